@@ -42,10 +42,12 @@ extern "C" {
 #define BHEAP_API __attribute__((visibility("default")))
 #define BHEAP_MALLOC_LIKE(...) __attribute__((malloc, warn_unused_result, __VA_ARGS__))
 #define BHEAP_CHECKED __attribute__((warn_unused_result))
+#define BHEAP_ALLOC_SIZE(n) __attribute__((malloc, alloc_size(n)))
 #else
 #define BHEAP_API
 #define BHEAP_MALLOC_LIKE(...)
 #define BHEAP_CHECKED
+#define BHEAP_ALLOC_SIZE(n)
 #endif
 
 /* ---- the classic heap: one for the whole program ------------------------------------------- */
@@ -58,7 +60,7 @@ extern "C" {
 BHEAP_API int init_heap(size_t size);
 
 /* A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. */
-BHEAP_API void *balloc(size_t size) BHEAP_MALLOC_LIKE(alloc_size(1));
+BHEAP_API void *balloc(size_t size) BHEAP_ALLOC_SIZE(1);
 
 /*
  * Frees a block and merges it with free neighbours at once. 0; or -1 with errno EINVAL, the heap
