@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * annotate.h - tells Valgrind and AddressSanitizer which bytes of a heap belong to its user.
+ * Owns every mention of the two tools. Where the Valgrind headers are absent its requests are empty.
+ * An AddressSanitizer runtime is found at run time, so that a plain library serves a sanitized program.
+ */
+#ifndef BH_ANNOTATE_H
+#define BH_ANNOTATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#if defined(HAVE_VALGRIND_MEMCHECK_H)
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool))
+#define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
+#define VALGRIND_MEMPOOL_ALLOC(pool, block, size) \
+	((void)(pool), (void)(block), (void)(size))
+#define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
+#define VALGRIND_MEMPOOL_CHANGE(pool, old, block, size) \
+	((void)(pool), (void)(block), (void)(size))
+#define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size))
+#define VALGRIND_MAKE_MEM_UNDEFINED(start, size) ((void)(start), (void)(size))
+#define VALGRIND_CHECK_MEM_IS_ADDRESSABLE(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
+#endif
+
+/* Functions that look into free blocks, which the tools forbid to everyone else. */
+#define BH_UNCHECKED __attribute__((no_sanitize("address")))
+
+extern void __asan_poison_memory_region(void const volatile *start, size_t size)
+	__attribute__((weak));
+extern void __asan_unpoison_memory_region(void const volatile *start, size_t size)
+	__attribute__((weak));
+
+/* Asked once, when a handle is made: the tools cost nothing where they are absent. */
+static inline bool bh_annotate_wanted(void)
+{
+	return RUNNING_ON_VALGRIND || __asan_poison_memory_region;
+}
+
+static inline void bh_annotate_poison(const void *start, size_t size)
+{
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(start, size);
+}
+
+static inline void bh_annotate_unpoison(const void *start, size_t size)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(start, size);
+}
+
+static inline void bh_annotate_create(const void *pool, const void *start, size_t size)
+{
+	VALGRIND_CREATE_MEMPOOL(pool, 0, 0);
+	VALGRIND_MAKE_MEM_NOACCESS(start, size);
+	bh_annotate_poison(start, size);
+}
+
+/* The memory is its owner's again. */
+static inline void bh_annotate_destroy(const void *pool, const void *start, size_t size)
+{
+	VALGRIND_DESTROY_MEMPOOL(pool);
+	VALGRIND_MAKE_MEM_UNDEFINED(start, size);
+	bh_annotate_unpoison(start, size);
+}
+
+static inline void bh_annotate_alloc(const void *pool, const void *block, size_t size)
+{
+	VALGRIND_MEMPOOL_ALLOC(pool, block, size);
+	bh_annotate_unpoison(block, size);
+}
+
+static inline void bh_annotate_free(const void *pool, const void *block, size_t size)
+{
+	VALGRIND_MEMPOOL_FREE(pool, block);
+	bh_annotate_poison(block, size);
+}
+
+/* Free memory that the library is about to write to, and free memory that it did not need. */
+static inline void bh_annotate_open(const void *start, size_t size)
+{
+	VALGRIND_MAKE_MEM_UNDEFINED(start, size);
+	bh_annotate_unpoison(start, size);
+}
+
+static inline void bh_annotate_close(const void *start, size_t size)
+{
+	VALGRIND_MAKE_MEM_NOACCESS(start, size);
+	bh_annotate_poison(start, size);
+}
+
+/*
+ * The owner may use all of the block's granules, not just the bytes asked for. Which bytes of the
+ * last granule were forbidden only the tool knows; asked for them, it must not take it as an error.
+ */
+static inline void bh_annotate_claim(const void *pool, const void *block, size_t usable)
+{
+	const char *byte = (const char *)block + usable;
+
+	while (byte-- > (const char *)block && VALGRIND_CHECK_MEM_IS_ADDRESSABLE(byte, 1))
+		VALGRIND_MAKE_MEM_UNDEFINED(byte, 1);
+	VALGRIND_MEMPOOL_CHANGE(pool, block, block, usable);
+	bh_annotate_unpoison(block, usable);
+}
+
+/* A block resized in place: what it keeps stays defined, what it gains is not yet. */
+static inline void bh_annotate_resize(const void *pool, const void *block, size_t old_usable,
+				      size_t size)
+{
+	bh_annotate_claim(pool, block, old_usable);
+	VALGRIND_MEMPOOL_CHANGE(pool, block, block, size);
+	if (size < old_usable)
+		bh_annotate_close((const char *)block + size, old_usable - size);
+	else
+		bh_annotate_open((const char *)block + old_usable, size - old_usable);
+}
+
+/* A block that moved down, kept bytes of it; what it left behind, up to end, is free. */
+static inline void bh_annotate_moved(const void *pool, const void *old, const void *block,
+				     size_t kept, const void *end)
+{
+	const char *left = (const char *)block + kept;
+
+	VALGRIND_MEMPOOL_CHANGE(pool, old, block, kept);
+	bh_annotate_close(left, (size_t)((const char *)end - left));
+}
+
+/* The library itself looks into free blocks between these two. */
+static inline void bh_annotate_enter(void)
+{
+	VALGRIND_DISABLE_ERROR_REPORTING;
+}
+
+static inline void bh_annotate_leave(void)
+{
+	VALGRIND_ENABLE_ERROR_REPORTING;
+}
+
+#endif

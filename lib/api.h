@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api.h - the block functions under hidden names, for the rooms above: a library that called its
+ * exported names could be led astray by a program that has a bfree() of its own.
+ */
+#ifndef BH_API_H
+#define BH_API_H
+
+#include "handle.h"
+
+void *bh_alloc(bheap_t *heap, size_t size);
+
+/* For ptr not NULL. */
+int bh_free(bheap_t *heap, void *ptr);
+
+/* A private heap; NULL with errno. */
+bheap_t *bh_create(size_t size, unsigned flags);
+
+/* Ends a heap of any kind, the default one too. */
+int bh_end(bheap_t *heap);
+
+/* Prints the blocks and the totals; 0, or -1 with errno. */
+int bh_show(const bheap_t *heap, FILE *stream);
+
+/* A pointer that is no live block: what it is instead. */
+void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr);
+
+/*
+ * A block, dressed with trailer and annotations, or 0 (no room); heals on the way. For those
+ * inside the door.
+ */
+uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size);
+
+/* Frees a live block, reporting a broken trailer first; heals on the way. */
+void bh_give_back(struct bh_visit *visit, uint32_t block);
+
+#endif

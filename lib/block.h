@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.h - what the operations on a heap are made of: commit a block, file a free one, withdraw
+ * it, and look for a free neighbour. For heap.c, resize.c and rebuild.c alone.
+ */
+#ifndef BH_BLOCK_H
+#define BH_BLOCK_H
+
+#include "heap.h"
+
+/* Marks a free block of so many granules allocated: the one store that commits an allocation. */
+static inline uint32_t bh_block_commit(struct bh_heap *heap, uint32_t block, uint32_t granules)
+{
+	struct bh_control *control = heap->control;
+
+	control->pending = block;
+	bh_map_set_used(&heap->map, block);
+	control->used += granules;
+	if (control->peak < control->used)
+		control->peak = control->used;
+	control->allocations++;
+	return block;
+}
+
+/* Files a free block of the map where it belongs; not beside the victim or the top. */
+static inline void bh_block_file(struct bh_heap *heap, uint32_t block, uint32_t granules)
+{
+	if (block + granules == heap->end)
+		heap->control->top = block;
+	else
+		bh_bin_link(&heap->bins, block, granules);
+}
+
+/* The size of a free block: from the map when it is short, from the block itself when it is long. */
+static inline uint32_t bh_block_free_granules(struct bh_heap *heap, uint32_t block)
+{
+	uint64_t starts = bh_map_starts_from(&heap->map, block + 1);
+
+	if (BH_LIKELY(starts))
+		return 1 + bh_lowest_bit(starts);
+	return bh_bin_granules(&heap->bins, &heap->map, block);
+}
+
+/* Takes a free block out of the index, wherever it is; 0 for damage, else its size. */
+static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
+{
+	struct bh_control *control = heap->control;
+	uint32_t granules;
+
+	if (block == control->top) {
+		control->top = heap->end;
+		return heap->end - block;
+	}
+	if (block == control->victim) {
+		granules = control->victim_granules;
+		control->victim = 0;
+		control->victim_granules = 0;
+		return granules;
+	}
+	granules = bh_block_free_granules(heap, block);
+	if (BH_UNLIKELY(!granules || !bh_bin_unlink(&heap->bins, block)))
+		return 0;
+	return granules;
+}
+
+/* The free block right before this one, or 0: one comparison tells, unless the neighbour is long. */
+static inline uint32_t bh_block_free_before(const struct bh_heap *heap, uint32_t block)
+{
+	uint64_t starts = bh_map_starts_below(&heap->map, block);
+	uint64_t used = bh_map_used_below(&heap->map, block);
+	uint32_t previous;
+
+	if (BH_LIKELY(starts))
+		return (starts ^ used) > used ? block - 64 + bh_highest_bit(starts) : 0;
+	previous = bh_map_previous_far(&heap->map, block);
+	return bh_map_is_used(&heap->map, previous) ? 0 : previous;
+}
+
+#endif

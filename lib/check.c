@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - the checker: first the map, word by word; then, with a map that can be walked, all that
+ * is derived from it. Every list is followed for no longer than there are free blocks.
+ */
+#include "check.h"
+
+#include <errno.h>
+
+static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
+		  const char *detail)
+{
+	*finding = (struct bh_finding){kind, granule, detail};
+	return false;
+}
+
+/* ---- the map ---- */
+
+/* The bits of a word that may be set: those of granules first - 1 ... end. */
+static uint64_t word_mask(const struct bh_heap *heap, size_t word)
+{
+	uint32_t low = heap->bins.first - 1, high = heap->end;
+	uint64_t mask = ~UINT64_C(0);
+
+	if (word < low >> 6 || word > high >> 6)
+		return 0;
+	if (word == low >> 6)
+		mask &= ~UINT64_C(0) << (low & 63);
+	if (word == high >> 6)
+		mask &= ~UINT64_C(0) >> (63 - (high & 63));
+	return mask;
+}
+
+static bool sentinels_check(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	const struct bh_map *map = &heap->map;
+	uint32_t before = heap->bins.first - 1;
+	const struct bh_map_word *low = map->words - 1, *high = map->words + bh_map_words(heap->end);
+
+	if (!bh_map_is_start(map, before) || !bh_map_is_used(map, before) ||
+	    !bh_map_is_start(map, heap->end) || !bh_map_is_used(map, heap->end))
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "a sentinel is missing");
+	if (!bh_map_is_start(map, heap->bins.first))
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "no block starts at the front");
+	if (low->start || low->used || high->start || high->used)
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
+	return true;
+}
+
+static bool word_check(const struct bh_heap *heap, size_t word, struct bh_finding *finding)
+{
+	uint64_t starts = heap->map.words[word].start, used = heap->map.words[word].used;
+
+	if ((starts | used) & ~word_mask(heap, word))
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
+	if (used & ~starts)
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP,
+			     (uint32_t)(word << 6) | bh_lowest_bit(used & ~starts),
+			     "used where no block starts");
+	return true;
+}
+
+bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	size_t words = bh_map_words(heap->end);
+
+	if (!sentinels_check(heap, finding))
+		return false;
+	for (size_t word = 0; word < words; word++)
+		if (!word_check(heap, word, finding))
+			return false;
+	return true;
+}
+
+/* ---- what is derived from it ---- */
+
+static bool summary_bit_is_right(const struct bh_heap *heap, unsigned level, size_t index,
+				 size_t below)
+{
+	bool set = heap->map.summary[level][index >> 6] >> (index & 63) & 1;
+	uint64_t value = 0;
+
+	if (index < below)
+		value = level ? heap->map.summary[level - 1][index] : heap->map.words[index].start;
+	return set == (value != 0);
+}
+
+static bool summary_check(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	size_t counts[BH_MAP_LEVELS], below = bh_map_words(heap->end);
+	unsigned levels = bh_map_levels(heap->end, counts);
+
+	for (unsigned level = 0; level < levels; level++) {
+		for (size_t index = 0; index < counts[level] * 64; index++)
+			if (!summary_bit_is_right(heap, level, index, below))
+				return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
+					     "the summary disagrees with the map");
+		below = counts[level];
+	}
+	return true;
+}
+
+struct census {
+	uint64_t live;
+	uint32_t used;     /* granules */
+	uint32_t binned;   /* free blocks that belong in a bin */
+	uint32_t last;     /* the last free block if it ends at the end, else the end */
+	uint32_t victim_granules;
+	uint32_t unmerged; /* a free block behind another, or 0 */
+};
+
+static void census_take(const struct bh_heap *heap, struct census *census)
+{
+	bool free_before = false;
+
+	*census = (struct census){.last = heap->end};
+	for (uint32_t block = heap->bins.first; block < heap->end;) {
+		uint32_t next = bh_map_next(&heap->map, block);
+		bool used = bh_map_is_used(&heap->map, block);
+
+		if (!used && free_before)
+			census->unmerged = block;
+		if (used) {
+			census->live++;
+			census->used += next - block;
+		} else if (next == heap->end) {
+			census->last = block;
+		} else if (block == heap->control->victim) {
+			census->victim_granules = next - block;
+		} else {
+			census->binned++;
+		}
+		free_before = !used;
+		block = next;
+	}
+}
+
+static bool control_check(const struct bh_heap *heap, const struct census *census,
+			  struct bh_finding *finding)
+{
+	const struct bh_control *control = heap->control;
+
+	if (census->unmerged)
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, census->unmerged,
+			     "two free blocks are neighbours");
+	if (control->top != census->last)
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, census->last,
+			     "the top is not the last free block");
+	if (control->victim_granules != census->victim_granules ||
+	    !control->victim != !control->victim_granules)
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
+			     "the victim is not a free block of its size");
+	if (control->used != census->used || control->peak < census->used)
+		return found(finding, BHEAP_FAULT_COUNT, 0, "the bytes in use are miscounted");
+	if (control->allocations - control->frees != census->live)
+		return found(finding, BHEAP_FAULT_COUNT, 0, "the live blocks are miscounted");
+	return true;
+}
+
+/* Whether a link leads to a free block that a bin may hold. */
+static bool link_is_block(const struct bh_heap *heap, uint32_t link)
+{
+	return link - heap->bins.first < heap->bins.span && bh_map_is_start(&heap->map, link) &&
+	       !bh_map_is_used(&heap->map, link) && link != heap->control->top &&
+	       link != heap->control->victim;
+}
+
+BH_UNCHECKED
+static bool node_is_right(const struct bh_heap *heap, uint32_t bin, uint32_t block,
+			  uint32_t previous)
+{
+	const struct bh_node *node = bh_node(&heap->bins, block);
+	uint32_t granules = bh_map_next(&heap->map, block) - block;
+
+	return node->previous == previous && node->granules == granules &&
+	       node->check == ~granules && bh_bin_of(&heap->bins, granules) == bin;
+}
+
+/* Follows one list, taking each block off those that are left to be found. */
+BH_UNCHECKED
+static bool bin_check(const struct bh_heap *heap, uint32_t bin, uint32_t *left,
+		      struct bh_finding *finding)
+{
+	const struct bh_node *head = bh_node(&heap->bins, bin);
+	uint32_t previous = bin, block = head->next;
+
+	for (; block != bin; previous = block, block = bh_node(&heap->bins, block)->next) {
+		if (!*left || !link_is_block(heap, block) ||
+		    !node_is_right(heap, bin, block, previous))
+			return found(finding, BHEAP_FAULT_DAMAGED_INDEX,
+				     previous == bin ? 0 : previous,
+				     "a bin leads elsewhere than to a free block of its size");
+		--*left;
+	}
+	if (head->previous != previous)
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous == bin ? 0 : previous,
+			     "a bin does not close");
+	return true;
+}
+
+static bool bin_bit_check(const struct bh_heap *heap, uint32_t bin, struct bh_finding *finding)
+{
+	const struct bh_bin_bits *bits = heap->bins.bits;
+	bool marked = bits->words[bin >> 6] >> (bin & 63) & 1;
+	bool summed = bits->summary >> (bin >> 6) & 1;
+
+	if (marked != (bh_bin_first(&heap->bins, bin) != bin) || (marked && !summed) ||
+	    summed != (bits->words[bin >> 6] != 0))
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
+			     "the bin bits disagree with the bins");
+	return true;
+}
+
+static bool bins_check(const struct bh_heap *heap, uint32_t binned, struct bh_finding *finding)
+{
+	for (uint32_t bin = 0; bin < heap->bins.count; bin++)
+		if (!bin_check(heap, bin, &binned, finding) || !bin_bit_check(heap, bin, finding))
+			return false;
+	if (binned)
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0, "a free block is in no bin");
+	return true;
+}
+
+bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	struct census census;
+
+	if (!summary_check(heap, finding))
+		return false;
+	census_take(heap, &census);
+	return control_check(heap, &census, finding) && bins_check(heap, census.binned, finding);
+}
+
+/* ---- trailers ---- */
+
+static bool trailers_check(const bheap_t *heap, struct bh_finding *finding)
+{
+	const struct bh_heap *blocks = &heap->heap;
+
+	for (uint32_t block = blocks->bins.first; block < blocks->end;) {
+		uint32_t next = bh_map_next(&blocks->map, block);
+
+		if (bh_map_is_used(&blocks->map, block) &&
+		    !bh_trailer_is_intact(blocks, heap->key, block, next - block))
+			return found(finding, BHEAP_FAULT_OVERFLOW, block, NULL);
+		block = next;
+	}
+	return true;
+}
+
+bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	unsigned tries = 8;
+
+	while (!bh_check_map(heap, finding))
+		if (!--tries)
+			return false;
+	return true;
+}
+
+static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
+{
+	if (heap->read_only)
+		return bh_check_map_unlocked(&heap->heap, finding);
+	return bh_check_map(&heap->heap, finding) && bh_check_derived(&heap->heap, finding) &&
+	       (!heap->trailers || trailers_check(heap, finding));
+}
+
+static void finding_describe(const bheap_t *heap, const struct bh_finding *finding, bool good,
+			     struct bheap_fault *fault)
+{
+	enum bheap_fault_kind kind = good ? BHEAP_FAULT_NONE : finding->kind;
+	uint32_t block = good ? 0 : finding->granule;
+	size_t size = 0;
+
+	if (kind == BHEAP_FAULT_OVERFLOW)
+		size = bh_bytes(bh_heap_granules(&heap->heap, block) - BH_TRAILER_GRANULES);
+	bh_fault_describe(fault, kind, heap, block ? bh_heap_address(&heap->heap, block) : NULL,
+			  size, good ? NULL : finding->detail);
+}
+
+int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
+{
+	struct bh_finding finding = {0};
+	struct bh_visit visit;
+	bool good;
+
+	if (!bh_enter(&visit, heap))
+		return -1;
+	good = heap_check(heap, &finding);
+	if (fault)
+		finding_describe(heap, &finding, good, fault);
+	bh_leave(&visit);
+	if (!good)
+		errno = EUCLEAN;
+	return good ? 0 : -1;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.h - files and shared memory objects by name, and who is attached to them: the only room
+ * that opens, reads, locks and removes files. Two locks of the open file description, gone with it
+ * however a process ends: the gate, held for the length of one open, and presence, shared by all
+ * who are attached. Refuses to know what is in a file. Sets errno.
+ */
+#ifndef BH_FILE_H
+#define BH_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Opens, or makes with O_CREAT, and tells which it was. */
+int bh_file_open(const char *path, int oflag, mode_t mode, bool *created);
+int bh_file_close(int fd);
+int bh_file_unlink(const char *path);
+
+/* Another description of the same file, with locks of its own; whether it can be written to. */
+int bh_file_reopen(int fd, bool *writable);
+
+/* Waits until no other open is under way; exclusive where the file can be written to. */
+int bh_file_gate_enter(int fd, bool exclusive);
+void bh_file_gate_leave(int fd);
+
+/* Whether nobody else is attached; then nobody can be until bh_file_stay(). */
+bool bh_file_is_alone(int fd);
+
+/* Attached from now on, among others. */
+int bh_file_stay(int fd);
+
+/* Its length, and whether it still has a name; -1 with errno. */
+off_t bh_file_size(int fd, bool *named);
+
+/* All of size bytes at the start, or false. */
+bool bh_file_read(int fd, void *into, size_t size);
+bool bh_file_write(int fd, const void *from, size_t size);
+
+#endif

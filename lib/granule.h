@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * granule.h - units. Owns the granule: how many make up a size, and the bit helpers.
+ * Refuses nothing: a size that is too large gives a count that no heap has (fail closed).
+ */
+#ifndef BH_GRANULE_H
+#define BH_GRANULE_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bheap.h"
+
+#define BH_GRANULE_SHIFT 4
+#define BH_GRANULE ((size_t)1 << BH_GRANULE_SHIFT)
+_Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are aligned to");
+
+#define BH_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Size 0 wraps to a count above any heap, so that one comparison sends it out of the fast path. */
+static inline size_t bh_granules(size_t size)
+{
+	return ((size - 1) >> BH_GRANULE_SHIFT) + 1;
+}
+
+static inline size_t bh_bytes(size_t granules)
+{
+	return granules << BH_GRANULE_SHIFT;
+}
+
+/* alignment is a power of two; the caller knows that value + alignment does not overflow. */
+static inline size_t bh_round_up(size_t value, size_t alignment)
+{
+	return (value + alignment - 1) & ~(alignment - 1);
+}
+
+static inline unsigned bh_lowest_bit(uint64_t bits)
+{
+	return (unsigned)__builtin_ctzll(bits);
+}
+
+static inline unsigned bh_highest_bit(uint64_t bits)
+{
+	return 63u ^ (unsigned)__builtin_clzll(bits);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h - a process's handle of a heap, and the door every call but the shortest goes through:
+ * lock, repair what a dead holder left, work, unlock, report. Refuses to know what the work is.
+ */
+#ifndef BH_HANDLE_H
+#define BH_HANDLE_H
+
+#include "fault.h"
+#include "heap.h"
+#include "lock.h"
+#include "region.h"
+#include "trailer.h"
+
+/* Which calls may work on the heap without passing the door. */
+enum bh_pass {
+	BH_PASS_NONE,
+	BH_PASS_ALONE,  /* those of a process known to have one thread */
+	BH_PASS_ALWAYS, /* all: BHEAP_UNLOCKED */
+};
+
+struct bh_shared;
+
+struct bheap {
+	struct bh_heap heap;
+	unsigned pass;            /* enum bh_pass; atomic, for a walk closes it for a while */
+	unsigned flags;           /* enum bheap_flags */
+	bool annotated;           /* Valgrind or AddressSanitizer listens */
+	bool trailers;            /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
+	bool read_only;
+	bool permanent;           /* the default heap: never ends */
+	uint64_t key;             /* of the trailers' seals */
+	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
+	struct bh_region region;
+	struct bh_fault_sink faults;
+	struct bh_lock lock;
+};
+
+struct bh_report {
+	enum bheap_fault_kind kind;
+	const void *address;
+	size_t size;
+	const char *detail; /* or NULL */
+};
+
+#define BH_REPORTS_MAX 4
+
+/* One call's passage through the door. */
+struct bh_visit {
+	bheap_t *heap;
+	enum bh_lock_result lock;
+	unsigned pass; /* what a walk restores */
+	unsigned count;
+	struct bh_report reports[BH_REPORTS_MAX];
+};
+
+/*
+ * What a new handle starts with: flags, fault sink, annotations, pass. The heap view is the
+ * caller's. 0, or -1 with errno.
+ */
+int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared);
+
+/* The handle's own resources; not its memory. */
+void bh_handle_end(bheap_t *heap);
+
+/* Locks and repairs. False with errno EINVAL (no heap), EDEADLK, or of the lock. */
+bool bh_enter(struct bh_visit *visit, const bheap_t *heap);
+
+/* The same for who changes the heap; false with errno EROFS too. */
+bool bh_enter_to_change(struct bh_visit *visit, bheap_t *heap);
+
+/* The same for who calls a visitor meanwhile: calls from it on this heap are refused. */
+bool bh_enter_to_walk(struct bh_visit *visit, const bheap_t *heap);
+
+/* Makes a heap whole whose last holder vanished inside an operation. */
+void bh_recover(bheap_t *heap);
+
+/* Unlocks, then makes the reports. errno is kept. */
+void bh_leave(struct bh_visit *visit);
+void bh_leave_walk(struct bh_visit *visit);
+
+/* A fault, counted now and reported when the lock is released. */
+void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
+	     const char *detail);
+
+/* After an operation met damage: reports it and rebuilds. False if there was none. */
+bool bh_heal(struct bh_visit *visit);
+
+static inline bool bh_may_pass(const bheap_t *heap)
+{
+	unsigned pass = __atomic_load_n(&heap->pass, __ATOMIC_RELAXED);
+
+	return pass == BH_PASS_ALWAYS ||
+	       (pass == BH_PASS_ALONE && bh_lock_is_needless(&heap->lock));
+}
+
+/* The user's bytes of a block of so many granules. */
+static inline size_t bh_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
+{
+	if (heap->trailers)
+		return bh_trailer_usable(&heap->heap, heap->key, block, granules);
+	return bh_bytes(granules);
+}
+
+/* The granules for so many bytes, at least one, with a trailer where the heap has them. */
+static inline size_t bh_request_granules(const bheap_t *heap, size_t size)
+{
+	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layout.h - what a region holds and where, as byte offsets from its start: the same for private,
+ * caller's-buffer and shared heaps, and free of pointers. Refuses to know what is done with it.
+ *
+ *   lead | control | summary | map | heads | gap | granules
+ *                                  ^ granule 0   ^ first      ^ end
+ */
+#ifndef BH_LAYOUT_H
+#define BH_LAYOUT_H
+
+#include "bins.h"
+
+/* Derived state, all of it rebuildable from the map but for the root and what happened so far. */
+struct bh_control {
+	uint32_t top;             /* the last free block, or the end: kept out of the bins */
+	uint32_t victim;          /* the rest of the latest small split, or 0: kept out of the bins */
+	uint32_t victim_granules;
+	uint32_t used;            /* granules in allocated blocks */
+	uint32_t peak;
+	uint32_t pending;         /* the block of the allocation under way: nobody has it yet */
+	uint64_t root;            /* where the user's data starts: an offset from granule 0, or 0 */
+	uint64_t allocations;
+	uint64_t frees;
+	uint64_t failures;
+	uint64_t faults;
+	uint64_t rebuilds;
+	uint64_t recoveries;
+	struct bh_bin_bits bits;  /* last, and cut to the words that the bins need */
+};
+
+struct bh_layout {
+	size_t control;
+	size_t summary[BH_MAP_LEVELS];
+	size_t map;
+	size_t heads;
+	size_t granules; /* the first user granule */
+	size_t size;     /* all of it */
+	uint32_t bins;
+	uint32_t first;
+	uint32_t span;
+	unsigned levels;
+	unsigned shift;
+};
+
+/* The largest number of user granules, whatever lies in front of them. */
+#define BH_GRANULES_MAX ((size_t)UINT32_MAX - 8192)
+
+/*
+ * For so many granules, lead bytes in front; the bookkeeping ends at a multiple of page and gap
+ * bytes (a multiple of page) follow it.
+ */
+void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t lead, unsigned shift,
+			    size_t page, size_t gap);
+
+/*
+ * For as many granules as size bytes hold with lead and bookkeeping in front; false if that is none.
+ */
+bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * make.c - private heaps and heaps in a caller's memory: made, trimmed, ended. Keeps: the handle
+ * lies in front of the control block, in the same memory, so that a heap needs no other.
+ */
+#include "api.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "shared.h"
+
+#define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
+
+static enum bh_lock_kind lock_kind(unsigned flags)
+{
+	return flags & BHEAP_UNLOCKED ? BH_LOCK_NONE : BH_LOCK_PRIVATE;
+}
+
+/* Turns zeroed memory of this layout into a heap, its handle at the front. */
+static bheap_t *handle_make(char *start, const struct bh_layout *layout,
+			    const struct bh_region *region, unsigned flags)
+{
+	bheap_t *heap = (bheap_t *)(void *)start;
+
+	*heap = (bheap_t){.region = *region};
+	bh_heap_view(&heap->heap, start, layout);
+	heap->heap.slides = true;
+	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
+		return NULL;
+	bh_heap_format(&heap->heap);
+	if (heap->annotated)
+		bh_annotate_create(heap, bh_heap_start(&heap->heap), bh_heap_size(&heap->heap));
+	return heap;
+}
+
+bheap_t *bh_create(size_t size, unsigned flags)
+{
+	size_t page = bh_region_page(), granules;
+	struct bh_layout layout;
+	struct bh_region region;
+	bheap_t *heap;
+
+	if (!size || size > BHEAP_SIZE_MAX || flags & ~(unsigned)FLAGS_PRIVATE) {
+		errno = EINVAL;
+		return NULL;
+	}
+	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
+	if (granules > BH_GRANULES_MAX)
+		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
+	bh_layout_for_granules(&layout, granules, sizeof(*heap), BH_BIN_SHIFT_MAX, page, page);
+	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
+		return NULL;
+	heap = handle_make(region.start, &layout, &region, flags);
+	if (!heap) {
+		int saved = errno;
+
+		bh_region_unmap(&region);
+		errno = saved;
+	}
+	return heap;
+}
+
+bheap_t *bheap_create(size_t size, unsigned flags)
+{
+	return bh_create(size, flags);
+}
+
+bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
+{
+	size_t skip = (size_t)(-(uintptr_t)buffer & (BH_GRANULE - 1));
+	const struct bh_region region = {.fd = -1};
+	struct bh_layout layout;
+	char *start = (char *)buffer + skip;
+
+	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
+	    flags & ~(unsigned)FLAGS_PRIVATE ||
+	    !bh_layout_for_size(&layout, size - skip, sizeof(bheap_t))) {
+		errno = EINVAL;
+		return NULL;
+	}
+	memset(start, 0, layout.granules);
+	return handle_make(start, &layout, &region, flags);
+}
+
+int bh_end(bheap_t *heap)
+{
+	struct bh_region region = heap->region;
+
+	if (heap->shared)
+		return bh_shared_detach(heap);
+	if (heap->annotated)
+		bh_annotate_destroy(heap, bh_heap_start(&heap->heap), bh_heap_size(&heap->heap));
+	bh_handle_end(heap);
+	return bh_region_unmap(&region);
+}
+
+int bheap_destroy(bheap_t *heap)
+{
+	if (!heap || heap->permanent) {
+		errno = EINVAL;
+		return -1;
+	}
+	return bh_end(heap);
+}
+
+/* The memory of a free block but for its node, which a bin may link. */
+static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
+{
+	char *start = bh_heap_address(&heap->heap, block + 1);
+
+	return bh_region_give_back(&heap->region, start, bh_bytes(next - block - 1));
+}
+
+size_t bheap_trim(bheap_t *heap)
+{
+	struct bh_visit visit;
+	size_t trimmed = 0;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return 0;
+	for (uint32_t block = heap->heap.bins.first; block < heap->heap.end;) {
+		uint32_t next = bh_map_next(&heap->heap.map, block);
+
+		if (!bh_map_is_used(&heap->heap.map, block))
+			trimmed += free_block_trim(heap, block, next);
+		block = next;
+	}
+	bh_leave(&visit);
+	return trimmed;
+}
+
+int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg)
+{
+	struct bh_visit visit;
+
+	if (!heap) {
+		bh_fault_set_default(handler, arg);
+		return 0;
+	}
+	if (!bh_enter(&visit, heap))
+		return -1;
+	heap->faults.handler = handler;
+	heap->faults.arg = arg;
+	bh_leave(&visit);
+	return 0;
+}
+
+const char *bheap_version(void)
+{
+	return BHEAP_VERSION_STRING;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map.h - the block map: where blocks start and which are allocated, two bits a granule.
+ * The map is the truth; its summary (which words have a start) is derived from it.
+ *
+ *   granule:  0 1 2 3 4 5 6 7 8 9 ...
+ *   start:    1 0 0 1 1 0 0 0 0 1 ...    a block starts here
+ *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
+ *             |used |F|used     |free
+ *
+ * Every store to it is one 64-bit store after which the map is still a tiling; the callers order them.
+ * Refuses to know sizes of classes and users.
+ */
+#ifndef BH_MAP_H
+#define BH_MAP_H
+
+#include <stdbool.h>
+
+#include "granule.h"
+
+/* 64 granules: one cache line of map words covers 4 KiB of heap. */
+struct bh_map_word {
+	uint64_t start;
+	uint64_t used;
+};
+
+/* 2^32 granules are 2^26 words: 2^20, 2^14, 2^8, 4 and 1 summary words. */
+#define BH_MAP_LEVELS 5
+
+struct bh_map {
+	struct bh_map_word *words; /* words[-1] and one behind the last exist and are zero */
+	uint64_t *summary[BH_MAP_LEVELS]; /* summary[0]: a bit for each word with a start; and so on */
+};
+
+size_t bh_map_words(size_t granules);
+
+/* The number of words of each level, for so many granules; returns the number of levels. */
+unsigned bh_map_levels(size_t granules, size_t counts[BH_MAP_LEVELS]);
+
+/* The next start behind, or the last before, the 64-granule window that the inline versions look at. */
+uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule);
+uint32_t bh_map_previous_far(const struct bh_map *map, uint32_t granule);
+
+/* A word has its first start, or has lost its last. */
+void bh_map_summary_set(const struct bh_map *map, size_t word);
+void bh_map_summary_clear(const struct bh_map *map, size_t word);
+
+/*
+ * A map store: never torn, never moved by the compiler across another access to memory. A process
+ * killed at any instruction has made the stores before it and none after it.
+ */
+static inline void bh_map_store(uint64_t *word, uint64_t value)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t bh_map_bit(uint32_t granule)
+{
+	return (uint64_t)1 << (granule & 63);
+}
+
+static inline bool bh_map_is_start(const struct bh_map *map, uint32_t granule)
+{
+	return map->words[granule >> 6].start >> (granule & 63) & 1;
+}
+
+static inline bool bh_map_is_used(const struct bh_map *map, uint32_t granule)
+{
+	return map->words[granule >> 6].used >> (granule & 63) & 1;
+}
+
+static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+	uint64_t old = *word;
+
+	bh_map_store(word, old | bh_map_bit(granule));
+	if (BH_UNLIKELY(!old))
+		bh_map_summary_set(map, granule >> 6);
+}
+
+static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+	uint64_t left = *word & ~bh_map_bit(granule);
+
+	bh_map_store(word, left);
+	if (BH_UNLIKELY(!left))
+		bh_map_summary_clear(map, granule >> 6);
+}
+
+static inline void bh_map_set_used(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].used;
+
+	bh_map_store(word, *word | bh_map_bit(granule));
+}
+
+static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].used;
+
+	bh_map_store(word, *word & ~bh_map_bit(granule));
+}
+
+/* Two adjacent words seen as one window of 64 bits from bit shift (below 64) of the lower on. */
+static inline uint64_t bh_map_funnel(uint64_t low, uint64_t high, unsigned shift)
+{
+	return low >> shift | high << 1 << (63 - shift);
+}
+
+/* The starts at granule, granule + 1, ... granule + 63. */
+static inline uint64_t bh_map_starts_from(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return bh_map_funnel(word[0].start, word[1].start, granule & 63);
+}
+
+/* The starts at granule - 64 (bit 0), ... granule - 1 (bit 63). */
+static inline uint64_t bh_map_starts_below(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return bh_map_funnel(word[-1].start, word[0].start, granule & 63);
+}
+
+static inline uint64_t bh_map_used_below(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return bh_map_funnel(word[-1].used, word[0].used, granule & 63);
+}
+
+/* The first start behind granule: the sentinel at the end at the latest. */
+static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t starts = bh_map_starts_from(map, granule + 1);
+
+	if (BH_LIKELY(starts))
+		return granule + 1 + bh_lowest_bit(starts);
+	return bh_map_next_far(map, granule + 1);
+}
+
+/* The last start before granule: the sentinel at the front at the earliest. */
+static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t starts = bh_map_starts_below(map, granule);
+
+	if (BH_LIKELY(starts))
+		return granule - 64 + bh_highest_bit(starts);
+	return bh_map_previous_far(map, granule);
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rebuild.c - a heap made from its map: a new one, and one whose derived state cannot be trusted.
+ * Keeps every allocated block of the map as it is, whatever the rest of the bookkeeping says.
+ */
+#include "block.h"
+
+void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *layout)
+{
+	struct bh_control *control = (struct bh_control *)(void *)(region + layout->control);
+
+	*heap = (struct bh_heap){
+		.bins = {.base = region + layout->heads,
+			 .bits = &control->bits,
+			 .count = layout->bins,
+			 .exact_limit = UINT32_C(2) << layout->shift,
+			 .first = layout->first,
+			 .span = layout->span,
+			 .shift = layout->shift},
+		.map.words = (struct bh_map_word *)(void *)(region + layout->map),
+		.control = control,
+		.end = layout->first + layout->span,
+	};
+	for (unsigned level = 0; level < layout->levels; level++)
+		heap->map.summary[level] = (uint64_t *)(void *)(region + layout->summary[level]);
+}
+
+/* The used sentinels around the granules, and the start of the first block. */
+static void sentinels_set(struct bh_heap *heap)
+{
+	uint32_t before = heap->bins.first - 1;
+
+	bh_map_set_start(&heap->map, before);
+	bh_map_set_used(&heap->map, before);
+	bh_map_set_start(&heap->map, heap->end);
+	bh_map_set_used(&heap->map, heap->end);
+	bh_map_set_start(&heap->map, heap->bins.first);
+}
+
+void bh_heap_format(struct bh_heap *heap)
+{
+	bh_bins_clear(&heap->bins);
+	sentinels_set(heap);
+	heap->control->top = heap->bins.first;
+}
+
+/* Stores only what differs: most words of a large heap were never written. */
+static void word_correct(uint64_t *word, uint64_t value)
+{
+	if (*word != value)
+		bh_map_store(word, value);
+}
+
+/* Clears the starts of free blocks that follow free blocks, and what is no part of a tiling. */
+static void map_merge(struct bh_heap *heap)
+{
+	struct bh_map_word *words = heap->map.words;
+	size_t count = bh_map_words(heap->end);
+	bool free_before = false;
+
+	for (size_t index = 0; index < count; index++) {
+		uint64_t starts = words[index].start, used = words[index].used & starts;
+
+		word_correct(&words[index].used, used);
+		for (uint64_t left = starts; left; left &= left - 1) {
+			uint64_t bit = left & -left;
+			bool is_free = !(used & bit);
+
+			if (is_free && free_before)
+				starts &= ~bit;
+			free_before = is_free;
+		}
+		word_correct(&words[index].start, starts);
+	}
+}
+
+static void summary_rebuild(struct bh_heap *heap)
+{
+	size_t counts[BH_MAP_LEVELS], below = bh_map_words(heap->end);
+	unsigned levels = bh_map_levels(heap->end, counts);
+
+	for (unsigned level = 0; level < levels; level++) {
+		for (size_t word = 0; word < counts[level]; word++) {
+			size_t last = below - word * 64 < 64 ? below - word * 64 : 64;
+			uint64_t bits = 0;
+
+			for (size_t bit = 0; bit < last; bit++) {
+				size_t index = word * 64 + bit;
+				uint64_t value = level ? heap->map.summary[level - 1][index]
+						       : heap->map.words[index].start;
+
+				bits |= (uint64_t)(value != 0) << bit;
+			}
+			word_correct(&heap->map.summary[level][word], bits);
+		}
+		below = counts[level];
+	}
+}
+
+/* Counters of what happened stay; what they say of the live blocks is made true. */
+static void counters_rebuild(struct bh_control *control, uint32_t used, uint64_t live)
+{
+	control->used = used;
+	if (control->peak < used)
+		control->peak = used;
+	if (control->allocations < live)
+		control->allocations = live;
+	control->frees = control->allocations - live;
+}
+
+void bh_heap_rebuild(struct bh_heap *heap)
+{
+	struct bh_control *control = heap->control;
+	uint64_t live = 0;
+	uint32_t used = 0;
+
+	sentinels_set(heap);
+	map_merge(heap);
+	summary_rebuild(heap);
+	bh_bins_clear(&heap->bins);
+	heap->bins.damaged = 0;
+	control->top = heap->end;
+	control->victim = 0;
+	control->victim_granules = 0;
+	for (uint32_t block = heap->bins.first; block < heap->end;) {
+		uint32_t next = bh_map_next(&heap->map, block);
+
+		if (bh_map_is_used(&heap->map, block)) {
+			used += next - block;
+			live++;
+		} else {
+			bh_block_file(heap, block, next - block);
+		}
+		block = next;
+	}
+	counters_rebuild(control, used, live);
+	control->rebuilds++;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.h - memory from the system: the only room that maps, protects and gives back pages, and
+ * that opens files. Refuses to know blocks; sets errno.
+ */
+#ifndef BH_REGION_H
+#define BH_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct bh_region {
+	char *start;    /* NULL: the memory is the caller's */
+	size_t size;
+	int fd;         /* of a shared region, else -1 */
+};
+
+size_t bh_region_page(void);
+
+/*
+ * Zero pages, committed as they are touched: front bytes, an inaccessible page, back bytes, an
+ * inaccessible page. front and back are multiples of the page.
+ */
+int bh_region_map(struct bh_region *region, size_t front, size_t back);
+int bh_region_unmap(struct bh_region *region);
+
+/* One zero page or more, for what lies beside a region. */
+void *bh_region_pages(size_t size);
+int bh_region_pages_free(void *pages, size_t size);
+
+/* Maps size bytes of a file that is at least as long; takes over region->fd. */
+int bh_region_attach(struct bh_region *region, size_t size, bool read_only);
+
+/* Sets the length of a file, with its blocks allocated up front if asked. */
+int bh_region_resize(int fd, size_t size, bool preallocate);
+
+/* Writes a region's pages to its file. */
+int bh_region_sync(const struct bh_region *region);
+
+/* Gives back the whole pages of a range; how many bytes. Private pages read as zero afterwards. */
+size_t bh_region_give_back(const struct bh_region *region, char *start, size_t size);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shared.c - the intent of the operation under way in a shared heap, and how it is settled when a
+ * process died there.
+ * Keeps: control->pending is not 0 only between the commit of an allocation and its end, or from
+ * before a slot is cleared until its block is free. A pending block that is in no slot is nobody's.
+ */
+#include "shared.h"
+
+#include <unistd.h>
+
+/* Stores that a killed process has made in this order. */
+static void intent_store(uint32_t *word, uint32_t value)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void bh_shared_begin(const bheap_t *heap)
+{
+	intent_store(&heap->shared->inside, 1);
+}
+
+void bh_shared_commit(const bheap_t *heap)
+{
+	intent_store(&heap->heap.control->pending, 0);
+	bh_map_store(&heap->shared->slot, 0);
+	intent_store(&heap->shared->resizing, 0);
+	intent_store(&heap->shared->inside, 0);
+}
+
+void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner)
+{
+	if (!heap->shared)
+		return;
+	heap->shared->resizing_owner = owner;
+	intent_store(&heap->shared->resizing, block);
+}
+
+/* The word at an offset, if it lies whole in the user's granules; else NULL. */
+static const uint64_t *slot_at(const bheap_t *heap, uint64_t offset)
+{
+	const uint64_t *slot = bh_heap_pointer(&heap->heap, offset);
+
+	return slot && offset % sizeof(*slot) == 0 ? slot : NULL;
+}
+
+static bool block_is_live(const bheap_t *heap, uint32_t block)
+{
+	return block - heap->heap.bins.first < heap->heap.bins.span &&
+	       bh_map_is_start(&heap->heap.map, block) && bh_map_is_used(&heap->heap.map, block);
+}
+
+void bh_shared_settle(const bheap_t *heap)
+{
+	uint32_t block = heap->heap.control->pending;
+	const uint64_t *slot = slot_at(heap, heap->shared->slot);
+
+	if (block_is_live(heap, block) && !(slot && *slot == bh_bytes(block)))
+		bh_map_clear_used(&heap->heap.map, block);
+	intent_store(&heap->heap.control->pending, 0);
+	bh_map_store(&heap->shared->slot, 0);
+}
+
+void bh_shared_reseal(const bheap_t *heap)
+{
+	uint32_t block = heap->shared->resizing, granules;
+
+	if (heap->trailers && block_is_live(heap, block)) {
+		granules = bh_heap_granules(&heap->heap, block);
+		if (granules > BH_TRAILER_GRANULES)
+			bh_trailer_write(&heap->heap, heap->key, block, granules,
+					 bh_bytes(granules - BH_TRAILER_GRANULES),
+					 heap->shared->resizing_owner);
+	}
+	intent_store(&heap->shared->resizing, 0);
+}
+
+uint32_t bh_shared_owner(const bheap_t *heap)
+{
+	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid() : 0;
+}

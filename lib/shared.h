@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shared.h - the head of a shared region: what tells that a file is a heap, the processes' mutex,
+ * and the intent of the operation under way, so that a death inside it loses nothing.
+ * For a private heap each function here does nothing.
+ */
+#ifndef BH_SHARED_H
+#define BH_SHARED_H
+
+#include "handle.h"
+
+#define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201)  /* \1 B H E A P \r \n in the file */
+#define BH_SHARED_MAKING UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died */
+#define BH_SHARED_VERSION 1
+
+struct bh_shared {
+	uint64_t magic;
+	uint32_t version;         /* of this layout */
+	uint16_t word_size;       /* sizeof(void *) */
+	uint16_t granule_size;
+	uint32_t head_size;       /* sizeof this */
+	uint32_t flags;           /* enum bheap_flags that belong to the heap, not to a handle */
+	uint64_t size;            /* of the file */
+	uint64_t key;             /* of the trailers' seals */
+
+	/* The intent: meaningful while inside, and after a death there. */
+	uint32_t inside;          /* someone holds the mutex */
+	uint32_t resizing;        /* the block whose trailer is on its way, or 0 */
+	uint32_t resizing_owner;
+	uint32_t reserved;
+	uint64_t slot;            /* offset of the word that holds the pending block, or 0 */
+
+	pthread_mutex_t mutex;
+};
+
+/* Inside the mutex: someone is, and no longer is. */
+void bh_shared_begin(const bheap_t *heap);
+void bh_shared_commit(const bheap_t *heap);
+
+/* The block about to be resized, and whose it is. */
+void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner);
+
+/* After a death, before the rebuild: an allocation that nobody got is undone. */
+void bh_shared_settle(const bheap_t *heap);
+
+/* ... and after it: the block that was being resized has its trailer again. */
+void bh_shared_reseal(const bheap_t *heap);
+
+/* Whom a new block belongs to: this process with BHEAP_OWNED, else 0. */
+uint32_t bh_shared_owner(const bheap_t *heap);
+
+/* Unmaps a shared heap and its handle; the heap stays. */
+int bh_shared_detach(bheap_t *heap);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slots.c - references that every process understands, the root, allocation into a slot, and what
+ * dead processes left. Works on every heap; it is shared ones that need it.
+ */
+#include "api.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shared.h"
+
+uint64_t bheap_offset(const bheap_t *heap, const void *ptr)
+{
+	return heap && ptr ? bh_heap_offset(&heap->heap, ptr) : 0;
+}
+
+void *bheap_pointer(const bheap_t *heap, uint64_t offset)
+{
+	return heap ? bh_heap_pointer(&heap->heap, offset) : NULL;
+}
+
+int bheap_set_root(bheap_t *heap, const void *ptr)
+{
+	struct bh_visit visit;
+	uint64_t offset = 0;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return -1;
+	if (ptr)
+		offset = bh_heap_offset(&heap->heap, ptr);
+	if (offset || !ptr)
+		bh_map_store(&heap->heap.control->root, offset);
+	bh_leave(&visit);
+	if (!offset && ptr) {
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+void *bheap_root(const bheap_t *heap)
+{
+	if (!heap) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return bh_heap_pointer(&heap->heap,
+			       __atomic_load_n(&heap->heap.control->root, __ATOMIC_ACQUIRE));
+}
+
+/* ---- slots ---- */
+
+/* A word that lies whole in one live block; its offset, else 0. */
+static uint64_t slot_offset(const bheap_t *heap, const uint64_t *slot)
+{
+	const struct bh_heap *blocks = &heap->heap;
+	uint64_t offset = bh_heap_offset(blocks, slot);
+	uint32_t granule = (uint32_t)(offset >> BH_GRANULE_SHIFT), block;
+
+	if (!offset || offset % sizeof(*slot))
+		return 0;
+	block = bh_map_is_start(&blocks->map, granule) ? granule
+						       : bh_map_previous(&blocks->map, granule);
+	return bh_map_is_used(&blocks->map, block) ? offset : 0;
+}
+
+/* Which word will hold, or holds, the block of this operation: known before the block is. */
+static void slot_intend(const bheap_t *heap, uint64_t offset)
+{
+	if (heap->shared)
+		bh_map_store(&heap->shared->slot, offset);
+}
+
+void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
+{
+	struct bh_visit visit;
+	uint64_t offset;
+	uint32_t block = 0;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return NULL;
+	offset = slot_offset(heap, slot);
+	if (offset) {
+		slot_intend(heap, offset);
+		block = bh_take(&visit, BH_GRANULE, size);
+		if (block)
+			bh_map_store(slot, bh_bytes(block));
+	}
+	bh_leave(&visit);
+	if (!block)
+		errno = offset ? ENOMEM : EINVAL;
+	return block ? bh_heap_address(&heap->heap, block) : NULL;
+}
+
+/* Once the slot is 0 the block is pending: nobody's, should this process die now. */
+static void slot_release(struct bh_visit *visit, uint64_t *slot, uint64_t offset, uint32_t block)
+{
+	slot_intend(visit->heap, offset);
+	visit->heap->heap.control->pending = block;
+	bh_map_store(slot, 0);
+	bh_give_back(visit, block);
+}
+
+int bheap_free_from(bheap_t *heap, uint64_t *slot)
+{
+	struct bh_visit visit;
+	uint64_t offset;
+	uint32_t block = 0;
+	const void *ptr;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return -1;
+	offset = slot_offset(heap, slot);
+	if (offset) {
+		ptr = bh_heap_pointer(&heap->heap, *slot);
+		block = bh_heap_find(&heap->heap, ptr);
+		if (block)
+			slot_release(&visit, slot, offset, block);
+		else if (*slot)
+			bh_note_bad_pointer(&visit, ptr);
+	}
+	bh_leave(&visit);
+	if (!block)
+		errno = EINVAL;
+	return block ? 0 : -1;
+}
+
+/* ---- owners ---- */
+
+/* A process that has ended, reaped or not. One that cannot be asked about is taken to live. */
+static bool process_is_dead(pid_t pid)
+{
+	struct pollfd ended = {.events = POLLIN};
+	bool dead;
+
+	ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (ended.fd < 0)
+		return kill(pid, 0) && errno == ESRCH;
+	dead = poll(&ended, 1, 0) > 0;
+	close(ended.fd);
+	return dead;
+}
+
+/* What was last asked about: blocks of one owner often lie together. */
+struct owner {
+	pid_t pid;
+	bool dead;
+};
+
+static bool owner_is_dead(struct owner *last, pid_t pid)
+{
+	if (pid && pid != last->pid)
+		*last = (struct owner){pid, process_is_dead(pid)};
+	return pid && last->dead;
+}
+
+ssize_t bheap_reclaim(bheap_t *heap)
+{
+	struct owner last = {0};
+	struct bh_visit visit;
+	ssize_t count = 0;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return -1;
+	if (!(heap->flags & BHEAP_OWNED)) {
+		bh_leave(&visit);
+		errno = ENOTSUP;
+		return -1;
+	}
+	for (uint32_t block = heap->heap.bins.first; block < heap->heap.end;) {
+		uint32_t next = bh_map_next(&heap->heap.map, block);
+
+		if (bh_map_is_used(&heap->heap.map, block) &&
+		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->heap, heap->key, block,
+								 next - block))) {
+			bh_give_back(&visit, block);
+			count++;
+		}
+		block = next; /* perhaps no start any more: the walk finds the next one all the same */
+	}
+	bh_leave(&visit);
+	return count;
+}

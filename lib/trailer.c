@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trailer.c - seals blocks and looks at seals. A seal binds a trailer to its heap, its block and
+ * its own content, so that a stale or copied one is no good. Reads memory that the tools forbid.
+ */
+#include "trailer.h"
+
+#define SLACK_BYTE 0xb5
+
+struct trailer {
+	uint64_t seal;
+	uint32_t owner;
+	uint32_t slack_size;
+};
+_Static_assert(sizeof(struct trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SHIFT,
+	       "a trailer fills its granule");
+
+static inline struct trailer *trailer_of(const struct bh_heap *heap, uint32_t block,
+					 uint32_t granules)
+{
+	return bh_heap_address(heap, block + granules - BH_TRAILER_GRANULES);
+}
+
+static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size)
+{
+	uint64_t mixed = key ^ ((uint64_t)owner << 32 | block);
+
+	mixed = (mixed ^ mixed >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed += slack_size;
+	mixed = (mixed ^ mixed >> 29) * UINT64_C(0xd6e8feb86659fd93);
+	return mixed ^ mixed >> 32;
+}
+
+BH_UNCHECKED
+void bh_trailer_write(const struct bh_heap *heap, uint64_t key, uint32_t block, uint32_t granules,
+		      size_t size, uint32_t owner)
+{
+	struct trailer *trailer = trailer_of(heap, block, granules);
+	unsigned char *end = (unsigned char *)trailer;
+	unsigned char *slack = (unsigned char *)bh_heap_address(heap, block) + size;
+
+	trailer->owner = owner;
+	trailer->slack_size = (uint32_t)(end - slack);
+	trailer->seal = seal_of(key, block, owner, trailer->slack_size);
+	while (slack < end)
+		*slack++ = SLACK_BYTE;
+}
+
+BH_UNCHECKED
+static bool seal_is_good(const struct bh_heap *heap, uint64_t key, uint32_t block,
+			 uint32_t granules)
+{
+	const struct trailer *trailer = trailer_of(heap, block, granules);
+
+	return granules > BH_TRAILER_GRANULES &&
+	       trailer->seal == seal_of(key, block, trailer->owner, trailer->slack_size) &&
+	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
+}
+
+BH_UNCHECKED
+bool bh_trailer_is_intact(const struct bh_heap *heap, uint64_t key, uint32_t block,
+			  uint32_t granules)
+{
+	const struct trailer *trailer = trailer_of(heap, block, granules);
+	const unsigned char *end = (const unsigned char *)trailer;
+
+	if (!seal_is_good(heap, key, block, granules))
+		return false;
+	for (const unsigned char *slack = end - trailer->slack_size; slack < end; slack++)
+		if (*slack != SLACK_BYTE)
+			return false;
+	return true;
+}
+
+BH_UNCHECKED
+size_t bh_trailer_usable(const struct bh_heap *heap, uint64_t key, uint32_t block,
+			 uint32_t granules)
+{
+	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
+
+	if (!seal_is_good(heap, key, block, granules))
+		return room;
+	return room - trailer_of(heap, block, granules)->slack_size;
+}
+
+BH_UNCHECKED
+uint32_t bh_trailer_owner(const struct bh_heap *heap, uint64_t key, uint32_t block,
+			  uint32_t granules)
+{
+	return seal_is_good(heap, key, block, granules) ? trailer_of(heap, block, granules)->owner
+							 : 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - the walk from block to block. A heap attached read-only cannot be locked: there the walk
+ * reads the map alone, which is a tiling after each store of whoever is changing it, and never the
+ * summary, which is not.
+ */
+#include "walk.h"
+
+#include <errno.h>
+
+/* The next start by the map words alone: never behind the end. */
+static uint32_t next_by_scan(const struct bh_heap *heap, uint32_t block)
+{
+	uint32_t granule = block + 1;
+	size_t last = heap->end >> 6;
+
+	for (size_t word = granule >> 6; word <= last; word++) {
+		uint64_t starts = heap->map.words[word].start;
+
+		if (word == granule >> 6)
+			starts &= ~UINT64_C(0) << (granule & 63);
+		if (starts) {
+			granule = (uint32_t)(word << 6) | bh_lowest_bit(starts);
+			return granule < heap->end ? granule : heap->end;
+		}
+	}
+	return heap->end;
+}
+
+static uint32_t block_next(const bheap_t *heap, uint32_t block)
+{
+	return heap->read_only ? next_by_scan(&heap->heap, block)
+			       : bh_map_next(&heap->heap.map, block);
+}
+
+static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granules,
+			   struct bheap_block *seen)
+{
+	seen->address = bh_heap_address(&heap->heap, block);
+	seen->size = bh_bytes(granules);
+	seen->usable = seen->used ? bh_usable(heap, block, granules) : 0;
+	seen->owner = 0;
+	if (seen->used && heap->flags & BHEAP_OWNED)
+		seen->owner = (pid_t)bh_trailer_owner(&heap->heap, heap->key, block, granules);
+}
+
+int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
+{
+	struct bheap_block seen = {.previous_used = true};
+	uint32_t block = heap->heap.bins.first;
+
+	while (block < heap->heap.end) {
+		uint32_t next = block_next(heap, block);
+		int result;
+
+		seen.used = bh_map_is_used(&heap->heap.map, block);
+		block_describe(heap, block, next - block, &seen);
+		result = visit(&seen, arg);
+		if (result)
+			return result;
+		seen.previous_used = seen.used;
+		block = next;
+	}
+	return 0;
+}
+
+int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
+{
+	struct bh_visit passage;
+	int result;
+
+	if (!visit) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (!bh_enter_to_walk(&passage, heap))
+		return -1;
+	result = bh_walk_blocks(heap, visit, arg);
+	bh_leave_walk(&passage);
+	return result;
+}
