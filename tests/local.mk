@@ -3,7 +3,6 @@
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-SH_LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/test-driver
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
 
 TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib $(CHECK_CFLAGS)
