@@ -17,7 +17,7 @@
 #if defined(HAVE_VALGRIND_MEMCHECK_H)
 #include <valgrind/memcheck.h>
 #else
-#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_GET_VBITS(from, to, size) ((void)(from), (void)(to), (void)(size), 0)
 #define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool))
 #define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
 #define VALGRIND_MEMPOOL_ALLOC(pool, block, size) \
@@ -40,10 +40,18 @@ extern void __asan_poison_memory_region(void const volatile *start, size_t size)
 extern void __asan_unpoison_memory_region(void const volatile *start, size_t size)
 	__attribute__((weak));
 
+/* Whether Memcheck runs us: other tools of Valgrind do not answer this question. */
+static inline bool bh_annotate_memcheck(void)
+{
+	unsigned char byte = 0, validity;
+
+	return VALGRIND_GET_VBITS(&byte, &validity, sizeof(byte)) == 1;
+}
+
 /* Asked once, when a handle is made: the tools cost nothing where they are absent. */
 static inline bool bh_annotate_wanted(void)
 {
-	return RUNNING_ON_VALGRIND || __asan_poison_memory_region;
+	return __asan_poison_memory_region || bh_annotate_memcheck();
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)

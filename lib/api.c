@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fast.h"
 #include "shared.h"
 
 /* Damage met again after so many rebuilds in one call: someone is writing right now. */
@@ -95,7 +96,7 @@ void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
 		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
 		return;
 	}
-	granule = heap->bins.first + (uint32_t)(offset >> BH_GRANULE_SHIFT);
+	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
 	block = bh_map_is_start(&heap->map, granule) ? granule
 						     : bh_map_previous(&heap->map, granule);
 	size = bh_bytes(bh_heap_granules(heap, block));
@@ -107,6 +108,7 @@ void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
 
 /* ---- allocate ---- */
 
+BH_COLD
 static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_visit visit;
@@ -122,8 +124,11 @@ static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 void *bh_alloc(bheap_t *heap, size_t size)
 {
 	if (BH_LIKELY(heap && bh_may_pass(heap))) {
-		uint32_t block = bh_heap_allocate(&heap->heap, bh_granules(size));
+		size_t granules = bh_granules(size);
+		uint32_t block = bh_fast_allocate(&heap->heap, granules);
 
+		if (BH_UNLIKELY(!block))
+			block = bh_heap_allocate(&heap->heap, granules);
 		if (BH_LIKELY(block))
 			return bh_heap_address(&heap->heap, block);
 	}
@@ -156,6 +161,7 @@ void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 
 /* ---- free ---- */
 
+BH_COLD
 static int free_through_door(bheap_t *heap, void *ptr)
 {
 	struct bh_visit visit;
@@ -179,7 +185,7 @@ int bh_free(bheap_t *heap, void *ptr)
 	if (BH_LIKELY(heap && bh_may_pass(heap))) {
 		uint32_t block = bh_heap_find(&heap->heap, ptr);
 
-		if (BH_LIKELY(block && bh_heap_release(&heap->heap, block) == BH_DONE))
+		if (BH_LIKELY(block && bh_fast_release(&heap->heap, block) == BH_DONE))
 			return 0;
 	}
 	return free_through_door(heap, ptr);
@@ -289,6 +295,7 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 	return moved ? moved : refuse(ENOMEM);
 }
 
+BH_COLD
 static void *realloc_through_door(bheap_t *heap, void *ptr, size_t size)
 {
 	struct bh_visit visit;

@@ -17,11 +17,10 @@ uint32_t bh_bins_count(size_t granules, unsigned shift)
 	return (top - shift + 2) << shift;
 }
 
-BH_UNCHECKED
 void bh_bins_clear(struct bh_bins *bins)
 {
 	for (uint32_t bin = 0; bin < bins->count; bin++)
-		*bh_node(bins, bin) = (struct bh_node){.next = bin, .previous = bin};
+		bins->heads[bin] = 0;
 	bins->bits->summary = 0;
 	for (uint32_t word = 0; word <= (bins->count - 1) >> 6; word++)
 		bins->bits->words[word] = 0;

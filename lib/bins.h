@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bins.h - the index of free blocks by size, derived from the map. A bin is a circular list; its
- * head is a granule below the first user granule, so that linking needs no test for an end.
+ * bins.h - the index of free blocks by size, derived from the map. A bin is a doubly linked list
+ * through the first granule of its blocks; 0 ends it on either side.
  * Bins: exact sizes below 2^(shift+1) granules, then 2^shift linear classes a power of two.
  * Trusts no link: what it reads from a free block is checked before it is followed.
  * Refuses to know the operating system.
@@ -12,12 +12,16 @@
 #include "annotate.h"
 #include "map.h"
 
-/* What a free block holds in its first granule, and a head in its own. */
-struct bh_node {
+struct bh_links {
 	uint32_t next;
 	uint32_t previous;
-	uint32_t granules;
-	uint32_t check; /* ~granules: a size that was written over is seen */
+};
+
+/* What a free block in a bin holds in its first granule. */
+struct bh_node {
+	struct bh_links links;
+	uint32_t granules; /* this and the next: only in bins of more than one size */
+	uint32_t check;    /* ~granules: a size that was written over is seen */
 };
 _Static_assert(sizeof(struct bh_node) == BH_GRANULE, "the smallest block is one granule");
 
@@ -26,20 +30,21 @@ _Static_assert(sizeof(struct bh_node) == BH_GRANULE, "the smallest block is one 
 
 /* The part of the index that lies in the heap's control block. */
 struct bh_bin_bits {
-	uint64_t summary;                /* a bit for each word below that is not zero */
+	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
 	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty; as many as needed */
 };
 
 /* This process's view of the bins of a heap. */
 struct bh_bins {
-	char *base;             /* where granule 0 would be */
+	char *base;              /* where granule 0 would be */
 	struct bh_bin_bits *bits;
-	uint32_t count;         /* heads: granules 0 ... count - 1 */
-	uint32_t exact_limit;   /* sizes below have a bin of their own */
-	uint32_t first;         /* the first user granule */
-	uint32_t span;          /* user granules */
+	uint32_t *heads;         /* the first block of each bin, or 0 */
+	uint32_t count;
+	uint32_t exact_limit;    /* sizes below have a bin of their own */
+	uint32_t span;           /* user granules: 1 ... span */
 	uint32_t shift;
-	uint32_t damaged;       /* the free block in which a check failed, or 0 */
+	uint32_t damaged;        /* the free block in which a check failed, or 0 */
+	uint32_t spare;          /* stands in for the link of a neighbour that is not there */
 };
 
 /* The number of bins for blocks of up to so many granules. */
@@ -53,12 +58,6 @@ static inline struct bh_node *bh_node(const struct bh_bins *bins, uint32_t granu
 	return (struct bh_node *)(void *)(bins->base + bh_bytes(granule));
 }
 
-/* Whether a link may be followed at all: an inaccessible page lies between heads and blocks. */
-static inline bool bh_link_is_valid(const struct bh_bins *bins, uint32_t link)
-{
-	return link - bins->first < bins->span || link < bins->count;
-}
-
 /* The bin of a size. Every block in a higher bin is larger than every one in a lower. */
 static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 {
@@ -70,72 +69,73 @@ static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 	return (scale << bins->shift) + (granules >> scale);
 }
 
-static inline void bh_bin_mark_empty(const struct bh_bins *bins, uint32_t bin)
-{
-	struct bh_bin_bits *bits = bins->bits;
-
-	bits->words[bin >> 6] &= ~((uint64_t)1 << (bin & 63));
-	if (!bits->words[bin >> 6])
-		bits->summary &= ~((uint64_t)1 << (bin >> 6));
-}
-
 BH_UNCHECKED
-static inline void bh_bin_link(const struct bh_bins *bins, uint32_t block, uint32_t granules)
+static inline void bh_bin_link(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	uint32_t bin = bh_bin_of(bins, granules);
-	struct bh_node *head = bh_node(bins, bin);
+	uint32_t bin = granules, next;
 	struct bh_node *node = bh_node(bins, block);
-	uint32_t next = head->next;
 
-	node->next = next;
-	node->previous = bin;
-	node->granules = granules;
-	node->check = ~granules;
-	bh_node(bins, next)->previous = block;
-	head->next = block;
+	if (BH_UNLIKELY(granules >= bins->exact_limit)) {
+		bin = bh_bin_of(bins, granules);
+		node->granules = granules;
+		node->check = ~granules;
+		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
+	}
+	next = bins->heads[bin];
+	node->links = (struct bh_links){.next = next};
+	*(next ? &bh_node(bins, next)->links.previous : &bins->spare) = block;
+	bins->heads[bin] = block;
 	bins->bits->words[bin >> 6] |= (uint64_t)1 << (bin & 63);
-	bins->bits->summary |= (uint64_t)1 << (bin >> 6);
 }
 
-/* False, and nothing changed, when the neighbours do not point back. */
+/*
+ * False, and nothing changed, when the neighbours do not point back. Where there is no neighbour,
+ * the head or a spare word stands in for its link, so that one path serves all.
+ */
 BH_UNCHECKED
-static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block)
+static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	struct bh_node *node = bh_node(bins, block);
-	uint32_t next = node->next, previous = node->previous;
-	struct bh_node *after = bh_node(bins, next), *before = bh_node(bins, previous);
+	const struct bh_node *node = bh_node(bins, block);
+	/* Read one by one: each was perhaps just stored one by one. */
+	uint32_t next = node->links.next, previous = node->links.previous;
+	uint32_t bin = bh_bin_of(bins, granules);
+	uint32_t *back = next ? &bh_node(bins, next)->links.previous : &bins->spare;
+	uint32_t *from = previous ? &bh_node(bins, previous)->links.next : &bins->heads[bin];
 
-	if (BH_UNLIKELY(!bh_link_is_valid(bins, next) || !bh_link_is_valid(bins, previous) ||
-			after->previous != block || before->next != block)) {
+	bins->spare = block;
+	if (BH_UNLIKELY((next > bins->span) | (previous > bins->span)) ||
+	    BH_UNLIKELY((*back ^ block) | (*from ^ block))) {
 		bins->damaged = block;
 		return false;
 	}
-	after->previous = previous;
-	before->next = next;
-	if (next == previous) /* only the head is left */
-		bh_bin_mark_empty(bins, next);
+	*back = previous;
+	*from = next;
+	bins->bits->words[bin >> 6] &= ~((uint64_t)!(next | previous) << (bin & 63));
 	return true;
 }
 
-BH_UNCHECKED
 static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 {
-	return bh_node(bins, bin)->next;
+	return bins->heads[bin];
 }
 
-/* The next block of a list, or a head (below count) at its end; 0, with damage noted, for a bad link. */
+/* The next block of a list; 0 at its end, and, with damage noted, for a bad link. */
 BH_UNCHECKED
 static inline uint32_t bh_bin_following(struct bh_bins *bins, uint32_t block)
 {
-	uint32_t next = bh_node(bins, block)->next;
+	uint32_t next = bh_node(bins, block)->links.next;
 
-	if (BH_LIKELY(bh_link_is_valid(bins, next) && bh_node(bins, next)->previous == block))
+	if (BH_LIKELY(!next || (next <= bins->span &&
+				bh_node(bins, next)->links.previous == block)))
 		return next;
 	bins->damaged = block;
 	return 0;
 }
 
-/* The size a free block in a bin says it has; 0, with damage noted, where that cannot be. */
+/*
+ * The size that a free block in a bin of more than one size says it has; 0, with damage noted, where
+ * that cannot be.
+ */
 BH_UNCHECKED
 static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map *map,
 				       uint32_t block)
@@ -144,7 +144,7 @@ static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map
 	uint32_t granules = node->granules;
 
 	if (BH_LIKELY(granules == ~node->check && granules - 1 < bins->span &&
-		      block - bins->first + granules <= bins->span &&
+		      block - 1 + granules <= bins->span &&
 		      bh_map_is_start(map, block + granules)))
 		return granules;
 	bins->damaged = block;
@@ -154,19 +154,21 @@ static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map
 /* The first bin from this one on that has a block, or 0. */
 static inline uint32_t bh_bin_find(const struct bh_bins *bins, uint32_t bin)
 {
-	const struct bh_bin_bits *bits = bins->bits;
+	struct bh_bin_bits *bits = bins->bits;
 	uint32_t word = bin >> 6;
 	uint64_t found;
 
 	if (BH_UNLIKELY(bin >= bins->count))
 		return 0;
 	found = bits->words[word] & ~UINT64_C(0) << (bin & 63);
-	if (!found) {
-		uint64_t words = bits->summary & ~UINT64_C(1) << word;
+	while (!found) {
+		uint64_t larger;
 
-		if (!words)
+		bits->summary &= ~((uint64_t)!bits->words[word] << word);
+		larger = bits->summary & ~UINT64_C(1) << word;
+		if (!larger)
 			return 0;
-		word = bh_lowest_bit(words);
+		word = bh_lowest_bit(larger);
 		found = bits->words[word];
 	}
 	return word << 6 | bh_lowest_bit(found);

@@ -31,16 +31,6 @@ static inline void bh_block_file(struct bh_heap *heap, uint32_t block, uint32_t 
 		bh_bin_link(&heap->bins, block, granules);
 }
 
-/* The size of a free block: from the map when it is short, from the block itself when it is long. */
-static inline uint32_t bh_block_free_granules(struct bh_heap *heap, uint32_t block)
-{
-	uint64_t starts = bh_map_starts_from(&heap->map, block + 1);
-
-	if (BH_LIKELY(starts))
-		return 1 + bh_lowest_bit(starts);
-	return bh_bin_granules(&heap->bins, &heap->map, block);
-}
-
 /* Takes a free block out of the index, wherever it is; 0 for damage, else its size. */
 static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
 {
@@ -57,22 +47,15 @@ static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
 		control->victim_granules = 0;
 		return granules;
 	}
-	granules = bh_block_free_granules(heap, block);
-	if (BH_UNLIKELY(!granules || !bh_bin_unlink(&heap->bins, block)))
-		return 0;
-	return granules;
+	granules = bh_heap_granules(heap, block);
+	return BH_LIKELY(bh_bin_unlink(&heap->bins, block, granules)) ? granules : 0;
 }
 
-/* The free block right before this one, or 0: one comparison tells, unless the neighbour is long. */
+/* The free block right before this one, or 0. */
 static inline uint32_t bh_block_free_before(const struct bh_heap *heap, uint32_t block)
 {
-	uint64_t starts = bh_map_starts_below(&heap->map, block);
-	uint64_t used = bh_map_used_below(&heap->map, block);
-	uint32_t previous;
+	uint32_t previous = bh_map_previous(&heap->map, block);
 
-	if (BH_LIKELY(starts))
-		return (starts ^ used) > used ? block - 64 + bh_highest_bit(starts) : 0;
-	previous = bh_map_previous_far(&heap->map, block);
 	return bh_map_is_used(&heap->map, previous) ? 0 : previous;
 }
 

@@ -19,7 +19,7 @@ static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32
 /* The bits of a word that may be set: those of granules first - 1 ... end. */
 static uint64_t word_mask(const struct bh_heap *heap, size_t word)
 {
-	uint32_t low = heap->bins.first - 1, high = heap->end;
+	uint32_t low = BH_FIRST - 1, high = heap->end;
 	uint64_t mask = ~UINT64_C(0);
 
 	if (word < low >> 6 || word > high >> 6)
@@ -34,13 +34,13 @@ static uint64_t word_mask(const struct bh_heap *heap, size_t word)
 static bool sentinels_check(const struct bh_heap *heap, struct bh_finding *finding)
 {
 	const struct bh_map *map = &heap->map;
-	uint32_t before = heap->bins.first - 1;
+	uint32_t before = BH_FIRST - 1;
 	const struct bh_map_word *low = map->words - 1, *high = map->words + bh_map_words(heap->end);
 
 	if (!bh_map_is_start(map, before) || !bh_map_is_used(map, before) ||
 	    !bh_map_is_start(map, heap->end) || !bh_map_is_used(map, heap->end))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "a sentinel is missing");
-	if (!bh_map_is_start(map, heap->bins.first))
+	if (!bh_map_is_start(map, BH_FIRST))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "no block starts at the front");
 	if (low->start || low->used || high->start || high->used)
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
@@ -114,7 +114,7 @@ static void census_take(const struct bh_heap *heap, struct census *census)
 	bool free_before = false;
 
 	*census = (struct census){.last = heap->end};
-	for (uint32_t block = heap->bins.first; block < heap->end;) {
+	for (uint32_t block = BH_FIRST; block < heap->end;) {
 		uint32_t next = bh_map_next(&heap->map, block);
 		bool used = bh_map_is_used(&heap->map, block);
 
@@ -160,7 +160,7 @@ static bool control_check(const struct bh_heap *heap, const struct census *censu
 /* Whether a link leads to a free block that a bin may hold. */
 static bool link_is_block(const struct bh_heap *heap, uint32_t link)
 {
-	return link - heap->bins.first < heap->bins.span && bh_map_is_start(&heap->map, link) &&
+	return link - BH_FIRST < heap->bins.span && bh_map_is_start(&heap->map, link) &&
 	       !bh_map_is_used(&heap->map, link) && link != heap->control->top &&
 	       link != heap->control->victim;
 }
@@ -172,8 +172,10 @@ static bool node_is_right(const struct bh_heap *heap, uint32_t bin, uint32_t blo
 	const struct bh_node *node = bh_node(&heap->bins, block);
 	uint32_t granules = bh_map_next(&heap->map, block) - block;
 
-	return node->previous == previous && node->granules == granules &&
-	       node->check == ~granules && bh_bin_of(&heap->bins, granules) == bin;
+	if (granules >= heap->bins.exact_limit &&
+	    (node->granules != granules || node->check != ~granules))
+		return false;
+	return node->links.previous == previous && bh_bin_of(&heap->bins, granules) == bin;
 }
 
 /* Follows one list, taking each block off those that are left to be found. */
@@ -181,20 +183,15 @@ BH_UNCHECKED
 static bool bin_check(const struct bh_heap *heap, uint32_t bin, uint32_t *left,
 		      struct bh_finding *finding)
 {
-	const struct bh_node *head = bh_node(&heap->bins, bin);
-	uint32_t previous = bin, block = head->next;
+	uint32_t previous = 0, block = bh_bin_first(&heap->bins, bin);
 
-	for (; block != bin; previous = block, block = bh_node(&heap->bins, block)->next) {
+	for (; block; previous = block, block = bh_node(&heap->bins, block)->links.next) {
 		if (!*left || !link_is_block(heap, block) ||
 		    !node_is_right(heap, bin, block, previous))
-			return found(finding, BHEAP_FAULT_DAMAGED_INDEX,
-				     previous == bin ? 0 : previous,
+			return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous,
 				     "a bin leads elsewhere than to a free block of its size");
 		--*left;
 	}
-	if (head->previous != previous)
-		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous == bin ? 0 : previous,
-			     "a bin does not close");
 	return true;
 }
 
@@ -204,8 +201,8 @@ static bool bin_bit_check(const struct bh_heap *heap, uint32_t bin, struct bh_fi
 	bool marked = bits->words[bin >> 6] >> (bin & 63) & 1;
 	bool summed = bits->summary >> (bin >> 6) & 1;
 
-	if (marked != (bh_bin_first(&heap->bins, bin) != bin) || (marked && !summed) ||
-	    summed != (bits->words[bin >> 6] != 0))
+	if (marked != (bh_bin_first(&heap->bins, bin) != 0) ||
+	    (marked && bin >= heap->bins.exact_limit && !summed))
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
 			     "the bin bits disagree with the bins");
 	return true;
@@ -237,7 +234,7 @@ static bool trailers_check(const bheap_t *heap, struct bh_finding *finding)
 {
 	const struct bh_heap *blocks = &heap->heap;
 
-	for (uint32_t block = blocks->bins.first; block < blocks->end;) {
+	for (uint32_t block = BH_FIRST; block < blocks->end;) {
 		uint32_t next = bh_map_next(&blocks->map, block);
 
 		if (bh_map_is_used(&blocks->map, block) &&

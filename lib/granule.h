@@ -18,6 +18,8 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 
 #define BH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Kept out of the straight path, that it may stay short. */
+#define BH_COLD __attribute__((noinline, cold))
 
 /* Size 0 wraps to a count above any heap, so that one comparison sends it out of the fast path. */
 static inline size_t bh_granules(size_t size)

@@ -4,7 +4,7 @@
  * Keeps: no two free blocks are neighbours; the free block at the end is the top; the victim and
  * the top are in no bin, every other free block is in the bin of its size.
  */
-#include "block.h"
+#include "fast.h"
 
 /* How many blocks of one bin a request looks at for a better fit. */
 #define PROBES 8
@@ -52,7 +52,7 @@ static inline uint32_t allocate_by_split(struct bh_heap *heap, uint32_t block, u
 {
 	uint32_t rest = size - granules;
 
-	if (BH_UNLIKELY(!size || !bh_bin_unlink(&heap->bins, block)))
+	if (BH_UNLIKELY(!size || !bh_bin_unlink(&heap->bins, block, size)))
 		return 0;
 	if (rest) {
 		bh_map_set_start(&heap->map, block + granules);
@@ -72,7 +72,11 @@ static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules,
 	uint32_t block = bh_bin_first(&heap->bins, bin);
 
 	*size = UINT32_MAX;
-	while (block >= heap->bins.count && probes--) {
+	if (bin < heap->bins.exact_limit) {
+		*size = bin;
+		return block;
+	}
+	while (block && probes--) {
 		uint32_t candidate = bh_bin_granules(&heap->bins, &heap->map, block);
 
 		if (candidate >= granules && candidate < *size) {
@@ -94,12 +98,7 @@ static uint32_t allocate_small_rest(struct bh_heap *heap, uint32_t granules, uin
 	bin = larger ? granules + bh_lowest_bit(larger) : bh_bin_find(&heap->bins, 64);
 	if (!bin)
 		return allocate_from_top(heap, granules);
-	if (bin < heap->bins.exact_limit) {
-		block = bh_bin_first(&heap->bins, bin);
-		size = bin;
-	} else {
-		block = bin_probe(heap, bin, granules, PROBES, &size);
-	}
+	block = bin_probe(heap, bin, granules, PROBES, &size);
 	return block ? allocate_by_split(heap, block, size, granules) : 0;
 }
 
@@ -139,7 +138,7 @@ uint32_t bh_heap_allocate(struct bh_heap *heap, size_t count)
 		if (bins & 1) {
 			uint32_t block = bh_bin_first(&heap->bins, granules);
 
-			if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, block)))
+			if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, block, granules)))
 				return 0;
 			return bh_block_commit(heap, block, granules);
 		}
@@ -163,7 +162,7 @@ static size_t aligned_skip(const struct bh_heap *heap, uint32_t block, size_t al
 /* A free block that holds an aligned block, by a search of the whole heap; 0 if there is none. */
 static uint32_t aligned_search(const struct bh_heap *heap, size_t alignment, size_t granules)
 {
-	for (uint32_t block = heap->bins.first; block < heap->end;) {
+	for (uint32_t block = BH_FIRST; block < heap->end;) {
 		uint32_t next = bh_map_next(&heap->map, block);
 
 		if (!bh_map_is_used(&heap->map, block) &&
@@ -223,44 +222,5 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block)
 {
-	struct bh_control *control = heap->control;
-	uint32_t next = bh_map_next(&heap->map, block);
-	uint32_t begin = block, end = next;
-	uint32_t granules = next - block;
-	uint32_t victim = control->victim;
-	bool next_free = !bh_map_is_used(&heap->map, next);
-	uint32_t previous = bh_block_free_before(heap, block);
-	uint32_t size;
-
-	if (next_free) {
-		size = bh_block_withdraw(heap, next);
-		if (BH_UNLIKELY(!size))
-			return BH_DAMAGED;
-		end += size;
-	}
-	if (previous) {
-		begin = previous;
-		if (previous != victim && BH_UNLIKELY(!bh_bin_unlink(&heap->bins, previous)))
-			return BH_DAMAGED;
-	}
-
-	bh_map_clear_used(&heap->map, block);
-	if (next_free)
-		bh_map_clear_start(&heap->map, next);
-	if (previous)
-		bh_map_clear_start(&heap->map, block);
-
-	control->used -= granules;
-	control->frees++;
-	if (victim && (previous == victim || next == victim)) {
-		bool last = end == heap->end;
-
-		control->victim = last ? 0 : begin;
-		control->victim_granules = last ? 0 : end - begin;
-		if (last)
-			control->top = begin;
-		return BH_DONE;
-	}
-	bh_block_file(heap, begin, end - begin);
-	return BH_DONE;
+	return bh_fast_release(heap, block);
 }

@@ -58,7 +58,7 @@ static inline void *bh_heap_address(const struct bh_heap *heap, uint32_t granule
 
 static inline char *bh_heap_start(const struct bh_heap *heap)
 {
-	return bh_heap_address(heap, heap->bins.first);
+	return bh_heap_address(heap, BH_FIRST);
 }
 
 static inline size_t bh_heap_size(const struct bh_heap *heap)
@@ -71,12 +71,12 @@ static inline uint64_t bh_heap_offset(const struct bh_heap *heap, const void *ad
 {
 	uintptr_t offset = (uintptr_t)address - (uintptr_t)bh_heap_start(heap);
 
-	return offset < bh_heap_size(heap) ? offset + bh_bytes(heap->bins.first) : 0;
+	return offset < bh_heap_size(heap) ? offset + bh_bytes(BH_FIRST) : 0;
 }
 
 static inline void *bh_heap_pointer(const struct bh_heap *heap, uint64_t offset)
 {
-	if (offset - bh_bytes(heap->bins.first) >= bh_heap_size(heap))
+	if (offset - bh_bytes(BH_FIRST) >= bh_heap_size(heap))
 		return NULL;
 	return heap->bins.base + offset;
 }
@@ -84,14 +84,14 @@ static inline void *bh_heap_pointer(const struct bh_heap *heap, uint64_t offset)
 /* The allocated block that starts at an address, or 0. Does not look at the memory there. */
 static inline uint32_t bh_heap_find(const struct bh_heap *heap, const void *address)
 {
-	uintptr_t offset = (uintptr_t)address - (uintptr_t)heap->bins.base -
-			   bh_bytes(heap->bins.first);
-	uint32_t granule;
+	uintptr_t offset = (uintptr_t)address - (uintptr_t)heap->bins.base;
+	/* Turned round, so that what is misaligned is out of range too. */
+	uintptr_t granule = offset >> BH_GRANULE_SHIFT |
+			    offset << (sizeof(offset) * CHAR_BIT - BH_GRANULE_SHIFT);
 
-	if (BH_UNLIKELY(offset >= bh_heap_size(heap) || offset % BH_GRANULE))
+	if (BH_UNLIKELY(granule - BH_FIRST >= heap->bins.span))
 		return 0;
-	granule = heap->bins.first + (uint32_t)(offset >> BH_GRANULE_SHIFT);
-	return BH_LIKELY(bh_map_is_used(&heap->map, granule)) ? granule : 0;
+	return BH_LIKELY(bh_map_is_used(&heap->map, (uint32_t)granule)) ? (uint32_t)granule : 0;
 }
 
 static inline uint32_t bh_heap_granules(const struct bh_heap *heap, uint32_t block)

@@ -15,25 +15,24 @@ static size_t control_size(uint32_t bins)
 void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t lead, unsigned shift,
 			    size_t page, size_t gap)
 {
-	size_t counts[BH_MAP_LEVELS], at = bh_round_up(lead, BH_GRANULE), index;
+	size_t counts[BH_MAP_LEVELS], at = bh_round_up(lead, BH_GRANULE);
+	size_t end = BH_FIRST + granules;
 
 	*layout = (struct bh_layout){.shift = shift, .span = (uint32_t)granules};
 	layout->bins = bh_bins_count(granules, shift);
-	layout->first = layout->bins + (uint32_t)(gap >> BH_GRANULE_SHIFT);
-	index = (size_t)layout->first + granules;
 	layout->control = at;
 	at += control_size(layout->bins);
-	layout->levels = bh_map_levels(index, counts);
+	layout->heads = at;
+	at += bh_round_up(layout->bins * sizeof(uint32_t), BH_GRANULE);
+	layout->levels = bh_map_levels(end, counts);
 	for (unsigned level = 0; level < layout->levels; level++) {
 		layout->summary[level] = at;
 		at += bh_round_up(counts[level] * sizeof(uint64_t), BH_GRANULE);
 	}
 	/* A zero word on either side of the map: windows may look one word too far. */
 	layout->map = at + sizeof(struct bh_map_word);
-	at += (bh_map_words(index) + 2) * sizeof(struct bh_map_word);
-	at = bh_round_up(at + bh_bytes(layout->bins), page);
-	layout->heads = at - bh_bytes(layout->bins);
-	layout->granules = at + gap;
+	at += (bh_map_words(end) + 2) * sizeof(struct bh_map_word);
+	layout->granules = bh_round_up(at, page) + gap;
 	layout->size = layout->granules + bh_bytes(granules);
 }
 
@@ -44,7 +43,7 @@ static unsigned shift_for_size(size_t size)
 	size_t limit = size / 24 > small ? size / 24 : small;
 	unsigned shift = BH_BIN_SHIFT_MAX;
 
-	while (shift && bh_bytes(bh_bins_count(size >> BH_GRANULE_SHIFT, shift)) > limit)
+	while (shift && bh_bins_count(size >> BH_GRANULE_SHIFT, shift) * sizeof(uint32_t) > limit)
 		shift--;
 	return shift;
 }

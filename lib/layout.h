@@ -3,13 +3,15 @@
  * layout.h - what a region holds and where, as byte offsets from its start: the same for private,
  * caller's-buffer and shared heaps, and free of pointers. Refuses to know what is done with it.
  *
- *   lead | control | summary | map | heads | gap | granules
- *                                  ^ granule 0   ^ first      ^ end
+ *   lead | control | heads | summary | map | gap | granules
+ *                                                  ^ granule 1 ... span; 0 and span + 1 are sentinels
  */
 #ifndef BH_LAYOUT_H
 #define BH_LAYOUT_H
 
 #include "bins.h"
+
+#define BH_FIRST 1 /* the first user granule; before it lies only the sentinel */
 
 /* Derived state, all of it rebuildable from the map but for the root and what happened so far. */
 struct bh_control {
@@ -31,20 +33,19 @@ struct bh_control {
 
 struct bh_layout {
 	size_t control;
+	size_t heads;    /* of the bins */
 	size_t summary[BH_MAP_LEVELS];
 	size_t map;
-	size_t heads;
 	size_t granules; /* the first user granule */
 	size_t size;     /* all of it */
 	uint32_t bins;
-	uint32_t first;
 	uint32_t span;
 	unsigned levels;
 	unsigned shift;
 };
 
-/* The largest number of user granules, whatever lies in front of them. */
-#define BH_GRANULES_MAX ((size_t)UINT32_MAX - 8192)
+/* The largest number of user granules: indexes have 32 bits, windows look a word too far. */
+#define BH_GRANULES_MAX ((size_t)UINT32_MAX - 64)
 
 /*
  * For so many granules, lead bytes in front; the bookkeeping ends at a multiple of page and gap

@@ -10,6 +10,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/block.h \
 	%D%/check.c %D%/check.h \
 	%D%/classic.c \
+	%D%/fast.h \
 	%D%/fault.c %D%/fault.h \
 	%D%/file.c %D%/file.h \
 	%D%/granule.h \

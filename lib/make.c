@@ -119,7 +119,7 @@ size_t bheap_trim(bheap_t *heap)
 
 	if (!bh_enter_to_change(&visit, heap))
 		return 0;
-	for (uint32_t block = heap->heap.bins.first; block < heap->heap.end;) {
+	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
 		uint32_t next = bh_map_next(&heap->heap.map, block);
 
 		if (!bh_map_is_used(&heap->heap.map, block))

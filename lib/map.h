@@ -28,7 +28,7 @@ struct bh_map_word {
 #define BH_MAP_LEVELS 5
 
 struct bh_map {
-	struct bh_map_word *words; /* words[-1] and one behind the last exist and are zero */
+	struct bh_map_word *words; /* one in front of them and one behind exist and are zero */
 	uint64_t *summary[BH_MAP_LEVELS]; /* summary[0]: a bit for each word with a start; and so on */
 };
 
@@ -37,7 +37,7 @@ size_t bh_map_words(size_t granules);
 /* The number of words of each level, for so many granules; returns the number of levels. */
 unsigned bh_map_levels(size_t granules, size_t counts[BH_MAP_LEVELS]);
 
-/* The next start behind, or the last before, the 64-granule window that the inline versions look at. */
+/* The next start in a word behind that of granule, or the last in one before it. */
 uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule);
 uint32_t bh_map_previous_far(const struct bh_map *map, uint32_t granule);
 
@@ -46,14 +46,13 @@ void bh_map_summary_set(const struct bh_map *map, size_t word);
 void bh_map_summary_clear(const struct bh_map *map, size_t word);
 
 /*
- * A map store: never torn, never moved by the compiler across another access to memory. A process
- * killed at any instruction has made the stores before it and none after it.
+ * A map store: never torn, never moved by the compiler across another one. A process killed at any
+ * instruction has made the map stores before it and none after it. (Volatile orders these among
+ * themselves and leaves the compiler free with all that is derived.)
  */
 static inline void bh_map_store(uint64_t *word, uint64_t value)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	__atomic_store_n(word, value, __ATOMIC_RELAXED);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	*(volatile uint64_t *)word = value;
 }
 
 static inline uint64_t bh_map_bit(uint32_t granule)
@@ -105,52 +104,23 @@ static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
 	bh_map_store(word, *word & ~bh_map_bit(granule));
 }
 
-/* Two adjacent words seen as one window of 64 bits from bit shift (below 64) of the lower on. */
-static inline uint64_t bh_map_funnel(uint64_t low, uint64_t high, unsigned shift)
-{
-	return low >> shift | high << 1 << (63 - shift);
-}
-
-/* The starts at granule, granule + 1, ... granule + 63. */
-static inline uint64_t bh_map_starts_from(const struct bh_map *map, uint32_t granule)
-{
-	const struct bh_map_word *word = &map->words[granule >> 6];
-
-	return bh_map_funnel(word[0].start, word[1].start, granule & 63);
-}
-
-/* The starts at granule - 64 (bit 0), ... granule - 1 (bit 63). */
-static inline uint64_t bh_map_starts_below(const struct bh_map *map, uint32_t granule)
-{
-	const struct bh_map_word *word = &map->words[granule >> 6];
-
-	return bh_map_funnel(word[-1].start, word[0].start, granule & 63);
-}
-
-static inline uint64_t bh_map_used_below(const struct bh_map *map, uint32_t granule)
-{
-	const struct bh_map_word *word = &map->words[granule >> 6];
-
-	return bh_map_funnel(word[-1].used, word[0].used, granule & 63);
-}
-
 /* The first start behind granule: the sentinel at the end at the latest. */
 static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
 {
-	uint64_t starts = bh_map_starts_from(map, granule + 1);
+	uint64_t starts = map->words[granule >> 6].start >> (granule & 63) >> 1;
 
 	if (BH_LIKELY(starts))
 		return granule + 1 + bh_lowest_bit(starts);
-	return bh_map_next_far(map, granule + 1);
+	return bh_map_next_far(map, granule);
 }
 
 /* The last start before granule: the sentinel at the front at the earliest. */
 static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)
 {
-	uint64_t starts = bh_map_starts_below(map, granule);
+	uint64_t starts = map->words[granule >> 6].start & (bh_map_bit(granule) - 1);
 
 	if (BH_LIKELY(starts))
-		return granule - 64 + bh_highest_bit(starts);
+		return (granule & ~UINT32_C(63)) | bh_highest_bit(starts);
 	return bh_map_previous_far(map, granule);
 }
 

@@ -10,16 +10,16 @@ void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *la
 	struct bh_control *control = (struct bh_control *)(void *)(region + layout->control);
 
 	*heap = (struct bh_heap){
-		.bins = {.base = region + layout->heads,
+		.bins = {.base = region + layout->granules - bh_bytes(BH_FIRST),
 			 .bits = &control->bits,
+			 .heads = (uint32_t *)(void *)(region + layout->heads),
 			 .count = layout->bins,
 			 .exact_limit = UINT32_C(2) << layout->shift,
-			 .first = layout->first,
 			 .span = layout->span,
 			 .shift = layout->shift},
 		.map.words = (struct bh_map_word *)(void *)(region + layout->map),
 		.control = control,
-		.end = layout->first + layout->span,
+		.end = BH_FIRST + layout->span,
 	};
 	for (unsigned level = 0; level < layout->levels; level++)
 		heap->map.summary[level] = (uint64_t *)(void *)(region + layout->summary[level]);
@@ -28,20 +28,20 @@ void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *la
 /* The used sentinels around the granules, and the start of the first block. */
 static void sentinels_set(struct bh_heap *heap)
 {
-	uint32_t before = heap->bins.first - 1;
+	uint32_t before = BH_FIRST - 1;
 
 	bh_map_set_start(&heap->map, before);
 	bh_map_set_used(&heap->map, before);
 	bh_map_set_start(&heap->map, heap->end);
 	bh_map_set_used(&heap->map, heap->end);
-	bh_map_set_start(&heap->map, heap->bins.first);
+	bh_map_set_start(&heap->map, BH_FIRST);
 }
 
 void bh_heap_format(struct bh_heap *heap)
 {
 	bh_bins_clear(&heap->bins);
 	sentinels_set(heap);
-	heap->control->top = heap->bins.first;
+	heap->control->top = BH_FIRST;
 }
 
 /* Stores only what differs: most words of a large heap were never written. */
@@ -122,7 +122,7 @@ void bh_heap_rebuild(struct bh_heap *heap)
 	control->top = heap->end;
 	control->victim = 0;
 	control->victim_granules = 0;
-	for (uint32_t block = heap->bins.first; block < heap->end;) {
+	for (uint32_t block = BH_FIRST; block < heap->end;) {
 		uint32_t next = bh_map_next(&heap->map, block);
 
 		if (bh_map_is_used(&heap->map, block)) {

@@ -42,14 +42,7 @@ static enum bh_status block_grow(struct bh_heap *heap, uint32_t block, uint32_t 
 
 	if (bh_map_is_used(&heap->map, next))
 		return BH_NO_ROOM;
-	if (next == control->top)
-		size = heap->end - next;
-	else if (next == victim)
-		size = control->victim_granules;
-	else
-		size = bh_block_free_granules(heap, next);
-	if (!size)
-		return BH_DAMAGED;
+	size = bh_heap_granules(heap, next);
 	if (next + size < rest)
 		return BH_NO_ROOM;
 	if (!bh_block_withdraw(heap, next))

@@ -48,7 +48,7 @@ static const uint64_t *slot_at(const bheap_t *heap, uint64_t offset)
 
 static bool block_is_live(const bheap_t *heap, uint32_t block)
 {
-	return block - heap->heap.bins.first < heap->heap.bins.span &&
+	return block - BH_FIRST < heap->heap.bins.span &&
 	       bh_map_is_start(&heap->heap.map, block) && bh_map_is_used(&heap->heap.map, block);
 }
 

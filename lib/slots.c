@@ -171,7 +171,7 @@ ssize_t bheap_reclaim(bheap_t *heap)
 		errno = ENOTSUP;
 		return -1;
 	}
-	for (uint32_t block = heap->heap.bins.first; block < heap->heap.end;) {
+	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
 		uint32_t next = bh_map_next(&heap->heap.map, block);
 
 		if (bh_map_is_used(&heap->heap.map, block) &&

@@ -47,7 +47,7 @@ static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granule
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 {
 	struct bheap_block seen = {.previous_used = true};
-	uint32_t block = heap->heap.bins.first;
+	uint32_t block = BH_FIRST;
 
 	while (block < heap->heap.end) {
 		uint32_t next = block_next(heap, block);
