@@ -56,7 +56,7 @@ size_t replay_room(const struct trace *trace)
 {
 	if (trace->room_size != 0)
 		return trace->room_size;
-	return trace->peak_size * 2 + (1 << 20);
+	return trace->peak_size * 4 + (1 << 20);
 }
 
 static bool trace_fits(const struct allocator *allocator, const struct trace *trace, void *region,

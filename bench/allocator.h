@@ -17,6 +17,7 @@ struct allocator {
 	const char *name;
 	bool bounded;         /* lives inside a region of a given size */
 	unsigned flags;       /* libbheap: of bheap_create_in() */
+	size_t region_min;    /* bounded: the smallest region it takes, 0 for any */
 	const void *library;  /* those loaded at run time: their entries */
 
 	/* Makes a heap in a region, which allocators that are not bounded ignore; NULL: it cannot. */
@@ -46,7 +47,7 @@ void replay_drain(const struct allocator *allocator, void *heap, const struct tr
  */
 size_t replay_fit(const struct allocator *allocator, const struct trace *trace);
 
-/* A region for measuring time: trace->room_size, or twice the peak and some for small traces. */
+/* A region for measuring time: trace->room_size, or four times the peak and some. */
 size_t replay_room(const struct trace *trace);
 
 extern const struct allocator allocator_bheap; /* flags: as the caller sets in a copy */

@@ -36,12 +36,21 @@ void *memory_copy(const void *source, size_t size)
 	return memcpy(memory_resize(NULL, size), source, size);
 }
 
-void *memory_map(size_t size)
+static void *region_map(size_t size, int flags)
 {
-	void *region = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *region = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 	memory_check(region == MAP_FAILED ? NULL : region, size);
 	return region;
+}
+
+void *memory_map(size_t size)
+{
+	return region_map(size, MAP_PRIVATE | MAP_NORESERVE);
+}
+
+void *memory_share(size_t size)
+{
+	return region_map(size, MAP_SHARED);
 }
 
 void memory_unmap(void *region, size_t size)

@@ -14,6 +14,8 @@ void *memory_zero(size_t count, size_t size);
 void *memory_copy(const void *source, size_t size);
 
 void *memory_map(size_t size);
+/* Zero bytes that child processes write for their parent. */
+void *memory_share(size_t size);
 void memory_unmap(void *region, size_t size);
 
 #endif

@@ -13,28 +13,31 @@
 #include "checked.h"
 #include "memory.h"
 #include "sample.h"
+#include "synthetic.h"
 
 enum { EXIT_OK, EXIT_REPLAY, EXIT_USAGE };
 
 struct options {
 	struct allocator allocator;
 	bool check;
+	bool made_up;
 	bool fit;
 	size_t rounds;
 	size_t region_size; /* 0: chosen by trace */
 };
 
 static const char help[] =
-	"Usage: replay [OPTION]... TRACE...\n"
+	"Usage: replay [OPTION]... [TRACE]...\n"
 	"Replays allocation traces, plain or .gz, through libbheap. For each it prints the operations\n"
 	"per second (median of the rounds, slowest and fastest round), the peak of live bytes, the\n"
 	"smallest region in which the trace completes, control data included, and the utilisation:\n"
 	"peak / smallest region.\n"
 	"\n"
+	"  -m, --made-up        replay the made-up traces of the benchmark, too\n"
 	"  -c, --check          check the content of every block and the heap itself; no timing\n"
 	"  -f, --flags=LIST     heap flags: unlocked, guard, abort, realtime; comma-separated\n"
 	"  -n, --rounds=N       measure N rounds after one that does not count (default 5)\n"
-	"  -r, --region=BYTES   replay in a region of this size (default: twice the peak)\n"
+	"  -r, --region=BYTES   replay in a region of this size (default: four times the peak)\n"
 	"  -s, --speed          skip the search for the smallest region\n"
 	"  -h, --help           this text\n"
 	"\n"
@@ -89,6 +92,7 @@ static struct options options_parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"check", no_argument, NULL, 'c'},
+		{"made-up", no_argument, NULL, 'm'},
 		{"flags", required_argument, NULL, 'f'},
 		{"rounds", required_argument, NULL, 'n'},
 		{"region", required_argument, NULL, 'r'},
@@ -99,9 +103,10 @@ static struct options options_parse(int argc, char **argv)
 	struct options options = {.allocator = allocator_bheap, .fit = true, .rounds = 5};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "cf:n:r:sh", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "cmf:n:r:sh", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c': options.check = true; break;
+		case 'm': options.made_up = true; break;
 		case 'f': options.allocator.flags |= flags_parse(optarg); break;
 		case 'n': options.rounds = number_parse("rounds", optarg); break;
 		case 'r': options.region_size = number_parse("region", optarg); break;
@@ -110,7 +115,7 @@ static struct options options_parse(int argc, char **argv)
 		default: usage_fail();
 		}
 	}
-	if (optind == argc) {
+	if (optind == argc && !options.made_up) {
 		fputs("replay: no trace named\n", stderr);
 		usage_fail();
 	}
@@ -208,6 +213,7 @@ static int trace_replay(const struct options *options, const struct trace *trace
 		result = fit_print(options, trace);
 	if (result == 0)
 		putchar('\n');
+	fflush(stdout);
 	return result;
 }
 
@@ -224,19 +230,24 @@ static void header_print(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = options_parse(argc, argv);
-	int status = EXIT_OK;
+	struct trace trace;
+	bool unread = false, failed = false;
 
 	header_print(&options);
 	for (int i = optind; i < argc; i++) {
-		struct trace trace;
 		if (trace_load(&trace, argv[i]) != 0) {
-			status = EXIT_USAGE;
+			unread = true;
 			continue;
 		}
-		if (trace_replay(&options, &trace) != 0 && status == EXIT_OK)
-			status = EXIT_REPLAY;
+		failed = trace_replay(&options, &trace) != 0 || failed;
 		trace_release(&trace);
-		fflush(stdout);
 	}
-	return status;
+	for (size_t i = 0; options.made_up && i < SYNTHETIC_COUNT; i++) {
+		synthetic_make(&trace, i);
+		failed = trace_replay(&options, &trace) != 0 || failed;
+		trace_release(&trace);
+	}
+	if (unread)
+		return EXIT_USAGE;
+	return failed ? EXIT_REPLAY : EXIT_OK;
 }

@@ -20,6 +20,8 @@ struct summary sample_summarise(double *values, size_t count)
 		.median = (values[(count - 1) / 2] + values[count / 2]) / 2,
 		.low = values[0],
 		.high = values[count - 1],
+		.low_quartile = values[count / 4],
+		.high_quartile = values[count - 1 - count / 4],
 	};
 }
 

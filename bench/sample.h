@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 struct summary {
-	double median, low, high; /* low and high: smallest and largest */
+	double median;
+	double low, high; /* the smallest and the largest */
+	double low_quartile, high_quartile;
 };
 
 /* Sorts the values. count is at least 1. */
