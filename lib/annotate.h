@@ -17,16 +17,16 @@
 #if defined(HAVE_VALGRIND_MEMCHECK_H)
 #include <valgrind/memcheck.h>
 #else
-#define VALGRIND_GET_VBITS(from, to, size) ((void)(from), (void)(to), (void)(size), 0)
 #define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool))
 #define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
 #define VALGRIND_MEMPOOL_ALLOC(pool, block, size) \
 	((void)(pool), (void)(block), (void)(size))
 #define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
 #define VALGRIND_MEMPOOL_CHANGE(pool, old, block, size) \
-	((void)(pool), (void)(block), (void)(size))
+	((void)(pool), (void)(old), (void)(block), (void)(size))
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_UNDEFINED(start, size) ((void)(start), (void)(size))
+#define VALGRIND_GET_VBITS(start, bits, size) ((void)(start), (void)(bits), (void)(size), 0)
 #define VALGRIND_CHECK_MEM_IS_ADDRESSABLE(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
 #define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
@@ -40,18 +40,15 @@ extern void __asan_poison_memory_region(void const volatile *start, size_t size)
 extern void __asan_unpoison_memory_region(void const volatile *start, size_t size)
 	__attribute__((weak));
 
-/* Whether Memcheck runs us: other tools of Valgrind do not answer this question. */
-static inline bool bh_annotate_memcheck(void)
-{
-	unsigned char byte = 0, validity;
-
-	return VALGRIND_GET_VBITS(&byte, &validity, sizeof(byte)) == 1;
-}
-
-/* Asked once, when a handle is made: the tools cost nothing where they are absent. */
+/*
+ * Asked once, when a handle is made: the tools cost nothing where they are absent. Of Valgrind's,
+ * memcheck alone answers this request; under callgrind and the rest the library does what it always does.
+ */
 static inline bool bh_annotate_wanted(void)
 {
-	return __asan_poison_memory_region || bh_annotate_memcheck();
+	unsigned char probe = 0, bits = 0;
+
+	return VALGRIND_GET_VBITS(&probe, &bits, 1) != 0 || __asan_poison_memory_region;
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)
