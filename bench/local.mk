@@ -39,6 +39,11 @@ bench_replays = $(bench_traces) %D%/allocator.c %D%/allocator.h
 # Modules that compare loads; an -rpath makes libtool build a shared object that is not installed.
 bench_module = -module -shared -avoid-version -rpath $(abs_builddir)
 
+# The recorder: the script record preloads it.
+noinst_LTLIBRARIES += %D%/record.la
+%C%_record_la_SOURCES = %D%/record.c
+%C%_record_la_LDFLAGS = $(bench_module)
+
 if HAVE_PEER_BOOST
 noinst_LTLIBRARIES += %D%/boost.la
 %C%_boost_la_SOURCES = %D%/boost.cc %D%/allocator.h %D%/trace.h

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c - a module to preload: writes down what a program asks of malloc(3), for the script record.
+ *
+ * Calls go on to glibc's own functions. One line each is left in a file in the folder BENCH_RECORD,
+ * with addresses in place of block numbers. With BENCH_PROCESS, a process ID, only that process is
+ * recorded, in the file "program", and when it executes another program that one's traffic replaces
+ * what there was; without it each process is, in a file NAME.PID. A forked child is not recorded. The
+ * file is written through a shared mapping, so that it is whole when the program is killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define WINDOW_SIZE (1 << 20)
+#define LINE_SIZE 80
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *block, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+extern void __libc_free(void *block);
+
+/* All under the lock. Nothing here may allocate. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static enum { UNOPENED, OPEN, STOPPED } state;
+static int file = -1;
+static off_t file_size;
+static char *window;
+static size_t window_used;
+
+/* Whether there is anything to be recorded of this process; if so, where. */
+static bool path_make(char *path, size_t size)
+{
+	const char *folder = getenv("BENCH_RECORD"), *process = getenv("BENCH_PROCESS");
+	if (folder == NULL || (process != NULL && atol(process) != (long)getpid()))
+		return false;
+	if (process != NULL)
+		snprintf(path, size, "%s/program", folder);
+	else
+		snprintf(path, size, "%s/%s.%ld", folder, program_invocation_short_name,
+			 (long)getpid());
+	return true;
+}
+
+/* The next stretch of the file; the line that did not fit in the last one begins it. */
+static bool window_move(void)
+{
+	if (window != NULL)
+		munmap(window, WINDOW_SIZE);
+	window_used = 0;
+	window = MAP_FAILED;
+	if (ftruncate(file, file_size + WINDOW_SIZE) == 0)
+		window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, file_size);
+	file_size += WINDOW_SIZE;
+	return window != MAP_FAILED;
+}
+
+static void recording_stop(const char *why)
+{
+	static const char text[] = "record: the recording is cut short: ";
+	state = STOPPED;
+	if (why != NULL && write(STDERR_FILENO, text, sizeof(text) - 1) > 0 &&
+	    write(STDERR_FILENO, why, strlen(why)) > 0)
+		(void)!write(STDERR_FILENO, "\n", 1);
+}
+
+static void recording_begin(void)
+{
+	char path[4096];
+	state = STOPPED;
+	if (!path_make(path, sizeof(path)))
+		return;
+	state = OPEN;
+	file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (file < 0 || !window_move())
+		recording_stop("cannot write to the folder of BENCH_RECORD");
+}
+
+static bool recording_ready(void)
+{
+	if (state == UNOPENED)
+		recording_begin();
+	if (state == OPEN && window_used + LINE_SIZE > WINDOW_SIZE && !window_move())
+		recording_stop("no room for the file");
+	return state == OPEN;
+}
+
+/* The lock is held. */
+__attribute__((format(printf, 1, 2))) static void line_write(const char *format, ...)
+{
+	if (!recording_ready())
+		return;
+	va_list args;
+	va_start(args, format);
+	int length = vsnprintf(window + window_used, LINE_SIZE, format, args);
+	va_end(args);
+	window_used += (size_t)length;
+}
+
+static void *alloc_write(void *block, size_t size)
+{
+	int error = errno;
+	pthread_mutex_lock(&lock);
+	if (block != NULL)
+		line_write("a %p %zu\n", block, size);
+	pthread_mutex_unlock(&lock);
+	errno = error;
+	return block;
+}
+
+static void *aligned_write(void *block, size_t alignment, size_t size)
+{
+	int error = errno;
+	size_t power = 1;
+	while (power < alignment) /* glibc rounds alignments up */
+		power *= 2;
+	pthread_mutex_lock(&lock);
+	if (block != NULL)
+		line_write("m %p %zu %zu\n", block, power, size);
+	pthread_mutex_unlock(&lock);
+	errno = error;
+	return block;
+}
+
+void *malloc(size_t size)
+{
+	return alloc_write(__libc_malloc(size), size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return alloc_write(__libc_calloc(count, size), count * size);
+}
+
+/* Written down before the address can be given out again. */
+void free(void *block)
+{
+	int error = errno;
+	pthread_mutex_lock(&lock);
+	if (block != NULL)
+		line_write("f %p\n", block);
+	pthread_mutex_unlock(&lock);
+	__libc_free(block);
+	errno = error;
+}
+
+/* The lock is held throughout: the old address may be given out again before this returns. */
+void *realloc(void *block, size_t size)
+{
+	if (block == NULL)
+		return malloc(size);
+	pthread_mutex_lock(&lock);
+	uintptr_t old = (uintptr_t)block;
+	void *moved = __libc_realloc(block, size);
+	int error = errno;
+	if (moved != NULL)
+		line_write("r %#jx %p %zu\n", (uintmax_t)old, moved, size);
+	else if (size == 0)
+		line_write("f %#jx\n", (uintmax_t)old);
+	pthread_mutex_unlock(&lock);
+	errno = error;
+	return moved;
+}
+
+void *reallocarray(void *block, size_t count, size_t size)
+{
+	size_t total;
+	if (__builtin_mul_overflow(count, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(block, total);
+}
+
+void *memalign(size_t alignment, size_t size)
+{
+	return aligned_write(__libc_memalign(alignment, size), alignment, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return memalign(alignment, size);
+}
+
+int posix_memalign(void **block, size_t alignment, size_t size)
+{
+	if (alignment % sizeof(void *) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0)
+		return EINVAL;
+	int error = errno;
+	void *found = memalign(alignment, size);
+	errno = error;
+	if (found == NULL)
+		return ENOMEM;
+	*block = found;
+	return 0;
+}
+
+void *valloc(size_t size)
+{
+	return memalign((size_t)sysconf(_SC_PAGESIZE), size);
+}
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* Parent and child would write over one another. */
+static void fork_child(void)
+{
+	recording_stop(NULL);
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void module_begin(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	pthread_mutex_lock(&lock);
+	recording_ready();
+	pthread_mutex_unlock(&lock);
+}
