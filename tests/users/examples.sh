@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The examples do their job on real files, and say what is wrong when they cannot.
+. "$srcdir/tests/users/common.sh"
+examples=./examples
+
+# A program's output with its addresses made equal.
+plain()
+{
+	sed 's/0x[0-9a-f]\{16\}/ADDRESS/g'
+}
+
+# Fails unless a command ends with a status and its standard error has a text in it.
+expect_error()
+{
+	wanted=$1 text=$2
+	shift 2
+	status=0
+	"$@" >out 2>err || status=$?
+	test "$status" -eq "$wanted" || fail "$* ended with $status, not $wanted"
+	grep -q -e "$text" err || fail "$* did not say '$text': $(cat err)"
+}
+
+# ---- hello ----
+
+$examples/hello | plain >out
+cat >wanted <<'END'
+hello, world
+No.     Status  Prev    t_Begin             t_End               t_Size
+1       alloc   alloc   ADDRESS  ADDRESS  16
+2       FREE    alloc   ADDRESS  ADDRESS  1008
+3       alloc   FREE    ADDRESS  ADDRESS  16
+4       FREE    alloc   ADDRESS  ADDRESS  3056
+Total used:         32 bytes
+Total free:         4064 bytes
+Total size:         4096 bytes
+Largest free block: 3056 bytes
+END
+diff -u wanted out || fail "hello printed something else"
+
+# ---- each builds with what pkg-config prints and nothing else ----
+
+if command -v pkg-config >/dev/null; then
+	PKG_CONFIG_PATH=$build/pkgconfig
+	export PKG_CONFIG_PATH
+	for source in "$srcdir"/examples/*.c; do
+		$CC $CFLAGS "$source" -o alone $(pkg-config --cflags --libs libbheap) ||
+			fail "$source does not build"
+	done
+	$CC $CFLAGS "$srcdir/examples/hello.c" -o alone $(pkg-config --cflags --libs libbheap)
+	./alone | plain | diff -u wanted - || fail "hello built alone printed something else"
+fi
+
+# ---- words: against what sort(1) and uniq(1) count in the sources of the library ----
+
+cat "$srcdir"/lib/*.c "$srcdir"/lib/*.h "$srcdir/COPYING" >text
+tr 'A-Z' 'a-z' <text | LC_ALL=C tr -c "a-z'\\200-\\377" '\n' | sed "s/^'*//; s/'*\$//" |
+	sed '/^$/d' | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2 |
+	awk '{ printf "%8d  %s\n", $1, $2; total += $1 }
+	     END { printf "%d words, %d different\n", total, NR >"wanted.head" }' >wanted.all
+$examples/words -n 100 text >out
+head -n 1 out | diff -u wanted.head - || fail "words counted something else"
+sed 100q wanted.all >wanted
+sed -n 2,101p out | diff -u wanted - || fail "words found other words most frequent"
+different=$(cut -d ' ' -f 3 wanted.head)
+$examples/words -n "$different" -s 1M text | sed -n "2,$((different + 1))p" | diff -u wanted.all - ||
+	fail "words lost some"
+
+# What stays in the heap are the words printed and nothing else.
+$examples/words -n 7 text >out
+test "$(grep -c ' *alloc  ' out)" -eq "$(grep -c '0x' out)" || fail "two free blocks are neighbours"
+test "$(grep -c '^[0-9]* *alloc ' out)" -eq 7 || fail "words left more than 7 blocks"
+
+expect_error 1 'words: missing: No such file or directory' $examples/words missing
+expect_error 1 'words: \.: Is a directory' $examples/words .
+expect_error 1 'the heap of 4096 bytes is spent after [1-9][0-9]* words' $examples/words -s 4K text
+expect_error 1 'a heap of 0 bytes: Invalid argument' $examples/words -s 0 text
+expect_error 2 'Usage: words' $examples/words
+expect_error 2 'Usage: words' $examples/words -s 4X text
+expect_error 2 'Usage: words' $examples/words -s 17179869184G text
+if test -c /dev/full; then
+	status=0
+	$examples/words text >/dev/full 2>err || status=$?
+	test $status -eq 1 || fail "words did not see that its output was lost"
+fi
+: >empty
+$examples/words empty | grep -q '^0 words, 0 different$' || fail "words saw words in an empty file"
+
+# ---- json ----
+
+data=$srcdir/tests/users
+$examples/json "$data/orders.json" >out 2>err
+diff -u "$data/orders.out" out || fail "json printed another document"
+grep -q 'orders.json: 37 values, [0-9]* of 1048576 bytes used' err || fail "json reported: $(cat err)"
+$examples/json out 2>err | diff -u out - || fail "json changed what it had printed itself"
+
+# A budget that is spent by one document, by its tree or by its text, leaves the others alone.
+awk 'BEGIN { print "["; for (i = 0; i < 5000; i++) print i ","; print "null]" }' >large.json
+expect_error 1 'large.json:[0-9]*:[0-9]*: the budget is spent: [1-9][0-9]* values, [0-9]* of 65536' \
+	$examples/json -b 64K "$data/orders.json" large.json "$data/orders.json"
+cat "$data/orders.out" "$data/orders.out" | diff -u - out || fail "the other documents suffered"
+expect_error 1 'large.json: the budget is spent: 0 values' $examples/json -b 4K large.json
+$examples/json -b 2M large.json >out 2>err || fail "2 MiB are not enough: $(cat err)"
+test "$(wc -l <out)" -eq 5003 || fail "json lost elements"
+
+expect_error 1 'json: missing: No such file or directory' $examples/json missing
+expect_error 1 'json: \.: Is a directory' $examples/json .
+expect_error 2 'Usage: json' $examples/json
+expect_error 2 'Usage: json' $examples/json -b 0 out
+expect_error 2 'Usage: json' $examples/json -b 1T out
+
+# What is no JSON: the place and the reason.
+while IFS='|' read -r text place; do
+	printf "$text" >bad.json
+	expect_error 1 "bad.json:$place" $examples/json bad.json
+	test ! -s out || fail "json printed a part of '$text'"
+done <<'END'
+|1:1: a value is wanted
+[1,]|1:4: a value is wanted
+[1 2]|1:4: ',' or '\]' is wanted
+{"a":1|1:7: ',' or '}' is wanted
+{"a" 1}|1:6: ':' is wanted
+{a:1}|1:2: a name in quotation marks is wanted
+{"a":1,}|1:8: a name in quotation marks is wanted
+"no end|1:8: a string does not end
+"\\x"|1:3: an unknown escape
+"\\u12g4"|1:6: an unknown escape
+"\\u12|1:6: an unknown escape
+"a\nb"|1:3: a control character
+01|1:2: something follows
+1.|1:3: not a number
+-|1:2: not a number
+2e+|1:4: not a number
+nul|1:1: a value is wanted
+true\n\n false|3:2: something follows
+[1,\0002]|1:4: a value is wanted
+"\000"|1:2: a control character
+END
+awk 'BEGIN { for (i = 0; i < 100000; i++) printf "[" }' >deep.json
+expect_error 1 'deep.json:1:502: nested too deep' $examples/json -b 16M deep.json
+
+# ---- all of it without a memory error ----
+
+if have_valgrind; then
+	for run in "hello" "words -n 7 text" "words -s 8K text" "json $data/orders.json bad.json" \
+		"json -b 64K large.json" "json deep.json"; do
+		status=0
+		memcheck $examples/$run >out 2>err || status=$?
+		test $status -ne 99 || fail "$run: $(cat err)"
+	done
+fi
