@@ -39,16 +39,36 @@ extern "C" {
 #define BHEAP_BUFFER_MIN 1024
 
 #if defined(__GNUC__)
-#define BHEAP_API __attribute__((visibility("default")))
-#define BHEAP_MALLOC_LIKE(...) __attribute__((malloc, warn_unused_result, __VA_ARGS__))
-#define BHEAP_CHECKED __attribute__((warn_unused_result))
-#define BHEAP_ALLOC_SIZE(n) __attribute__((malloc, alloc_size(n)))
+#define BHEAP_API __attribute__((__visibility__("default")))
+#define BHEAP_ATTRIBUTES(...) __attribute__((__VA_ARGS__))
 #else
 #define BHEAP_API
-#define BHEAP_MALLOC_LIKE(...)
-#define BHEAP_CHECKED
-#define BHEAP_ALLOC_SIZE(n)
+#define BHEAP_ATTRIBUTES(...)
 #endif
+
+/*
+ * Which parameter of which function takes back what this one returns: gcc warns of any other way,
+ * and its analyzer of leaks. Who throws heaps away whole adds -Wno-analyzer-malloc-leak to -fanalyzer.
+ */
+#if defined(__GNUC__) && __GNUC__ >= 11 && !defined(__clang__)
+#define BHEAP_FREED_BY(function, parameter) __attribute__((__malloc__(function, parameter)))
+#else
+#define BHEAP_FREED_BY(function, parameter)
+#endif
+
+/* ---- giving back: declared before the functions that name these two -------------------------- */
+
+typedef struct bheap bheap_t;
+
+/* Frees a block; NULL: 0, nothing happens. -1 with errno EINVAL for what is not a live block. */
+BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
+
+/*
+ * Frees a block of the default heap. 0; or -1 with errno EINVAL, the heap unharmed, for NULL and
+ * for whatever is not the start of a live block. Both functions merge the block with its free
+ * neighbours at once, and never dereference ptr.
+ */
+BHEAP_API int bfree(void *ptr);
 
 /* ---- the classic heap: one for the whole program ------------------------------------------- */
 
@@ -60,20 +80,14 @@ extern "C" {
 BHEAP_API int init_heap(size_t size);
 
 /* A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. */
-BHEAP_API void *balloc(size_t size) BHEAP_ALLOC_SIZE(1);
-
-/*
- * Frees a block and merges it with free neighbours at once. 0; or -1 with errno EINVAL, the heap
- * unharmed, for NULL and for whatever is not the start of a live block. Never dereferences ptr.
- */
-BHEAP_API int bfree(void *ptr);
+BHEAP_API void *balloc(size_t size)
+	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1))
+	BHEAP_FREED_BY(bfree, 1) BHEAP_FREED_BY(bheap_free, 2);
 
 /* Prints every block of the default heap, then the totals, to standard output, and flushes it. */
 BHEAP_API void disp_heap(void);
 
 /* ---- heaps ----------------------------------------------------------------------------------- */
-
-typedef struct bheap bheap_t;
 
 enum bheap_flags {
 	BHEAP_UNLOCKED = 1u << 0,    /* no lock: one thread at a time, the caller's promise */
@@ -84,22 +98,25 @@ enum bheap_flags {
 	BHEAP_PREALLOCATE = 1u << 5, /* shared heaps: reserve the disk or memory blocks up front */
 };
 
+/* Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
+ * content stays. 0; or -1 with errno EINVAL for NULL and the default heap. */
+BHEAP_API int bheap_destroy(bheap_t *heap);
+
 /*
  * A private heap in a mapping of its own: size bytes for blocks, rounded up to whole pages,
  * between inaccessible pages. NULL with errno EINVAL (size 0 or too large, unknown flags) or ENOMEM.
  */
-BHEAP_API bheap_t *bheap_create(size_t size, unsigned flags) BHEAP_CHECKED;
+BHEAP_API bheap_t *bheap_create(size_t size, unsigned flags)
+	BHEAP_ATTRIBUTES(__warn_unused_result__)
+	BHEAP_FREED_BY(bheap_destroy, 1);
 
 /*
  * A heap in the caller's memory, bookkeeping included; makes no system call. The buffer may have
  * any alignment and must outlive the heap. NULL with errno EINVAL (NULL, below BHEAP_BUFFER_MIN,
  * too large, unknown flags).
  */
-BHEAP_API bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags) BHEAP_CHECKED;
-
-/* Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
- * content stays. 0; or -1 with errno EINVAL for NULL and the default heap. */
-BHEAP_API int bheap_destroy(bheap_t *heap);
+BHEAP_API bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
+	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
 /* The handle of the default heap, NULL before init_heap(). */
 BHEAP_API bheap_t *bheap_default(void);
@@ -110,25 +127,28 @@ BHEAP_API bheap_t *bheap_default(void);
  * A block of at least size bytes, aligned to BHEAP_ALIGNMENT; size 0 gives a block of one granule,
  * as malloc(0) does. NULL with errno ENOMEM (no room), EINVAL (heap NULL), EROFS (attached read-only).
  */
-BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size) BHEAP_MALLOC_LIKE(alloc_size(2));
+BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size)
+	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2), __warn_unused_result__)
+	BHEAP_FREED_BY(bheap_free, 2);
 
 /* The same for an array of count elements of size bytes, all zero; ENOMEM if the product overflows. */
 BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
-	BHEAP_MALLOC_LIKE(alloc_size(2, 3));
+	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2, 3), __warn_unused_result__)
+	BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * Makes a block larger or smaller, in place whenever the neighbours allow. ptr NULL: as
  * bheap_alloc(). size 0: shrinks to one granule, frees nothing. NULL with errno ENOMEM or EINVAL
  * (not a live block): the block is as it was.
  */
-BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size) BHEAP_CHECKED;
+BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
+	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__)
+	BHEAP_FREED_BY(bheap_free, 2) BHEAP_FREED_BY(bfree, 1);
 
 /* A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two. */
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
-	BHEAP_MALLOC_LIKE(alloc_align(2), alloc_size(3));
-
-/* Frees a block; NULL: 0, nothing happens. -1 with errno EINVAL for what is not a live block. */
-BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
+	BHEAP_ATTRIBUTES(__malloc__, __alloc_align__(2), __alloc_size__(3), __warn_unused_result__)
+	BHEAP_FREED_BY(bheap_free, 2);
 
 /* The bytes of a live block that its owner may use; 0 with errno EINVAL for anything else. */
 BHEAP_API size_t bheap_usable_size(const bheap_t *heap, const void *ptr);
@@ -220,6 +240,9 @@ BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
 
 /* ---- heaps that processes share -------------------------------------------------------------- */
 
+/* Detaches: the handle is gone, the heap stays. 0; or -1 with errno EINVAL for a heap that is not shared. */
+BHEAP_API int bheap_close(bheap_t *heap);
+
 /*
  * Attaches to the heap in a file, making it first when oflag has O_CREAT. A path with one slash,
  * at its start ("/name"), is a POSIX shared memory name; any other is a file. oflag: O_RDWR or
@@ -228,13 +251,13 @@ BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
  * heap, or of another layout), ENOSPC, EBUSY. Of what is wrong with the file the fault handler hears.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
-	BHEAP_CHECKED;
+	BHEAP_ATTRIBUTES(__warn_unused_result__)
+	BHEAP_FREED_BY(bheap_close, 1) BHEAP_FREED_BY(bheap_destroy, 1);
 
 /* The same on an open file descriptor (memfd_create(2)), which stays the caller's; an empty file is made a heap. */
-BHEAP_API bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags) BHEAP_CHECKED;
-
-/* Detaches: the handle is gone, the heap stays. 0; or -1 with errno EINVAL for a heap that is not shared. */
-BHEAP_API int bheap_close(bheap_t *heap);
+BHEAP_API bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
+	BHEAP_ATTRIBUTES(__warn_unused_result__)
+	BHEAP_FREED_BY(bheap_close, 1) BHEAP_FREED_BY(bheap_destroy, 1);
 
 /* Removes the name; processes attached keep the heap until they detach. 0; or -1 with errno. */
 BHEAP_API int bheap_unlink(const char *path);
@@ -254,7 +277,8 @@ BHEAP_API void *bheap_root(const bheap_t *heap);
  * Allocates and stores the block's offset (bheap_offset()) in *slot, a word inside a live block of this
  * heap; after a crash the block is either in the slot or free. NULL with errno as bheap_alloc(), EINVAL for a slot elsewhere.
  */
-BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size) BHEAP_CHECKED;
+BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
+	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
 /* Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or free. */
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);

@@ -33,7 +33,7 @@ compare types
 # Constants: those that the header defines, without what only declares attributes.
 words() { grep -oh 'BHEAP_[A-Z_]*[A-Z]' "$@" | sort -u; }
 sed -n 's/^\(#define \|	\)\(BHEAP_[A-Z_]*\).*/\2/p' "$header" |
-	grep -vx 'BHEAP_\(H\|API\|CHECKED\|MALLOC_LIKE\|ALLOC_SIZE\)' >"$work/header"
+	grep -vx 'BHEAP_\(H\|API\|ATTRIBUTES\|FREED_BY\)' >"$work/header"
 words "$srcdir"/man/*.3 "$srcdir/man/bheap.7" >"$work/pages"
 compare constants
 

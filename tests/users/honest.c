@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * honest.c - every right way to get a block or a heap and give it back. Compiled, never run: no
+ * compiler may warn of it.
+ */
+#include <bheap.h>
+#include <fcntl.h>
+#include <string.h>
+
+int block_resized(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 10), *larger;
+
+	if (!block)
+		return -1;
+	strcpy(block, "hello");
+	larger = bheap_realloc(heap, block, 100);
+	if (!larger) {
+		bheap_free(heap, block); /* a refusal leaves the old one */
+		return -1;
+	}
+	strcat(larger, ", world");
+	return bheap_free(heap, larger);
+}
+
+int blocks_of_every_kind(bheap_t *heap)
+{
+	int *array = bheap_calloc(heap, 10, sizeof(*array));
+	void *line = bheap_aligned_alloc(heap, 64, 64);
+
+	if (array)
+		array[9] = 1;
+	return bheap_free(heap, array) | bheap_free(heap, line);
+}
+
+int classic_block(void)
+{
+	char *block;
+
+	if (init_heap(4096))
+		return -1;
+	block = balloc(10);
+	if (!block)
+		return -1;
+	block[9] = 1;
+	return bfree(block);
+}
+
+/* The classic heap is the default heap, and both ways lead to it. */
+int classic_block_resized(void)
+{
+	char *block = balloc(10), *larger;
+
+	if (!block)
+		return -1;
+	larger = bheap_realloc(bheap_default(), block, 20);
+	return bfree(larger ? larger : block);
+}
+
+int classic_block_by_handle(void)
+{
+	return bheap_free(bheap_default(), balloc(10));
+}
+
+int heap_with_block(void)
+{
+	bheap_t *heap = bheap_create(4096, BHEAP_UNLOCKED);
+	void *block;
+
+	if (!heap)
+		return -1;
+	block = bheap_alloc(heap, 10);
+	bheap_free(heap, block);
+	return bheap_destroy(heap);
+}
+
+int heap_in_buffer(void)
+{
+	static char buffer[4096];
+	bheap_t *heap = bheap_create_in(buffer, sizeof(buffer), 0);
+	char *block = bheap_alloc(heap, 10);
+
+	return bheap_free(heap, block);
+}
+
+int heap_shared(void)
+{
+	bheap_t *heap = bheap_open("/cache", 1 << 20, O_RDWR | O_CREAT, 0600, BHEAP_OWNED);
+
+	return heap ? bheap_close(heap) : -1;
+}
+
+int heap_shared_destroyed(int fd)
+{
+	bheap_t *heap = bheap_open_fd(fd, 0, 0);
+
+	return heap ? bheap_destroy(heap) : -1;
+}

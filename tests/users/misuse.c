@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * misuse.c - one mistake a function, and the warnings it is to get. Compiled, never run.
+ */
+#include <bheap.h>
+#include <stdlib.h>
+
+/* ---- leaks ---- */
+
+void leak_of_block(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 10);
+
+	if (block)
+		bheap_display(heap, stdout);
+} /* expect: analyzer-malloc-leak */
+
+void leak_of_classic_block(void)
+{
+	char *block = balloc(10);
+
+	if (block)
+		disp_heap();
+} /* expect: analyzer-malloc-leak */
+
+int leak_of_heap(void)
+{
+	bheap_t *heap = bheap_create(4096, 0);
+
+	return heap ? 0 : -1; /* expect: analyzer-malloc-leak */
+}
+
+void leak_of_resized(bheap_t *heap, void *old)
+{
+	char *block = bheap_realloc(heap, old, 100);
+
+	if (block)
+		bheap_display(heap, stdout);
+} /* expect: analyzer-malloc-leak */
+
+void result_ignored(bheap_t *heap)
+{
+	bheap_calloc(heap, 10, 10); /* expect: unused-result */
+}
+
+/* ---- given back to the wrong place ---- */
+
+void block_to_libc(bheap_t *heap)
+{
+	free(bheap_alloc(heap, 10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+}
+
+void aligned_block_to_libc(bheap_t *heap)
+{
+	free(bheap_aligned_alloc(heap, 64, 10)); /* expect: mismatched-dealloc */
+}
+
+void resized_block_to_libc(bheap_t *heap, void *old)
+{
+	free(bheap_realloc(heap, old, 10)); /* expect: mismatched-dealloc */
+}
+
+void block_to_classic(bheap_t *heap)
+{
+	bfree(bheap_alloc(heap, 10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+}
+
+void classic_to_libc(void)
+{
+	free(balloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+}
+
+void libc_to_classic(void)
+{
+	bfree(malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+}
+
+void libc_to_heap(bheap_t *heap)
+{
+	bheap_free(heap, malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+}
+
+void private_heap_closed(void)
+{
+	bheap_close(bheap_create(4096, 0)); /* expect: mismatched-dealloc */
+}
+
+/* ---- given back twice, used after, or never allocated ---- */
+
+void freed_twice(bheap_t *heap)
+{
+	void *block = bheap_alloc(heap, 10);
+
+	bheap_free(heap, block);
+	bheap_free(heap, block); /* expect: analyzer-double-free */
+}
+
+void classic_freed_twice(void)
+{
+	void *block = balloc(10);
+
+	bfree(block);
+	bfree(block); /* expect: analyzer-double-free */
+}
+
+int used_after_free(bheap_t *heap)
+{
+	int *block = bheap_calloc(heap, 1, sizeof(*block));
+
+	if (!block)
+		return 0;
+	bheap_free(heap, block);
+	return *block; /* expect: analyzer-use-after-free */
+}
+
+void stack_freed(void)
+{
+	int variable;
+
+	bfree(&variable); /* expect: free-nonheap-object */
+}
+
+void interior_freed(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 10);
+
+	bheap_free(heap, block + 1); /* expect: free-nonheap-object */
+} /* expect: analyzer-malloc-leak */
+
+void overrun(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 10);
+
+	if (block)
+		block[10] = 1; /* expect: array-bounds */
+	bheap_free(heap, block);
+}
+
+void refusal_ignored(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 10);
+
+	*block = 1; /* expect: analyzer-possible-null-dereference */
+	bheap_free(heap, block);
+}
