@@ -139,9 +139,12 @@ END
 awk 'BEGIN { for (i = 0; i < 100000; i++) printf "[" }' >deep.json
 expect_error 1 'deep.json:1:502: nested too deep' $examples/json -b 16M deep.json
 
-# ---- all of it without a memory error ----
+# ---- all of it without a memory error; and no heap outlives its document ----
 
 if have_valgrind; then
+	documents=$(awk 'BEGIN { for (i = 0; i < 40; i++) printf "out " }')
+	echo '[]' >out
+	(ulimit -v 1000000 && $examples/json -b 256M $documents >/dev/null 2>err) || fail "$(cat err)"
 	for run in "hello" "words -n 7 text" "words -s 8K text" "json $data/orders.json bad.json" \
 		"json -b 64K large.json" "json deep.json"; do
 		status=0
