@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fast.h"
+#include "probe.h"
 #include "shared.h"
 
 /* Damage met again after so many rebuilds in one call: someone is writing right now. */
@@ -37,8 +38,15 @@ static uint32_t block_find_room(struct bh_visit *visit, size_t alignment, size_t
 	return block;
 }
 
+static void request_refuse(const bheap_t *heap, size_t size)
+{
+	heap->heap.control->failures++;
+	bh_probe_fail(heap, size);
+}
+
 static void block_dress(const bheap_t *heap, uint32_t block, size_t size)
 {
+	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
 	if (heap->annotated)
 		bh_annotate_alloc(heap, bh_heap_address(&heap->heap, block), size);
 	if (heap->trailers)
@@ -57,7 +65,7 @@ uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size)
 	if (block)
 		block_dress(heap, block, size);
 	else
-		heap->heap.control->failures++;
+		request_refuse(heap, size);
 	return block;
 }
 
@@ -81,6 +89,7 @@ void bh_give_back(struct bh_visit *visit, uint32_t block)
 	trailer_verify(visit, block, granules);
 	if (heap->annotated)
 		bh_annotate_free(heap, bh_heap_address(&heap->heap, block), bh_bytes(granules));
+	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
 	while (bh_heap_release(&heap->heap, block) == BH_DAMAGED && bh_heal(visit) && --heals)
 		;
 }
@@ -129,8 +138,10 @@ void *bh_alloc(bheap_t *heap, size_t size)
 
 		if (BH_UNLIKELY(!block))
 			block = bh_heap_allocate(&heap->heap, granules);
-		if (BH_LIKELY(block))
+		if (BH_LIKELY(block)) {
+			bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
 			return bh_heap_address(&heap->heap, block);
+		}
 	}
 	return alloc_through_door(heap, BH_GRANULE, size);
 }
@@ -185,8 +196,10 @@ int bh_free(bheap_t *heap, void *ptr)
 	if (BH_LIKELY(heap && bh_may_pass(heap))) {
 		uint32_t block = bh_heap_find(&heap->heap, ptr);
 
-		if (BH_LIKELY(block && bh_fast_release(&heap->heap, block) == BH_DONE))
+		if (BH_LIKELY(block && bh_fast_release(&heap->heap, block) == BH_DONE)) {
+			bh_probe_free(heap, ptr);
 			return 0;
+		}
 	}
 	return free_through_door(heap, ptr);
 }
@@ -263,6 +276,7 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 /* Down over the free block in front: the last resort when there is no room elsewhere. */
 static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
 {
+	const void *old = bh_heap_address(&heap->heap, block);
 	struct bh_visit visit;
 	unsigned heals = HEALS_MAX;
 	enum bh_status status;
@@ -274,6 +288,8 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 	} while (status == BH_DAMAGED && bh_heal(&visit) && --heals);
 	if (status == BH_DONE) {
 		block_redress(heap, block, kept, size, bh_shared_owner(heap));
+		bh_probe_free(heap, old);
+		bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
 		heap->heap.control->failures--; /* the copy that found no room was not the last word */
 	}
 	bh_leave(&visit);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe.h"
+
 static const char *const fault_texts[] = {
 	[BHEAP_FAULT_NONE] = "no fault",
 	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a live block",
@@ -99,6 +101,7 @@ void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault 
 	struct bh_fault_sink used = *sink;
 	int saved = errno;
 
+	bh_probe_fault(fault);
 	if (!used.handler) {
 		pthread_mutex_lock(&default_lock);
 		used.handler = default_sink.handler;

@@ -21,6 +21,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/make.c \
 	%D%/map.c %D%/map.h \
 	%D%/open.c \
+	%D%/probe.h \
 	%D%/rebuild.c \
 	%D%/resize.c \
 	%D%/region.c %D%/region.h \

@@ -4,6 +4,7 @@
  * Keeps every allocated block of the map as it is, whatever the rest of the bookkeeping says.
  */
 #include "block.h"
+#include "probe.h"
 
 void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *layout)
 {
@@ -135,4 +136,5 @@ void bh_heap_rebuild(struct bh_heap *heap)
 	}
 	counters_rebuild(control, used, live);
 	control->rebuilds++;
+	bh_probe_rebuild(heap);
 }

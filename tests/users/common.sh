@@ -24,10 +24,17 @@ skip()
 	exit 77
 }
 
-# Not under the sanitizers, which Valgrind cannot run.
+# Valgrind and the debugger want a program of this machine, without the sanitizers.
+is_plain()
+{
+	case "$CC $CFLAGS" in *-fsanitize=*) return 1 ;; esac
+	test "$(sed -n 's/^build_triplet = //p' "$build/Makefile")" = \
+		"$(sed -n 's/^host_triplet = //p' "$build/Makefile")"
+}
+
 have_valgrind()
 {
-	case "$CC $CFLAGS" in *-fsanitize=*) false ;; *) command -v valgrind >/dev/null ;; esac
+	is_plain && command -v valgrind >/dev/null
 }
 
 # Runs a program of the build under memcheck; it ends with 99 if there is an error or a leak.
@@ -35,4 +42,28 @@ memcheck()
 {
 	"$build/libtool" --quiet --mode=execute valgrind --quiet --error-exitcode=99 \
 		--leak-check=full "$@"
+}
+
+# gdb with Python, and leave to run programs.
+have_gdb()
+{
+	is_plain && command -v gdb >/dev/null &&
+		gdb -nx -batch -ex 'python print("yes")' 2>/dev/null | grep -qx yes &&
+		gdb -nx -batch -ex run -ex 'print $_exitcode' --args /bin/true 2>/dev/null | grep -q '= 0$'
+}
+
+# debuggee.c, linked as its users' programs are.
+debuggee_build()
+{
+	"$build/libtool" --quiet --tag=CC --mode=link $CC $CPPFLAGS -I"$srcdir/include" -g -O1 $CFLAGS \
+		"$srcdir/tests/users/debuggee.c" $LDFLAGS -o debuggee lib/libbheap.la ||
+		fail "debuggee.c does not build"
+}
+
+# A program of the build in gdb.
+gdb_run()
+{
+	program=$1
+	shift
+	"$build/libtool" --quiet --mode=execute gdb -nx -batch "$@" "$program"
 }

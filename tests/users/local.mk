@@ -4,12 +4,14 @@
 %C%_scripts = \
 	%D%/examples.sh \
 	%D%/header.sh \
+	%D%/probes.sh \
 	%D%/resource.sh \
 	%D%/warnings.sh
 dist_check_SCRIPTS += $(%C%_scripts)
 TESTS += $(%C%_scripts)
 EXTRA_DIST += \
 	%D%/common.sh \
+	%D%/debuggee.c \
 	%D%/honest.c \
 	%D%/misuse.c \
 	%D%/orders.json \
