@@ -40,3 +40,14 @@ lib_LTLIBRARIES += %D%/libbheap.la
 	-Wl,--version-script=$(srcdir)/%D%/libbheap.map -Wl,-z,defs $(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_la_DEPENDENCIES = $(srcdir)/%D%/libbheap.map
 EXTRA_DIST += %D%/libbheap.map
+
+# Where GDB looks when it loads the shared library: beside its name, under its own folder.
+gdbdir = $(datadir)/gdb/auto-load$(libdir)
+EXTRA_DIST += %D%/libbheap-gdb.py
+install-data-local: %D%/libbheap.la
+	@. ./%D%/libbheap.la; for name in $$library_names; do \
+		$(MKDIR_P) "$(DESTDIR)$(gdbdir)" && \
+		$(INSTALL_DATA) $(srcdir)/%D%/libbheap-gdb.py "$(DESTDIR)$(gdbdir)/$$name-gdb.py"; exit; \
+	done
+uninstall-local:
+	rm -f "$(DESTDIR)$(gdbdir)"/libbheap.so.*-gdb.py

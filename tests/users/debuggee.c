@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 bheap_t *guarded, *shared, *in_buffer;
-char *classic[4], *block;
+char *classic[4], *block, *guarded_block;
 void *volatile freed; /* volatile: the compiler is not to see what is done with it */
 static char buffer[4096];
 
@@ -56,6 +56,15 @@ static void events_cause(void)
 	bheap_free(in_buffer, bheap_alloc(in_buffer, 160));
 }
 
+/* What the library itself shows. */
+static void table_write(bheap_t *heap, const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file || bheap_display(heap, file) || fclose(file))
+		exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -64,8 +73,13 @@ int main(int argc, char **argv)
 	classic_fill();
 	events_cause();
 	block = bheap_alloc(shared, 1000);
-	if (!block)
+	guarded_block = bheap_alloc(guarded, 40);
+	if (!block || !guarded_block)
 		return 1;
+	table_write(bheap_default(), "classic.table");
+	table_write(guarded, "guarded.table");
+	table_write(in_buffer, "in_buffer.table");
+	table_write(shared, "shared.table");
 	stop_here();
 	return 0;
 }

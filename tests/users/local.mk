@@ -3,6 +3,7 @@
 
 %C%_scripts = \
 	%D%/examples.sh \
+	%D%/gdb.sh \
 	%D%/header.sh \
 	%D%/probes.sh \
 	%D%/resource.sh \

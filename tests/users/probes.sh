@@ -69,5 +69,6 @@ alloc 1 160
 fault 1 bheap: ADDRESS (160 bytes): the index of free blocks is damaged: a free block was written to; rebuilt, nothing is lost
 free 1 1
 alloc 0 1000
+alloc 0 40
 END
 diff -u wanted seen || fail "the probes told of other events: $(cat out err)"

@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# GDB's commands show the same tables as the library, in a running program and in its core file; find
+# damage; and say what is wrong when they cannot work.
+. "$srcdir/tests/users/common.sh"
+
+have_gdb || skip "no gdb with Python, or no programs of this machine"
+library=$build/lib/.libs/libbheap.so
+test -e "$library" || skip "no shared library"
+readelf -S "$library" | grep -q '\.debug_info' || skip "the library has no debug information"
+helper=$srcdir/lib/libbheap-gdb.py
+debuggee_build
+export LD_LIBRARY_PATH="$build/lib/.libs"
+program=.libs/debuggee
+test -e $program || program=debuggee
+
+# Runs the commands of a file in gdb, whose other arguments follow; each one's output is marked.
+observe()
+{
+	commands=$1
+	shift
+	set -- -nx -batch -ex "set style enabled off" -ex "source $helper" "$@"
+	while read -r command; do
+		set -- "$@" -ex "echo \\nBEGIN $command\\n" -ex "$command" -ex "echo \\nEND\\n"
+	done <"$commands"
+	gdb "$@" >out 2>&1 || true
+}
+
+output_of()
+{
+	awk -v begin="BEGIN $1" '$0 == begin { on = 1; next } $0 == "END" { on = 0 } on && NF' out
+}
+
+expect()
+{
+	output_of "$1" | grep -q -e "$2" || fail "'$1' did not say '$2' but: $(output_of "$1"; cat out)"
+}
+
+# The commands that look, and what they are to say of the heaps that debuggee.c made.
+cat >look <<'END'
+bheap display
+bheap display guarded
+bheap display in_buffer
+bheap display shared
+bheap check
+bheap check guarded
+bheap check in_buffer
+bheap check shared
+bheap block classic[2]
+bheap block classic[2]+5
+bheap block classic[3]+100
+bheap block block shared
+bheap block block
+bheap block
+bheap display nothing
+bheap display 1
+bheap display &classic
+help bheap
+help bheap check
+END
+all_is_well()
+{
+	output_of 'bheap display' | diff -u classic.table - || fail "$1: another table: $(cat out)"
+	expect 'bheap check' '^the default heap: no fault$'
+	for heap in guarded in_buffer shared; do
+		output_of "bheap display $heap" | diff -u $heap.table - || fail "$1: another table"
+		expect "bheap check $heap" "^$heap: no fault$"
+	done
+	expect 'bheap block classic[2]' '^block:  0x[0-9a-f]*, 208 bytes, alloc$'
+	expect 'bheap block classic[2]' '^before: 0x[0-9a-f]*, 112 bytes, FREE$'
+	expect 'bheap block classic[2]' '^behind: 0x[0-9a-f]*, 7856 bytes, FREE$'
+	expect 'bheap block classic[2]+5' '5 bytes behind its start'
+	expect 'bheap block classic[3]+100' '^behind: none$'
+	expect 'bheap block block shared' '1008 bytes, alloc'
+	expect 'bheap block block shared' '^before: none$'
+	expect 'bheap block block' 'is not in the default heap; if it is in another'
+	expect 'bheap block' 'Usage: bheap block ADDRESS'
+	expect 'bheap display nothing' 'No symbol "nothing"'
+	expect 'bheap display 1' '1 is not a heap'
+	expect 'bheap display &classic' 'is not a heap'
+	expect 'help bheap' 'bheap display \[HEAP\]'
+	expect 'help bheap check' 'every broken invariant'
+}
+
+# ---- a running program, and its core file ----
+
+rm -f shared.heap
+cp look live
+echo 'generate-core-file core' >>live
+observe live -ex 'set breakpoint pending on' -ex 'break stop_here' -ex 'run shared.heap' $program
+all_is_well live
+test -s core || fail "no core file: $(cat out)"
+observe look $program core
+all_is_well core
+
+# ---- damage ----
+
+cat >damage <<'END'
+set var *(int *)freed = 3
+bheap check in_buffer
+set var guarded_block[44] = 3
+bheap check guarded
+print $bheap_faults
+set var shared.heap.control.used += 2
+set var shared.heap.map.words[40].used = 2
+bheap check shared
+print $bheap_faults
+set var in_buffer.heap.control.top += 1
+set var in_buffer.heap.control.frees += 1
+set var in_buffer.heap.map.summary[0][0] = 0
+bheap check in_buffer
+bheap check
+END
+rm -f shared.heap
+observe damage -ex 'break stop_here' -ex 'run shared.heap' $program
+expect 'bheap check in_buffer' '0x[0-9a-f]*: a free block was written to'
+expect 'bheap check guarded' '0x[0-9a-f]* (48 bytes): bytes behind the block were overwritten'
+expect 'print $bheap_faults' ' = 1$'
+expect 'bheap check shared' 'used where no block starts'
+expect 'bheap check shared' 'the counters say that 1040 bytes are in use, the map 1008'
+expect 'bheap check shared' 'shared: 2 faults'
+expect 'bheap check in_buffer' 'the top is not the last free block'
+expect 'bheap check in_buffer' 'the counters say that 0 blocks are live, the map 1'
+expect 'bheap check in_buffer' 'the summary disagrees with the map'
+expect 'bheap check' 'the default heap: no fault'
+
+# ---- what cannot be ----
+
+echo 'bheap display' >display
+observe display $program
+expect 'bheap display' 'start the program, or load a core file'
+observe display -ex 'catch syscall exit_group' -ex run /bin/true
+expect 'bheap display' 'libbheap is not in this program'
+observe display -ex 'break main' -ex 'run shared.heap' $program
+expect 'bheap display' 'There is no default heap: init_heap() was not called'
+echo 'bheap display shared' >display
+rm -f shared.heap
+observe display $program core
+expect 'bheap display shared' 'a shared heap is a mapped file'
+objcopy --strip-debug "$library" ./libbheap.so.0
+observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' -ex 'run shared.heap' $program
+expect 'bheap display shared' 'libbheap has no debug information here: install'
+
+# ---- GDB finds the helper by the name it is installed under ----
+
+name=$(. "$build/lib/libbheap.la" && echo "${library_names%% *}")
+mkdir -p "auto-load$build/lib/.libs"
+cp "$helper" "auto-load$build/lib/.libs/$name-gdb.py"
+gdb -nx -batch -iex "set auto-load safe-path $room" -iex "set auto-load scripts-directory $room/auto-load" \
+	-ex 'break stop_here' -ex 'run shared.heap' -ex 'bheap check' $program >out 2>&1 || true
+grep -q '^the default heap: no fault$' out || fail "not loaded: $(cat out)"
