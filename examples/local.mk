@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Small finished programs: outside this tree each needs only "pkg-config --cflags --libs libbheap".
 
+EXTRA_DIST += %D%/Makefile
 noinst_PROGRAMS += %D%/hello %D%/words %D%/json
 %C%_hello_SOURCES = %D%/hello.c
 %C%_hello_LDADD = lib/libbheap.la

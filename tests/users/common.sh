@@ -37,11 +37,12 @@ have_valgrind()
 	is_plain && command -v valgrind >/dev/null
 }
 
-# Runs a program of the build under memcheck; it ends with 99 if there is an error or a leak.
+# Runs a program of the build under memcheck: fails if there is an error or a leak, whatever the
+# program itself ends with.
 memcheck()
 {
 	"$build/libtool" --quiet --mode=execute valgrind --quiet --error-exitcode=99 \
-		--leak-check=full "$@"
+		--leak-check=full "$@" || test $? -ne 99
 }
 
 # gdb with Python, and leave to run programs.

@@ -38,17 +38,17 @@ Largest free block: 3056 bytes
 END
 diff -u wanted out || fail "hello printed something else"
 
-# ---- each builds with what pkg-config prints and nothing else ----
+# ---- each builds with what pkg-config prints and nothing else, as examples/Makefile has it ----
 
 if command -v pkg-config >/dev/null; then
-	PKG_CONFIG_PATH=$build/pkgconfig
-	export PKG_CONFIG_PATH
-	for source in "$srcdir"/examples/*.c; do
-		$CC $CFLAGS "$source" -o alone $(pkg-config --cflags --libs libbheap) ||
-			fail "$source does not build"
+	mkdir alone
+	cp "$srcdir"/examples/*.c "$srcdir/examples/Makefile" alone
+	MAKEFLAGS= MAKELEVEL= PKG_CONFIG_PATH=$build/pkgconfig \
+		make -C alone CC="$CC" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS" >out 2>&1 || fail "$(cat out)"
+	for source in alone/*.c; do
+		test -x "${source%.c}" || fail "$source was not built"
 	done
-	$CC $CFLAGS "$srcdir/examples/hello.c" -o alone $(pkg-config --cflags --libs libbheap)
-	./alone | plain | diff -u wanted - || fail "hello built alone printed something else"
+	alone/hello | plain | diff -u wanted - || fail "hello built alone printed something else"
 fi
 
 # ---- words: against what sort(1) and uniq(1) count in the sources of the library ----
@@ -147,8 +147,6 @@ if have_valgrind; then
 	(ulimit -v 1000000 && $examples/json -b 256M $documents >/dev/null 2>err) || fail "$(cat err)"
 	for run in "hello" "words -n 7 text" "words -s 8K text" "json $data/orders.json bad.json" \
 		"json -b 64K large.json" "json deep.json"; do
-		status=0
-		memcheck $examples/$run >out 2>err || status=$?
-		test $status -ne 99 || fail "$run: $(cat err)"
+		memcheck $examples/$run >out 2>err || fail "$run: $(cat err)"
 	done
 fi
