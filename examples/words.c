@@ -6,7 +6,7 @@
  *	cc words.c -o words $(pkg-config --cflags --libs libbheap)
  *	./words -n 5 -s 1M book.txt
  *
- * A word is a run of letters, bytes of UTF-8 sequences and inner apostrophes; A to Z count as a to z.
+ * A word is a run of letters, bytes of UTF-8 sequences and inner apostrophes; A counts as a.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -2,7 +2,7 @@
 """Heaps of libbheap in GDB, in a running program and in a core file.
 
 bheap display [HEAP]          the table that bheap_display() prints
-bheap check [HEAP]            every invariant, as bheap_check() does; $bheap_faults counts what is broken
+bheap check [HEAP]            every invariant, as bheap_check() does; $bheap_faults counts faults
 bheap block ADDRESS [HEAP]    which block an address is in, and its neighbours
 
 HEAP is an expression for a bheap_t *; without one it is the default heap, that of balloc(). Nothing
@@ -286,7 +286,7 @@ def bin_head(heap, bins, number):
 
 
 def bin_walk(heap, number, head, left):
-    """Follows a bin, taking each block off those left to be found. Where it leads astray, or None."""
+    """Follows a bin, taking each block off those left. Where it leads astray, or None."""
     previous, granule = head
     while granule != head[0]:
         granules = left.pop(granule, None)
@@ -341,7 +341,7 @@ def trailer_is_intact(heap, granule, granules):
         return False
     if slack_size > (granules - 1) << GRANULE_SHIFT:
         return False
-    return read(end - slack_size, slack_size) == bytes([SLACK_BYTE]) * slack_size if slack_size else True
+    return not slack_size or read(end - slack_size, slack_size) == bytes([SLACK_BYTE]) * slack_size
 
 
 def check_trailers(heap):
@@ -387,7 +387,9 @@ def block_text(heap, block):
 def block(heap, address):
     granule = heap.first + ((address - heap.address(heap.first)) >> GRANULE_SHIFT)
     if not heap.first <= granule < heap.end:
-        raise gdb.GdbError("%#x is not in %s; if it is in another heap, name that." % (address, heap.name))
+        raise gdb.GdbError(
+            "%#x is not in %s; if it is in another heap, name that." % (address, heap.name)
+        )
     before = found = None
     for one in heap.blocks():
         if found:
@@ -400,7 +402,8 @@ def block(heap, address):
         one = None
     print("block:  %s" % block_text(heap, found))
     if address != heap.address(found[0]):
-        print("        the address is %d bytes behind its start" % (address - heap.address(found[0])))
+        offset = address - heap.address(found[0])
+        print("        the address is %d bytes behind its start" % offset)
     print("before: %s" % (block_text(heap, before) if before else "none"))
     print("behind: %s" % (block_text(heap, one) if one else "none"))
 

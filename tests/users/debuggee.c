@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * debuggee.c - a program to look at from outside: makes one of each kind of heap, and one of each
- * kind of event, in a known order; then stops in stop_here(). Its argument is a file for the shared heap.
+ * kind of event, in a known order; writes a table of each heap; then comes by stop_here(). Its
+ * argument is a file for the shared heap.
  */
 #include <bheap.h>
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# GDB's commands show the same tables as the library, in a running program and in its core file; find
-# damage; and say what is wrong when they cannot work.
+# GDB's commands show the same tables as the library, in a running program and in its core file;
+# find damage; and say what is wrong when they cannot work.
 . "$srcdir/tests/users/common.sh"
 
 have_gdb || skip "no gdb with Python, or no programs of this machine"
@@ -138,7 +138,8 @@ rm -f shared.heap
 observe display $program core
 expect 'bheap display shared' 'a shared heap is a mapped file'
 objcopy --strip-debug "$library" ./libbheap.so.0
-observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' -ex 'run shared.heap' $program
+observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' \
+	-ex 'run shared.heap' $program
 expect 'bheap display shared' 'libbheap has no debug information here: install'
 
 # ---- GDB finds the helper by the name it is installed under ----
@@ -146,6 +147,7 @@ expect 'bheap display shared' 'libbheap has no debug information here: install'
 name=$(. "$build/lib/libbheap.la" && echo "${library_names%% *}")
 mkdir -p "auto-load$build/lib/.libs"
 cp "$helper" "auto-load$build/lib/.libs/$name-gdb.py"
-gdb -nx -batch -iex "set auto-load safe-path $room" -iex "set auto-load scripts-directory $room/auto-load" \
+gdb -nx -batch -iex "set auto-load safe-path $room" \
+	-iex "set auto-load scripts-directory $room/auto-load" \
 	-ex 'break stop_here' -ex 'run shared.heap' -ex 'bheap check' $program >out 2>&1 || true
 grep -q '^the default heap: no fault$' out || fail "not loaded: $(cat out)"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# gcc and its analyzer see what goes wrong with blocks and heaps, and nothing in a program that is right.
+# gcc and its analyzer see what goes wrong with blocks and heaps, and nothing in what is right.
 . "$srcdir/tests/users/common.sh"
 
 echo 'int main(void) { return 0; }' >probe.c
@@ -25,7 +25,8 @@ file == 1 && /expect: / {
 }
 file == 2 { print of[$1], $2 >"seen" }
 END
-LC_ALL=C $gcc $flags -O2 -fanalyzer -c "$data/misuse.c" -o misuse.o 2>err || fail "misuse.c: $(cat err)"
+LC_ALL=C $gcc $flags -O2 -fanalyzer -c "$data/misuse.c" -o misuse.o 2>err ||
+	fail "misuse.c: $(cat err)"
 sed -n 's/.*misuse\.c:\([0-9]*\):.*warning: .*\[-W\([a-z-]*\)=*[0-9]*\]$/\1 \2/p' err >lines
 awk -f functions.awk "$data/misuse.c" lines
 test "$(wc -l <wanted)" -ge 20 || fail "misuse.c has lost its expectations"
