@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# What a release promises: its symbols, its binary interface, its version, that it works installed.
+
+%C%_checks = %D%/symbols.sh %D%/version.sh
+TESTS += $(%C%_checks)
+EXTRA_DIST += $(%C%_checks) %D%/abi.sh %D%/libbheap.abi tests/installcheck.sh tests/installcheck.c
+AM_TESTS_ENVIRONMENT += NM='$(NM)'; export NM;
+
+# Against the interface last released; "make abi-update" records the present one as released.
+abi-check abi-update: lib/libbheap.la
+	$(AM_V_at)srcdir='$(srcdir)' $(SHELL) $(srcdir)/%D%/abi.sh $(@:abi-%=%)
+
+installcheck-local:
+	$(AM_V_at)srcdir='$(srcdir)' DESTDIR='$(DESTDIR)' LINKS='$(INSTALLED_LINKS)' \
+		PKG_CONFIG='$(PKG_CONFIG)' PKG_CONFIG_PATH='$(DESTDIR)$(pkgconfigdir)' \
+		LD_LIBRARY_PATH='$(DESTDIR)$(libdir)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' \
+		CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' $(SHELL) $(srcdir)/tests/installcheck.sh
+
+.PHONY: abi-check abi-update installcheck-local
