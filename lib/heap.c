@@ -197,7 +197,7 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 {
 	uint32_t granules = (uint32_t)count, whole, skip, size, block;
 
-	if (count > heap->bins.span || alignment > bh_heap_size(heap))
+	if (count > heap->bins.span)
 		return 0;
 	whole = aligned_candidate(heap, alignment, granules);
 	if (!whole || heap->bins.damaged)
