@@ -5,5 +5,31 @@ TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
 
-TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib $(CHECK_CFLAGS)
+TEST_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(top_srcdir)/lib $(CHECK_CFLAGS)
 TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
+
+# What the Check programs share.
+UNIT_LIBS = %D%/libsupport.la $(TEST_LIBS)
+
+if HAVE_CHECK
+check_LTLIBRARIES += %D%/libsupport.la
+%C%_libsupport_la_SOURCES = \
+	%D%/box.c %D%/box.h \
+	%D%/model.c %D%/model.h \
+	%D%/support.c %D%/support.h
+%C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
+
+unit_tests = \
+	%D%/test_classic \
+	%D%/test_heap \
+	%D%/test_random
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+%C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_classic_LDADD = $(UNIT_LIBS)
+%C%_test_heap_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_heap_LDADD = $(UNIT_LIBS)
+%C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_random_LDADD = $(UNIT_LIBS)
+endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * box.h - for white-box tests: a heap without its handle, of a chosen number of granules and bin
+ * fineness, in memory of its own. Blocks are granule indexes; the first is box->heap.bins.first.
+ */
+#ifndef TEST_BOX_H
+#define TEST_BOX_H
+
+#include "support.h"
+
+#include "heap.h"
+
+struct box {
+	struct bh_heap heap;
+	struct bh_layout layout;
+	char *region;
+	size_t size;    /* of the region */
+};
+
+/* An empty heap; its memory is committed as it is touched. */
+void box_make(struct box *box, size_t granules, unsigned shift);
+void box_end(struct box *box);
+
+/* Asserts that every invariant holds. */
+void box_check(const struct box *box);
+
+/* Granules of the block that starts here, or 0 when none does. */
+uint32_t box_block_granules(const struct box *box, uint32_t block);
+
+/* Asserts what blocks there are, in order: sizes in granules, of free ones negative; ends with 0. */
+void box_expect(const struct box *box, const int *blocks);
+#define box_expect_blocks(box, ...) box_expect(box, (const int[]){__VA_ARGS__, 0})
+
+#endif

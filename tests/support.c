@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * support.c - the runner and the helpers of support.h.
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../lib/annotate.h"
+
+int suite_run(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_set_fork_status(runner, CK_FORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_SILENT);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+Suite *suite_of(const char *name, TCase **tcase, double seconds)
+{
+	Suite *suite = suite_create(name);
+
+	*tcase = tcase_create(name);
+	tcase_set_timeout(*tcase, is_watched() ? seconds * 20 : seconds);
+	suite_add_tcase(suite, *tcase);
+	return suite;
+}
+
+/* ---- numbers ---- */
+
+uint64_t random_next(uint64_t *state)
+{
+	uint64_t mixed = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+	return mixed ^ mixed >> 31;
+}
+
+uint64_t random_below(uint64_t *state, uint64_t limit)
+{
+	return random_next(state) % limit;
+}
+
+uint64_t environment_number(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* ---- content ---- */
+
+static unsigned char pattern_byte(uint64_t seed, size_t index)
+{
+	return (unsigned char)((seed >> (index & 7) * 8) + index / 8);
+}
+
+void pattern_fill(void *start, size_t size, uint64_t seed)
+{
+	for (size_t index = 0; index < size; index++)
+		((unsigned char *)start)[index] = pattern_byte(seed, index);
+}
+
+bool pattern_holds(const void *start, size_t size, uint64_t seed)
+{
+	for (size_t index = 0; index < size; index++)
+		if (((const unsigned char *)start)[index] != pattern_byte(seed, index))
+			return false;
+	return true;
+}
+
+/* ---- faults ---- */
+
+void faults_record(const struct bheap_fault *fault, void *arg)
+{
+	struct faults *faults = arg;
+
+	faults->count++;
+	faults->last = *fault;
+}
+
+void faults_expect(struct faults *faults)
+{
+	*faults = (struct faults){0};
+	bheap_set_fault_handler(NULL, faults_record, faults);
+}
+
+/* ---- children ---- */
+
+static void output_read(int fd, char *into, size_t size)
+{
+	ssize_t length = pread(fd, into, size - 1, 0);
+
+	ck_assert_int_ge(length, 0);
+	into[length] = '\0';
+	close(fd);
+}
+
+void child_run(struct child *child, int (*body)(void *arg), void *arg)
+{
+	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
+	pid_t pid;
+
+	ck_assert(out >= 0 && err >= 0);
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		int code;
+
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		code = body(arg);
+		fflush(NULL);
+		_exit(code);
+	}
+	ck_assert_int_eq(waitpid(pid, &child->status, 0), pid);
+	output_read(out, child->out, sizeof(child->out));
+	output_read(err, child->err, sizeof(child->err));
+}
+
+void child_assert_exited(const struct child *child, int code)
+{
+	ck_assert_msg(WIFEXITED(child->status) && WEXITSTATUS(child->status) == code,
+		      "wait status 0x%x instead of exit code %d; it said: %s%s", child->status, code,
+		      child->out, child->err);
+}
+
+void child_assert_killed(const struct child *child, int signal)
+{
+	ck_assert_msg(WIFSIGNALED(child->status) && WTERMSIG(child->status) == signal,
+		      "wait status 0x%x instead of signal %d; it said: %s%s", child->status, signal,
+		      child->out, child->err);
+}
+
+/* ---- the process ---- */
+
+size_t mappings_count(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	size_t lines = 0;
+	int byte;
+
+	ck_assert_ptr_nonnull(maps);
+	while ((byte = getc(maps)) != EOF)
+		lines += byte == '\n';
+	fclose(maps);
+	return lines;
+}
+
+size_t descriptors_count(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t entries = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	while (readdir(folder))
+		entries++;
+	closedir(folder);
+	return entries;
+}
+
+bool is_watched(void)
+{
+	return bh_annotate_wanted();
+}

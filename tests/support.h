@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * support.h - what the Check programs share: the runner, patterns, recorded faults, children whose
+ * output is kept, and counts of what the process holds. Refuses to know the library's inside.
+ */
+#ifndef TEST_SUPPORT_H
+#define TEST_SUPPORT_H
+
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "bheap.h"
+
+/*
+ * Runs a suite through TAP, each test in a child of its own, and frees it; main()'s result. A
+ * debugger follows the child.
+ */
+int suite_run(Suite *suite);
+
+/* A suite of one case; seconds: of each of its tests, more than Check's own limit. */
+Suite *suite_of(const char *name, TCase **tcase, double seconds);
+
+/* Asserts that a call failed with this errno. */
+#define ck_assert_errno(expected) \
+	ck_assert_str_eq(strerrorname_np(errno), strerrorname_np(expected))
+
+/* ---- numbers ---- */
+
+/* The next of a fixed sequence: the same on every machine. */
+uint64_t random_next(uint64_t *state);
+
+/* Below limit, which is not 0. */
+uint64_t random_below(uint64_t *state, uint64_t limit);
+
+/* A decimal environment variable, or what is used without it. */
+uint64_t environment_number(const char *name, uint64_t otherwise);
+
+/* ---- content ---- */
+
+void pattern_fill(void *start, size_t size, uint64_t seed);
+bool pattern_holds(const void *start, size_t size, uint64_t seed);
+
+/* ---- faults ---- */
+
+struct faults {
+	unsigned count;
+	struct bheap_fault last;
+};
+
+/* A bheap_fault_fn; arg is a struct faults. */
+void faults_record(const struct bheap_fault *fault, void *arg);
+
+/* Faults of all heaps are recorded from now on, and none so far. */
+void faults_expect(struct faults *faults);
+
+/* ---- children ---- */
+
+struct child {
+	int status;      /* of waitpid() */
+	char out[8192];
+	char err[2048];
+};
+
+/* Runs body in a child, which exits with what it returns, and keeps what it prints. */
+void child_run(struct child *child, int (*body)(void *arg), void *arg);
+
+/* Asserts that it ended this way, and shows what it said if not. */
+void child_assert_exited(const struct child *child, int code);
+void child_assert_killed(const struct child *child, int signal);
+
+/* ---- the process ---- */
+
+size_t mappings_count(void);
+size_t descriptors_count(void);
+
+/* Whether Valgrind, or a sanitizer that replaces memory functions, watches this process. */
+bool is_watched(void);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_classic.c - the contract of init_heap, balloc, bfree and disp_heap. The default heap is made
+ * once for a program, so each test is a process of its own.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
+
+static struct faults faults;
+
+static void setup(void)
+{
+	faults_expect(&faults);
+}
+
+/* ---- init_heap ---- */
+
+START_TEST(before_init)
+{
+	ck_assert_ptr_null(balloc(16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_int_eq(bfree(&faults), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_default());
+}
+END_TEST
+
+START_TEST(the_size_asked_for_is_usable_in_full)
+{
+	char *block;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	block = balloc(PAGE);
+	ck_assert_ptr_nonnull(block);
+	memset(block, 1, PAGE);
+	ck_assert_ptr_null(balloc(1));
+	ck_assert_errno(ENOMEM);
+	ck_assert_int_eq(bfree(block), 0);
+	ck_assert_ptr_eq(balloc(PAGE), block);
+}
+END_TEST
+
+START_TEST(sizes_are_rounded_up_to_pages)
+{
+	const size_t sizes[] = {1, 1024, PAGE - 1, PAGE + 1, 3 * PAGE, 1000000};
+	size_t expected = (sizes[_i] + PAGE - 1) / PAGE * PAGE;
+	struct bheap_stats stats;
+
+	ck_assert_int_eq(init_heap(sizes[_i]), 0);
+	ck_assert_int_eq(bheap_stats(bheap_default(), &stats), 0);
+	ck_assert_uint_eq(stats.size, expected);
+	ck_assert_ptr_nonnull(balloc(expected));
+}
+END_TEST
+
+START_TEST(once_per_program)
+{
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	ck_assert_int_eq(init_heap(PAGE), -1);
+	ck_assert_errno(EALREADY);
+	ck_assert_int_eq(init_heap(0), -1);
+	ck_assert_errno(EALREADY);
+	ck_assert_ptr_nonnull(balloc(PAGE));
+}
+END_TEST
+
+START_TEST(a_failed_init_may_be_retried)
+{
+	ck_assert_int_eq(init_heap(0), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_int_eq(init_heap(SIZE_MAX), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_int_eq(init_heap(BHEAP_SIZE_MAX + 1), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_default());
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	ck_assert_ptr_nonnull(balloc(1));
+}
+END_TEST
+
+START_TEST(the_default_heap_does_not_end)
+{
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	ck_assert_ptr_nonnull(bheap_default());
+	ck_assert_int_eq(bheap_destroy(bheap_default()), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_nonnull(balloc(PAGE));
+}
+END_TEST
+
+static void *init_try(void *arg)
+{
+	pthread_barrier_wait(arg);
+	return (void *)(intptr_t)init_heap(PAGE);
+}
+
+START_TEST(one_of_many_threads_makes_it)
+{
+	pthread_t threads[8];
+	pthread_barrier_t barrier;
+	int made = 0;
+
+	pthread_barrier_init(&barrier, NULL, 8);
+	for (int index = 0; index < 8; index++)
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, init_try, &barrier), 0);
+	for (int index = 0; index < 8; index++) {
+		void *result;
+
+		pthread_join(threads[index], &result);
+		made += result == NULL;
+	}
+	ck_assert_int_eq(made, 1);
+	ck_assert_ptr_nonnull(balloc(PAGE));
+}
+END_TEST
+
+/* ---- balloc ---- */
+
+START_TEST(blocks_are_aligned_and_apart)
+{
+	char *last = NULL;
+
+	ck_assert_int_eq(init_heap(64 * 1024), 0);
+	for (size_t size = 1; size < 200; size++) {
+		char *block = balloc(size);
+
+		ck_assert_ptr_nonnull(block);
+		ck_assert_uint_eq((uintptr_t)block % 16, 0);
+		memset(block, (int)size, size);
+		if (last)
+			ck_assert(block >= last + size - 1);
+		last = block;
+	}
+}
+END_TEST
+
+START_TEST(size_zero_is_refused)
+{
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	ck_assert_ptr_null(balloc(0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_nonnull(balloc(PAGE));
+}
+END_TEST
+
+START_TEST(sizes_beyond_the_heap_are_refused)
+{
+	const size_t sizes[] = {PAGE + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 1, (size_t)1 << 36};
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	ck_assert_ptr_null(balloc(sizes[_i]));
+	ck_assert_errno(ENOMEM);
+	ck_assert_ptr_nonnull(balloc(PAGE));
+}
+END_TEST
+
+START_TEST(no_byte_is_lost_to_headers)
+{
+	size_t blocks = 0;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	while (balloc(16))
+		blocks++;
+	ck_assert_errno(ENOMEM);
+	ck_assert_uint_eq(blocks, PAGE / 16);
+}
+END_TEST
+
+START_TEST(splits_at_the_low_end)
+{
+	char *first, *second;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	first = balloc(100);
+	second = balloc(100);
+	ck_assert_ptr_eq(second, first + 112);
+}
+END_TEST
+
+START_TEST(exact_fit_is_preferred)
+{
+	void *large, *exact;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	large = balloc(256);
+	ck_assert_ptr_nonnull(balloc(16));
+	exact = balloc(64);
+	ck_assert_ptr_nonnull(balloc(16));
+	bfree(large);
+	bfree(exact);
+	ck_assert_ptr_eq(balloc(64), exact);
+	ck_assert_ptr_eq(balloc(256), large);
+}
+END_TEST
+
+/* ---- bfree ---- */
+
+/* All orders of freeing four neighbours: one block is left each time. */
+START_TEST(free_coalesces_at_once)
+{
+	unsigned left[4] = {0, 1, 2, 3}, order = (unsigned)_i;
+	char *blocks[4];
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	for (int index = 0; index < 4; index++)
+		blocks[index] = balloc(PAGE / 4);
+	ck_assert_ptr_null(balloc(1));
+	for (unsigned count = 4; count; order /= count--) {
+		unsigned chosen = order % count;
+
+		ck_assert_int_eq(bfree(blocks[left[chosen]]), 0);
+		left[chosen] = left[count - 1];
+	}
+	ck_assert_ptr_eq(balloc(PAGE), blocks[0]);
+}
+END_TEST
+
+static void refused(void *ptr, enum bheap_fault_kind kind)
+{
+	unsigned before = faults.count;
+
+	errno = 0;
+	ck_assert_int_eq(bfree(ptr), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, before + (kind != BHEAP_FAULT_NONE));
+	if (kind == BHEAP_FAULT_NONE)
+		return;
+	ck_assert_int_eq(faults.last.kind, kind);
+	ck_assert_ptr_eq(faults.last.address, ptr);
+}
+
+START_TEST(wrong_pointers_are_refused)
+{
+	char *block, local[64];
+	void *foreign = malloc(64);
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	block = balloc(64);
+	refused(NULL, BHEAP_FAULT_NONE);
+	refused(local, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(foreign, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(block + 1, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(block + 16, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(block + 63, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(block + 64, BHEAP_FAULT_DOUBLE_FREE);
+	refused(block - 1, BHEAP_FAULT_NOT_A_BLOCK);
+	refused(block + PAGE, BHEAP_FAULT_NOT_A_BLOCK);
+	refused((void *)1, BHEAP_FAULT_NOT_A_BLOCK);
+	refused((void *)UINTPTR_MAX, BHEAP_FAULT_NOT_A_BLOCK);
+	ck_assert_int_eq(bheap_check(bheap_default(), NULL), 0);
+	ck_assert_int_eq(bfree(block), 0);
+	ck_assert_ptr_eq(balloc(PAGE), block);
+	free(foreign);
+}
+END_TEST
+
+START_TEST(double_free_is_refused)
+{
+	char *block, *next;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	block = balloc(64);
+	next = balloc(64);
+	ck_assert_int_eq(bfree(block), 0);
+	refused(block, BHEAP_FAULT_DOUBLE_FREE);
+	ck_assert_int_eq(bfree(next), 0);
+	refused(next, BHEAP_FAULT_DOUBLE_FREE);
+	ck_assert_ptr_eq(balloc(PAGE), block);
+	refused(next, BHEAP_FAULT_NOT_A_BLOCK);
+}
+END_TEST
+
+/* ---- disp_heap ---- */
+
+static int show_nothing(void *arg)
+{
+	(void)arg;
+	disp_heap();
+	_exit(0); /* what was not flushed is lost */
+}
+
+START_TEST(display_before_init)
+{
+	struct child child;
+
+	child_run(&child, show_nothing, NULL);
+	child_assert_exited(&child, 0);
+	ck_assert_str_eq(child.out, "There is no heap: init_heap() was not called.\n");
+	ck_assert_str_eq(child.err, "");
+}
+END_TEST
+
+static int show_blocks(void *arg)
+{
+	(void)arg;
+	disp_heap();
+	_exit(0);
+}
+
+START_TEST(display_of_blocks)
+{
+	struct child child;
+	char expected[1024], *first;
+	uintptr_t at;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	first = balloc(100);
+	ck_assert_ptr_nonnull(balloc(16));
+	bfree(first);
+	at = (uintptr_t)first;
+	snprintf(expected, sizeof(expected),
+		 "No.     Status  Prev    t_Begin             t_End               t_Size\n"
+		 "1       FREE    alloc   0x%016jx  0x%016jx  112\n"
+		 "2       alloc   FREE    0x%016jx  0x%016jx  16\n"
+		 "3       FREE    alloc   0x%016jx  0x%016jx  %zu\n"
+		 "Total used:         16 bytes\n"
+		 "Total free:         %zu bytes\n"
+		 "Total size:         %zu bytes\n"
+		 "Largest free block: %zu bytes\n",
+		 (uintmax_t)at, (uintmax_t)at + 111, (uintmax_t)at + 112, (uintmax_t)at + 127,
+		 (uintmax_t)at + 128, (uintmax_t)(at + PAGE - 1), PAGE - 128, PAGE - 16, PAGE,
+		 PAGE - 128);
+	child_run(&child, show_blocks, NULL);
+	child_assert_exited(&child, 0);
+	ck_assert_str_eq(child.out, expected);
+}
+END_TEST
+
+/* ---- faults ---- */
+
+static int free_twice(void *arg)
+{
+	bheap_set_fault_handler(NULL, NULL, NULL);
+	bfree(arg);
+	return bfree(arg) == -1 ? 0 : 1;
+}
+
+START_TEST(by_default_a_fault_is_one_line)
+{
+	struct child child;
+	char expected[160];
+	void *block;
+
+	ck_assert_int_eq(init_heap(PAGE), 0);
+	block = balloc(100);
+	child_run(&child, free_twice, block);
+	child_assert_exited(&child, 0);
+	snprintf(expected, sizeof(expected), "bheap: %p (%zu bytes): the block is free already\n",
+		 block, PAGE);
+	ck_assert_str_eq(child.err, expected);
+	ck_assert_str_eq(child.out, "");
+}
+END_TEST
+
+/* ---- threads ---- */
+
+static void *mix(void *arg)
+{
+	uint64_t random = (uintptr_t)arg;
+	char *blocks[32] = {0};
+
+	for (int round = 0; round < 5000; round++) {
+		char **block = &blocks[random_below(&random, 32)];
+
+		if (*block) {
+			ck_assert_int_eq((*block)[0], (int)(uintptr_t)arg);
+			ck_assert_int_eq(bfree(*block), 0);
+			*block = NULL;
+		} else {
+			*block = balloc(1 + random_below(&random, 300));
+			ck_assert_ptr_nonnull(*block);
+			(*block)[0] = (char)(uintptr_t)arg;
+		}
+	}
+	for (int index = 0; index < 32; index++)
+		if (blocks[index])
+			ck_assert_int_eq(bfree(blocks[index]), 0);
+	return NULL;
+}
+
+START_TEST(threads_may_use_it_at_once)
+{
+	pthread_t threads[4];
+	struct bheap_stats stats;
+
+	ck_assert_int_eq(init_heap(1 << 20), 0);
+	for (uintptr_t index = 0; index < 4; index++)
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, mix, (void *)(index + 1)), 0);
+	for (int index = 0; index < 4; index++)
+		pthread_join(threads[index], NULL);
+	ck_assert_int_eq(bheap_check(bheap_default(), NULL), 0);
+	bheap_stats(bheap_default(), &stats);
+	ck_assert_uint_eq(stats.largest_free, stats.size);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("classic", &tcase, 30);
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_test(tcase, before_init);
+	tcase_add_test(tcase, the_size_asked_for_is_usable_in_full);
+	tcase_add_loop_test(tcase, sizes_are_rounded_up_to_pages, 0, 6);
+	tcase_add_test(tcase, once_per_program);
+	tcase_add_test(tcase, a_failed_init_may_be_retried);
+	tcase_add_test(tcase, the_default_heap_does_not_end);
+	tcase_add_test(tcase, one_of_many_threads_makes_it);
+	tcase_add_test(tcase, blocks_are_aligned_and_apart);
+	tcase_add_test(tcase, size_zero_is_refused);
+	tcase_add_loop_test(tcase, sizes_beyond_the_heap_are_refused, 0, 5);
+	tcase_add_test(tcase, no_byte_is_lost_to_headers);
+	tcase_add_test(tcase, splits_at_the_low_end);
+	tcase_add_test(tcase, exact_fit_is_preferred);
+	tcase_add_loop_test(tcase, free_coalesces_at_once, 0, 24);
+	tcase_add_test(tcase, wrong_pointers_are_refused);
+	tcase_add_test(tcase, double_free_is_refused);
+	tcase_add_test(tcase, display_before_init);
+	tcase_add_test(tcase, display_of_blocks);
+	tcase_add_test(tcase, by_default_a_fault_is_one_line);
+	tcase_add_test(tcase, threads_may_use_it_at_once);
+	return suite_run(suite);
+}

@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_heap.c - heap.c, resize.c and rebuild.c without locks and handles: which block is taken, how
+ * it is split and merged, what damage does, and what a rebuild makes of a map.
+ */
+#include "box.h"
+
+#include "check.h"
+
+#define SPAN 4000
+
+static struct box box;
+
+static void setup(void)
+{
+	box_make(&box, SPAN, BH_BIN_SHIFT_MAX);
+}
+
+static void teardown(void)
+{
+	box_end(&box);
+}
+
+static uint32_t take(size_t granules)
+{
+	uint32_t block = bh_heap_allocate(&box.heap, granules);
+
+	if (block) {
+		ck_assert(bh_map_is_used(&box.heap.map, block));
+		ck_assert_uint_eq(box_block_granules(&box, block), granules);
+	}
+	box_check(&box);
+	return block;
+}
+
+static void give(uint32_t block)
+{
+	ck_assert_int_eq(bh_heap_release(&box.heap, block), BH_DONE);
+	box_check(&box);
+}
+
+/* Takes blocks of these sizes, in order from the front; a 0 ends them. */
+static void take_row(const size_t *sizes, uint32_t *blocks)
+{
+	for (; *sizes; sizes++)
+		*blocks++ = take(*sizes);
+}
+
+/* ---- allocate ---- */
+
+START_TEST(new_heap_is_one_block)
+{
+	box_expect_blocks(&box, -SPAN);
+	ck_assert_uint_eq(bh_heap_size(&box.heap), SPAN * BH_GRANULE);
+	ck_assert_uint_eq(box.heap.control->top, box.heap.bins.first);
+}
+END_TEST
+
+START_TEST(first_block_is_at_the_front)
+{
+	ck_assert_uint_eq(take(3), box.heap.bins.first);
+	box_expect_blocks(&box, 3, -(SPAN - 3));
+}
+END_TEST
+
+START_TEST(all_of_it_is_usable)
+{
+	uint32_t block = take(SPAN);
+
+	ck_assert_uint_eq(block, box.heap.bins.first);
+	box_expect_blocks(&box, SPAN);
+	ck_assert_uint_eq(take(1), 0);
+	give(block);
+	box_expect_blocks(&box, -SPAN);
+}
+END_TEST
+
+START_TEST(one_granule_blocks_to_the_last)
+{
+	for (int index = 0; index < SPAN; index++)
+		ck_assert_uint_ne(bh_heap_allocate(&box.heap, 1), 0);
+	box_check(&box);
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 1), 0);
+	ck_assert_uint_eq(box.heap.bins.damaged, 0);
+	ck_assert_uint_eq(box.heap.control->used, SPAN);
+}
+END_TEST
+
+START_TEST(too_much_is_refused)
+{
+	static const size_t sizes[] = {SPAN + 1, 0, UINT32_MAX, (size_t)UINT32_MAX + 2, SIZE_MAX >> 4,
+				       ((size_t)1 << 60) + 1};
+
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, sizes[_i] ? sizes[_i] : bh_granules(0)), 0);
+	box_expect_blocks(&box, -SPAN);
+}
+END_TEST
+
+START_TEST(exact_fit_comes_first)
+{
+	uint32_t blocks[6];
+
+	take_row((const size_t[]){8, 1, 4, 1, 5, 1, 0}, blocks);
+	give(blocks[0]);
+	give(blocks[2]);
+	give(blocks[4]);
+	ck_assert_uint_eq(take(4), blocks[2]);
+	ck_assert_uint_eq(take(5), blocks[4]);
+	ck_assert_uint_eq(take(8), blocks[0]);
+}
+END_TEST
+
+START_TEST(smallest_that_fits_comes_next)
+{
+	uint32_t blocks[6];
+
+	take_row((const size_t[]){20, 1, 10, 1, 15, 1, 0}, blocks);
+	give(blocks[0]);
+	give(blocks[2]);
+	give(blocks[4]);
+	ck_assert_uint_eq(take(9), blocks[2]);
+	box_expect_blocks(&box, -20, 1, 9, -1, 1, -15, 1, -(SPAN - 48));
+}
+END_TEST
+
+START_TEST(splits_leave_the_rest_at_the_high_end)
+{
+	uint32_t blocks[2];
+
+	take_row((const size_t[]){(size_t)_i, 1, 0}, blocks);
+	give(blocks[0]);
+	ck_assert_uint_eq(take((size_t)_i / 2), blocks[0]);
+	box_expect_blocks(&box, _i / 2, -(_i - _i / 2), 1, -(SPAN - _i - 1));
+}
+END_TEST
+
+START_TEST(top_is_the_last_resort)
+{
+	uint32_t blocks[2];
+
+	take_row((const size_t[]){100, 1, 0}, blocks);
+	give(blocks[0]);
+	ck_assert_uint_eq(take(60), blocks[0]);
+	ck_assert_uint_eq(take(40), blocks[0] + 60);
+	ck_assert_uint_eq(take(1), blocks[1] + 1);
+}
+END_TEST
+
+/* Of one class, that is, and one apart from it: what a request must search the whole class for. */
+#define MISFIT 528
+#define FIT 540
+
+/* More misfits than a request looks at before it goes on; the one that fits is the last of the list. */
+static uint32_t class_of_misfits(void)
+{
+	uint32_t blocks[20];
+
+	teardown();
+	box_make(&box, 12000, BH_BIN_SHIFT_MAX);
+	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, FIT), bh_bin_of(&box.heap.bins, MISFIT));
+	for (int index = 0; index < 20; index++) {
+		blocks[index] = take(index ? MISFIT : FIT);
+		take(1);
+	}
+	while (bh_heap_allocate(&box.heap, 1))
+		;
+	for (int index = 0; index < 20; index++)
+		give(blocks[index]);
+	return blocks[0];
+}
+
+START_TEST(no_request_fails_while_a_block_is_large_enough)
+{
+	uint32_t fit = class_of_misfits();
+
+	ck_assert_uint_eq(take(FIT), fit);
+	ck_assert_uint_eq(take(FIT), 0);
+}
+END_TEST
+
+START_TEST(realtime_never_searches_a_class)
+{
+	uint32_t fit = class_of_misfits();
+
+	box.heap.realtime = true;
+	ck_assert_uint_eq(take(FIT), 0);
+	ck_assert_uint_ne(take(MISFIT), 0);
+	box.heap.realtime = false;
+	ck_assert_uint_eq(take(FIT), fit);
+}
+END_TEST
+
+/* ---- aligned ---- */
+
+START_TEST(aligned_blocks)
+{
+	size_t alignment = (size_t)32 << _i, granules = 3;
+	uint32_t block;
+
+	take(1);
+	block = bh_heap_allocate_aligned(&box.heap, alignment, granules);
+	ck_assert_uint_ne(block, 0);
+	ck_assert_uint_eq((uintptr_t)bh_heap_address(&box.heap, block) % alignment, 0);
+	ck_assert_uint_eq(box_block_granules(&box, block), granules);
+	box_check(&box);
+	give(block);
+	box_expect_blocks(&box, 1, -(SPAN - 1));
+}
+END_TEST
+
+START_TEST(aligned_beyond_all_is_refused)
+{
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, (size_t)1 << 50, 1), 0);
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, (size_t)1 << 63, 1), 0);
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, SPAN + 1), 0);
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, SIZE_MAX >> 4), 0);
+	box_expect_blocks(&box, -SPAN);
+}
+END_TEST
+
+/* Frees an aligned block exactly large enough amid used ones: only a search of the heap finds it. */
+START_TEST(aligned_search_finds_the_only_place)
+{
+	uint32_t place;
+
+	while (bh_heap_allocate_aligned(&box.heap, 512, 4))
+		;
+	while (take(1))
+		;
+	place = bh_map_next(&box.heap.map, box.heap.bins.first + SPAN / 2);
+	while ((uintptr_t)bh_heap_address(&box.heap, place) % 512)
+		place = bh_map_next(&box.heap.map, place);
+	give(place);
+	box.heap.realtime = true;
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 512, 4), 0);
+	box.heap.realtime = false;
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 512, 4), place);
+	box_check(&box);
+}
+END_TEST
+
+/* ---- free ---- */
+
+START_TEST(free_merges_on_both_sides)
+{
+	static const int expected[4][6] = {
+		{3, -4, 5, -(SPAN - 12)},
+		{-7, 5, -(SPAN - 12)},
+		{3, -(SPAN - 3)},
+		{-SPAN},
+	};
+	uint32_t blocks[3];
+
+	take_row((const size_t[]){3, 4, 5, 0}, blocks);
+	if (_i & 1)
+		give(blocks[0]);
+	if (_i & 2)
+		give(blocks[2]);
+	give(blocks[1]);
+	box_expect(&box, expected[_i]);
+}
+END_TEST
+
+/* The same where the blocks are longer than the windows that the map is looked at through. */
+START_TEST(free_merges_long_blocks)
+{
+	static const int expected[4][6] = {
+		{300, -400, 500, 1, -(SPAN - 1201)},
+		{-700, 500, 1, -(SPAN - 1201)},
+		{300, -900, 1, -(SPAN - 1201)},
+		{-1200, 1, -(SPAN - 1201)},
+	};
+	uint32_t blocks[4];
+
+	take_row((const size_t[]){300, 400, 500, 1, 0}, blocks);
+	if (_i & 1)
+		give(blocks[0]);
+	if (_i & 2)
+		give(blocks[2]);
+	give(blocks[1]);
+	box_expect(&box, expected[_i]);
+}
+END_TEST
+
+START_TEST(find_knows_blocks_from_other_addresses)
+{
+	uint32_t block = take(4);
+	char *address = bh_heap_address(&box.heap, block);
+
+	ck_assert_uint_eq(bh_heap_find(&box.heap, address), block);
+	for (int offset = 1; offset < 128; offset++)
+		ck_assert_uint_eq(bh_heap_find(&box.heap, address + offset), 0);
+	ck_assert_uint_eq(bh_heap_find(&box.heap, address - BH_GRANULE), 0);
+	ck_assert_uint_eq(bh_heap_find(&box.heap, NULL), 0);
+	ck_assert_uint_eq(bh_heap_find(&box.heap, bh_heap_start(&box.heap) + SPAN * BH_GRANULE), 0);
+	give(block);
+	ck_assert_uint_eq(bh_heap_find(&box.heap, address), 0);
+}
+END_TEST
+
+/* ---- resize ---- */
+
+static enum bh_status resize(uint32_t block, size_t granules)
+{
+	enum bh_status status = bh_heap_resize(&box.heap, block, granules);
+
+	box_check(&box);
+	return status;
+}
+
+START_TEST(shrink_gives_the_rest_back)
+{
+	uint32_t blocks[3];
+
+	take_row((const size_t[]){10, 20, 1, 0}, blocks);
+	ck_assert_int_eq(resize(blocks[0], 4), BH_DONE);
+	box_expect_blocks(&box, 4, -6, 20, 1, -(SPAN - 31));
+	give(blocks[1]);
+	ck_assert_int_eq(resize(blocks[0], 1), BH_DONE);
+	box_expect_blocks(&box, 1, -29, 1, -(SPAN - 31));
+	ck_assert_int_eq(resize(blocks[2], 1), BH_DONE);
+}
+END_TEST
+
+START_TEST(grow_takes_from_the_next)
+{
+	size_t unit = (size_t)_i;
+	uint32_t blocks[3];
+
+	take_row((const size_t[]){unit, 2 * unit, 1, 0}, blocks);
+	ck_assert_int_eq(resize(blocks[0], unit + 1), BH_NO_ROOM);
+	give(blocks[1]);
+	ck_assert_int_eq(resize(blocks[0], unit + 1), BH_DONE);
+	box_expect_blocks(&box, _i + 1, -(2 * _i - 1), 1, -(SPAN - 3 * _i - 1));
+	ck_assert_int_eq(resize(blocks[0], 3 * unit + 1), BH_NO_ROOM);
+	ck_assert_int_eq(resize(blocks[0], 3 * unit), BH_DONE);
+	box_expect_blocks(&box, 3 * _i, 1, -(SPAN - 3 * _i - 1));
+}
+END_TEST
+
+START_TEST(grow_takes_from_the_top)
+{
+	uint32_t block = take(5);
+
+	ck_assert_int_eq(resize(block, SPAN + 1), BH_NO_ROOM);
+	ck_assert_int_eq(resize(block, (size_t)1 << 40), BH_NO_ROOM);
+	ck_assert_int_eq(resize(block, 100), BH_DONE);
+	ck_assert_int_eq(resize(block, SPAN), BH_DONE);
+	box_expect_blocks(&box, SPAN);
+	ck_assert_uint_eq(box.heap.control->peak, SPAN);
+	ck_assert_int_eq(resize(block, 1), BH_DONE);
+	box_expect_blocks(&box, 1, -(SPAN - 1));
+}
+END_TEST
+
+/* ---- slide ---- */
+
+START_TEST(slide_moves_the_content_down)
+{
+	uint32_t blocks[4], block;
+	const size_t kept = 20 * BH_GRANULE;
+
+	take_row((const size_t[]){10, 20, 30, 1, 0}, blocks);
+	give(blocks[0]);
+	if (_i)
+		give(blocks[2]);
+	block = blocks[1];
+	pattern_fill(bh_heap_address(&box.heap, block), kept, 7);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 61, kept), BH_NO_ROOM);
+	ck_assert_uint_eq(block, blocks[1]);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, _i ? 59 : 30, kept), BH_DONE);
+	ck_assert_uint_eq(block, blocks[0]);
+	ck_assert(pattern_holds(bh_heap_address(&box.heap, block), kept, 7));
+	if (_i)
+		box_expect_blocks(&box, 59, -1, 1, -(SPAN - 61));
+	else
+		box_expect_blocks(&box, 30, 30, 1, -(SPAN - 61));
+}
+END_TEST
+
+START_TEST(slide_needs_a_free_block_in_front)
+{
+	uint32_t blocks[2], first;
+
+	take_row((const size_t[]){10, 20, 0}, blocks);
+	first = blocks[0];
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &first, 11, 16), BH_NO_ROOM);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &blocks[1], 21, 16), BH_NO_ROOM);
+	box_expect_blocks(&box, 10, 20, -(SPAN - 30));
+}
+END_TEST
+
+/* ---- damage ---- */
+
+/* Long enough that their sizes are read from the blocks themselves, beside used ones. */
+#define DAMAGED 200
+
+/* A row of free blocks of one bin between used ones; the middle one is written over. */
+static void damage_make(uint32_t blocks[7], uint32_t granules, unsigned char byte)
+{
+	for (int index = 0; index < 7; index++)
+		blocks[index] = take(index % 2 ? granules : 5);
+	take(1);
+	while (bh_heap_allocate(&box.heap, 5))
+		;
+	for (int index = 1; index < 7; index += 2)
+		give(blocks[index]);
+	memset(bh_heap_address(&box.heap, blocks[3]), byte, BH_GRANULE);
+	if (byte == 1) { /* a size that is consistent and wrong, and links that lead to heads */
+		bh_node(&box.heap.bins, blocks[3])->granules = granules - 1;
+		bh_node(&box.heap.bins, blocks[3])->check = ~(granules - 1);
+	}
+}
+
+/* Whatever the call made of the damage: rebuilt, the heap is as it should be and usable to the last. */
+static void damage_heals(uint32_t used)
+{
+	struct bh_finding finding;
+
+	ck_assert_uint_ne(box.heap.bins.damaged, 0);
+	ck_assert(bh_check_map(&box.heap, &finding));
+	bh_heap_rebuild(&box.heap);
+	box_check(&box);
+	ck_assert_uint_eq(box.heap.bins.damaged, 0);
+	ck_assert_uint_eq(box.heap.control->used, used);
+	ck_assert_uint_eq(box.heap.control->rebuilds, 1);
+}
+
+static const unsigned char bytes[] = {0, 1, 0x41, 0xff};
+
+START_TEST(damage_is_seen_by_allocate)
+{
+	uint32_t blocks[7], used;
+
+	damage_make(blocks, DAMAGED, bytes[_i]);
+	used = box.heap.control->used;
+	for (int calls = 0; calls < 3 && bh_heap_allocate(&box.heap, DAMAGED); calls++)
+		used += DAMAGED;
+	damage_heals(used);
+	while (bh_heap_allocate(&box.heap, DAMAGED))
+		used += DAMAGED;
+	ck_assert_uint_eq(bh_map_is_used(&box.heap.map, blocks[3]), true);
+	box_check(&box);
+}
+END_TEST
+
+START_TEST(damage_is_seen_by_free)
+{
+	uint32_t blocks[7], used;
+
+	damage_make(blocks, DAMAGED, bytes[_i / 2]);
+	used = box.heap.control->used;
+	ck_assert_int_eq(bh_heap_release(&box.heap, blocks[_i % 2 ? 4 : 2]), BH_DAMAGED);
+	damage_heals(used);
+	give(blocks[_i % 2 ? 4 : 2]);
+	ck_assert_uint_eq(box.heap.control->used, used - 5);
+}
+END_TEST
+
+START_TEST(damage_is_seen_by_resize)
+{
+	uint32_t blocks[7], used;
+
+	damage_make(blocks, DAMAGED, bytes[_i / 2]);
+	used = box.heap.control->used;
+	ck_assert_int_eq(bh_heap_resize(&box.heap, blocks[2], _i % 2 ? 6 : 4), BH_DAMAGED);
+	damage_heals(used);
+	ck_assert_int_eq(resize(blocks[2], _i % 2 ? 6 : 4), BH_DONE);
+}
+END_TEST
+
+START_TEST(damage_is_seen_by_slide)
+{
+	uint32_t blocks[7], used, block;
+
+	damage_make(blocks, DAMAGED, bytes[_i]);
+	used = box.heap.control->used;
+	block = blocks[4];
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 6 + DAMAGED, 16), BH_DAMAGED);
+	ck_assert_uint_eq(block, blocks[4]);
+	damage_heals(used);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 5 + DAMAGED, 16), BH_DONE);
+	ck_assert_uint_eq(block, blocks[3]);
+	box_check(&box);
+}
+END_TEST
+
+START_TEST(damage_is_seen_by_aligned_allocate)
+{
+	uint32_t blocks[7], used;
+
+	damage_make(blocks, DAMAGED, bytes[_i]);
+	used = box.heap.control->used;
+	for (int calls = 0; calls < 3; calls++) {
+		if (!bh_heap_allocate_aligned(&box.heap, 64, DAMAGED - 3))
+			break;
+		used += DAMAGED - 3;
+	}
+	damage_heals(used);
+}
+END_TEST
+
+/* ---- rebuild ---- */
+
+START_TEST(rebuild_makes_what_a_call_leaves)
+{
+	uint32_t blocks[8];
+
+	take_row((const size_t[]){3, 200, 1, 17, 70, 2, 0}, blocks);
+	give(blocks[0]);
+	give(blocks[3]);
+	memset(&box.heap.control->bits, 0xff, sizeof(uint64_t) * 2);
+	memset(box.heap.map.summary[0], 0, 8);
+	box.heap.control->top = 1;
+	box.heap.control->victim = 77;
+	box.heap.control->used = 0;
+	box.heap.control->peak = 0;
+	box.heap.control->frees = 99;
+	bh_heap_rebuild(&box.heap);
+	box_expect_blocks(&box, -3, 200, 1, -17, 70, 2, -(SPAN - 293));
+	ck_assert_uint_eq(box.heap.control->peak, 273);
+}
+END_TEST
+
+START_TEST(rebuild_merges_free_neighbours)
+{
+	uint32_t blocks[4];
+
+	take_row((const size_t[]){3, 4, 5, 100, 0}, blocks);
+	bh_map_clear_used(&box.heap.map, blocks[0]);
+	bh_map_clear_used(&box.heap.map, blocks[1]);
+	bh_map_clear_used(&box.heap.map, blocks[3]);
+	bh_heap_rebuild(&box.heap);
+	box_expect_blocks(&box, -7, 5, -(SPAN - 12));
+}
+END_TEST
+
+/* Bits that belong to no tiling: used without a start. Allocated blocks are kept. */
+START_TEST(rebuild_drops_what_is_no_tiling)
+{
+	uint32_t blocks[3];
+
+	take_row((const size_t[]){3, 4, 5, 0}, blocks);
+	bh_map_set_used(&box.heap.map, blocks[1] + 2);
+	bh_heap_rebuild(&box.heap);
+	box_expect_blocks(&box, 3, 4, 5, -(SPAN - 12));
+}
+END_TEST
+
+START_TEST(rebuild_of_a_full_heap)
+{
+	take(SPAN);
+	bh_heap_rebuild(&box.heap);
+	box_expect_blocks(&box, SPAN);
+	ck_assert_uint_eq(take(1), 0);
+}
+END_TEST
+
+/* ---- map words and summary levels ---- */
+
+#define LONG_SPAN (((size_t)1 << 24) + (1 << 19))
+
+/*
+ * Three blocks around a granule that a word of the map, or of a summary level, begins with: the
+ * middle one ends there, starts there, or spans it. All the ways of freeing them, the same result.
+ */
+static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, unsigned order)
+{
+	static const unsigned char orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+						   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	uint32_t first = box.heap.bins.first, blocks[3];
+
+	blocks[0] = bh_heap_allocate(&box.heap, boundary - before - first);
+	blocks[1] = bh_heap_allocate(&box.heap, granules);
+	blocks[2] = bh_heap_allocate(&box.heap, box.heap.end - boundary + before - granules);
+	ck_assert_uint_eq(blocks[0], first);
+	ck_assert_uint_eq(blocks[1], boundary - before);
+	ck_assert_uint_eq(blocks[2], boundary - before + granules);
+	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[0]), blocks[1]);
+	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[1]), blocks[2]);
+	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[2]), box.heap.end);
+	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[2]), blocks[1]);
+	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[1]), blocks[0]);
+	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[0]), first - 1);
+	for (int index = 0; index < 3; index++)
+		ck_assert_int_eq(bh_heap_release(&box.heap, blocks[orders[order][index]]), BH_DONE);
+	ck_assert_uint_eq(box.heap.control->top, first);
+	ck_assert_uint_eq(bh_map_next(&box.heap.map, first), box.heap.end);
+}
+
+START_TEST(map_boundaries)
+{
+	static const uint32_t units[] = {64, 4096, 262144, 16777216};
+	static const uint32_t sizes[] = {1, 2, 63, 64, 65, 130, 4096, 5000};
+	uint32_t unit = units[_i], boundary;
+
+	teardown();
+	box_make(&box, LONG_SPAN, BH_BIN_SHIFT_MAX);
+	boundary = (box.heap.bins.first + 5000 + unit - 1) / unit * unit;
+	for (unsigned size = 0; size < sizeof(sizes) / sizeof(*sizes); size++)
+		for (unsigned order = 0; order < 6; order++) {
+			boundary_try(boundary, 0, sizes[size], order);
+			boundary_try(boundary, sizes[size], sizes[size], order);
+			boundary_try(boundary, (sizes[size] + 1) / 2, sizes[size], order);
+			boundary_try(boundary, 1, sizes[size], order);
+		}
+	box_expect_blocks(&box, -(int)LONG_SPAN);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("heap", &tcase, 30);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, new_heap_is_one_block);
+	tcase_add_test(tcase, first_block_is_at_the_front);
+	tcase_add_test(tcase, all_of_it_is_usable);
+	tcase_add_test(tcase, one_granule_blocks_to_the_last);
+	tcase_add_loop_test(tcase, too_much_is_refused, 0, 6);
+	tcase_add_test(tcase, exact_fit_comes_first);
+	tcase_add_test(tcase, smallest_that_fits_comes_next);
+	tcase_add_loop_test(tcase, splits_leave_the_rest_at_the_high_end, 2, 150);
+	tcase_add_test(tcase, top_is_the_last_resort);
+	tcase_add_test(tcase, no_request_fails_while_a_block_is_large_enough);
+	tcase_add_test(tcase, realtime_never_searches_a_class);
+	tcase_add_loop_test(tcase, aligned_blocks, 0, 8);
+	tcase_add_test(tcase, aligned_beyond_all_is_refused);
+	tcase_add_test(tcase, aligned_search_finds_the_only_place);
+	tcase_add_loop_test(tcase, free_merges_on_both_sides, 0, 4);
+	tcase_add_loop_test(tcase, free_merges_long_blocks, 0, 4);
+	tcase_add_test(tcase, find_knows_blocks_from_other_addresses);
+	tcase_add_test(tcase, shrink_gives_the_rest_back);
+	tcase_add_loop_test(tcase, grow_takes_from_the_next, 1, 100);
+	tcase_add_test(tcase, grow_takes_from_the_top);
+	tcase_add_loop_test(tcase, slide_moves_the_content_down, 0, 2);
+	tcase_add_test(tcase, slide_needs_a_free_block_in_front);
+	tcase_add_loop_test(tcase, damage_is_seen_by_allocate, 0, 4);
+	tcase_add_loop_test(tcase, damage_is_seen_by_free, 0, 8);
+	tcase_add_loop_test(tcase, damage_is_seen_by_resize, 0, 8);
+	tcase_add_loop_test(tcase, damage_is_seen_by_slide, 0, 4);
+	tcase_add_loop_test(tcase, damage_is_seen_by_aligned_allocate, 0, 4);
+	tcase_add_test(tcase, rebuild_makes_what_a_call_leaves);
+	tcase_add_test(tcase, rebuild_merges_free_neighbours);
+	tcase_add_test(tcase, rebuild_drops_what_is_no_tiling);
+	tcase_add_test(tcase, rebuild_of_a_full_heap);
+	tcase_add_loop_test(tcase, map_boundaries, 0, 4);
+	return suite_run(suite);
+}
