@@ -28,8 +28,8 @@ void box_check(const struct box *box)
 {
 	struct bh_finding finding = {0};
 
-	ck_assert_msg(bh_check_map(&box->heap, &finding) && bh_check_derived(&box->heap, &finding),
-		      "granule %u: %s", finding.granule, finding.detail);
+	if (!bh_check_map(&box->heap, &finding) || !bh_check_derived(&box->heap, &finding))
+		ck_abort_msg("granule %u: %s", finding.granule, finding.detail);
 }
 
 uint32_t box_block_granules(const struct box *box, uint32_t block)

@@ -20,16 +20,43 @@ check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
 
 unit_tests = \
+	%D%/test_bins \
 	%D%/test_classic \
+	%D%/test_fault \
+	%D%/test_file \
+	%D%/test_granule \
 	%D%/test_heap \
-	%D%/test_random
+	%D%/test_layout \
+	%D%/test_lock \
+	%D%/test_map \
+	%D%/test_random \
+	%D%/test_region \
+	%D%/test_trailer
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
+%C%_test_bins_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_bins_LDADD = $(UNIT_LIBS)
 %C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_classic_LDADD = $(UNIT_LIBS)
+%C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_fault_LDADD = $(UNIT_LIBS)
+%C%_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_file_LDADD = $(UNIT_LIBS)
+%C%_test_granule_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_granule_LDADD = $(UNIT_LIBS)
 %C%_test_heap_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_heap_LDADD = $(UNIT_LIBS)
+%C%_test_layout_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_layout_LDADD = $(UNIT_LIBS)
+%C%_test_lock_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_lock_LDADD = $(UNIT_LIBS)
+%C%_test_map_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_map_LDADD = $(UNIT_LIBS)
 %C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_random_LDADD = $(UNIT_LIBS)
+%C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_region_LDADD = $(UNIT_LIBS)
+%C%_test_trailer_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_trailer_LDADD = $(UNIT_LIBS)
 endif

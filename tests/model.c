@@ -13,9 +13,9 @@
 
 void model_begin(struct model *model, bheap_t *heap, unsigned flags, uint64_t seed)
 {
-	ck_assert_ptr_nonnull(heap);
+	require(heap);
 	*model = (struct model){.heap = heap, .flags = flags, .random = seed};
-	ck_assert_int_eq(bheap_set_fault_handler(heap, faults_record, &model->faults), 0);
+	require_equal(bheap_set_fault_handler(heap, faults_record, &model->faults), 0);
 	model_verify(model);
 }
 
@@ -71,7 +71,7 @@ static void entry_insert(struct model *model, struct entry entry)
 	if (model->count == model->capacity) {
 		model->capacity = model->capacity ? model->capacity * 2 : 64;
 		model->live = realloc(model->live, model->capacity * sizeof(entry));
-		ck_assert_ptr_nonnull(model->live);
+		require(model->live);
 	}
 	memmove(&model->live[index + 1], &model->live[index],
 		(model->count - index) * sizeof(entry));
@@ -95,17 +95,17 @@ static void block_accept(struct model *model, void *ptr, size_t size, size_t ali
 	struct entry entry = {ptr, size, random_next(&model->random)};
 	size_t index = entry_find(model, ptr);
 
-	ck_assert_uint_eq((uintptr_t)ptr % BHEAP_ALIGNMENT, 0);
-	ck_assert_uint_eq((uintptr_t)ptr % alignment, 0);
+	require_equal((uintptr_t)ptr % BHEAP_ALIGNMENT, 0);
+	require_equal((uintptr_t)ptr % alignment, 0);
 	if (index < model->count)
-		ck_assert(entry.ptr + model_block_size(model, size) <= model->live[index].ptr);
+		require(entry.ptr + model_block_size(model, size) <= model->live[index].ptr);
 	if (index)
-		ck_assert(entry.ptr >= model->live[index - 1].ptr +
+		require(entry.ptr >= model->live[index - 1].ptr +
 					       model_block_size(model, model->live[index - 1].size));
 	pattern_fill(ptr, size, entry.seed);
 	entry_insert(model, entry);
-	ck_assert(bheap_owns(model->heap, ptr));
-	ck_assert_ptr_eq(bheap_pointer(model->heap, bheap_offset(model->heap, ptr)), ptr);
+	require(bheap_owns(model->heap, ptr));
+	require(bheap_pointer(model->heap, bheap_offset(model->heap, ptr)) == ptr);
 }
 
 /* ---- refusals ---- */
@@ -129,15 +129,16 @@ static void refusal_accept(struct model *model, size_t alignment, size_t size)
 {
 	struct need need = {model_block_size(model, size), alignment, false};
 
-	ck_assert_errno(ENOMEM);
+	require_equal(errno, ENOMEM);
 	model->failures++;
 	if (size > SIZE_MAX / 4)
 		return;
 	if (model->flags & BHEAP_REALTIME)
 		need.size = 2 * (need.size + alignment);
 	bheap_walk(model->heap, free_block_tries, &need);
-	ck_assert_msg(!need.found, "%zu bytes aligned to %zu were refused though they fit", size,
-		      alignment);
+	if (need.found)
+		ck_abort_msg("%zu bytes aligned to %zu were refused though they fit", size,
+			     alignment);
 }
 
 /* ---- the operations ---- */
@@ -162,7 +163,7 @@ bool model_calloc(struct model *model, size_t count, size_t size)
 		return false;
 	}
 	for (size_t index = 0; index < count * size; index++)
-		ck_assert_uint_eq(ptr[index], 0);
+		require_equal(ptr[index], 0);
 	block_accept(model, ptr, count * size, 1);
 	return true;
 }
@@ -186,11 +187,11 @@ bool model_realloc(struct model *model, size_t index, size_t size)
 
 	if (!ptr) {
 		refusal_accept(model, BHEAP_ALIGNMENT, size);
-		ck_assert(pattern_holds(old.ptr, old.size, old.seed));
+		require(pattern_holds(old.ptr, old.size, old.seed));
 		return false;
 	}
 	entry_remove(model, index);
-	ck_assert_msg(pattern_holds(ptr, kept, old.seed), "realloc lost content");
+	require(pattern_holds(ptr, kept, old.seed));
 	block_accept(model, ptr, size, 1);
 	return true;
 }
@@ -199,9 +200,9 @@ void model_free(struct model *model, size_t index)
 {
 	struct entry entry = entry_remove(model, index);
 
-	ck_assert_msg(pattern_holds(entry.ptr, entry.size, entry.seed), "a block lost its content");
-	ck_assert_int_eq(bheap_free(model->heap, entry.ptr), 0);
-	ck_assert(!bheap_owns(model->heap, entry.ptr));
+	require(pattern_holds(entry.ptr, entry.size, entry.seed));
+	require_equal(bheap_free(model->heap, entry.ptr), 0);
+	require(!bheap_owns(model->heap, entry.ptr));
 }
 
 void model_free_all(struct model *model)
@@ -225,10 +226,10 @@ static void survey_used(struct survey *survey, const struct bheap_block *block)
 	const struct model *model = survey->model;
 	const struct entry *entry = &model->live[survey->index];
 
-	ck_assert_uint_lt(survey->index, model->count);
-	ck_assert_ptr_eq(block->address, entry->ptr);
-	ck_assert_uint_eq(block->size, model_block_size(model, entry->size));
-	ck_assert_uint_eq(block->usable, model_usable(model, entry->size));
+	require(survey->index < model->count);
+	require(block->address == entry->ptr);
+	require_equal(block->size, model_block_size(model, entry->size));
+	require_equal(block->usable, model_usable(model, entry->size));
 	survey->index++;
 	survey->stats.used += block->size;
 	survey->stats.live_blocks++;
@@ -236,8 +237,8 @@ static void survey_used(struct survey *survey, const struct bheap_block *block)
 
 static void survey_free(struct survey *survey, const struct bheap_block *block)
 {
-	ck_assert_msg(survey->previous_used || !survey->next, "two free blocks are neighbours");
-	ck_assert_uint_eq(block->usable, 0);
+	require(survey->previous_used || !survey->next);
+	require_equal(block->usable, 0);
 	survey->stats.free += block->size;
 	survey->stats.free_blocks++;
 	if (survey->stats.largest_free < block->size)
@@ -249,8 +250,8 @@ static int block_survey(const struct bheap_block *block, void *arg)
 	struct survey *survey = arg;
 
 	if (survey->next)
-		ck_assert_ptr_eq(block->address, survey->next);
-	ck_assert_int_eq(block->previous_used, survey->previous_used);
+		require(block->address == survey->next);
+	require_equal(block->previous_used, survey->previous_used);
 	if (block->used)
 		survey_used(survey, block);
 	else
@@ -267,29 +268,29 @@ void model_verify(const struct model *model)
 	struct bheap_fault fault;
 	struct bheap_stats stats;
 
-	ck_assert_msg(bheap_check(model->heap, &fault) == 0, "%s", fault.text);
-	ck_assert_int_eq(bheap_walk(model->heap, block_survey, &survey), 0);
-	ck_assert_uint_eq(survey.index, model->count);
-	ck_assert_int_eq(bheap_stats(model->heap, &stats), 0);
-	ck_assert_uint_eq(stats.used, expected->used);
-	ck_assert_uint_eq(stats.free, expected->free);
-	ck_assert_uint_eq(stats.size, expected->used + expected->free);
-	ck_assert_uint_eq(stats.largest_free, expected->largest_free);
-	ck_assert_uint_eq(stats.live_blocks, model->count);
-	ck_assert_uint_eq(stats.free_blocks, expected->free_blocks);
-	ck_assert_uint_ge(stats.peak_used, stats.used);
-	ck_assert_uint_eq(stats.allocations - stats.frees, model->count);
-	ck_assert_uint_eq(stats.failures, model->failures);
-	ck_assert_uint_eq(stats.faults, model->expected);
-	ck_assert_uint_eq(model->faults.count, model->expected);
-	ck_assert_uint_eq(stats.rebuilds, 0);
+	if (bheap_check(model->heap, &fault))
+		ck_abort_msg("%s", fault.text);
+	require_equal(bheap_walk(model->heap, block_survey, &survey), 0);
+	require_equal(survey.index, model->count);
+	require_equal(bheap_stats(model->heap, &stats), 0);
+	require_equal(stats.used, expected->used);
+	require_equal(stats.free, expected->free);
+	require_equal(stats.size, expected->used + expected->free);
+	require_equal(stats.largest_free, expected->largest_free);
+	require_equal(stats.live_blocks, model->count);
+	require_equal(stats.free_blocks, expected->free_blocks);
+	require(stats.peak_used >= stats.used);
+	require_equal(stats.allocations - stats.frees, model->count);
+	require_equal(stats.failures, model->failures);
+	require_equal(stats.faults, model->expected);
+	require_equal(model->faults.count, model->expected);
+	require_equal(stats.rebuilds, 0);
 }
 
 void model_verify_content(const struct model *model)
 {
 	model_verify(model);
 	for (size_t index = 0; index < model->count; index++)
-		ck_assert_msg(pattern_holds(model->live[index].ptr, model->live[index].size,
-					    model->live[index].seed),
-			      "block %zu lost its content", index);
+		require(pattern_holds(model->live[index].ptr, model->live[index].size,
+				      model->live[index].seed));
 }

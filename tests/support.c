@@ -4,8 +4,9 @@
  */
 #include "support.h"
 
-#include <fcntl.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,32 @@ void faults_expect(struct faults *faults)
 	bheap_set_fault_handler(NULL, faults_record, faults);
 }
 
+struct batch {
+	void *blocks[64];
+	size_t count;
+};
+
+static int block_collect(const struct bheap_block *block, void *arg)
+{
+	struct batch *batch = arg;
+
+	if (block->used)
+		batch->blocks[batch->count++] = (void *)(uintptr_t)block->address;
+	return batch->count == 64;
+}
+
+void heap_empty(bheap_t *heap)
+{
+	struct batch batch;
+
+	do {
+		batch.count = 0;
+		bheap_walk(heap, block_collect, &batch);
+		for (size_t index = 0; index < batch.count; index++)
+			ck_assert_int_eq(bheap_free(heap, batch.blocks[index]), 0);
+	} while (batch.count);
+}
+
 /* ---- children ---- */
 
 static void output_read(int fd, char *into, size_t size)
@@ -121,6 +148,7 @@ void child_run(struct child *child, int (*body)(void *arg), void *arg)
 	if (!pid) {
 		int code;
 
+		signal(SIGALRM, SIG_DFL); /* Check's handler would kill the whole group */
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
 		code = body(arg);
@@ -173,7 +201,52 @@ size_t descriptors_count(void)
 	return entries;
 }
 
+const char *protection_of(const void *address)
+{
+	static char protection[5];
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	ck_assert_ptr_nonnull(maps);
+	while (!found && fgets(line, sizeof(line), maps)) {
+		uintmax_t start, end;
+
+		if (sscanf(line, "%jx-%jx %4s", &start, &end, protection) == 3)
+			found = (uintptr_t)address >= start && (uintptr_t)address < end;
+	}
+	fclose(maps);
+	return found ? protection : "";
+}
+
+extern void __tsan_init(void) __attribute__((weak));
+
 bool is_watched(void)
 {
-	return bh_annotate_wanted();
+	return bh_annotate_wanted() || __tsan_init;
+}
+
+static char path[64];
+
+const char *path_make(void)
+{
+	snprintf(path, sizeof(path), "./test-%ju.heap", (uintmax_t)getpid());
+	return path;
+}
+
+void path_remove(void)
+{
+	unlink(path);
+}
+
+BH_UNCHECKED
+void memory_scribble(void *at, const void *bytes, size_t size)
+{
+	volatile unsigned char *to = at;
+	const unsigned char *from = bytes;
+
+	bh_annotate_enter();
+	for (size_t index = 0; index < size; index++)
+		to[index] = from[index];
+	bh_annotate_leave();
 }

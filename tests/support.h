@@ -28,6 +28,22 @@ Suite *suite_of(const char *name, TCase **tcase, double seconds);
 #define ck_assert_errno(expected) \
 	ck_assert_str_eq(strerrorname_np(errno), strerrorname_np(expected))
 
+/* For what is asserted very often: Check's own assertions make a system call each. */
+#define require(condition)                                                                        \
+	do {                                                                                      \
+		if (!(condition))                                                                 \
+			ck_abort_msg("not so: %s", #condition);                                   \
+	} while (0)
+
+#define require_equal(got, expected)                                                              \
+	do {                                                                                      \
+		uint64_t got_ = (uint64_t)(got), expected_ = (uint64_t)(expected);                \
+                                                                                                  \
+		if (got_ != expected_)                                                            \
+			ck_abort_msg("%s is %ju, not %s, %ju", #got, (uintmax_t)got_, #expected,  \
+				     (uintmax_t)expected_);                                       \
+	} while (0)
+
 /* ---- numbers ---- */
 
 /* The next of a fixed sequence: the same on every machine. */
@@ -57,6 +73,9 @@ void faults_record(const struct bheap_fault *fault, void *arg);
 /* Faults of all heaps are recorded from now on, and none so far. */
 void faults_expect(struct faults *faults);
 
+/* Frees every block of a heap, whoever made it. */
+void heap_empty(bheap_t *heap);
+
 /* ---- children ---- */
 
 struct child {
@@ -77,7 +96,17 @@ void child_assert_killed(const struct child *child, int signal);
 size_t mappings_count(void);
 size_t descriptors_count(void);
 
-/* Whether Valgrind, or a sanitizer that replaces memory functions, watches this process. */
+/* The protection of the mapping that holds an address, such as "rw-p"; "" when none does. */
+const char *protection_of(const void *address);
+
+/* Whether Valgrind or a sanitizer watches this process, and slows it. */
 bool is_watched(void);
+
+/* A path in the current folder that no other test uses; removed by path_remove(), if it is there. */
+const char *path_make(void);
+void path_remove(void);
+
+/* Writes where only the library may: free blocks and trailers. */
+void memory_scribble(void *at, const void *bytes, size_t size);
 
 #endif

@@ -26,8 +26,8 @@ static uint32_t take(size_t granules)
 	uint32_t block = bh_heap_allocate(&box.heap, granules);
 
 	if (block) {
-		ck_assert(bh_map_is_used(&box.heap.map, block));
-		ck_assert_uint_eq(box_block_granules(&box, block), granules);
+		require(bh_map_is_used(&box.heap.map, block));
+		require_equal(box_block_granules(&box, block), granules);
 	}
 	box_check(&box);
 	return block;
@@ -35,7 +35,7 @@ static uint32_t take(size_t granules)
 
 static void give(uint32_t block)
 {
-	ck_assert_int_eq(bh_heap_release(&box.heap, block), BH_DONE);
+	require_equal(bh_heap_release(&box.heap, block), BH_DONE);
 	box_check(&box);
 }
 
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(one_granule_blocks_to_the_last)
 {
 	for (int index = 0; index < SPAN; index++)
-		ck_assert_uint_ne(bh_heap_allocate(&box.heap, 1), 0);
+		require(bh_heap_allocate(&box.heap, 1));
 	box_check(&box);
 	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 1), 0);
 	ck_assert_uint_eq(box.heap.bins.damaged, 0);
@@ -573,19 +573,19 @@ static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, 
 	blocks[0] = bh_heap_allocate(&box.heap, boundary - before - first);
 	blocks[1] = bh_heap_allocate(&box.heap, granules);
 	blocks[2] = bh_heap_allocate(&box.heap, box.heap.end - boundary + before - granules);
-	ck_assert_uint_eq(blocks[0], first);
-	ck_assert_uint_eq(blocks[1], boundary - before);
-	ck_assert_uint_eq(blocks[2], boundary - before + granules);
-	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[0]), blocks[1]);
-	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[1]), blocks[2]);
-	ck_assert_uint_eq(bh_map_next(&box.heap.map, blocks[2]), box.heap.end);
-	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[2]), blocks[1]);
-	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[1]), blocks[0]);
-	ck_assert_uint_eq(bh_map_previous(&box.heap.map, blocks[0]), first - 1);
+	require_equal(blocks[0], first);
+	require_equal(blocks[1], boundary - before);
+	require_equal(blocks[2], boundary - before + granules);
+	require_equal(bh_map_next(&box.heap.map, blocks[0]), blocks[1]);
+	require_equal(bh_map_next(&box.heap.map, blocks[1]), blocks[2]);
+	require_equal(bh_map_next(&box.heap.map, blocks[2]), box.heap.end);
+	require_equal(bh_map_previous(&box.heap.map, blocks[2]), blocks[1]);
+	require_equal(bh_map_previous(&box.heap.map, blocks[1]), blocks[0]);
+	require_equal(bh_map_previous(&box.heap.map, blocks[0]), first - 1);
 	for (int index = 0; index < 3; index++)
-		ck_assert_int_eq(bh_heap_release(&box.heap, blocks[orders[order][index]]), BH_DONE);
-	ck_assert_uint_eq(box.heap.control->top, first);
-	ck_assert_uint_eq(bh_map_next(&box.heap.map, first), box.heap.end);
+		require_equal(bh_heap_release(&box.heap, blocks[orders[order][index]]), BH_DONE);
+	require_equal(box.heap.control->top, first);
+	require_equal(bh_map_next(&box.heap.map, first), box.heap.end);
 }
 
 START_TEST(map_boundaries)

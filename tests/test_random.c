@@ -73,7 +73,7 @@ static bheap_t *heap_make(const struct kind *kind)
 static void refuse_free(struct model *model, const void *ptr)
 {
 	errno = 0;
-	ck_assert_int_eq(bheap_free(model->heap, (void *)(uintptr_t)ptr), -1);
+	require_equal(bheap_free(model->heap, (void *)(uintptr_t)ptr), -1);
 	ck_assert_errno(EINVAL);
 	model->expected++;
 }
@@ -172,7 +172,7 @@ static void free_twice(struct model *model, size_t index)
 
 	model_free(model, index);
 	refuse_free(model, ptr);
-	ck_assert_int_eq(model->faults.last.kind, BHEAP_FAULT_DOUBLE_FREE);
+	require_equal(model->faults.last.kind, BHEAP_FAULT_DOUBLE_FREE);
 	ck_assert_ptr_eq(model->faults.last.address, ptr);
 	refuse_realloc(model, ptr);
 	refuse_question(model, ptr);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fault.c - reports: their text to the letter, who hears of them, and when they abort.
+ */
+#include "support.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+/* ---- text ---- */
+
+START_TEST(texts)
+{
+	static const struct {
+		enum bheap_fault_kind kind;
+		uintptr_t address;
+		size_t size;
+		const char *detail, *text;
+	} rows[] = {
+		{BHEAP_FAULT_NONE, 0, 0, NULL, "bheap: no fault"},
+		{BHEAP_FAULT_NOT_A_BLOCK, 0x10, 0, "outside the heap",
+		 "bheap: 0x10: not the start of a live block: outside the heap"},
+		{BHEAP_FAULT_NOT_A_BLOCK, 0xabcdef0, 48, "inside a live block of that size",
+		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size"},
+		{BHEAP_FAULT_DOUBLE_FREE, UINTPTR_MAX, SIZE_MAX, NULL,
+		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already"},
+		{BHEAP_FAULT_OVERFLOW, 0x7f0000001000, 100, NULL,
+		 "bheap: 0x7f0000001000 (100 bytes): bytes behind the block were overwritten"},
+		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x", "bheap: the index of free blocks is damaged: x"},
+		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged"},
+		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map"},
+		{BHEAP_FAULT_RECOVERED, 0, 0, NULL,
+		 "bheap: a process died inside an operation; the heap was rebuilt"},
+		{BHEAP_FAULT_BAD_FILE, 0, 0, "it is not a heap",
+		 "bheap: not a usable heap file: it is not a heap"},
+	};
+	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
+	struct bheap_fault fault;
+
+	bh_fault_describe(&fault, rows[_i].kind, heap, (const void *)rows[_i].address, rows[_i].size,
+			  rows[_i].detail);
+	ck_assert_str_eq(fault.text, rows[_i].text);
+	ck_assert_int_eq(fault.kind, rows[_i].kind);
+	ck_assert_ptr_eq(fault.heap, heap);
+	ck_assert_ptr_eq(fault.address, (const void *)rows[_i].address);
+	ck_assert_uint_eq(fault.size, rows[_i].size);
+}
+END_TEST
+
+START_TEST(a_long_text_is_cut)
+{
+	char detail[500] = "";
+	struct bheap_fault fault = {0};
+
+	memset(detail, 'x', sizeof(detail) - 1);
+	bh_fault_describe(&fault, BHEAP_FAULT_BAD_FILE, NULL, &fault, 1, detail);
+	ck_assert_uint_eq(strlen(fault.text), sizeof(fault.text) - 1);
+}
+END_TEST
+
+/* ---- hearers ---- */
+
+static const struct bheap_fault a_fault = {.kind = BHEAP_FAULT_COUNT, .text = "bheap: some text"};
+
+START_TEST(own_handler_before_the_general_one)
+{
+	struct faults own = {0}, general = {0};
+	struct bh_fault_sink sink = {.handler = faults_record, .arg = &own};
+
+	bh_fault_set_default(faults_record, &general);
+	errno = ENOTTY;
+	bh_fault_report(&sink, &a_fault);
+	ck_assert_errno(ENOTTY);
+	ck_assert_uint_eq(own.count, 1);
+	ck_assert_uint_eq(general.count, 0);
+	ck_assert_str_eq(own.last.text, a_fault.text);
+	sink.handler = NULL;
+	bh_fault_report(&sink, &a_fault);
+	ck_assert_uint_eq(own.count, 1);
+	ck_assert_uint_eq(general.count, 1);
+	ck_assert_int_eq(general.last.kind, BHEAP_FAULT_COUNT);
+}
+END_TEST
+
+static int report(void *arg)
+{
+	errno = ENOTTY;
+	bh_fault_report(arg, &a_fault);
+	return errno == ENOTTY ? 0 : 1;
+}
+
+START_TEST(without_handlers_a_line_to_standard_error)
+{
+	struct bh_fault_sink sink = {0};
+	struct child child;
+
+	child_run(&child, report, &sink);
+	child_assert_exited(&child, 0);
+	ck_assert_str_eq(child.err, "bheap: some text\n");
+	ck_assert_str_eq(child.out, "");
+}
+END_TEST
+
+static int report_to_nowhere(void *arg)
+{
+	close(STDERR_FILENO);
+	return report(arg);
+}
+
+START_TEST(standard_error_may_be_closed)
+{
+	struct bh_fault_sink sink = {0};
+	struct child child;
+
+	child_run(&child, report_to_nowhere, &sink);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+static int report_through_pipe(void *arg)
+{
+	int ends[2];
+
+	if (pipe(ends) || dup2(ends[1], STDERR_FILENO) < 0)
+		return 2;
+	close(ends[0]);
+	signal(SIGPIPE, SIG_IGN);
+	return report(arg);
+}
+
+START_TEST(standard_error_may_be_a_broken_pipe)
+{
+	struct bh_fault_sink sink = {0};
+	struct child child;
+
+	child_run(&child, report_through_pipe, &sink);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+/* ---- abort ---- */
+
+START_TEST(a_flag_aborts_after_the_report)
+{
+	struct bh_fault_sink sink = {.aborts = true};
+	struct child child;
+
+	child_run(&child, report, &sink);
+	child_assert_killed(&child, SIGABRT);
+	ck_assert_str_eq(child.err, "bheap: some text\n");
+}
+END_TEST
+
+START_TEST(the_environment_aborts)
+{
+	static const struct {
+		const char *value;
+		bool aborts;
+	} rows[] = {{"1", true}, {"yes", true}, {"0", false}, {"", false}};
+	struct bh_fault_sink sink = {0};
+	struct child child;
+
+	setenv("BHEAP_ABORT", rows[_i].value, 1);
+	child_run(&child, report, &sink);
+	if (rows[_i].aborts)
+		child_assert_killed(&child, SIGABRT);
+	else
+		child_assert_exited(&child, 0);
+	ck_assert_str_eq(child.err, "bheap: some text\n");
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("fault", &tcase, 10);
+
+	tcase_add_loop_test(tcase, texts, 0, 10);
+	tcase_add_test(tcase, a_long_text_is_cut);
+	tcase_add_test(tcase, own_handler_before_the_general_one);
+	tcase_add_test(tcase, without_handlers_a_line_to_standard_error);
+	tcase_add_test(tcase, standard_error_may_be_closed);
+	tcase_add_test(tcase, standard_error_may_be_a_broken_pipe);
+	tcase_add_test(tcase, a_flag_aborts_after_the_report);
+	tcase_add_loop_test(tcase, the_environment_aborts, 0, 4);
+	return suite_run(suite);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_layout.c - how a size is divided: parts that are aligned and do not overlap, nothing beyond
+ * the size given, and little lost to bookkeeping.
+ */
+#include "support.h"
+
+#include "layout.h"
+
+/* The parts in order, each no smaller than it must be. */
+static void layout_check(const struct bh_layout *layout, size_t lead)
+{
+	size_t counts[BH_MAP_LEVELS], index = (size_t)layout->first + layout->span, at;
+
+	require(layout->control >= lead && layout->control % BH_GRANULE == 0);
+	at = layout->control + offsetof(struct bh_control, bits.words) + ((size_t)layout->bins + 63) / 64 * 8;
+	require_equal(layout->levels, bh_map_levels(index, counts));
+	for (unsigned level = 0; level < layout->levels; level++) {
+		require(layout->summary[level] >= at && layout->summary[level] % 8 == 0);
+		at = layout->summary[level] + counts[level] * 8;
+	}
+	require(layout->map >= at + sizeof(struct bh_map_word) && layout->map % 16 == 0);
+	at = layout->map + (bh_map_words(index) + 1) * sizeof(struct bh_map_word);
+	require(layout->heads >= at && layout->heads % BH_GRANULE == 0);
+	require(layout->granules >= layout->heads + bh_bytes(layout->bins));
+	require_equal(layout->granules, layout->heads + bh_bytes(layout->first));
+	require_equal(layout->size, layout->granules + bh_bytes(layout->span));
+	require_equal(layout->bins, bh_bins_count(layout->span, layout->shift));
+}
+
+START_TEST(for_granules)
+{
+	static const size_t counts[] = {1, 2, 63, 64, 255, 256, 4096, 1 << 20, 1 << 24, BH_GRANULES_MAX};
+	struct bh_layout layout;
+
+	for (unsigned shift = 0; shift <= BH_BIN_SHIFT_MAX; shift++) {
+		bh_layout_for_granules(&layout, counts[_i], 100, shift, 4096, 4096);
+		layout_check(&layout, 100);
+		ck_assert_uint_eq(layout.span, counts[_i]);
+		ck_assert_uint_eq(layout.granules % 4096, 0);
+		ck_assert_uint_eq(layout.granules - layout.heads - bh_bytes(layout.bins), 4096);
+		bh_layout_for_granules(&layout, counts[_i], 0, shift, BH_GRANULE, 0);
+		layout_check(&layout, 0);
+		ck_assert_uint_eq(layout.first, layout.bins);
+	}
+}
+END_TEST
+
+/* Every size: within it, and hardly a granule fewer than it holds. */
+START_TEST(for_every_small_size)
+{
+	struct bh_layout layout, larger;
+
+	for (size_t size = 512; size < 40000; size++) {
+		require(bh_layout_for_size(&layout, size, 64));
+		layout_check(&layout, 64);
+		require(layout.size <= size);
+		bh_layout_for_granules(&larger, layout.span + 3 + layout.span / 250, 64, layout.shift,
+				       BH_GRANULE, 0);
+		require(larger.size > size);
+	}
+}
+END_TEST
+
+START_TEST(for_sizes_up_to_the_largest)
+{
+	struct bh_layout layout;
+
+	for (size_t size = 40000; size <= BHEAP_SIZE_MAX; size += size / 7) {
+		require(bh_layout_for_size(&layout, size, 64));
+		layout_check(&layout, 64);
+		require(layout.size <= size);
+		require((double)bh_bytes(layout.span) > 0.92 * (double)size);
+	}
+	ck_assert(bh_layout_for_size(&layout, BHEAP_SIZE_MAX, 64));
+	ck_assert_uint_le(layout.size, BHEAP_SIZE_MAX);
+	ck_assert_uint_gt(layout.size, BHEAP_SIZE_MAX - BHEAP_SIZE_MAX / 4000);
+}
+END_TEST
+
+/* The room for blocks in small buffers: what the bookkeeping leaves. */
+START_TEST(bookkeeping_is_small)
+{
+	static const struct {
+		size_t size;
+		double share;
+	} rows[] = {{1024, 0.55}, {2048, 0.70}, {4096, 0.80}, {16384, 0.90}, {65536, 0.92}, {1 << 20, 0.97}};
+	struct bh_layout layout;
+
+	ck_assert(bh_layout_for_size(&layout, rows[_i].size, 64));
+	ck_assert_double_ge((double)bh_bytes(layout.span) / (double)rows[_i].size, rows[_i].share);
+}
+END_TEST
+
+START_TEST(too_small_is_refused)
+{
+	struct bh_layout layout;
+
+	ck_assert(!bh_layout_for_size(&layout, 0, 0));
+	ck_assert(!bh_layout_for_size(&layout, 64, 0));
+	ck_assert(!bh_layout_for_size(&layout, 1000, 2000));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("layout", &tcase, 30);
+
+	tcase_add_loop_test(tcase, for_granules, 0, 10);
+	tcase_add_test(tcase, for_every_small_size);
+	tcase_add_test(tcase, for_sizes_up_to_the_largest);
+	tcase_add_loop_test(tcase, bookkeeping_is_small, 0, 6);
+	tcase_add_test(tcase, too_small_is_refused);
+	return suite_run(suite);
+}

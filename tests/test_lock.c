@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_lock.c - locks: skipped by a process known to have one thread, really held otherwise; what a
+ * fork and a death make of them; refusals inside a visitor.
+ */
+#include "support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lock.h"
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* From now on this process is not known to have one thread. */
+static void threads_begin(void)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, nothing, NULL), 0);
+	pthread_join(thread, NULL);
+}
+
+START_TEST(none_is_always_skipped)
+{
+	struct bh_lock lock;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_NONE, NULL), 0);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_SKIPPED);
+	ck_assert_int_eq(bh_lock_hold(&lock), BH_LOCK_SKIPPED);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+START_TEST(one_thread_skips_a_private_lock)
+{
+	struct bh_lock lock;
+	enum bh_lock_result expected = __libc_single_threaded ? BH_LOCK_SKIPPED : BH_LOCK_HELD;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	ck_assert_int_eq(bh_lock_is_needless(&lock), expected == BH_LOCK_SKIPPED);
+	ck_assert_int_eq(bh_lock_acquire(&lock), expected);
+	if (expected == BH_LOCK_HELD)
+		bh_lock_release(&lock);
+	ck_assert_int_eq(bh_lock_hold(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+static struct bh_lock shared_by_threads;
+static int inside, entries;
+
+static void *enter_often(void *arg)
+{
+	for (int round = 0; round < 2000; round++) {
+		if (bh_lock_acquire(&shared_by_threads) != BH_LOCK_HELD)
+			return "not held";
+		if (inside++)
+			return "two at once";
+		entries++;
+		inside--;
+		bh_lock_release(&shared_by_threads);
+	}
+	return arg;
+}
+
+START_TEST(threads_exclude_each_other)
+{
+	pthread_t threads[4];
+	void *result;
+
+	ck_assert_int_eq(bh_lock_init(&shared_by_threads, BH_LOCK_PRIVATE, NULL), 0);
+	for (int index = 0; index < 4; index++)
+		pthread_create(&threads[index], NULL, enter_often, NULL);
+	for (int index = 0; index < 4; index++) {
+		pthread_join(threads[index], &result);
+		ck_assert_msg(!result, "%s", (char *)result);
+	}
+	ck_assert_int_eq(entries, 8000);
+	ck_assert(!bh_lock_is_needless(&shared_by_threads));
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+/* ---- fork ---- */
+
+static int acquire_after_fork(void *arg)
+{
+	struct bh_lock *lock = arg;
+	enum bh_lock_result first = bh_lock_acquire(lock), second;
+
+	if (first == BH_LOCK_TORN)
+		bh_lock_repaired(lock);
+	if (first != BH_LOCK_SKIPPED)
+		bh_lock_release(lock);
+	second = bh_lock_acquire(lock);
+	if (second == BH_LOCK_HELD)
+		bh_lock_release(lock);
+	bh_lock_destroy(lock);
+	return second == BH_LOCK_TORN ? 99 : (int)first;
+}
+
+START_TEST(a_fork_frees_an_idle_lock)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	threads_begin();
+	child_run(&child, acquire_after_fork, &lock);
+	ck_assert(WIFEXITED(child.status));
+	ck_assert_int_ne(WEXITSTATUS(child.status), BH_LOCK_TORN);
+	ck_assert_int_ne(WEXITSTATUS(child.status), BH_LOCK_REFUSED);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* Held by a thread that the child does not have: torn there, once; still held here. */
+START_TEST(a_fork_tears_a_held_lock)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	threads_begin();
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	child_run(&child, acquire_after_fork, &lock);
+	child_assert_exited(&child, BH_LOCK_TORN);
+	bh_lock_release(&lock);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+static int child_of_child(void *arg)
+{
+	struct child child;
+
+	child_run(&child, acquire_after_fork, arg);
+	return WIFEXITED(child.status) ? WEXITSTATUS(child.status) : 98;
+}
+
+START_TEST(a_fork_of_a_fork_still_knows)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	threads_begin();
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	child_run(&child, child_of_child, &lock);
+	child_assert_exited(&child, BH_LOCK_TORN);
+	bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* ---- processes ---- */
+
+static pthread_mutex_t *mutex_make(void)
+{
+	pthread_mutex_t *mutex = mmap(NULL, sizeof(*mutex), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert(mutex != MAP_FAILED);
+	ck_assert_int_eq(bh_lock_init_shared(mutex), 0);
+	return mutex;
+}
+
+static int die_inside(void *arg)
+{
+	bh_lock_acquire(arg);
+	raise(SIGKILL);
+	return 0;
+}
+
+START_TEST(a_death_tears_a_shared_lock)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_SHARED, mutex_make()), 0);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
+	for (int round = 0; round < 3; round++) {
+		child_run(&child, die_inside, &lock);
+		child_assert_killed(&child, SIGKILL);
+		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
+		bh_lock_repaired(&lock);
+		bh_lock_release(&lock);
+		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+		bh_lock_release(&lock);
+	}
+	bh_lock_destroy(&lock);
+	munmap(lock.shared, sizeof(*lock.shared));
+}
+END_TEST
+
+/* Released without a repair: nobody may ever go in again, and is told so. */
+START_TEST(an_unrepaired_shared_lock_is_refused)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_SHARED, mutex_make()), 0);
+	child_run(&child, die_inside, &lock);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
+	bh_lock_release(&lock);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_REFUSED);
+	ck_assert_errno(ENOTRECOVERABLE);
+	munmap(lock.shared, sizeof(*lock.shared));
+}
+END_TEST
+
+/* ---- visitors ---- */
+
+START_TEST(a_walker_is_refused)
+{
+	static const enum bh_lock_kind kinds[] = {BH_LOCK_NONE, BH_LOCK_PRIVATE, BH_LOCK_SHARED};
+	pthread_mutex_t *mutex = mutex_make();
+	struct bh_lock lock;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, kinds[_i], mutex), 0);
+	ck_assert_int_eq(bh_lock_hold(&lock), _i ? BH_LOCK_HELD : BH_LOCK_SKIPPED);
+	bh_lock_walk(&lock, true);
+	errno = 0;
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_REFUSED);
+	ck_assert_errno(EDEADLK);
+	ck_assert_int_eq(bh_lock_hold(&lock), BH_LOCK_REFUSED);
+	bh_lock_walk(&lock, false);
+	if (_i)
+		bh_lock_release(&lock);
+	ck_assert_int_eq(bh_lock_hold(&lock), _i ? BH_LOCK_HELD : BH_LOCK_SKIPPED);
+	if (_i)
+		bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+	munmap(mutex, sizeof(*mutex));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("lock", &tcase, 20);
+
+	tcase_add_test(tcase, none_is_always_skipped);
+	tcase_add_test(tcase, one_thread_skips_a_private_lock);
+	tcase_add_test(tcase, threads_exclude_each_other);
+	tcase_add_test(tcase, a_fork_frees_an_idle_lock);
+	tcase_add_test(tcase, a_fork_tears_a_held_lock);
+	tcase_add_test(tcase, a_fork_of_a_fork_still_knows);
+	tcase_add_test(tcase, a_death_tears_a_shared_lock);
+	tcase_add_test(tcase, an_unrepaired_shared_lock_is_refused);
+	tcase_add_loop_test(tcase, a_walker_is_refused, 0, 3);
+	return suite_run(suite);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_trailer.c - the granule behind the user's bytes: any byte changed in slack or seal is seen,
+ * and no trailer is good for another block, size or heap.
+ */
+#include "box.h"
+
+#include "trailer.h"
+
+#define KEY UINT64_C(0x123456789abcdef0)
+
+static struct box box;
+static uint32_t block;
+static unsigned char *bytes;
+
+static void setup(void)
+{
+	box_make(&box, 1000, BH_BIN_SHIFT_MAX);
+	block = bh_heap_allocate(&box.heap, 5);
+	bytes = bh_heap_address(&box.heap, block);
+}
+
+static void teardown(void)
+{
+	box_end(&box);
+}
+
+static void seal(size_t size, uint32_t owner)
+{
+	bh_trailer_write(&box.heap, KEY, block, 5, size, owner);
+}
+
+static bool is_intact(void)
+{
+	return bh_trailer_is_intact(&box.heap, KEY, block, 5);
+}
+
+START_TEST(sizes_and_owners_are_kept)
+{
+	for (size_t size = 1; size <= 64; size++) {
+		memset(bytes, 0x77, 80);
+		seal(size, (uint32_t)size * 1000);
+		ck_assert(is_intact());
+		ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), size);
+		ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), size * 1000);
+		for (size_t index = 0; index < size; index++)
+			ck_assert_uint_eq(bytes[index], 0x77);
+	}
+}
+END_TEST
+
+START_TEST(every_byte_behind_is_guarded)
+{
+	static const unsigned char changes[] = {0x01, 0x80, 0xff, 0xb5};
+	size_t size = (size_t)_i;
+
+	for (size_t at = size; at < 80; at++)
+		for (int change = 0; change < 4; change++) {
+			seal(size, 42);
+			bytes[at] ^= changes[change];
+			require(!is_intact());
+			bytes[at] ^= changes[change];
+			require(is_intact());
+		}
+}
+END_TEST
+
+START_TEST(the_users_bytes_are_his)
+{
+	seal(50, 0);
+	for (size_t at = 0; at < 50; at++)
+		bytes[at] ^= 0xff;
+	ck_assert(is_intact());
+}
+END_TEST
+
+/* What cannot be trusted is not: all of the room, and no owner. */
+START_TEST(a_broken_trailer_says_nothing)
+{
+	seal(10, 42);
+	bytes[79] ^= 1;
+	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), 64);
+	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), 0);
+	bytes[79] ^= 1;
+	bytes[20] ^= 1; /* slack alone */
+	ck_assert(!is_intact());
+	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), 10);
+	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), 42);
+}
+END_TEST
+
+START_TEST(no_trailer_is_good_elsewhere)
+{
+	uint32_t other = bh_heap_allocate(&box.heap, 5);
+	unsigned char *copy = bh_heap_address(&box.heap, other);
+
+	seal(40, 42);
+	memcpy(copy, bytes, 80);
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, other, 5));
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY + 1, block, 5));
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 6));
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 4));
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 1));
+	ck_assert(is_intact());
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("trailer", &tcase, 10);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, sizes_and_owners_are_kept);
+	tcase_add_loop_test(tcase, every_byte_behind_is_guarded, 1, 65);
+	tcase_add_test(tcase, the_users_bytes_are_his);
+	tcase_add_test(tcase, a_broken_trailer_says_nothing);
+	tcase_add_test(tcase, no_trailer_is_good_elsewhere);
+	return suite_run(suite);
+}
