@@ -47,9 +47,11 @@ static enum bh_status block_grow(struct bh_heap *heap, uint32_t block, uint32_t 
 		return BH_NO_ROOM;
 	if (!bh_block_withdraw(heap, next))
 		return BH_DAMAGED;
+	/* The rest first: a block cut short here has its old size or its new one, never all of both. */
+	if (rest < next + size)
+		bh_map_set_start(&heap->map, rest);
 	bh_map_clear_start(&heap->map, next);
 	if (rest < next + size) {
-		bh_map_set_start(&heap->map, rest);
 		if (next == victim) {
 			control->victim = rest;
 			control->victim_granules = next + size - rest;
