@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# common.sh - what the scripts of this folder share; each reads it first. They run in the build folder.
+
+preload=$PWD/tools/.libs/libbheap-malloc.so
+failures=0
+
+[ -e "$preload" ] || { echo "no $preload: shared libraries are not built"; exit 77; }
+
+# Whatever is preloaded already (a sanitizer, a checker) sees every malloc() first: nothing to test.
+[ -z "${LD_PRELOAD-}" ] || { echo "LD_PRELOAD is set"; exit 77; }
+unset BHEAP_MALLOC_SIZE BHEAP_MALLOC_ABORT BHEAP_MALLOC_GUARD BHEAP_MALLOC_CACHE \
+	BHEAP_MALLOC_REPORT BHEAP_ABORT
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/bheap-test-XXXXXX") || exit 99
+trap 'rm -rf "$scratch"' EXIT
+
+fail()
+{
+	echo "FAILED: $*"
+	failures=$((failures + 1))
+}
+
+finish()
+{
+	[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }
+	exit 0
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * family.c - the malloc family as a program sees it, to be run with libbheap-malloc.so preloaded
+ * (family.sh does): what each function promises, threads, fork, and misuse. Compiled with
+ * -fno-builtin, so that every call is made.
+ */
+#include <bheap.h>
+#include <check.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void free_sized(void *ptr, size_t size) __attribute__((weak));
+void free_aligned_sized(void *ptr, size_t alignment, size_t size) __attribute__((weak));
+
+#define THREADS 4
+#define ROUNDS 20000
+#define SLOTS 64
+
+static bool is_zero(const char *bytes, size_t size)
+{
+	for (size_t at = 0; at < size; at++)
+		if (bytes[at])
+			return false;
+	return true;
+}
+
+static bool is_aligned(const void *block, size_t alignment)
+{
+	return (uintptr_t)block % alignment == 0;
+}
+
+static char pattern_at(size_t at)
+{
+	return (char)(at * 7);
+}
+
+static bool is_pattern(const char *bytes, size_t size)
+{
+	for (size_t at = 0; at < size; at++)
+		if (bytes[at] != pattern_at(at))
+			return false;
+	return true;
+}
+
+/* Standard error goes to a file of its own while work() runs; its content comes back. */
+static const char *stderr_of(void (*work)(void))
+{
+	static char text[1024];
+	char path[] = "family-stderr-XXXXXX";
+	int saved = dup(STDERR_FILENO), fd = mkstemp(path);
+	ssize_t length;
+
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	dup2(fd, STDERR_FILENO);
+	work();
+	dup2(saved, STDERR_FILENO);
+	length = pread(fd, text, sizeof(text) - 1, 0);
+	ck_assert_int_ge(length, 0);
+	text[length] = '\0';
+	close(fd);
+	close(saved);
+	return text;
+}
+
+START_TEST(test_every_function_comes_from_the_library)
+{
+	static const char *const names[] = {
+		"malloc", "free", "calloc", "realloc", "reallocarray", "aligned_alloc",
+		"posix_memalign", "memalign", "valloc", "pvalloc", "malloc_usable_size",
+		"free_sized", "free_aligned_sized"};
+
+	for (size_t index = 0; index < sizeof(names) / sizeof(*names); index++) {
+		Dl_info info;
+		void *function = dlsym(RTLD_DEFAULT, names[index]);
+
+		ck_assert_msg(function && dladdr(function, &info), "%s is not there", names[index]);
+		ck_assert_msg(strstr(info.dli_fname, "libbheap-malloc.so"), "%s is from %s",
+			      names[index], info.dli_fname);
+	}
+	/* The heap inside is not for others to call. */
+	ck_assert_ptr_null(dlsym(RTLD_DEFAULT, "bheap_alloc"));
+	ck_assert_ptr_null(dlsym(RTLD_DEFAULT, "init_heap"));
+}
+END_TEST
+
+START_TEST(test_malloc_gives_distinct_blocks)
+{
+	char *one = malloc(0), *other = malloc(0), *large = malloc(1 << 20);
+
+	ck_assert(one && other && large && one != other);
+	ck_assert(is_aligned(one, 16) && is_aligned(large, 16));
+	ck_assert_uint_ge(malloc_usable_size(large), 1 << 20);
+	ck_assert_uint_eq(malloc_usable_size(NULL), 0);
+	memset(large, 1, malloc_usable_size(large));
+	free(one);
+	free(other);
+	free(large);
+	free(NULL);
+}
+END_TEST
+
+START_TEST(test_requests_too_large_are_refused)
+{
+	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, PTRDIFF_MAX, SIZE_MAX / 2 + 1,
+				       (size_t)BHEAP_SIZE_MAX};
+	char *block = malloc(100);
+
+	for (size_t index = 0; index < sizeof(sizes) / sizeof(*sizes); index++) {
+		errno = 0;
+		ck_assert_ptr_null(malloc(sizes[index]));
+		ck_assert_int_eq(errno, ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(realloc(block, sizes[index]));
+		ck_assert_int_eq(errno, ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(aligned_alloc(64, sizes[index]));
+		ck_assert_int_eq(errno, ENOMEM);
+	}
+	ck_assert_ptr_null(calloc(SIZE_MAX / 2, 3));
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_ptr_null(reallocarray(block, SIZE_MAX / 2, 3));
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_ptr_null(pvalloc(SIZE_MAX - 5));
+	ck_assert_int_eq(errno, ENOMEM);
+	free(block);
+}
+END_TEST
+
+START_TEST(test_calloc_clears_used_and_fresh_memory)
+{
+	static const size_t sizes[] = {1, 15, 16, 17, 100, 4096, 70000, 3 << 20};
+
+	for (int round = 0; round < 3; round++) {
+		for (size_t index = 0; index < sizeof(sizes) / sizeof(*sizes); index++) {
+			char *block = calloc(sizes[index], 1), *behind;
+
+			ck_assert_ptr_nonnull(block);
+			ck_assert(is_zero(block, sizes[index]));
+			memset(block, 0xee, sizes[index]);
+			behind = malloc(sizes[index]);
+			memset(behind, 0xdd, sizes[index]);
+			free(block);
+			/* Two free neighbours, and the fresh memory behind them. */
+			free(behind);
+			block = calloc(1, 2 * sizes[index] + 5000);
+			ck_assert_ptr_nonnull(block);
+			ck_assert(is_zero(block, 2 * sizes[index] + 5000));
+			free(block);
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_realloc_keeps_the_content)
+{
+	char *block = NULL, *barrier[64];
+	size_t size = 1;
+
+	for (int step = 0; step < 40; step++) {
+		size_t larger = size + size / 2 + 1;
+		char *moved = realloc(block, larger);
+
+		ck_assert_ptr_nonnull(moved);
+		ck_assert(!block || is_pattern(moved, size));
+		for (size_t at = 0; at < larger; at++)
+			moved[at] = pattern_at(at);
+		block = moved;
+		size = larger;
+		barrier[step] = malloc(16);
+		if (size > 1 << 22)
+			size = 10;
+	}
+	block = realloc(block, 3);
+	ck_assert(is_pattern(block, 3));
+	ck_assert_ptr_null(realloc(block, 0));
+	for (int step = 0; step < 40; step++)
+		free(barrier[step]);
+}
+END_TEST
+
+START_TEST(test_alignments)
+{
+	void *block = NULL;
+
+	for (size_t alignment = 1; alignment <= (size_t)1 << 22; alignment <<= 1) {
+		block = aligned_alloc(alignment, 100);
+		ck_assert(block && is_aligned(block, alignment));
+		memset(block, 1, 100);
+		free(block);
+		block = memalign(alignment, 1);
+		ck_assert(block && is_aligned(block, alignment));
+		free(block);
+		if (alignment < sizeof(void *))
+			continue;
+		ck_assert_int_eq(posix_memalign(&block, alignment, 300), 0);
+		ck_assert(block && is_aligned(block, alignment));
+		free(block);
+	}
+	block = memalign(48, 10);
+	ck_assert(block && is_aligned(block, 64));
+	free(block);
+	block = valloc(1);
+	ck_assert(block && is_aligned(block, (size_t)getpagesize()));
+	free(block);
+	block = pvalloc(1);
+	ck_assert(block && is_aligned(block, (size_t)getpagesize()));
+	ck_assert_uint_ge(malloc_usable_size(block), (size_t)getpagesize());
+	free(block);
+}
+END_TEST
+
+START_TEST(test_bad_alignments_are_refused)
+{
+	void *block = &block;
+
+	errno = 0;
+	ck_assert_ptr_null(aligned_alloc(0, 10));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(aligned_alloc(48, 10));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(posix_memalign(&block, 4, 10), EINVAL);
+	ck_assert_int_eq(posix_memalign(&block, 24, 10), EINVAL);
+	errno = 7;
+	ck_assert_int_eq(posix_memalign(&block, 16, PTRDIFF_MAX), ENOMEM);
+	ck_assert_int_eq(errno, 7);
+	ck_assert_ptr_eq(block, &block);
+	ck_assert_ptr_null(memalign(SIZE_MAX - 1, 10));
+}
+END_TEST
+
+START_TEST(test_sized_frees)
+{
+	ck_assert(free_sized && free_aligned_sized);
+	free_sized(malloc(77), 77);
+	free_sized(NULL, 77);
+	free_aligned_sized(aligned_alloc(128, 256), 128, 256);
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+static void *misused;
+
+static void free_misused(void)
+{
+	errno = 77;
+	free(misused);
+	ck_assert_int_eq(errno, 77);
+}
+
+static void realloc_misused(void)
+{
+	errno = 0;
+	ck_assert_ptr_null(realloc(misused, 100));
+	ck_assert_int_eq(errno, EINVAL);
+}
+
+START_TEST(test_foreign_pointers_are_reported_and_not_followed)
+{
+	char on_stack[64];
+	char *block = malloc(64);
+	void *const foreign[] = {on_stack, (void *)16, (void *)(uintptr_t)-64, block + 16, block + 1,
+				 (void *)(uintptr_t)free_misused};
+
+	memset(block, 0x5a, 64);
+	for (size_t index = 0; index < sizeof(foreign) / sizeof(*foreign); index++) {
+		misused = foreign[index];
+		ck_assert_ptr_nonnull(strstr(stderr_of(free_misused), "not the start of a live block"));
+		ck_assert_ptr_nonnull(strstr(stderr_of(realloc_misused), "not the start of a live block"));
+	}
+	for (int at = 0; at < 64; at++)
+		ck_assert_int_eq(block[at], 0x5a);
+	free(block);
+}
+END_TEST
+
+START_TEST(test_double_frees_are_reported)
+{
+	static const size_t sizes[] = {16, 24, 40, 200, 1000, 5000, 1 << 20};
+
+	for (size_t index = 0; index < sizeof(sizes) / sizeof(*sizes); index++) {
+		misused = malloc(sizes[index]);
+		free(misused);
+		ck_assert_msg(strstr(stderr_of(free_misused), "free already"), "of %zu bytes",
+			      sizes[index]);
+		ck_assert_msg(strstr(stderr_of(realloc_misused), "free already"), "of %zu bytes",
+			      sizes[index]);
+	}
+}
+END_TEST
+
+/* ---- threads and fork ---- */
+
+static void slot_turn(unsigned char *slots[SLOTS], unsigned *seed)
+{
+	unsigned slot = (unsigned)rand_r(seed) % SLOTS;
+	size_t size = (size_t)rand_r(seed) % (rand_r(seed) % 16 ? 300 : 20000) + 1;
+
+	if (slots[slot]) {
+		if (slots[slot][0] != (unsigned char)slot)
+			ck_abort_msg("a block was written to by another");
+		free(slots[slot]);
+	}
+	slots[slot] = rand_r(seed) % 4 ? malloc(size) : calloc(1, size);
+	if (!slots[slot])
+		ck_abort_msg("no room");
+	memset(slots[slot], (int)slot, size);
+}
+
+static void *thread_work(void *arg)
+{
+	unsigned seed = (unsigned)(uintptr_t)arg;
+	unsigned char *slots[SLOTS] = {NULL};
+
+	for (int round = 0; round < ROUNDS; round++)
+		slot_turn(slots, &seed);
+	for (int slot = 0; slot < SLOTS; slot++)
+		free(slots[slot]);
+	return malloc(32); /* freed by another thread */
+}
+
+static void threads_run(void)
+{
+	pthread_t threads[THREADS];
+
+	for (uintptr_t index = 0; index < THREADS; index++)
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_work,
+						(void *)(index + 1)), 0);
+	for (int index = 0; index < THREADS; index++) {
+		void *result;
+
+		pthread_join(threads[index], &result);
+		free(result);
+	}
+}
+
+START_TEST(test_threads)
+{
+	threads_run();
+	threads_run();
+}
+END_TEST
+
+static void *thread_allocate_until(void *arg)
+{
+	unsigned seed = 5;
+	unsigned char *slots[SLOTS] = {NULL};
+	bool *stop = arg;
+
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
+		slot_turn(slots, &seed);
+	for (int slot = 0; slot < SLOTS; slot++)
+		free(slots[slot]);
+	return NULL;
+}
+
+/* In a child forked while other threads allocate: a free heap, and threads again. */
+static void child_work(void)
+{
+	alarm(20);
+	thread_work((void *)3);
+	threads_run();
+	_exit(0);
+}
+
+START_TEST(test_fork_while_threads_allocate)
+{
+	pthread_t threads[2];
+	bool stop = false;
+
+	for (int index = 0; index < 2; index++)
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_allocate_until, &stop), 0);
+	for (int round = 0; round < 20; round++) {
+		int status;
+		pid_t child = fork();
+
+		if (child == 0)
+			child_work();
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert_msg(status == 0, "the child ended with status %#x", (unsigned)status);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (int index = 0; index < 2; index++)
+		pthread_join(threads[index], NULL);
+}
+END_TEST
+
+/* Freed and made by a destructor of thread-specific data, after the library's own. */
+static void late_destructor(void *block)
+{
+	free(block);
+	free(malloc(48));
+}
+
+static void *thread_with_late_work(void *key)
+{
+	pthread_setspecific(*(pthread_key_t *)key, malloc(48));
+	for (int index = 0; index < 100; index++)
+		free(malloc(48));
+	return NULL;
+}
+
+START_TEST(test_thread_exit)
+{
+	pthread_key_t key;
+	void *steady = malloc(1);
+
+	ck_assert_int_eq(pthread_key_create(&key, late_destructor), 0);
+	for (int index = 0; index < 200; index++) {
+		pthread_t thread;
+
+		ck_assert_int_eq(pthread_create(&thread, NULL, thread_with_late_work, &key), 0);
+		pthread_join(thread, NULL);
+	}
+	free(steady);
+	pthread_key_delete(key);
+}
+END_TEST
+
+START_TEST(test_dlopen)
+{
+	void *library = dlopen("libm.so.6", RTLD_NOW);
+
+	ck_assert_ptr_nonnull(library);
+	ck_assert_ptr_nonnull(dlsym(library, "cos"));
+	dlclose(library);
+	ck_assert_ptr_null(dlopen("no-such-library.so", RTLD_NOW));
+	ck_assert_ptr_nonnull(dlerror());
+}
+END_TEST
+
+static Suite *family_suite(void)
+{
+	Suite *suite = suite_create("family");
+	TCase *calls = tcase_create("calls"), *misuse = tcase_create("misuse"),
+	      *processes = tcase_create("processes");
+
+	tcase_add_test(calls, test_every_function_comes_from_the_library);
+	tcase_add_test(calls, test_malloc_gives_distinct_blocks);
+	tcase_add_test(calls, test_requests_too_large_are_refused);
+	tcase_add_test(calls, test_calloc_clears_used_and_fresh_memory);
+	tcase_add_test(calls, test_realloc_keeps_the_content);
+	tcase_add_test(calls, test_alignments);
+	tcase_add_test(calls, test_bad_alignments_are_refused);
+	tcase_add_test(calls, test_sized_frees);
+	tcase_add_test(misuse, test_foreign_pointers_are_reported_and_not_followed);
+	tcase_add_test(misuse, test_double_frees_are_reported);
+	tcase_set_timeout(processes, 120);
+	tcase_add_test(processes, test_threads);
+	tcase_add_test(processes, test_fork_while_threads_allocate);
+	tcase_add_test(processes, test_thread_exit);
+	tcase_add_test(processes, test_dlopen);
+	suite_add_tcase(suite, calls);
+	suite_add_tcase(suite, misuse);
+	suite_add_tcase(suite, processes);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(family_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The malloc family, in each mode of libbheap-malloc, and what its settings do.
+. "$srcdir/tests/tools/common.sh"
+
+family=$PWD/tests/tools/family
+cd "$scratch" || exit 99
+
+# family_in NAME=VALUE...: the whole family test in this mode
+family_in()
+{
+	echo "== $*"
+	env LD_PRELOAD="$preload" "$@" "$family" || fail "the family with $*"
+}
+
+family_in BHEAP_MALLOC_SIZE=
+family_in BHEAP_MALLOC_SIZE=256M
+family_in BHEAP_MALLOC_CACHE=0
+family_in BHEAP_MALLOC_GUARD=1
+
+# A size that is none is refused before the program begins.
+for size in 0 -1 K 1T 65G 12Q 1.5M 99999999999999999999 'M1'; do
+	out=$(LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=$size "$family" 2>&1)
+	[ $? -eq 2 ] || fail "size '$size' was taken"
+	case $out in
+	*"BHEAP_MALLOC_SIZE: '$size' is no size"*) ;;
+	*) fail "size '$size': message '$out'" ;;
+	esac
+done
+for size in 67108864 64m 65536K 1g 64MiB; do
+	LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=$size env true || fail "size '$size' was refused"
+done
+
+# A spent budget is ENOMEM, or a report and the end.
+out=$(LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=1M dd if=/dev/zero of=/dev/null bs=2M count=1 2>&1) &&
+	fail "dd has 2 MiB of 1 MiB"
+case $out in
+*memory*exhausted*|*annot\ allocate*) ;;
+*) fail "dd without memory says '$out'" ;;
+esac
+# A shell of its own, so that it is that one which says that it was aborted.
+out=$(sh -c "LD_PRELOAD='$preload' BHEAP_MALLOC_SIZE=1M BHEAP_MALLOC_ABORT=1 \
+	dd if=/dev/zero of=/dev/null bs=2M count=1" 2>&1)
+[ $? -eq 134 ] || fail "a spent budget did not abort"
+case $out in
+*"the budget is spent: "*" bytes refused; of 1048576 bytes "*) ;;
+*) fail "no report of the spent budget: '$out'" ;;
+esac
+
+# A limited address space: the default size gives way, one asked for does not.
+(ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
+out=$( (ulimit -v 4000000; LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=32G env true) 2>&1)
+[ $? -eq 2 ] || fail "a size that does not fit was taken"
+case $out in
+*"no heap of 34359738368 bytes: ENOMEM"*) ;;
+*) fail "a size that does not fit: '$out'" ;;
+esac
+finish

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * budget.c - see budget.h. Nothing here allocates: it runs inside the program's malloc().
+ */
+#include "budget.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "size_text.h"
+
+#define STATUS_BAD_SETTING 2
+/* Where the address space is limited the largest heap may not fit: what is then tried, halving. */
+#define SIZE_LEAST ((size_t)1 << 20)
+
+struct budget budget = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
+
+/* One line to standard error, without stdio's buffers. */
+static void __attribute__((format(printf, 1, 2))) line_write(const char *format, ...)
+{
+	char line[256];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(line, sizeof(line) - 1, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	if ((size_t)length > sizeof(line) - 2)
+		length = (int)sizeof(line) - 2;
+	line[length++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)length) < 0)
+		return;
+}
+
+/* ---- settings ---- */
+
+static bool setting_is_on(const char *name, bool otherwise)
+{
+	const char *value = secure_getenv(name);
+
+	return value && *value ? strcmp(value, "0") != 0 : otherwise;
+}
+
+/* The size asked for, or 0: none was. */
+static size_t setting_size(void)
+{
+	const char *value = secure_getenv("BHEAP_MALLOC_SIZE");
+	size_t size;
+
+	if (!value || !*value)
+		return 0;
+	if (size_parse(value, &size))
+		return size;
+	line_write("libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to 64G "
+		   "(bytes, or with K, M or G)", value);
+	_exit(STATUS_BAD_SETTING);
+}
+
+/* ---- faults ---- */
+
+/* Called by the library inside budget_enter(): a handler of SIGABRT may want to allocate. */
+static void fault_report(const struct bheap_fault *fault, void *arg)
+{
+	bool locked = !__libc_single_threaded;
+
+	(void)arg;
+	budget_leave(locked);
+	line_write("%s", fault->text);
+	if (budget.fault_aborts)
+		abort();
+	budget_enter();
+}
+
+void *budget_refuse(size_t size)
+{
+	struct bheap_stats stats;
+	bool locked = budget_enter(), first = budget.refusals++ == 0;
+
+	if (first || budget.aborts)
+		bheap_stats(budget.heap, &stats);
+	budget_leave(locked);
+	if (first)
+		ledger_write(&stats);
+	if (budget.aborts && size <= PTRDIFF_MAX) {
+		line_write("libbheap-malloc: the budget is spent: %zu bytes refused; of %zu bytes "
+			   "%zu are used, the largest free block has %zu",
+			   size, stats.size, stats.used, stats.largest_free);
+		abort();
+	}
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* ---- making ---- */
+
+static bheap_t *heap_create(size_t size, unsigned flags)
+{
+	size_t wanted = size ? size : BHEAP_SIZE_MAX;
+	bheap_t *heap = bheap_create(wanted, flags);
+
+	while (!heap && !size && wanted > SIZE_LEAST) {
+		wanted /= 2;
+		heap = bheap_create(wanted, flags);
+	}
+	if (heap)
+		return heap;
+	line_write("libbheap-malloc: no heap of %zu bytes: %s", wanted, strerrorname_np(errno));
+	_exit(STATUS_BAD_SETTING);
+}
+
+static bheap_t *heap_set_up(void)
+{
+	unsigned flags = BHEAP_UNLOCKED;
+	bheap_t *heap;
+
+	budget.guarded = setting_is_on("BHEAP_MALLOC_GUARD", false);
+	budget.cached = setting_is_on("BHEAP_MALLOC_CACHE", true) && !budget.guarded;
+	budget.aborts = setting_is_on("BHEAP_MALLOC_ABORT", false);
+	budget.fault_aborts = setting_is_on("BHEAP_ABORT", false);
+	if (budget.guarded)
+		flags |= BHEAP_GUARD;
+	heap = heap_create(setting_size(), flags);
+	bheap_set_fault_handler(heap, fault_report, NULL);
+	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"));
+	return heap;
+}
+
+bheap_t *budget_make(void)
+{
+	int saved = errno;
+	bheap_t *heap;
+
+	pthread_mutex_lock(&budget.lock);
+	heap = budget.heap;
+	if (!heap) {
+		heap = heap_set_up();
+		__atomic_store_n(&budget.heap, heap, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&budget.lock);
+	errno = saved;
+	return heap;
+}
+
+/* ---- fork, start and end of the process ---- */
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&budget.lock);
+}
+
+static void fork_done(void)
+{
+	pthread_mutex_unlock(&budget.lock);
+}
+
+/* Registered as early as can be, so that the handlers of others run while the heap is open. */
+static void __attribute__((constructor(101))) process_start(void)
+{
+	pthread_atfork(fork_prepare, fork_done, fork_done);
+}
+
+static void __attribute__((destructor(101))) process_end(void)
+{
+	struct bheap_stats stats;
+	bool locked;
+
+	if (!ledger_is_wanted())
+		return;
+	budget_heap();
+	locked = budget_enter();
+	bheap_stats(budget.heap, &stats);
+	budget_leave(locked);
+	ledger_write(&stats);
+}

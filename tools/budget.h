@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * budget.h - the one heap behind libbheap-malloc: its settings from the environment, its making on
+ * the first call, its lock (threads, fork), its faults, and what is done when it is spent. Keeps:
+ * the heap is made BHEAP_UNLOCKED and only touched between enter and leave, so that a fork never
+ * copies it half changed. Refuses to know the malloc family.
+ */
+#ifndef TOOLS_BUDGET_H
+#define TOOLS_BUDGET_H
+
+#include <bheap.h>
+#include <pthread.h>
+#include <sys/single_threaded.h>
+
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+struct budget {
+	bheap_t *heap;     /* atomic; NULL before the first call */
+	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
+	bool guarded;
+	bool cached;       /* threads may keep freed blocks */
+	bool aborts;       /* when a request is refused for want of room */
+	bool fault_aborts;
+	uint64_t refusals;
+	pthread_mutex_t lock;
+};
+
+extern struct budget budget;
+
+/* Makes the heap, or waits until another thread has; ends the process when it cannot be made. */
+bheap_t *budget_make(void);
+
+static inline bheap_t *budget_heap(void)
+{
+	bheap_t *heap = __atomic_load_n(&budget.heap, __ATOMIC_ACQUIRE);
+
+	return LIKELY(heap) ? heap : budget_make();
+}
+
+/* Whether the lock was taken: a process with one thread needs none. */
+static inline bool budget_enter(void)
+{
+	bool shared = !__libc_single_threaded;
+
+	if (shared)
+		pthread_mutex_lock(&budget.lock);
+	return shared;
+}
+
+static inline void budget_leave(bool locked)
+{
+	if (locked)
+		pthread_mutex_unlock(&budget.lock);
+}
+
+/* A block was handed out, inside: its memory is fresh no more. */
+static inline void budget_touch(const void *block, size_t size)
+{
+	const char *end = (const char *)block + ((size + BHEAP_ALIGNMENT - 1) & -(size_t)BHEAP_ALIGNMENT);
+
+	if (end > budget.fresh)
+		budget.fresh = end;
+}
+
+/* A request of size bytes found no room: NULL with errno ENOMEM, or the end, as set. */
+void *budget_refuse(size_t size);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * malloc.c - the C malloc family over one bounded heap: arguments, errno, and what each function
+ * promises. Like glibc where the standard leaves a choice: realloc() to 0 bytes frees, free() keeps
+ * errno. Compiled with -fno-builtin, or the compiler would make calloc() of malloc() in calloc().
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "budget.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Of C23, which the C library may not declare yet. */
+void free_sized(void *ptr, size_t size);
+void free_aligned_sized(void *ptr, size_t alignment, size_t size);
+
+static void *refuse(int error)
+{
+	errno = error;
+	return NULL;
+}
+
+static bool is_power_of_two(size_t number)
+{
+	return number && !(number & (number - 1));
+}
+
+static inline void *block_take(size_t size)
+{
+	bheap_t *heap = budget_heap();
+	bool locked = budget_enter();
+	void *block = bheap_alloc(heap, size);
+
+	if (LIKELY(block))
+		budget_touch(block, size);
+	budget_leave(locked);
+	return LIKELY(block) ? block : budget_refuse(size);
+}
+
+static void *block_take_aligned(size_t alignment, size_t size)
+{
+	bheap_t *heap = budget_heap();
+	bool locked = budget_enter();
+	void *block = bheap_aligned_alloc(heap, alignment, size);
+
+	if (LIKELY(block))
+		budget_touch(block, size);
+	budget_leave(locked);
+	return LIKELY(block) ? block : budget_refuse(size);
+}
+
+/* Only what lies below the fresh memory need be cleared; the granule above it may hold a free block's links. */
+static void *block_take_zeroed(size_t size)
+{
+	bheap_t *heap = budget_heap();
+	bool locked = budget_enter();
+	const char *dirty_end = budget.guarded ? (const char *)UINTPTR_MAX
+					       : budget.fresh + BHEAP_ALIGNMENT;
+	char *block = bheap_alloc(heap, size);
+	size_t dirty_size = size;
+
+	if (LIKELY(block))
+		budget_touch(block, size);
+	budget_leave(locked);
+	if (UNLIKELY(!block))
+		return budget_refuse(size);
+	if (dirty_end < block + size)
+		dirty_size = dirty_end > block ? (size_t)(dirty_end - block) : BHEAP_ALIGNMENT;
+	return memset(block, 0, dirty_size < size ? dirty_size : size);
+}
+
+/* What is no live block is reported by the heap's fault handler, and stays as it is. */
+static inline void block_give_back(void *ptr)
+{
+	bheap_t *heap = budget_heap();
+	int saved = errno;
+	bool locked = budget_enter();
+
+	if (UNLIKELY(bheap_free(heap, ptr)))
+		errno = saved;
+	budget_leave(locked);
+}
+
+static void *block_resize(void *ptr, size_t size)
+{
+	bheap_t *heap = budget_heap();
+	bool locked = budget_enter();
+	void *block = bheap_realloc(heap, ptr, size);
+	int error = errno;
+
+	if (LIKELY(block))
+		budget_touch(block, size);
+	budget_leave(locked);
+	if (LIKELY(block))
+		return block;
+	return error == ENOMEM ? budget_refuse(size) : refuse(error);
+}
+
+/* ---- the family ---- */
+
+EXPORT void *malloc(size_t size)
+{
+	return block_take(size);
+}
+
+EXPORT void free(void *ptr)
+{
+	if (LIKELY(ptr))
+		block_give_back(ptr);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return refuse(ENOMEM);
+	return block_take_zeroed(total);
+}
+
+EXPORT void *realloc(void *ptr, size_t size)
+{
+	if (!ptr)
+		return block_take(size);
+	if (LIKELY(size))
+		return block_resize(ptr, size);
+	block_give_back(ptr);
+	return NULL;
+}
+
+EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return refuse(ENOMEM);
+	return realloc(ptr, total);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (!is_power_of_two(alignment))
+		return refuse(EINVAL);
+	return block_take_aligned(alignment, size);
+}
+
+EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
+{
+	int saved = errno;
+	void *block;
+
+	if (!is_power_of_two(alignment) || alignment % sizeof(void *))
+		return EINVAL;
+	block = block_take_aligned(alignment, size);
+	errno = saved;
+	if (!block)
+		return ENOMEM;
+	*result = block;
+	return 0;
+}
+
+/* An alignment between two powers of two means the larger one. */
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	size_t power = BHEAP_ALIGNMENT;
+
+	while (power < alignment && power)
+		power <<= 1;
+	return power ? block_take_aligned(power, size) : refuse(EINVAL);
+}
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return block_take_aligned(page_size(), size);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	size_t page = page_size(), whole;
+
+	if (__builtin_add_overflow(size, page - 1, &whole))
+		return refuse(ENOMEM);
+	return block_take_aligned(page, whole & -page);
+}
+
+EXPORT size_t malloc_usable_size(void *ptr)
+{
+	bheap_t *heap = budget_heap();
+	size_t usable;
+	bool locked;
+
+	if (!ptr)
+		return 0;
+	locked = budget_enter();
+	usable = bheap_usable_size(heap, ptr);
+	budget_leave(locked);
+	return usable;
+}
+
+/* The sizes are promises of the caller that this heap does not need. */
+EXPORT void free_sized(void *ptr, size_t size)
+{
+	(void)size;
+	free(ptr);
+}
+
+EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size)
+{
+	(void)alignment;
+	(void)size;
+	free(ptr);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * size_text.h - sizes as people write them, in one way for the programs and for libbheap-malloc:
+ * a decimal number of bytes, or of KiB, MiB, GiB with K, M or G behind it. Allocates nothing.
+ */
+#ifndef TOOLS_SIZE_TEXT_H
+#define TOOLS_SIZE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* False for what is no size, for 0, and for more than a heap can have. */
+bool size_parse(const char *text, size_t *size);
+
+#define SIZE_TEXT_MAX 24
+
+/* "4096 bytes" to "1.50 GiB", three or four digits; returns text. */
+char *size_print(char text[static SIZE_TEXT_MAX], size_t size);
+
+#endif
