@@ -18,7 +18,13 @@
 /* Where the address space is limited the largest heap may not fit: what is then tried, halving. */
 #define SIZE_LEAST ((size_t)1 << 20)
 
-struct budget budget = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
+/* No record before the heap has grown by so much, or by a quarter. */
+#define GROWTH_LEAST ((size_t)4 << 10)
+
+struct budget budget = {
+	.mark = (const char *)UINTPTR_MAX,
+	.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP,
+};
 
 /* One line to standard error, without stdio's buffers. */
 static void __attribute__((format(printf, 1, 2))) line_write(const char *format, ...)
@@ -78,16 +84,44 @@ static void fault_report(const struct bheap_fault *fault, void *arg)
 	budget_enter();
 }
 
+/* ---- what it came to ---- */
+
+static int front_find(const struct bheap_block *block, void *front)
+{
+	*(const char **)front = block->address;
+	return 1;
+}
+
+/* Inside. */
+static void ledger_update(struct bheap_stats *stats, bool ended)
+{
+	const char *front = budget.fresh;
+
+	bheap_stats(budget.heap, stats);
+	if (!ledger_is_wanted())
+		return;
+	bheap_walk(budget.heap, front_find, &front);
+	ledger_write(stats, budget.fresh > front ? (size_t)(budget.fresh - front) : 0, ended);
+}
+
+void budget_note(void)
+{
+	struct bheap_stats stats;
+	size_t growth;
+
+	ledger_update(&stats, false);
+	growth = stats.used / 4;
+	budget.mark = budget.fresh + (growth > GROWTH_LEAST ? growth : GROWTH_LEAST);
+}
+
 void *budget_refuse(size_t size)
 {
 	struct bheap_stats stats;
-	bool locked = budget_enter(), first = budget.refusals++ == 0;
+	bool locked = budget_enter();
 
-	if (first || budget.aborts)
-		bheap_stats(budget.heap, &stats);
+	if (budget.refusals++ == 0 || budget.aborts)
+		ledger_update(&stats, false);
 	budget_leave(locked);
-	if (first)
-		ledger_write(&stats);
 	if (budget.aborts && size <= PTRDIFF_MAX) {
 		line_write("libbheap-malloc: the budget is spent: %zu bytes refused; of %zu bytes "
 			   "%zu are used, the largest free block has %zu",
@@ -129,6 +163,8 @@ static bheap_t *heap_set_up(void)
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"));
+	if (ledger_is_wanted())
+		budget.mark = NULL;
 	return heap;
 }
 
@@ -175,7 +211,6 @@ static void __attribute__((destructor(101))) process_end(void)
 		return;
 	budget_heap();
 	locked = budget_enter();
-	bheap_stats(budget.heap, &stats);
+	ledger_update(&stats, true);
 	budget_leave(locked);
-	ledger_write(&stats);
 }

@@ -18,6 +18,7 @@
 struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
+	const char *mark;  /* when fresh passes it, the process's record is written anew */
 	bool guarded;
 	bool cached;       /* threads may keep freed blocks */
 	bool aborts;       /* when a request is refused for want of room */
@@ -54,13 +55,19 @@ static inline void budget_leave(bool locked)
 		pthread_mutex_unlock(&budget.lock);
 }
 
+/* Inside: writes the record of a process that may end without telling. */
+void budget_note(void);
+
 /* A block was handed out, inside: its memory is fresh no more. */
 static inline void budget_touch(const void *block, size_t size)
 {
 	const char *end = (const char *)block + ((size + BHEAP_ALIGNMENT - 1) & -(size_t)BHEAP_ALIGNMENT);
 
-	if (end > budget.fresh)
-		budget.fresh = end;
+	if (LIKELY(end <= budget.fresh))
+		return;
+	budget.fresh = end;
+	if (UNLIKELY(end > budget.mark))
+		budget_note();
 }
 
 /* A request of size bytes found no room: NULL with errno ENOMEM, or the end, as set. */

@@ -14,3 +14,25 @@ lib_LTLIBRARIES += %D%/libbheap-malloc.la
 	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs $(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
 EXTRA_DIST += %D%/libbheap-malloc.map
+
+if HAVE_TOOLS
+bin_PROGRAMS += %D%/bheap
+%C%_bheap_SOURCES = \
+	%D%/attach.c %D%/attach.h \
+	%D%/bheap.c \
+	%D%/cells.c %D%/cells.h \
+	%D%/child.c %D%/child.h \
+	%D%/cmd_check.c \
+	%D%/cmd_run.c \
+	%D%/cmd_show.c \
+	%D%/cmd_snapshot.c \
+	%D%/command.h \
+	%D%/map_view.c %D%/map_view.h \
+	%D%/output.c %D%/output.h \
+	%D%/picture.c %D%/picture.h \
+	%D%/records.c %D%/records.h \
+	%D%/size_text.c %D%/size_text.h \
+	%D%/svg.c %D%/svg.h
+%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -DLIBDIR='"$(libdir)"'
+%C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)
+endif

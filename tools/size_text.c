@@ -54,7 +54,7 @@ char *size_print(char text[static SIZE_TEXT_MAX], size_t size)
 		snprintf(text, SIZE_TEXT_MAX, "%zu bytes", size);
 		return text;
 	}
-	while (number >= 1000 && unit + 1 < sizeof(units) / sizeof(*units)) {
+	while (number >= 1024 && unit + 1 < sizeof(units) / sizeof(*units)) {
 		number /= KIB;
 		unit++;
 	}

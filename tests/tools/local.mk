@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Tests of libbheap-malloc and of bheap: scripts, run in the build folder.
 
-TOOLS_TESTS = \
-	%D%/family.sh \
-	%D%/programs.sh
 EXTRA_DIST += %D%/common.sh
+dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh
+TESTS += %D%/programs.sh
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
@@ -14,5 +13,10 @@ check_PROGRAMS += %D%/family
 %C%_family_LDADD = $(CHECK_LIBS)
 TESTS += %D%/family.sh
 endif
-TESTS += %D%/programs.sh
-dist_check_SCRIPTS += $(TOOLS_TESTS)
+
+if HAVE_TOOLS
+check_PROGRAMS += %D%/make-heap
+%C%_make_heap_SOURCES = %D%/make-heap.c
+%C%_make_heap_LDADD = lib/libbheap.la
+TESTS += %D%/bheap.sh
+endif

@@ -1,0 +1,196 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# bheap: each subcommand on what it is for and on what it must refuse; what it refuses it leaves alone.
+. "$srcdir/tests/tools/common.sh"
+
+bheap=$PWD/tools/bheap
+make_heap=$PWD/tests/tools/make-heap
+[ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
+BHEAP_MALLOC_LIBRARY=$preload; export BHEAP_MALLOC_LIBRARY
+LC_ALL=C; export LC_ALL
+cd "$scratch" || exit 99
+
+# expect STATUS PATTERN COMMAND...: it ends so, and standard output and error together match
+expect()
+{
+	status=$1 pattern=$2
+	shift 2
+	"$@" >out 2>&1
+	got=$?
+	[ $got -eq "$status" ] || { cat out; fail "$*: status $got, not $status"; }
+	[ -z "$pattern" ] || grep -Eq -e "$pattern" out || { cat out; fail "$*: no line with '$pattern'"; }
+}
+
+# figure FILE NAME: a number out of JSON
+figure()
+{
+	sed -n "s/^ *\"$2\": *\([-0-9.e]*\),*\$/\1/p" "$1" | head -1
+}
+
+# same_number WHAT ONE OTHER
+same_number()
+{
+	[ -n "$2" ] && [ "$2" = "$3" ] || fail "$1: '$2' is not '$3'"
+}
+
+# ---- the program itself ----
+expect 2 'Usage: bheap COMMAND' "$bheap"
+expect 0 'repair .*make a heap whole' "$bheap" --help
+expect 0 '^bheap [0-9]+\.[0-9]+\.[0-9]+$' "$bheap" --version
+expect 2 "'frob' is no command" "$bheap" frob
+for command in run show check repair snapshot; do
+	expect 0 "^Usage: bheap $command " "$bheap" $command --help
+	expect 2 "Try 'bheap $command --help'" "$bheap" $command --frob
+	expect 2 "Try 'bheap $command --help'" "$bheap" $command
+done
+if [ -w /dev/full ]; then
+	"$bheap" --help 2>err >/dev/full && fail "a full disk goes unnoticed"
+	grep -q 'No space left' err || fail "a full disk is not named"
+fi
+
+# ---- run ----
+expect 0 'peak .*of the heap' "$bheap" run sort /dev/null
+expect 3 'ended with status 3' "$bheap" run sh -c 'exit 3'
+expect 143 'was ended by signal 15 .Terminated' "$bheap" run sh -c 'kill -TERM $$'
+grep -q 'without telling' out || fail "run: no word of the signal"
+expect 127 'no-such-program: No such file' "$bheap" run no-such-program
+expect 126 'text: Permission denied' sh -c 'echo x >text; "$0" run ./text' "$bheap"
+for size in 0 x 100G 1X ''; do
+	expect 2 "is no size from 1 to 64G" "$bheap" run --size="$size" sort /dev/null
+done
+expect 1 'no-such-dir/r' "$bheap" run --report=no-such-dir/r touch touched
+[ -e touched ] && fail "run: the program ran although its report could not be written"
+BHEAP_MALLOC_LIBRARY=$scratch/none.so expect 1 'none.so: No such file' "$bheap" run touch touched
+[ -e touched ] && fail "run: the program ran without its heap"
+echo before >report
+expect 127 'No such file' "$bheap" run --report=report no-such-program
+[ "$(cat report)" = before ] || fail "run: a report of nothing took the place of another"
+
+# Standard output is the program's alone.
+[ "$("$bheap" run echo words 2>/dev/null)" = words ] || fail "run: the output is not the program's"
+
+# What the report says: a program that makes a block of 3 MiB, and one for which that is too much.
+"$bheap" run --size=8M --json --report=r.json dd if=/dev/zero of=/dev/null bs=3M count=1 2>/dev/null ||
+	fail "run: dd fails"
+same_number "run: size" "$(figure r.json size)" 8388608
+same_number "run: refusals" "$(figure r.json failures)" 0
+same_number "run: status" "$(figure r.json status)" 0
+peak=$(figure r.json peak_used)
+[ "$peak" -gt 3145728 ] && [ "$peak" -lt 3500000 ] || fail "run: the peak is $peak"
+grep -q '"ended":true' r.json || fail "run: dd ended, and the report does not say so"
+"$bheap" run --size=2M --json --report=r.json dd if=/dev/zero of=/dev/null bs=3M count=1 2>/dev/null &&
+	fail "run: 3 MiB in 2 MiB"
+[ "$(figure r.json failures)" -gt 0 ] || fail "run: no refusal is told"
+expect 134 'the budget is spent' "$bheap" run --abort --size=2M dd if=/dev/zero of=/dev/null bs=3M count=1
+
+# The processes that a program starts have lines of their own.
+expect 0 '^ +[0-9]+ +sort +[0-9.]+ [KM]iB' "$bheap" run sh -c 'sort /dev/null; exit 0'
+[ "$(ls "${TMPDIR:-/tmp}" | grep -c '^bheap-......$')" -eq 0 ] || fail "run: it left a folder behind"
+
+# ---- show, check, snapshot on heaps whose content is known ----
+"$make_heap" make heap 0 || exit 99
+"$make_heap" make guarded guard || exit 99
+cp heap heap.before
+cp guarded guarded.before
+expect 0 'used +30.3 KiB in 3 blocks' "$bheap" show heap
+grep -Eq '^ +0 #+' out || fail "show: no map"
+expect 0 'used' "$bheap" show --color=always guarded
+grep -q "$(printf '\033')" out || fail "show: no colours"
+expect 0 '^ +0 +1008 +1008  used +-' "$bheap" show --blocks heap
+expect 0 '' "$bheap" show --json --blocks heap
+same_number "show: live blocks" "$(figure out live_blocks)" 3
+same_number "show: used" "$(figure out used)" 31008
+[ "$(grep -c '"offset"' out)" -eq "$(($(figure out live_blocks) + $(figure out free_blocks)))" ] ||
+	fail "show: the blocks are not all there"
+expect 0 '' "$bheap" show --svg=map.svg heap
+grep -q '</svg>' map.svg || fail "show: no picture"
+! command -v xmllint >/dev/null || xmllint --noout map.svg || fail "show: the picture is no XML"
+expect 0 '^<svg ' "$bheap" show --svg=- --whole guarded
+grep -q 'guards: ' out || fail "show: no guards in the picture"
+expect 0 'heap: sound' "$bheap" check heap guarded
+expect 0 'heap: sound, nothing was changed' "$bheap" repair heap
+expect 0 '^bheap snapshot 1$' "$bheap" snapshot heap
+expect 0 '' "$bheap" snapshot --output=one.snap heap
+expect 0 'used +30.3 KiB in 3 blocks' "$bheap" show one.snap
+expect 0 'live blocks +3 +3 +\+0' "$bheap" snapshot --compare one.snap heap
+cmp heap heap.before || fail "looking at a heap changed it"
+cmp guarded guarded.before || fail "looking at a heap changed it"
+
+# One block freed, one allocated, one written to.
+"$make_heap" change heap || exit 99
+expect 1 'live blocks +3 +3 +\+0' "$bheap" snapshot --compare one.snap heap
+grep -Eq '^- +3f0 +10000  freed|^~ +3f0 +5008  resized from 10000' out ||
+	fail "snapshot: the freed block is not told"
+grep -Eq '^[+~] +[0-9a-f]+ +5008  ' out || fail "snapshot: the new block is not told"
+grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block is not told"
+expect 1 '^1 blocks with other content' "$bheap" snapshot -c -q one.snap heap
+grep -q '^\*' out && fail "snapshot: -q is not quiet"
+
+# A shared memory name.
+name=/bheap-test-$$
+if "$make_heap" make $name 0; then
+	expect 0 'a heap of' "$bheap" show $name
+	expect 0 'sound' "$bheap" check $name
+	rm -f /dev/shm$name
+fi
+
+# ---- heaps that are not whole ----
+cp heap torn
+"$make_heap" die torn || exit 99
+cp torn torn.before
+expect 1 'torn: a process died inside an operation' "$bheap" check torn
+cmp torn torn.before || fail "check: changed what it found"
+expect 0 'torn: repaired' "$bheap" repair torn
+expect 0 'torn: sound' "$bheap" check torn
+
+cp heap scribbled
+"$make_heap" scribble scribbled || exit 99
+cp scribbled scribbled.before
+expect 1 'scribbled: the index of free blocks is damaged' "$bheap" check scribbled
+cmp scribbled scribbled.before || fail "check: changed what it found"
+expect 0 'scribbled: repaired' "$bheap" repair scribbled
+expect 0 'scribbled: sound' "$bheap" check scribbled
+
+"$make_heap" overflow guarded || exit 99
+expect 1 'guarded: .*bytes behind the block were overwritten' "$bheap" check guarded
+cp guarded guarded.before
+expect 1 'guarded: that cannot be repaired; nothing was changed' "$bheap" repair guarded
+cmp guarded guarded.before || fail "repair: changed what it cannot repair"
+
+# One at work in it all the while: the locked heap is checked.
+"$make_heap" work heap 4 &
+worker=$!
+sleep 0.3
+expect 0 'heap: sound' "$bheap" check heap
+expect 0 'a heap of' "$bheap" show heap
+wait $worker
+
+# ---- what is no heap ----
+head -c 5000 heap >short
+tr '\000' 'x' <heap.before >noise
+cp noise noise.before
+printf 'bheap snapshot 1\nsize x\n' >bad.snap
+printf 'bheap snapshot 1\n0 16 16 -\n32 16 16 -\n' >gap.snap
+mkdir folder
+for file in short noise folder no-such-file /no-such-name; do
+	for command in show check repair snapshot; do
+		expect 1 "^bheap: $file: " "$bheap" $command $file
+		[ "$(wc -l <out)" -eq 1 ] || [ $command = repair ] || { cat out; fail "$command $file: more than one line"; }
+	done
+done
+cmp noise noise.before || fail "what is no heap was changed"
+for file in bad.snap:2 gap.snap:3; do
+	expect 1 "^bheap: $file: not a line of a snapshot" "$bheap" show ${file%:*}
+done
+expect 2 'no-such-file' "$bheap" snapshot --compare one.snap no-such-file
+expect 2 'takes two' "$bheap" snapshot --compare one.snap
+expect 2 "'pink' is not one of" "$bheap" show --color=pink heap
+expect 1 'no-such-dir/map.svg' "$bheap" show --svg=no-such-dir/map.svg heap
+if [ "$(id -u)" -ne 0 ]; then
+	cp heap locked
+	chmod 0 locked
+	for command in show check repair snapshot; do
+		expect 1 '^bheap: locked: Permission denied' "$bheap" $command locked
+	done
+fi
+finish

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - see attach.h.
+ */
+#include "attach.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define BUFFER_SIZE ((size_t)1 << 18)
+
+/* ---- faults ---- */
+
+void fault_log_add(struct fault_log *log, const struct bheap_fault *fault)
+{
+	if (log->count < FAULTS_KEPT)
+		log->faults[log->count] = *fault;
+	log->count++;
+}
+
+static void fault_hear(const struct bheap_fault *fault, void *log)
+{
+	fault_log_add(log, fault);
+}
+
+void fault_log_tell(const struct fault_log *log, const char *path)
+{
+	static const char own_name[] = "bheap: ";
+
+	for (unsigned index = 0; index < log->count && index < FAULTS_KEPT; index++) {
+		const char *text = log->faults[index].text;
+
+		if (strncmp(text, own_name, strlen(own_name)) == 0)
+			text += strlen(own_name);
+		warnx("%s: %s", path, text);
+	}
+	if (log->count > FAULTS_KEPT)
+		warnx("%s: and %u more", path, log->count - FAULTS_KEPT);
+}
+
+/* Where no fault was told, errno is all there is to say. */
+static bheap_t *attached(bheap_t *heap, struct fault_log *log)
+{
+	struct bheap_fault error = {.kind = BHEAP_FAULT_NONE};
+
+	if (!heap && !log->count) {
+		snprintf(error.text, sizeof(error.text), "%s", strerror(errno));
+		fault_log_add(log, &error);
+	}
+	return heap;
+}
+
+bheap_t *heap_attach(const char *path, int oflag, struct fault_log *log)
+{
+	bheap_set_fault_handler(NULL, fault_hear, log);
+	return attached(bheap_open(path, 0, oflag, 0, 0), log);
+}
+
+bheap_t *heap_attach_copy(int fd, struct fault_log *log)
+{
+	bheap_set_fault_handler(NULL, fault_hear, log);
+	return attached(bheap_open_fd(fd, 0, 0), log);
+}
+
+/* ---- copies ---- */
+
+static int heap_file_open(const char *path)
+{
+	bool is_name = path[0] == '/' && path[1] && !strchr(path + 1, '/');
+
+	return is_name ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int nameless_file(void)
+{
+	const char *folder = secure_getenv("TMPDIR");
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/bheap-XXXXXX", folder && *folder ? folder : "/tmp") < 0)
+		return -1;
+	fd = mkstemp(path);
+	if (fd >= 0)
+		unlink(path);
+	free(path);
+	return fd;
+}
+
+/* Copies [at, end) and adds it to the sum. */
+static int extent_copy(int from, int to, off_t at, off_t end, char *buffer, uint64_t *sum)
+{
+	while (at < end) {
+		size_t wanted = (uint64_t)(end - at) < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE;
+		ssize_t length = pread(from, buffer, wanted, at);
+
+		if (length <= 0)
+			return (int)length; /* at 0 the file has just become shorter: no error */
+		if (pwrite(to, buffer, (size_t)length, at) != length)
+			return -1;
+		*sum = *sum * 31 + crc32_z((uLong)at & UINT32_MAX, (const Bytef *)buffer, (size_t)length);
+		at += length;
+	}
+	return 0;
+}
+
+/* Holes stay holes: most of a heap's file may never have been written. */
+static int file_copy(int from, int to, uint64_t *sum)
+{
+	off_t size = lseek(from, 0, SEEK_END), at = 0;
+	char *buffer = malloc(BUFFER_SIZE);
+	int result = size < 0 || !buffer || ftruncate(to, size) ? -1 : 0;
+
+	*sum = (uint64_t)size;
+	while (!result && at < size) {
+		off_t data = lseek(from, at, SEEK_DATA), hole;
+
+		if (data < 0) {
+			result = errno == ENXIO ? 0 : -1;
+			break;
+		}
+		hole = lseek(from, data, SEEK_HOLE);
+		result = extent_copy(from, to, data, hole < 0 ? size : hole, buffer, sum);
+		at = hole < 0 ? size : hole;
+	}
+	free(buffer);
+	return result;
+}
+
+int heap_copy(const char *path, uint64_t *sum)
+{
+	int from = heap_file_open(path), to = -1;
+
+	if (from < 0) {
+		warn("%s", path);
+		return -1;
+	}
+	to = nameless_file();
+	if (to < 0 || file_copy(from, to, sum)) {
+		warn("%s: no copy to check", path);
+		if (to >= 0)
+			close(to);
+		to = -1;
+	}
+	close(from);
+	return to;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.h - heaps in files and shared memory, attached to or copied, and their faults told to
+ * people with the path in front.
+ */
+#ifndef TOOLS_ATTACH_H
+#define TOOLS_ATTACH_H
+
+#include <bheap.h>
+
+#define FAULTS_KEPT 8
+
+/* What the library, or the system, had to say of a heap. */
+struct fault_log {
+	struct bheap_fault faults[FAULTS_KEPT]; /* kind BHEAP_FAULT_NONE: an error of the system */
+	unsigned count;                         /* those beyond FAULTS_KEPT are counted only */
+};
+
+/* NULL, with the reason in the log, when there is no heap or it cannot be used. */
+bheap_t *heap_attach(const char *path, int oflag, struct fault_log *log);
+
+/* The same for a copy, which may be changed at will. */
+bheap_t *heap_attach_copy(int fd, struct fault_log *log);
+
+/*
+ * Copies a heap's file as it is; the descriptor of the nameless copy, or -1 after a message. *sum
+ * is one of its content: equal for equal files.
+ */
+int heap_copy(const char *path, uint64_t *sum);
+
+void fault_log_add(struct fault_log *log, const struct bheap_fault *fault);
+
+/* A line for each to standard error. */
+void fault_log_tell(const struct fault_log *log, const char *path);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bheap.c - the bheap program: finds the subcommand and runs it.
+ */
+#include <bheap.h>
+#include <err.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct command *const commands[] = {
+	&command_run, &command_show, &command_check, &command_repair, &command_snapshot,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t index = 0; index < COMMAND_COUNT; index++)
+		if (strcmp(commands[index]->name, name) == 0)
+			return commands[index];
+	return NULL;
+}
+
+static void help_print(FILE *stream)
+{
+	fputs("Usage: bheap COMMAND [OPTION]... ARGUMENT...\n"
+	      "Bounded heaps: run programs in them, size them, look at them.\n\n", stream);
+	for (size_t index = 0; index < COMMAND_COUNT; index++)
+		fprintf(stream, "  %-10s %s\n", commands[index]->name, commands[index]->summary);
+	fputs("\n'bheap COMMAND --help' tells more; the manual page is bheap(1).\n", stream);
+}
+
+int command_help(const struct command *command)
+{
+	printf("Usage: bheap %s %s", command->name, command->usage);
+	return command_done();
+}
+
+int command_misused(const struct command *command)
+{
+	fprintf(stderr, "Try 'bheap %s --help'.\n", command->name);
+	return STATUS_USAGE;
+}
+
+int command_done(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return STATUS_OK;
+	warn("standard output");
+	return STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	char name[64];
+
+	if (argc < 2) {
+		help_print(stderr);
+		return STATUS_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		help_print(stdout);
+		return command_done();
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("bheap %s\n", bheap_version());
+		return command_done();
+	}
+	command = command_find(argv[1]);
+	if (!command) {
+		warnx("'%s' is no command; 'bheap --help' lists them", argv[1]);
+		return STATUS_USAGE;
+	}
+	snprintf(name, sizeof(name), "bheap %s", command->name); /* for what getopt says */
+	argv[1] = name;
+	return command->run(argc - 1, argv + 1);
+}

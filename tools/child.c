@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c - see child.h. While it waits, signals of the terminal are the program's alone, and
+ * SIGTERM and SIGHUP are passed on to it.
+ */
+#include "child.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+
+const char *child_library(const char *variable, const char *name)
+{
+	static char path[1024];
+	const char *set = secure_getenv(variable);
+
+	snprintf(path, sizeof(path), "%s%s%s", set && *set ? set : LIBDIR, set && *set ? "" : "/",
+		 set && *set ? "" : name);
+	if (access(path, R_OK)) {
+		warn("%s", path);
+		return NULL;
+	}
+	if (path[0] != '/' || strpbrk(path, " :")) {
+		warnx("%s: a path with blanks or colons, or a relative one, cannot be preloaded", path);
+		return NULL;
+	}
+	return path;
+}
+
+/* ---- signals ---- */
+
+static volatile pid_t child_pid;
+
+static void signal_pass_on(int number)
+{
+	if (child_pid > 0)
+		kill(child_pid, number);
+}
+
+static const int terminal_signals[] = {SIGINT, SIGQUIT};
+static const int passed_signals[] = {SIGTERM, SIGHUP};
+
+static void signals_set(void (*terminal)(int), void (*passed)(int))
+{
+	for (size_t index = 0; index < 2; index++) {
+		signal(terminal_signals[index], terminal);
+		signal(passed_signals[index], passed);
+	}
+}
+
+/* ---- the program ---- */
+
+static void preload_set(const char *library)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char *both;
+
+	if (!before || !*before)
+		setenv("LD_PRELOAD", library, 1);
+	else if (asprintf(&both, "%s:%s", library, before) >= 0)
+		setenv("LD_PRELOAD", both, 1);
+}
+
+/* In the child: becomes the program, or tells why not. */
+static void __attribute__((noreturn)) program_become(const struct child *child, char **argv, int tell)
+{
+	int error;
+
+	signals_set(SIG_DFL, SIG_DFL);
+	for (char *const *variable = child->environment; *variable; variable++)
+		putenv(*variable);
+	preload_set(child->preload);
+	execvp(argv[0], argv);
+	error = errno;
+	if (write(tell, &error, sizeof(error)) < 0)
+		warn("%s", argv[0]);
+	_exit(STATUS_NOT_FOUND);
+}
+
+/* 0 when the program runs, else errno. The pipe closes when it does. */
+static int start_error(int told)
+{
+	int error = 0;
+
+	if (read(told, &error, sizeof(error)) != sizeof(error))
+		error = 0;
+	close(told);
+	return error;
+}
+
+static double wall_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void child_wait(struct child_end *end)
+{
+	int status;
+
+	while (wait4((pid_t)end->pid, &status, 0, &end->usage) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status)) {
+		end->signal = WTERMSIG(status);
+		end->status = 128 + end->signal;
+	} else {
+		end->status = WEXITSTATUS(status);
+	}
+}
+
+void child_run(const struct child *child, char **argv, struct child_end *end)
+{
+	double begin = wall_seconds();
+	int pipes[2], error;
+
+	*end = (struct child_end){.status = STATUS_FAILED};
+	if (pipe2(pipes, O_CLOEXEC)) {
+		warn("pipe");
+		return;
+	}
+	signals_set(SIG_IGN, signal_pass_on);
+	child_pid = fork();
+	if (child_pid == 0)
+		program_become(child, argv, pipes[1]);
+	end->pid = child_pid;
+	close(pipes[1]);
+	if (child_pid < 0) {
+		warn("fork");
+		close(pipes[0]);
+		signals_set(SIG_DFL, SIG_DFL);
+		return;
+	}
+	error = start_error(pipes[0]);
+	child_wait(end);
+	signals_set(SIG_DFL, SIG_DFL);
+	end->seconds = wall_seconds() - begin;
+	end->ran = !error;
+	if (error) {
+		errno = error;
+		warn("%s", argv[0]);
+		end->status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
+	}
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.h - a program run under one of our preloaded libraries: found, started, waited for.
+ */
+#ifndef TOOLS_CHILD_H
+#define TOOLS_CHILD_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+
+struct child {
+	char *const *environment;        /* "NAME=VALUE" to set, NULL-terminated */
+	const char *preload;            /* path of a library, put in front of LD_PRELOAD */
+};
+
+struct child_end {
+	int status;  /* as a shell has it: of exit(), or 128 + the signal; 126, 127: it was not run */
+	int signal;  /* that ended it, or 0 */
+	bool ran;
+	long pid;
+	struct rusage usage;
+	double seconds; /* on the wall */
+};
+
+/*
+ * The path of a library of ours: the variable's value when set, else the installed one. NULL after
+ * a message when it is not there or cannot be preloaded.
+ */
+const char *child_library(const char *variable, const char *name);
+
+/* Runs a program to its end; a message tells when it could not be started. */
+void child_run(const struct child *child, char **argv, struct child_end *end);
+
+#endif

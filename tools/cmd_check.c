@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_check.c - "bheap check" and "bheap repair". Keeps: a check changes nothing, not even what
+ * opening the heap would make whole: it is made on a copy. A copy of a heap at work may catch an
+ * operation half done, so a fault counts only when the file held still, or when it is found again
+ * with the heap locked.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "command.h"
+
+#define TRIES 6
+#define PAUSE_NS 20000000
+
+enum verdict { SOUND, FAULTY, BUSY, NO_COPY };
+
+static void heap_verify(const bheap_t *heap, struct fault_log *log)
+{
+	struct bheap_fault fault;
+
+	if (bheap_check(heap, &fault))
+		fault_log_add(log, &fault);
+}
+
+/* What opening repairs by itself is said as such, for the copy is not the heap. */
+static void fault_reword(struct bheap_fault *fault)
+{
+	if (fault->kind == BHEAP_FAULT_RECOVERED)
+		strcpy(fault->text, "a process died inside an operation; whoever opens the heap next, "
+				    "or 'bheap repair', makes it whole");
+	else if (fault->kind == BHEAP_FAULT_DAMAGED_INDEX)
+		strcpy(fault->text, "the index of free blocks is damaged; whoever opens the heap next, "
+				    "or 'bheap repair', rebuilds it, nothing is lost");
+}
+
+static enum verdict copy_verify(const char *path, struct fault_log *log, uint64_t *sum)
+{
+	int fd = heap_copy(path, sum);
+	bheap_t *heap;
+
+	if (fd < 0)
+		return NO_COPY;
+	log->count = 0;
+	heap = heap_attach_copy(fd, log);
+	if (heap) {
+		heap_verify(heap, log);
+		bheap_close(heap);
+	}
+	close(fd);
+	for (unsigned index = 0; index < log->count && index < FAULTS_KEPT; index++)
+		fault_reword(&log->faults[index]);
+	return log->count ? FAULTY : SOUND;
+}
+
+static enum verdict file_verify(const char *path, struct fault_log *log)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	uint64_t sum, before = 0;
+
+	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
+		enum verdict verdict = copy_verify(path, log, &sum);
+
+		if (verdict != FAULTY || (attempt && sum == before))
+			return verdict;
+		before = sum;
+		nanosleep(&pause, NULL);
+	}
+	return BUSY;
+}
+
+/* Others are at work in it, so opening repairs nothing, and the lock makes it hold still. */
+static enum verdict busy_verify(const char *path, struct fault_log *log)
+{
+	bheap_t *heap;
+
+	log->count = 0;
+	heap = heap_attach(path, O_RDWR, log);
+	if (heap) {
+		heap_verify(heap, log);
+		bheap_close(heap);
+	}
+	return log->count ? FAULTY : SOUND;
+}
+
+static enum verdict heap_judge(const char *path, struct fault_log *log)
+{
+	enum verdict verdict = file_verify(path, log);
+
+	return verdict == BUSY ? busy_verify(path, log) : verdict;
+}
+
+/* ---- check ---- */
+
+static int heap_check(const char *path)
+{
+	struct fault_log log = {.count = 0};
+	enum verdict verdict = heap_judge(path, &log);
+
+	if (verdict == SOUND)
+		printf("%s: sound\n", path);
+	else if (verdict == FAULTY)
+		fault_log_tell(&log, path);
+	return verdict == SOUND ? STATUS_OK : STATUS_FAILED;
+}
+
+/* ---- repair ---- */
+
+static bool opening_repairs(const struct fault_log *log)
+{
+	for (unsigned index = 0; index < log->count && index < FAULTS_KEPT; index++)
+		if (log->faults[index].kind == BHEAP_FAULT_RECOVERED ||
+		    log->faults[index].kind == BHEAP_FAULT_DAMAGED_INDEX)
+			return true;
+	return false;
+}
+
+/* Opening a heap that nobody uses makes it whole; what is left afterwards is in the log. */
+static void heap_reopen(const char *path, struct fault_log *log)
+{
+	bheap_t *heap = heap_attach(path, O_RDWR, log);
+
+	if (!heap)
+		return;
+	log->count = 0;
+	heap_verify(heap, log);
+	if (bheap_sync(heap))
+		warn("%s", path);
+	bheap_close(heap);
+}
+
+static int heap_repair(const char *path)
+{
+	struct fault_log log = {.count = 0};
+	enum verdict verdict = heap_judge(path, &log);
+
+	if (verdict == SOUND)
+		printf("%s: sound, nothing was changed\n", path);
+	if (verdict != FAULTY)
+		return verdict == SOUND ? STATUS_OK : STATUS_FAILED;
+	fault_log_tell(&log, path);
+	if (!opening_repairs(&log)) {
+		warnx("%s: that cannot be repaired; nothing was changed", path);
+		return STATUS_FAILED;
+	}
+	log.count = 0;
+	heap_reopen(path, &log);
+	if (!log.count) {
+		printf("%s: repaired\n", path);
+		return STATUS_OK;
+	}
+	fault_log_tell(&log, path);
+	warnx("%s: not repaired: in use, or damaged in more ways than one", path);
+	return STATUS_FAILED;
+}
+
+/* ---- both ---- */
+
+static const struct option options[] = {
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/* Each file in turn; the worst status. */
+static int files_do(const struct command *command, int (*work)(const char *), int argc, char **argv)
+{
+	int option, status = STATUS_OK;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		return option == 'h' ? command_help(command) : command_misused(command);
+	if (optind == argc) {
+		warnx("%s: which heap?", command->name);
+		return command_misused(command);
+	}
+	for (; optind < argc; optind++)
+		if (work(argv[optind]))
+			status = STATUS_FAILED;
+	return command_done() ? STATUS_FAILED : status;
+}
+
+static int check_main(int argc, char **argv)
+{
+	return files_do(&command_check, heap_check, argc, argv);
+}
+
+static int repair_main(int argc, char **argv)
+{
+	return files_do(&command_repair, heap_repair, argc, argv);
+}
+
+const struct command command_check = {
+	.name = "check",
+	.summary = "tell whether heap files and shared heaps are sound; change nothing",
+	.usage = "FILE...\n"
+		 "Checks every invariant of the heap in FILE, or of the shared memory name \"/name\".\n"
+		 "Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
+	.run = check_main,
+};
+
+const struct command command_repair = {
+	.name = "repair",
+	.summary = "make a heap whole after a crash or damage to its index",
+	.usage = "FILE...\n"
+		 "Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process may\n"
+		 "be using it. A sound heap is not touched.\n"
+		 "Exit status: 0 all are sound now, 1 one is not, 2 bad usage.\n",
+	.run = repair_main,
+};

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_show.c - "bheap show": the figures, the map and the blocks of a heap, for people or as JSON.
+ */
+#include <err.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "map_view.h"
+#include "output.h"
+#include "picture.h"
+#include "size_text.h"
+
+#define COLUMNS 64
+#define MARGIN 14 /* what the map needs beside its cells */
+
+struct show {
+	const char *path;
+	const char *svg;
+	bool blocks, json, whole;
+	bool coloured, plain; /* as asked for; neither: on a terminal */
+};
+
+static void figures_print(const struct picture *picture)
+{
+	const struct bheap_stats *stats = &picture->stats;
+	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
+
+	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
+	printf("  %-14s %s in %zu blocks, %s at the peak\n", "used", size_print(one, stats->used),
+	       stats->live_blocks, size_print(other, stats->peak_used));
+	printf("  %-14s %s in %zu blocks, the largest %s, fragmentation %.1f %%\n", "free",
+	       size_print(one, stats->free), stats->free_blocks,
+	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
+	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n", "so far",
+	       stats->allocations, stats->frees, stats->failures);
+	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n", "troubles",
+	       stats->faults, stats->rebuilds, stats->recoveries);
+}
+
+static void blocks_print(const struct picture *picture)
+{
+	printf("%12s %14s %14s  %-5s %8s\n", "offset", "size", "usable", "state", "owner");
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block *block = &picture->blocks[index];
+		char owner[16] = "-";
+
+		if (block->owner)
+			snprintf(owner, sizeof(owner), "%ld", (long)block->owner);
+		printf("%12" PRIx64 " %14" PRIu64 " %14" PRIu64 "  %-5s %8s\n", block->offset,
+		       block->size, block->usable, block->used ? "used" : "free", owner);
+	}
+}
+
+/* ---- JSON ---- */
+
+static void number_add(struct json_object *object, const char *name, uint64_t number)
+{
+	json_object_object_add(object, name, json_object_new_uint64(number));
+}
+
+static struct json_object *blocks_json(const struct picture *picture)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block *block = &picture->blocks[index];
+		struct json_object *object = json_object_new_object();
+
+		number_add(object, "offset", block->offset);
+		number_add(object, "size", block->size);
+		number_add(object, "usable", block->usable);
+		json_object_object_add(object, "used", json_object_new_boolean(block->used));
+		if (block->owner)
+			number_add(object, "owner", (uint64_t)block->owner);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static void picture_json(const struct picture *picture, bool blocks)
+{
+	const struct bheap_stats *stats = &picture->stats;
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(picture->name));
+	number_add(object, "size", stats->size);
+	number_add(object, "used", stats->used);
+	number_add(object, "free", stats->free);
+	number_add(object, "largest_free", stats->largest_free);
+	number_add(object, "live_blocks", stats->live_blocks);
+	number_add(object, "free_blocks", stats->free_blocks);
+	number_add(object, "peak_used", stats->peak_used);
+	number_add(object, "extent", picture_extent(picture));
+	number_add(object, "allocations", stats->allocations);
+	number_add(object, "frees", stats->frees);
+	number_add(object, "failures", stats->failures);
+	number_add(object, "faults", stats->faults);
+	number_add(object, "rebuilds", stats->rebuilds);
+	number_add(object, "recoveries", stats->recoveries);
+	json_object_object_add(object, "fragmentation", json_object_new_double(stats->fragmentation));
+	if (blocks)
+		json_object_object_add(object, "blocks", blocks_json(picture));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
+	json_object_put(object);
+}
+
+/* ---- the whole ---- */
+
+/* A power of two of cells in a row, as many as the terminal has room for. */
+static unsigned columns_choose(void)
+{
+	struct winsize window;
+	unsigned columns = COLUMNS;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col)
+		while (columns * 2 + MARGIN <= window.ws_col && columns < 256)
+			columns *= 2;
+	return columns;
+}
+
+static bool colours_are_wanted(const struct show *show)
+{
+	const char *refused = getenv("NO_COLOR");
+
+	if (show->coloured || show->plain)
+		return show->coloured;
+	return isatty(STDOUT_FILENO) && !(refused && *refused);
+}
+
+static bool svg_write(const struct show *show, const struct picture *picture)
+{
+	struct output output;
+
+	if (!output_open(&output, show->svg))
+		return false;
+	map_draw(picture, output.stream, show->whole);
+	return output_keep(&output);
+}
+
+static int heap_show(const struct show *show)
+{
+	struct picture picture;
+	bool done = true;
+
+	if (!picture_load(&picture, show->path, false))
+		return STATUS_FAILED;
+	if (show->svg)
+		done = svg_write(show, &picture);
+	if (show->json) {
+		picture_json(&picture, show->blocks);
+	} else if (!show->svg || strcmp(show->svg, "-") != 0) {
+		figures_print(&picture);
+		putchar('\n');
+		map_print(&picture, stdout, columns_choose(), show->whole, colours_are_wanted(show));
+		if (show->blocks) {
+			putchar('\n');
+			blocks_print(&picture);
+		}
+	}
+	picture_release(&picture);
+	return command_done() == STATUS_OK && done ? STATUS_OK : STATUS_FAILED;
+}
+
+static const struct option options[] = {
+	{"blocks", no_argument, NULL, 'b'},
+	{"svg", required_argument, NULL, 's'},
+	{"json", no_argument, NULL, 'j'},
+	{"whole", no_argument, NULL, 'w'},
+	{"color", required_argument, NULL, 'c'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool colour_parse(struct show *show, const char *when)
+{
+	show->coloured = strcmp(when, "always") == 0;
+	show->plain = strcmp(when, "never") == 0;
+	if (show->coloured || show->plain || strcmp(when, "auto") == 0)
+		return true;
+	warnx("--color: '%s' is not one of auto, always, never", when);
+	return false;
+}
+
+static int show_main(int argc, char **argv)
+{
+	struct show show = {0};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "bs:jwh", options, NULL)) != -1) {
+		switch (option) {
+		case 'b': show.blocks = true; break;
+		case 's': show.svg = optarg; break;
+		case 'j': show.json = true; break;
+		case 'w': show.whole = true; break;
+		case 'c':
+			if (!colour_parse(&show, optarg))
+				return STATUS_USAGE;
+			break;
+		case 'h': return command_help(&command_show);
+		default: return command_misused(&command_show);
+		}
+	}
+	if (optind + 1 != argc) {
+		warnx("show: one heap file, shared memory name or snapshot is wanted");
+		return command_misused(&command_show);
+	}
+	show.path = argv[optind];
+	return heap_show(&show);
+}
+
+const struct command command_show = {
+	.name = "show",
+	.summary = "figures and a map of a heap file, a shared heap or a snapshot",
+	.usage = "[OPTION]... FILE\n"
+		 "Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a snapshot.\n\n"
+		 "  -b, --blocks       every block too\n"
+		 "  -s, --svg=FILE     draw the map into FILE\n"
+		 "  -w, --whole        map the whole heap, not just up to its last used block\n"
+		 "  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
+		 "      --color=WHEN   auto, always or never\n"
+		 "  -h, --help         this text\n",
+	.run = show_main,
+};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output.h - files written whole or not at all: under another name first, which then takes the
+ * place of what was there. Devices and pipes are written to as they are.
+ */
+#ifndef TOOLS_OUTPUT_H
+#define TOOLS_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct output {
+	const char *path;
+	char *draft;  /* the other name, or NULL */
+	FILE *stream;
+};
+
+/* "-" is standard output. False after a message. */
+bool output_open(struct output *output, const char *path);
+
+/* Puts it in its place; false after a message, with what was there before still there. */
+bool output_keep(struct output *output);
+
+/* As if it had never been opened. */
+void output_drop(struct output *output);
+
+#endif

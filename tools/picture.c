@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * picture.c - see picture.h. A snapshot file is text: a first line, a line "name value" for each
+ * figure, and a line for each block: offset, size, usable, owner and checksum, '-' for a free one.
+ */
+#include "picture.h"
+
+#include <err.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "attach.h"
+
+static const char first_line[] = "bheap snapshot 1\n";
+
+struct stat_field {
+	const char *name;
+	size_t offset;
+};
+
+/* Those from a walk are made anew when a snapshot is read. */
+static const struct stat_field counters[] = {
+	{"peak_used", offsetof(struct bheap_stats, peak_used)},
+	{"allocations", offsetof(struct bheap_stats, allocations)},
+	{"frees", offsetof(struct bheap_stats, frees)},
+	{"failures", offsetof(struct bheap_stats, failures)},
+	{"faults", offsetof(struct bheap_stats, faults)},
+	{"rebuilds", offsetof(struct bheap_stats, rebuilds)},
+	{"recoveries", offsetof(struct bheap_stats, recoveries)},
+};
+#define COUNTERS (sizeof(counters) / sizeof(*counters))
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "the counters are read and written as one type");
+
+static uint64_t *counter_in(struct bheap_stats *stats, size_t index)
+{
+	return (uint64_t *)(void *)((char *)stats + counters[index].offset);
+}
+
+/* ---- built up ---- */
+
+struct taking {
+	struct picture *picture;
+	const char *front;
+	size_t room;
+	bool contents;
+};
+
+static struct block *block_add(struct picture *picture, size_t *room)
+{
+	if (picture->count == *room) {
+		*room = *room * 2 + 1024;
+		picture->blocks = reallocarray(picture->blocks, *room, sizeof(*picture->blocks));
+		if (!picture->blocks)
+			err(1, "%zu blocks", *room);
+	}
+	return &picture->blocks[picture->count++];
+}
+
+static void stats_total(struct picture *picture)
+{
+	struct bheap_stats *stats = &picture->stats;
+
+	stats->size = stats->used = stats->free = stats->largest_free = 0;
+	stats->live_blocks = stats->free_blocks = 0;
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block *block = &picture->blocks[index];
+
+		stats->size += block->size;
+		*(block->used ? &stats->used : &stats->free) += block->size;
+		*(block->used ? &stats->live_blocks : &stats->free_blocks) += 1;
+		if (!block->used && block->size > stats->largest_free)
+			stats->largest_free = block->size;
+	}
+	stats->fragmentation = 0;
+	if (stats->free)
+		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;
+}
+
+/* ---- from a heap ---- */
+
+static int block_take(const struct bheap_block *seen, void *arg)
+{
+	struct taking *taking = arg;
+	struct block *block = block_add(taking->picture, &taking->room);
+
+	if (!taking->front)
+		taking->front = seen->address;
+	*block = (struct block){
+		.offset = (uint64_t)((const char *)seen->address - taking->front),
+		.size = seen->size,
+		.usable = seen->usable,
+		.used = seen->used,
+		.owner = seen->owner,
+	};
+	if (seen->used && taking->contents)
+		block->checksum = (uint32_t)crc32_z(0, seen->address, seen->usable);
+	return 0;
+}
+
+static bool heap_take(struct picture *picture, const char *path, bool contents)
+{
+	struct taking taking = {.picture = picture, .contents = contents};
+	struct fault_log log = {.count = 0};
+	bheap_t *heap = heap_attach(path, O_RDONLY, &log);
+	bool taken;
+
+	if (!heap) {
+		fault_log_tell(&log, path);
+		return false;
+	}
+	taken = bheap_walk(heap, block_take, &taking) == 0 &&
+		bheap_stats(heap, &picture->stats) == 0;
+	if (!taken)
+		warn("%s", path);
+	bheap_close(heap);
+	/* The heap may be at work between the two calls: the blocks are what counts. */
+	stats_total(picture);
+	return taken;
+}
+
+/* ---- from a snapshot ---- */
+
+static bool block_parse(struct picture *picture, const char *line, size_t *room, uint64_t *at)
+{
+	struct block block = {0};
+	char owner[32] = "";
+	int fields = sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %31s %" SCNx32, &block.offset,
+			    &block.size, &block.usable, owner, &block.checksum);
+
+	if (fields < 4 || block.offset != *at || !block.size || block.usable > block.size ||
+	    block.size > BHEAP_SIZE_MAX)
+		return false;
+	block.used = fields == 5;
+	if (!block.used && strcmp(owner, "-") != 0)
+		return false;
+	block.owner = block.used ? (pid_t)strtol(owner, NULL, 10) : 0;
+	*block_add(picture, room) = block;
+	*at += block.size;
+	return true;
+}
+
+static bool counter_parse(struct picture *picture, const char *line)
+{
+	for (size_t index = 0; index < COUNTERS; index++) {
+		size_t length = strlen(counters[index].name);
+
+		if (strncmp(line, counters[index].name, length) == 0 && line[length] == ' ') {
+			*counter_in(&picture->stats, index) = strtoumax(line + length, NULL, 10);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool snapshot_read(struct picture *picture, const char *path, FILE *stream)
+{
+	size_t room = 0, number = 1;
+	uint64_t at = 0;
+	char line[160];
+
+	while (fgets(line, sizeof(line), stream)) {
+		number++;
+		if (!counter_parse(picture, line) && !block_parse(picture, line, &room, &at)) {
+			warnx("%s:%zu: not a line of a snapshot", path, number);
+			return false;
+		}
+	}
+	stats_total(picture);
+	if (picture->count)
+		return true;
+	warnx("%s: the snapshot has no blocks", path);
+	return false;
+}
+
+/* The stream behind the first line if the path is a snapshot's, else NULL. */
+static FILE *snapshot_open(const char *path)
+{
+	char line[sizeof(first_line)] = "";
+	bool is_name = path[0] == '/' && path[1] && !strchr(path + 1, '/');
+	FILE *stream = is_name ? NULL : fopen(path, "re");
+
+	if (stream && fgets(line, sizeof(line), stream) && strcmp(line, first_line) == 0)
+		return stream;
+	if (stream)
+		fclose(stream);
+	return NULL;
+}
+
+/* ---- the whole ---- */
+
+bool picture_load(struct picture *picture, const char *path, bool contents)
+{
+	FILE *stream = snapshot_open(path);
+	bool loaded;
+
+	*picture = (struct picture){.name = path};
+	loaded = stream ? snapshot_read(picture, path, stream) : heap_take(picture, path, contents);
+	if (stream)
+		fclose(stream);
+	if (!loaded)
+		picture_release(picture);
+	return loaded;
+}
+
+void picture_write(const struct picture *picture, FILE *stream)
+{
+	struct bheap_stats stats = picture->stats;
+
+	fputs(first_line, stream);
+	for (size_t index = 0; index < COUNTERS; index++)
+		fprintf(stream, "%s %" PRIu64 "\n", counters[index].name, *counter_in(&stats, index));
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block *block = &picture->blocks[index];
+
+		fprintf(stream, "%" PRIu64 " %" PRIu64 " %" PRIu64, block->offset, block->size,
+			block->usable);
+		if (block->used)
+			fprintf(stream, " %ld %08" PRIx32 "\n", (long)block->owner, block->checksum);
+		else
+			fputs(" -\n", stream);
+	}
+}
+
+void picture_release(struct picture *picture)
+{
+	free(picture->blocks);
+	*picture = (struct picture){0};
+}
+
+uint64_t picture_extent(const struct picture *picture)
+{
+	size_t index = picture->count;
+
+	while (index && !picture->blocks[index - 1].used)
+		index--;
+	return index ? picture->blocks[index - 1].offset + picture->blocks[index - 1].size : 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * picture.h - a heap as it was at one moment: figures and blocks, taken from a heap file, a shared
+ * memory name, or a snapshot file, and written to one. Offsets are from the first block. Refuses to
+ * know how it is shown. Taking it changes nothing in the heap.
+ */
+#ifndef TOOLS_PICTURE_H
+#define TOOLS_PICTURE_H
+
+#include <bheap.h>
+
+struct block {
+	uint64_t offset;
+	uint64_t size;
+	uint64_t usable;   /* less than size where there is a guard; 0 for a free block */
+	bool used;
+	pid_t owner;
+	uint32_t checksum; /* of a used block's content */
+};
+
+struct picture {
+	const char *name;
+	struct bheap_stats stats;
+	struct block *blocks;
+	size_t count;
+};
+
+/* False after a message. contents: checksums are wanted too. */
+bool picture_load(struct picture *picture, const char *path, bool contents);
+
+/* Writes it as a snapshot; errors are the stream's. */
+void picture_write(const struct picture *picture, FILE *stream);
+
+void picture_release(struct picture *picture);
+
+/* The end of the last used block: behind it all is free. */
+uint64_t picture_extent(const struct picture *picture);
+
+#endif

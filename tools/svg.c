@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * svg.c - see svg.h.
+ */
+#include "svg.h"
+
+static void text_escape(FILE *stream, const char *text)
+{
+	for (; *text; text++) {
+		switch (*text) {
+		case '<': fputs("&lt;", stream); break;
+		case '>': fputs("&gt;", stream); break;
+		case '&': fputs("&amp;", stream); break;
+		case '"': fputs("&quot;", stream); break;
+		default:
+			/* Control characters are not allowed in XML at all. */
+			fputc((unsigned char)*text < ' ' ? '?' : *text, stream);
+		}
+	}
+}
+
+void svg_begin(FILE *stream, double width, double height, const char *title)
+{
+	fprintf(stream,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" "
+		"height=\"%g\" role=\"img\" font-family=\"sans-serif\">\n<title>", width, height,
+		width, height);
+	text_escape(stream, title);
+	fputs("</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n", stream);
+}
+
+void svg_end(FILE *stream)
+{
+	fputs("</svg>\n", stream);
+}
+
+void svg_rect(FILE *stream, double x, double y, double width, double height, const char *colour,
+	      double opacity)
+{
+	fprintf(stream, "<rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\" fill=\"%s\"", x, y, width,
+		height, colour);
+	if (opacity < 1)
+		fprintf(stream, " fill-opacity=\"%.2g\"", opacity);
+	fputs("/>\n", stream);
+}
+
+void svg_line(FILE *stream, double x1, double y1, double x2, double y2, const char *colour)
+{
+	fprintf(stream, "<path d=\"M%g %gL%g %g\" stroke=\"%s\" fill=\"none\"/>\n", x1, y1, x2, y2,
+		colour);
+}
+
+void svg_text(FILE *stream, double x, double y, enum anchor anchor, double size, const char *text)
+{
+	static const char *const anchors[] = {"start", "middle", "end"};
+
+	fprintf(stream, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" text-anchor=\"%s\" fill=\"#222222\">",
+		x, y, size, anchors[anchor]);
+	text_escape(stream, text);
+	fputs("</text>\n", stream);
+}
+
+void svg_path_begin(FILE *stream, const char *colour, double width)
+{
+	fprintf(stream, "<path stroke=\"%s\" stroke-width=\"%g\" fill=\"none\" "
+		"stroke-linejoin=\"round\" d=\"", colour, width);
+}
+
+void svg_point(FILE *stream, double x, double y, int first)
+{
+	fprintf(stream, "%c%.1f %.1f", first ? 'M' : 'L', x, y);
+}
+
+void svg_path_end(FILE *stream)
+{
+	fputs("\"/>\n", stream);
+}
