@@ -18,13 +18,11 @@
 
 #include "command.h"
 
-const char *child_library(const char *variable, const char *name)
+const char *child_library(const char *variable, const char *installed)
 {
-	static char path[1024];
 	const char *set = secure_getenv(variable);
+	const char *path = set && *set ? set : installed;
 
-	snprintf(path, sizeof(path), "%s%s%s", set && *set ? set : LIBDIR, set && *set ? "" : "/",
-		 set && *set ? "" : name);
 	if (access(path, R_OK)) {
 		warn("%s", path);
 		return NULL;

@@ -26,7 +26,7 @@ struct child_end {
  * The path of a library of ours: the variable's value when set, else the installed one. NULL after
  * a message when it is not there or cannot be preloaded.
  */
-const char *child_library(const char *variable, const char *name);
+const char *child_library(const char *variable, const char *installed);
 
 /* Runs a program to its end; a message tells when it could not be started. */
 void child_run(const struct child *child, char **argv, struct child_end *end);

@@ -247,7 +247,7 @@ static int run_main(int argc, char **argv)
 
 	if (status || helped)
 		return status;
-	library = child_library("BHEAP_MALLOC_LIBRARY", "libbheap-malloc.so");
+	library = child_library("BHEAP_MALLOC_LIBRARY", LIBDIR "/libbheap-malloc.so");
 	if (!library)
 		return STATUS_FAILED;
 	if (run.report && !output_open(&output, run.report))

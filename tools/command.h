@@ -21,7 +21,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_check, command_repair, command_run, command_show,
+extern const struct command command_check, command_repair, command_run, command_show, command_size,
 	command_snapshot;
 
 /* Prints the usage to standard output; STATUS_OK. */

@@ -25,14 +25,27 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_check.c \
 	%D%/cmd_run.c \
 	%D%/cmd_show.c \
+	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/plot.c %D%/plot.h \
+	%D%/progress.c %D%/progress.h \
+	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/sizing.c %D%/sizing.h \
+	bench/memory.c bench/memory.h \
+	bench/trace.c bench/trace.h \
 	%D%/svg.c %D%/svg.h
-%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -DLIBDIR='"$(libdir)"'
+%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
+	-DLIBDIR='"$(libdir)"' -DPKGLIBDIR='"$(pkglibdir)"'
 %C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)
+
+# The recorder of the benchmarks, which bheap preloads too.
+pkglib_LTLIBRARIES += %D%/bheap-record.la
+%C%_bheap_record_la_SOURCES = bench/record.c
+%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

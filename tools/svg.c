@@ -62,8 +62,11 @@ void svg_text(FILE *stream, double x, double y, enum anchor anchor, double size,
 
 void svg_path_begin(FILE *stream, const char *colour, double width)
 {
-	fprintf(stream, "<path stroke=\"%s\" stroke-width=\"%g\" fill=\"none\" "
-		"stroke-linejoin=\"round\" d=\"", colour, width);
+	if (width > 0)
+		fprintf(stream, "<path stroke=\"%s\" stroke-width=\"%g\" fill=\"none\" "
+			"stroke-linejoin=\"round\" d=\"", colour, width);
+	else
+		fprintf(stream, "<path fill=\"%s\" d=\"", colour);
 }
 
 void svg_point(FILE *stream, double x, double y, int first)

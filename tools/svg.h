@@ -18,7 +18,7 @@ void svg_rect(FILE *stream, double x, double y, double width, double height, con
 void svg_line(FILE *stream, double x1, double y1, double x2, double y2, const char *colour);
 void svg_text(FILE *stream, double x, double y, enum anchor anchor, double size, const char *text);
 
-/* A line through points, which follow as svg_point() calls. */
+/* A line through points, which follow as svg_point() calls; or, width 0, the area inside them. */
 void svg_path_begin(FILE *stream, const char *colour, double width);
 void svg_point(FILE *stream, double x, double y, int first);
 void svg_path_end(FILE *stream);

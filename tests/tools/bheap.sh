@@ -6,7 +6,9 @@
 bheap=$PWD/tools/bheap
 make_heap=$PWD/tests/tools/make-heap
 [ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
-BHEAP_MALLOC_LIBRARY=$preload; export BHEAP_MALLOC_LIBRARY
+BHEAP_MALLOC_LIBRARY=$preload
+BHEAP_RECORD_LIBRARY=$PWD/tools/.libs/bheap-record.so
+export BHEAP_MALLOC_LIBRARY BHEAP_RECORD_LIBRARY
 LC_ALL=C; export LC_ALL
 cd "$scratch" || exit 99
 
@@ -24,7 +26,7 @@ expect()
 # figure FILE NAME: a number out of JSON
 figure()
 {
-	sed -n "s/^ *\"$2\": *\([-0-9.e]*\),*\$/\1/p" "$1" | head -1
+	sed -n "s/^ *\"$2\": *\([-0-9.e]*\),*\$/\1/p" "$1" | head -n 1
 }
 
 # same_number WHAT ONE OTHER
@@ -38,7 +40,7 @@ expect 2 'Usage: bheap COMMAND' "$bheap"
 expect 0 'repair .*make a heap whole' "$bheap" --help
 expect 0 '^bheap [0-9]+\.[0-9]+\.[0-9]+$' "$bheap" --version
 expect 2 "'frob' is no command" "$bheap" frob
-for command in run show check repair snapshot; do
+for command in run size show check repair snapshot; do
 	expect 0 "^Usage: bheap $command " "$bheap" $command --help
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command --frob
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command
@@ -86,6 +88,62 @@ expect 134 'the budget is spent' "$bheap" run --abort --size=2M dd if=/dev/zero 
 # The processes that a program starts have lines of their own.
 expect 0 '^ +[0-9]+ +sort +[0-9.]+ [KM]iB' "$bheap" run sh -c 'sort /dev/null; exit 0'
 [ "$(ls "${TMPDIR:-/tmp}" | grep -c '^bheap-......$')" -eq 0 ] || fail "run: it left a folder behind"
+
+# ---- size ----
+# Eight blocks of 4096 bytes, every other one freed, and one that fits in no hole: it needs room at
+# the end: ten pages.
+awk 'BEGIN { for (i = 0; i < 8; i++) print "a", i, 4096
+	for (i = 0; i < 8; i += 2) print "f", i
+	print "a 0 8192"; print "r 1 100"; print "m 2 4096 16" }' >trace
+expect 0 '^trace: 15 operations; at the peak 32.0 KiB .32768 bytes. asked for in 8 blocks' \
+	"$bheap" size --trace=trace
+grep -Eq '^init_heap[(][)], bheap_create[(][)] +40960 +40.0 KiB +25.0 % +45056 ' out || {
+	cat out; fail "size: 10 pages are the answer"; }
+gzip -k trace
+expect 0 '' "$bheap" size --json --margin=100 --trace=trace.gz
+same_number "size: peak" "$(figure out peak_live)" 32768
+same_number "size: smallest" "$(figure out smallest)" 40960
+same_number "size: recommended" "$(figure out recommended)" 81920
+awk '/"private"/ { kind = 1 } /"guarded"/ { kind = 2 } /"in_buffer"/ { kind = 3 }
+	/"smallest"/ { gsub(/[^0-9]/, ""); size[kind] = $0 }
+	END { exit !(size[2] > size[1] && size[3] > size[1]) }' out ||
+	fail "size: guards and bookkeeping are for nothing"
+expect 0 '' "$bheap" size --plot=plot.svg --output=answer --trace=trace
+grep -q 'live bytes' plot.svg && grep -q '</svg>' plot.svg || fail "size: no plot"
+! command -v xmllint >/dev/null || xmllint --noout plot.svg || fail "size: the plot is no XML"
+grep -q recommended answer || fail "size: no answer in its file"
+
+# A program: what is recommended suffices, and half of what just suffices does not.
+expect 0 '' "$bheap" size --json --save=dd.trace.gz dd if=/dev/zero of=/dev/null bs=1M count=1
+smallest=$(sed -n 's/.*"smallest": *\([0-9]*\).*/\1/p' out | head -n 1)
+recommended=$(sed -n 's/.*"recommended": *\([0-9]*\).*/\1/p' out | head -n 1)
+[ "$smallest" -gt 1048576 ] || fail "size: dd needs $smallest"
+expect 0 'ended with status 0' "$bheap" run --size="$recommended" dd if=/dev/zero of=/dev/null bs=1M count=1
+expect 1 'ended with status 1' "$bheap" run --size="$((smallest / 2))" dd if=/dev/zero of=/dev/null bs=1M count=1
+expect 0 "smallest\":$smallest" "$bheap" size --json --trace=dd.trace.gz
+expect 0 'another process, dd' "$bheap" size sh -c 'dd if=/dev/zero of=/dev/null bs=1K count=1; exec sort trace'
+
+# What makes no sense.
+printf 'a 1 10\na 1 10\n' >twice
+printf 'a 1 10\nf 2\n' >unknown
+printf 'hello\n' >words
+printf 'a 1 99999999999999999999\n' >huge
+printf 'a 1 100000000000\n' >large
+: >empty
+for file in twice:2 unknown:2 words:1 huge:1 empty:1; do
+	expect 1 "^$file: " "$bheap" size --trace=${file%:*}
+done
+expect 1 'large: not even the largest heap suffices' "$bheap" size --trace=large
+expect 1 'no-such-trace: No such file' "$bheap" size --trace=no-such-trace
+expect 1 'no-such-program: No such file' "$bheap" size no-such-program
+expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
+expect 2 'not both' "$bheap" size --trace=trace sort
+expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
+expect 1 'no-such-dir/answer' "$bheap" size --output=no-such-dir/answer touch touched
+[ -e touched ] && fail "size: the program ran although the answer could not be written"
+echo before >answer
+expect 1 'words' "$bheap" size --output=answer --trace=words
+[ "$(cat answer)" = before ] || fail "size: no answer took the place of another"
 
 # ---- show, check, snapshot on heaps whose content is known ----
 "$make_heap" make heap 0 || exit 99

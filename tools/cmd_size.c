@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_size.c - "bheap size": how large a heap a program needs, from what it does in one run.
+ */
+#include <err.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "output.h"
+#include "plot.h"
+#include "progress.h"
+#include "recording.h"
+#include "size_text.h"
+#include "sizing.h"
+
+#define MARGIN_DEFAULT 10
+#define MARGIN_MAX 1000
+#define MOMENTS 800
+
+static const struct variant variants[] = {
+	{"private", "init_heap(), bheap_create()", 0, false},
+	{"guarded", "the same with BHEAP_GUARD", BHEAP_GUARD, false},
+	{"in_buffer", "bheap_create_in()", 0, true},
+};
+#define VARIANTS (sizeof(variants) / sizeof(*variants))
+
+struct answer {
+	size_t smallest, recommended;
+};
+
+struct size {
+	const char *trace_path; /* NULL: a program is run */
+	const char *plot, *output, *save;
+	unsigned margin;        /* per cent */
+	bool json;
+	char **argv;
+	struct trace trace;
+	struct answer answers[VARIANTS];
+};
+
+/* ---- finding the answers ---- */
+
+static bool answers_find(struct size *size)
+{
+	static const char *const tasks[VARIANTS] = {"smallest heap", "with guards", "in a buffer"};
+
+	for (unsigned index = 0; index < VARIANTS; index++) {
+		struct answer *answer = &size->answers[index];
+		size_t wish;
+
+		progress_begin(tasks[index]);
+		answer->smallest = sizing_smallest(&variants[index], &size->trace);
+		wish = answer->smallest + answer->smallest / 100 * size->margin;
+		answer->recommended = answer->smallest && wish <= BHEAP_SIZE_MAX
+					      ? sizing_confirm(&variants[index], &size->trace, wish)
+					      : answer->smallest;
+		if (!answer->smallest) {
+			progress_begin(NULL);
+			warnx("%s: not even the largest heap suffices", size->trace.name);
+			return false;
+		}
+	}
+	progress_begin(NULL);
+	return true;
+}
+
+static bool plot_write(const struct size *size)
+{
+	struct moment *moments = calloc(MOMENTS, sizeof(*moments));
+	size_t count = size->trace.op_count < MOMENTS ? size->trace.op_count : MOMENTS;
+	const struct answer *answer = &size->answers[0];
+	struct output output;
+
+	if (!moments || !output_open(&output, size->plot)) {
+		free(moments);
+		return false;
+	}
+	progress_begin("plot");
+	sizing_watch(&variants[0], &size->trace, answer->recommended, moments, count);
+	progress_begin(NULL);
+	plot_draw(output.stream, &size->trace, moments, count, answer->recommended, answer->smallest);
+	free(moments);
+	return output_keep(&output);
+}
+
+/* ---- telling them ---- */
+
+static double overhead(const struct size *size, const struct answer *answer)
+{
+	return 100.0 * ((double)answer->smallest / (double)size->trace.peak_size - 1);
+}
+
+static void answers_print(FILE *stream, const struct size *size)
+{
+	char peak[SIZE_TEXT_MAX], smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX];
+
+	fprintf(stream, "%s: %zu operations; at the peak %s (%zu bytes) asked for in %zu blocks at most\n\n",
+		size->trace.name, size->trace.op_count, size_print(peak, size->trace.peak_size),
+		size->trace.peak_size, size->trace.peak_blocks);
+	fprintf(stream, "%-28s %26s %10s   recommended (+%u %%)\n", "", "smallest that suffices",
+		"overhead", size->margin);
+	for (unsigned index = 0; index < VARIANTS; index++) {
+		const struct answer *answer = &size->answers[index];
+
+		fprintf(stream, "%-28s %13zu %12s %8.1f %%   %zu (%s)\n", variants[index].title,
+			answer->smallest, size_print(smallest, answer->smallest), overhead(size, answer),
+			answer->recommended, size_print(recommended, answer->recommended));
+	}
+	fputs("\nThis is what one run needs; another input, or threads that interleave otherwise, may\n"
+	      "need more: that is what the margin is for.\n", stream);
+}
+
+static void answers_json(FILE *stream, const struct size *size)
+{
+	struct json_object *object = json_object_new_object(), *heaps = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(size->trace.name));
+	json_object_object_add(object, "operations", json_object_new_uint64(size->trace.op_count));
+	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
+	json_object_object_add(object, "peak_blocks", json_object_new_uint64(size->trace.peak_blocks));
+	json_object_object_add(object, "margin", json_object_new_int((int)size->margin));
+	for (unsigned index = 0; index < VARIANTS; index++) {
+		const struct answer *answer = &size->answers[index];
+		struct json_object *heap = json_object_new_object();
+
+		json_object_object_add(heap, "smallest", json_object_new_uint64(answer->smallest));
+		json_object_object_add(heap, "recommended", json_object_new_uint64(answer->recommended));
+		json_object_object_add(heap, "overhead",
+				       json_object_new_double(overhead(size, answer) / 100));
+		json_object_object_add(heaps, variants[index].name, heap);
+	}
+	json_object_object_add(object, "heaps", heaps);
+	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
+	json_object_put(object);
+}
+
+/* ---- the whole ---- */
+
+static int size_answer(struct size *size, struct output *output)
+{
+	bool good = size->trace_path ? trace_load(&size->trace, size->trace_path) == 0
+				     : recording_make(&size->trace, size->argv);
+
+	if (!good)
+		return STATUS_FAILED;
+	if (!size->trace.peak_size) {
+		warnx("%s: no bytes were asked for", size->trace.name);
+		good = false;
+	}
+	if (size->save && !recording_save(&size->trace, size->save))
+		good = false;
+	if (good && answers_find(size)) {
+		(size->json ? answers_json : answers_print)(output->stream, size);
+		if (size->plot && !plot_write(size))
+			good = false;
+	} else {
+		good = false;
+	}
+	trace_release(&size->trace);
+	return good ? STATUS_OK : STATUS_FAILED;
+}
+
+static const struct option options[] = {
+	{"trace", required_argument, NULL, 't'},
+	{"plot", required_argument, NULL, 'p'},
+	{"margin", required_argument, NULL, 'm'},
+	{"output", required_argument, NULL, 'o'},
+	{"save", required_argument, NULL, 'S'},
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool margin_parse(struct size *size, const char *text)
+{
+	char *rest;
+	unsigned long margin = strtoul(text, &rest, 10);
+
+	if (*text < '0' || *text > '9' || *rest || margin > MARGIN_MAX) {
+		warnx("--margin: '%s' is no number of per cent from 0 to %u", text, MARGIN_MAX);
+		return false;
+	}
+	size->margin = (unsigned)margin;
+	return true;
+}
+
+static int options_read(struct size *size, int argc, char **argv, bool *helped)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+t:p:m:o:jh", options, NULL)) != -1) {
+		switch (option) {
+		case 't': size->trace_path = optarg; break;
+		case 'p': size->plot = optarg; break;
+		case 'o': size->output = optarg; break;
+		case 'S': size->save = optarg; break;
+		case 'j': size->json = true; break;
+		case 'm':
+			if (!margin_parse(size, optarg))
+				return STATUS_USAGE;
+			break;
+		case 'h': *helped = true; return command_help(&command_size);
+		default: return command_misused(&command_size);
+		}
+	}
+	size->argv = argv + optind;
+	if (!size->argv[0] == !size->trace_path) {
+		warnx(size->trace_path ? "size: a trace, or a program, not both"
+				       : "size: which program, or --trace=FILE?");
+		return command_misused(&command_size);
+	}
+	return STATUS_OK;
+}
+
+static int size_main(int argc, char **argv)
+{
+	struct size size = {.margin = MARGIN_DEFAULT};
+	struct output output;
+	bool helped = false;
+	int status = options_read(&size, argc, argv, &helped);
+
+	if (status || helped)
+		return status;
+	if (!output_open(&output, size.output ? size.output : "-"))
+		return STATUS_FAILED;
+	status = size_answer(&size, &output);
+	if (status)
+		output_drop(&output);
+	else if (!output_keep(&output))
+		status = STATUS_FAILED;
+	return status;
+}
+
+const struct command command_size = {
+	.name = "size",
+	.summary = "tell how large a heap a program needs",
+	.usage = "[OPTION]... PROGRAM [ARGUMENT]...\n"
+		 "  or:  bheap size [OPTION]... --trace=FILE\n"
+		 "Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many sizes.\n"
+		 "Where it starts other programs, the process that needs most memory is the one sized.\n\n"
+		 "  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
+		 "  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
+		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
+		 "  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
+		 "      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
+		 "  -j, --json         the answer is JSON\n"
+		 "  -h, --help         this text\n",
+	.run = size_main,
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recording.h - a program's traffic with malloc(), recorded while it runs.
+ */
+#ifndef TOOLS_RECORDING_H
+#define TOOLS_RECORDING_H
+
+#include <stdbool.h>
+
+#include "bench/trace.h"
+
+/*
+ * Runs a program, and every program that it executes, and loads the trace of the process that
+ * needed most memory. The others are told of on standard error. False after a message.
+ */
+bool recording_make(struct trace *trace, char **argv);
+
+/* Writes a trace to a file, compressed when its name ends in .gz. False after a message. */
+bool recording_save(const struct trace *trace, const char *path);
+
+#endif
