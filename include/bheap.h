@@ -99,7 +99,7 @@ enum bheap_flags {
 };
 
 /* Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
- * content stays. 0; or -1 with errno EINVAL for NULL and the default heap. */
+ * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a visitor. */
 BHEAP_API int bheap_destroy(bheap_t *heap);
 
 /*
@@ -228,7 +228,7 @@ typedef void bheap_fault_fn(const struct bheap_fault *fault, void *arg);
 /*
  * Sets what hears of faults of one heap in this process; heap NULL: of all heaps without a handler
  * of their own. handler NULL: the default again, one line to standard error. A program with
- * BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0.
+ * BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0; or -1 with errno EDEADLK.
  */
 BHEAP_API int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg);
 
@@ -248,7 +248,7 @@ BHEAP_API int bheap_close(bheap_t *heap);
  * at its start ("/name"), is a POSIX shared memory name; any other is a file. oflag: O_RDWR or
  * O_RDONLY, with O_CREAT, O_EXCL, O_TRUNC refused; size: bytes of the file, 0 to take what is there.
  * NULL with errno of open(2), EINVAL (arguments, size mismatch), EUCLEAN (damaged), EPROTO (not a
- * heap, or of another layout), ENOSPC, EBUSY. Of what is wrong with the file the fault handler hears.
+ * heap, or of another layout), ENOSPC. Of what is wrong with the file the fault handler hears.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__)
@@ -280,7 +280,10 @@ BHEAP_API void *bheap_root(const bheap_t *heap);
 BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
-/* Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or free. */
+/*
+ * Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or
+ * free. A slot that is 0: 0, nothing happens. -1 with errno EINVAL as bheap_free(), and for a slot elsewhere.
+ */
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);
 
 /* Frees the blocks of processes that are dead (BHEAP_OWNED); how many, or -1 with errno ENOTSUP. */

@@ -77,7 +77,7 @@ static void trailer_verify(struct bh_visit *visit, uint32_t block, uint32_t gran
 	if (heap->trailers &&
 	    !bh_trailer_is_intact(&heap->heap, heap->key, block, granules))
 		bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_heap_address(&heap->heap, block),
-			bh_bytes(granules - BH_TRAILER_GRANULES), NULL);
+			bh_usable(heap, block, granules), NULL);
 }
 
 void bh_give_back(struct bh_visit *visit, uint32_t block)

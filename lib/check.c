@@ -271,7 +271,7 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 	size_t size = 0;
 
 	if (kind == BHEAP_FAULT_OVERFLOW)
-		size = bh_bytes(bh_heap_granules(&heap->heap, block) - BH_TRAILER_GRANULES);
+		size = bh_usable(heap, block, bh_heap_granules(&heap->heap, block));
 	bh_fault_describe(fault, kind, heap, block ? bh_heap_address(&heap->heap, block) : NULL,
 			  size, good ? NULL : finding->detail);
 }

@@ -25,7 +25,8 @@ static int open_once(const char *path, int oflag, mode_t mode)
 {
 	if (is_shm_name(path))
 		return shm_open(path, oflag, mode);
-	return open(path, oflag | O_CLOEXEC, mode);
+	/* Not to wait for a writer, should it be a FIFO. */
+	return open(path, oflag | O_CLOEXEC | O_NONBLOCK, mode);
 }
 
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
@@ -110,6 +111,10 @@ off_t bh_file_size(int fd, bool *named)
 
 	if (fstat(fd, &status))
 		return -1;
+	if (!S_ISREG(status.st_mode)) {
+		errno = EPROTO;
+		return -1;
+	}
 	*named = status.st_nlink > 0;
 	return status.st_size;
 }

@@ -30,7 +30,7 @@ bool bh_file_is_alone(int fd);
 /* Attached from now on, among others. */
 int bh_file_stay(int fd);
 
-/* Its length, and whether it still has a name; -1 with errno. */
+/* Its length, and whether it still has a name; -1 with errno, EPROTO if it is no regular file. */
 off_t bh_file_size(int fd, bool *named);
 
 /* All of size bytes at the start, or false. */

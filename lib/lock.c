@@ -106,7 +106,7 @@ static enum bh_lock_result shared_acquire(struct bh_lock *lock)
 	return error ? lock_refused(error) : BH_LOCK_HELD;
 }
 
-static bool is_walking(const struct bh_lock *lock)
+bool bh_lock_is_walking(const struct bh_lock *lock)
 {
 	return BH_UNLIKELY(__atomic_load_n(&lock->walker, __ATOMIC_RELAXED) == pthread_self());
 }
@@ -126,7 +126,7 @@ static void own_renew_after_fork(struct bh_lock *lock)
 
 enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 {
-	if (is_walking(lock))
+	if (bh_lock_is_walking(lock))
 		return lock_refused(EDEADLK);
 	switch (lock->kind) {
 	case BH_LOCK_NONE:
@@ -141,7 +141,7 @@ enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 
 enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 {
-	if (lock->kind == BH_LOCK_PRIVATE && !is_walking(lock)) {
+	if (lock->kind == BH_LOCK_PRIVATE && !bh_lock_is_walking(lock)) {
 		own_renew_after_fork(lock);
 		if (__libc_single_threaded && !lock->torn)
 			return BH_LOCK_SKIPPED;

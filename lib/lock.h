@@ -51,6 +51,9 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock);
 /* The same, really held even by a process with one thread (unless the kind is none). */
 enum bh_lock_result bh_lock_hold(struct bh_lock *lock);
 
+/* Whether this thread is inside a visitor of the lock's heap. */
+bool bh_lock_is_walking(const struct bh_lock *lock);
+
 /* The holder is, or is no longer, inside a visitor: its own calls are refused with EDEADLK. */
 void bh_lock_walk(struct bh_lock *lock, bool walking);
 

@@ -87,6 +87,10 @@ int bh_end(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
 
+	if (bh_lock_is_walking(&heap->lock)) {
+		errno = EDEADLK;
+		return -1;
+	}
 	if (heap->shared)
 		return bh_shared_detach(heap);
 	if (heap->annotated)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "api.h"
 #include "check.h"
 #include "file.h"
 #include "shared.h"
@@ -253,6 +254,8 @@ static enum outcome opening_try(struct opening *opening)
 		return FAILED;
 	opening->alone = opening->writable && bh_file_is_alone(opening->fd);
 	file_size = bh_file_size(opening->fd, &named);
+	if (file_size < 0 && errno == EPROTO)
+		opening->why = "it is not a regular file";
 	if (file_size >= 0 && !named && opening->named)
 		return GONE;
 	if (file_size >= 0)
@@ -373,7 +376,7 @@ static bool is_shared(const bheap_t *heap)
 
 int bheap_close(bheap_t *heap)
 {
-	return is_shared(heap) ? bh_shared_detach(heap) : -1;
+	return is_shared(heap) ? bh_end(heap) : -1;
 }
 
 int bheap_unlink(const char *path)

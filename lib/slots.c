@@ -97,36 +97,38 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 }
 
 /* Once the slot is 0 the block is pending: nobody's, should this process die now. */
-static void slot_release(struct bh_visit *visit, uint64_t *slot, uint64_t offset, uint32_t block)
+static bool slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 {
+	const struct bh_heap *blocks = &visit->heap->heap;
+	const void *ptr = bh_heap_pointer(blocks, *slot);
+	uint32_t block = bh_heap_find(blocks, ptr);
+
+	if (!block) {
+		bh_note_bad_pointer(visit, ptr);
+		return false;
+	}
 	slot_intend(visit->heap, offset);
 	visit->heap->heap.control->pending = block;
 	bh_map_store(slot, 0);
 	bh_give_back(visit, block);
+	return true;
 }
 
 int bheap_free_from(bheap_t *heap, uint64_t *slot)
 {
 	struct bh_visit visit;
 	uint64_t offset;
-	uint32_t block = 0;
-	const void *ptr;
+	bool good = false;
 
 	if (!bh_enter_to_change(&visit, heap))
 		return -1;
 	offset = slot_offset(heap, slot);
-	if (offset) {
-		ptr = bh_heap_pointer(&heap->heap, *slot);
-		block = bh_heap_find(&heap->heap, ptr);
-		if (block)
-			slot_release(&visit, slot, offset, block);
-		else if (*slot)
-			bh_note_bad_pointer(&visit, ptr);
-	}
+	if (offset)
+		good = !*slot || slot_free(&visit, slot, offset);
 	bh_leave(&visit);
-	if (!block)
+	if (!good)
 		errno = EINVAL;
-	return block ? 0 : -1;
+	return good ? 0 : -1;
 }
 
 /* ---- owners ---- */

@@ -37,7 +37,8 @@ void bh_trailer_write(const struct bh_heap *heap, uint64_t key, uint32_t block, 
 {
 	struct trailer *trailer = trailer_of(heap, block, granules);
 	unsigned char *end = (unsigned char *)trailer;
-	unsigned char *slack = (unsigned char *)bh_heap_address(heap, block) + size;
+	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
+	volatile unsigned char *slack = (unsigned char *)bh_heap_address(heap, block) + size;
 
 	trailer->owner = owner;
 	trailer->slack_size = (uint32_t)(end - slack);
