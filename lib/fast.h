@@ -14,7 +14,7 @@ static inline void bh_fast_count(struct bh_control *control, uint32_t granules)
 	uint32_t used = control->used + granules;
 
 	control->used = used;
-	if (control->peak < used)
+	if (BH_UNLIKELY(control->peak < used))
 		control->peak = used;
 	control->allocations++;
 }
@@ -24,10 +24,18 @@ BH_UNCHECKED
 static inline uint32_t bh_fast_pop(struct bh_heap *heap, uint32_t bin)
 {
 	struct bh_bins *bins = &heap->bins;
-	uint32_t block = bins->heads[bin];
+	uint32_t block = bins->heads[bin], next = bh_node(bins, block)->links.next;
 
-	if (BH_UNLIKELY(!bh_bin_unlink(bins, block, bin)))
-		return 0;
+	if (next) {
+		struct bh_node *after = bh_node(bins, next);
+
+		if (BH_UNLIKELY(next > bins->span) || BH_UNLIKELY(after->links.previous != block))
+			return 0;
+		after->links.previous = 0;
+	} else {
+		heap->control->bits.words[0] &= ~((uint64_t)1 << bin);
+	}
+	bins->heads[bin] = next;
 	bh_map_set_used(&heap->map, block);
 	bh_fast_count(heap->control, bin);
 	return block;
@@ -63,18 +71,18 @@ static inline uint32_t bh_fast_from_top(struct bh_heap *heap, uint32_t granules)
 /* From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0. */
 static inline uint32_t bh_fast_allocate(struct bh_heap *heap, size_t count)
 {
-	const struct bh_bin_bits *bits = heap->bins.bits;
+	const struct bh_control *control = heap->control;
 	uint32_t granules = (uint32_t)count;
 	uint64_t larger;
 
 	if (BH_UNLIKELY(count >= heap->bins.exact_limit))
 		return 0;
-	larger = bits->words[0] >> granules;
+	larger = control->bits.words[0] >> granules;
 	if (larger & 1)
 		return bh_fast_pop(heap, granules);
-	if (BH_LIKELY(granules <= heap->control->victim_granules))
+	if (BH_LIKELY(granules <= control->victim_granules))
 		return bh_fast_carve(heap, granules);
-	return larger | bits->summary ? 0 : bh_fast_from_top(heap, granules);
+	return larger | control->bits.summary ? 0 : bh_fast_from_top(heap, granules);
 }
 
 /* Frees a block and merges it with its free neighbours. */
