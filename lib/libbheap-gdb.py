@@ -15,7 +15,6 @@ file, which the kernel puts into core files only with bit 3 of /proc/PID/coredum
 import struct
 
 import gdb
-import gdb.types
 
 GRANULE_SHIFT = 4  # granule.h
 CHUNK = 4096  # map words read at once: 64 KiB, for 4 MiB of heap
@@ -222,7 +221,8 @@ def check_summary(heap):
         bits = set()
         next_filled = set()
         for index in range(0, below, CHUNK):
-            for word, value in enumerate(read_words(address + 8 * index, min(CHUNK, below - index))):
+            words = read_words(address + 8 * index, min(CHUNK, below - index))
+            for word, value in enumerate(words):
                 if value:
                     next_filled.add(index + word)
                 while value:
@@ -278,17 +278,10 @@ def bin_of(bins, granules):
     return (scale << shift) + (granules >> scale)
 
 
-def bin_head(heap, bins, number):
-    """What ends a bin and what is first in it: the same when it is empty."""
-    if gdb.types.has_field(bins.type, "heads"):
-        return 0, int(bins["heads"][number])
-    return number, struct.unpack(byte_order() + "I", read(heap.address(number), 4))[0]
-
-
-def bin_walk(heap, number, head, left):
+def bin_walk(heap, number, first, left):
     """Follows a bin, taking each block off those left. Where it leads astray, or None."""
-    previous, granule = head
-    while granule != head[0]:
+    previous, granule = 0, first
+    while granule:
         granules = left.pop(granule, None)
         if not granules or bin_of(heap.view["bins"], granules) != number:
             return previous
@@ -310,15 +303,15 @@ def check_bins(heap):
     }
     broken = False
     for number in range(int(bins["count"])):
-        head = bin_head(heap, bins, number)
+        first = int(bins["heads"][number])
         marked = int(bins["bits"]["words"][number >> 6]) >> (number & 63) & 1
-        if marked != (head[0] != head[1]):
+        if marked != bool(first):
             yield "the index is damaged: bin %d is marked wrong" % number
-        astray = bin_walk(heap, number, head, left)
-        if astray == head[0]:
-            yield "the index is damaged: the head of bin %d leads astray" % number
-        elif astray is not None:
+        astray = bin_walk(heap, number, first, left)
+        if astray:
             yield "%#x: a free block was written to: its links lead astray" % heap.address(astray)
+        elif astray == 0:
+            yield "the index is damaged: the head of bin %d leads astray" % number
         broken = broken or astray is not None
     for granule in () if broken else left:
         yield "the index is damaged: the free block at %#x is in no bin" % heap.address(granule)

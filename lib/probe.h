@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * probe.h - static probes (USDT, provider bheap) for bpftrace, SystemTap, perf and gdb: a nop each
- * when nobody listens, and nothing at all where <sys/sdt.h> is absent. A heap is told by its handle.
- * A block resized where it is makes no probe; one that moves is an alloc and a free.
+ * when nobody listens, and nothing at all where <sys/sdt.h> is absent. A heap is known by its
+ * handle. A block resized where it is makes no probe; one that moves is an alloc and a free.
  *
  *	bpftrace -e 'usdt:/usr/lib/x86_64-linux-gnu/libbheap.so.0:bheap:alloc
  *		{ @sizes[arg0] = hist(arg2); }' -p PID
