@@ -139,8 +139,10 @@ void *bh_alloc(bheap_t *heap, size_t size)
 		if (BH_UNLIKELY(!block))
 			block = bh_heap_allocate(&heap->heap, granules);
 		if (BH_LIKELY(block)) {
-			bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-			return bh_heap_address(&heap->heap, block);
+			void *address = bh_heap_address(&heap->heap, block);
+
+			bh_probe_alloc(heap, address, size);
+			return address;
 		}
 	}
 	return alloc_through_door(heap, BH_GRANULE, size);
