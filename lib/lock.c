@@ -10,7 +10,6 @@
 
 unsigned bh_lock_generation;
 
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t renew_lock = PTHREAD_MUTEX_INITIALIZER;
 static int fork_error;
 
@@ -20,7 +19,8 @@ static void fork_child(void)
 	bh_lock_generation++;
 }
 
-static void fork_watch(void)
+/* When the library is loaded: pthread_once() would make a system call in bheap_create_in(). */
+__attribute__((constructor)) static void fork_watch(void)
 {
 	fork_error = pthread_atfork(NULL, NULL, fork_child);
 }
@@ -62,7 +62,6 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
 	if (kind == BH_LOCK_PRIVATE) {
-		pthread_once(&fork_once, fork_watch);
 		error = fork_error ? fork_error : own_init(&lock->own);
 		lock->generation = bh_lock_generation;
 	}
