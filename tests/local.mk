@@ -20,7 +20,9 @@ check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
 
 unit_tests = \
+	%D%/test_api \
 	%D%/test_bins \
+	%D%/test_check \
 	%D%/test_classic \
 	%D%/test_fault \
 	%D%/test_file \
@@ -28,15 +30,23 @@ unit_tests = \
 	%D%/test_heap \
 	%D%/test_layout \
 	%D%/test_lock \
+	%D%/test_make \
 	%D%/test_map \
 	%D%/test_random \
 	%D%/test_region \
-	%D%/test_trailer
+	%D%/test_show \
+	%D%/test_stats \
+	%D%/test_trailer \
+	%D%/test_walk
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
+%C%_test_api_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_api_LDADD = $(UNIT_LIBS)
 %C%_test_bins_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_bins_LDADD = $(UNIT_LIBS)
+%C%_test_check_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_check_LDADD = $(UNIT_LIBS)
 %C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_classic_LDADD = $(UNIT_LIBS)
 %C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -51,12 +61,20 @@ TESTS += $(unit_tests)
 %C%_test_layout_LDADD = $(UNIT_LIBS)
 %C%_test_lock_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_lock_LDADD = $(UNIT_LIBS)
+%C%_test_make_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_make_LDADD = $(UNIT_LIBS)
 %C%_test_map_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_map_LDADD = $(UNIT_LIBS)
 %C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_random_LDADD = $(UNIT_LIBS)
 %C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_region_LDADD = $(UNIT_LIBS)
+%C%_test_show_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_show_LDADD = $(UNIT_LIBS)
+%C%_test_stats_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_stats_LDADD = $(UNIT_LIBS)
 %C%_test_trailer_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_trailer_LDADD = $(UNIT_LIBS)
+%C%_test_walk_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_walk_LDADD = $(UNIT_LIBS)
 endif

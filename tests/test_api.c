@@ -1,0 +1,730 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_api.c - the block functions as their contract has them, on each kind of heap: those that work
+ * without a lock, with one, and with trailers.
+ */
+#include "support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const unsigned kinds[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED,
+				 BHEAP_REALTIME};
+#define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
+
+static bheap_t *heap;
+static size_t size;
+static struct faults faults;
+
+static void setup(void)
+{
+	faults_expect(&faults);
+	size = 4 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void heap_make(int kind)
+{
+	heap = bheap_create(size, kinds[kind]);
+	ck_assert_ptr_nonnull(heap);
+}
+
+static void teardown(void)
+{
+	if (!heap)
+		return;
+	heap_empty(heap);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+
+static bool is_guarded(int kind)
+{
+	return kinds[kind] & BHEAP_GUARD;
+}
+
+/* What takes all of the heap in one block. */
+static size_t size_of_all(int kind)
+{
+	return is_guarded(kind) ? size - 16 : size;
+}
+
+/* ---- alloc ---- */
+
+START_TEST(alloc_to_the_last_byte)
+{
+	char *block;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, size_of_all(_i));
+	ck_assert_ptr_nonnull(block);
+	memset(block, 1, size_of_all(_i));
+	ck_assert_ptr_null(bheap_alloc(heap, 1));
+	ck_assert_errno(ENOMEM);
+	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_ptr_null(bheap_alloc(heap, size_of_all(_i) + 1));
+	ck_assert_errno(ENOMEM);
+}
+END_TEST
+
+START_TEST(alloc_of_nothing_is_a_block)
+{
+	volatile size_t nothing = 0; /* or the compiler takes it that no byte may be used */
+	char *first, *second;
+
+	heap_make(_i);
+	first = bheap_alloc(heap, nothing);
+	second = bheap_alloc(heap, nothing);
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_nonnull(second);
+	ck_assert_ptr_ne(first, second);
+	ck_assert_uint_eq(bheap_usable_size(heap, first), 16);
+	memset(first, 1, 16);
+	ck_assert_int_eq(bheap_free(heap, first), 0);
+	ck_assert_int_eq(bheap_free(heap, second), 0);
+}
+END_TEST
+
+START_TEST(sizes_that_no_heap_has)
+{
+	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX / 2 + 1,
+				       (size_t)1 << 36, ((size_t)1 << 36) + 1, (size_t)UINT32_MAX << 4};
+	char *block;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 16);
+	for (unsigned index = 0; index < 7; index++) {
+		volatile size_t wanted = sizes[index];
+
+		errno = 0;
+		ck_assert_ptr_null(bheap_alloc(heap, wanted));
+		ck_assert_errno(ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(bheap_calloc(heap, 1, wanted));
+		ck_assert_errno(ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(bheap_aligned_alloc(heap, 4096, wanted));
+		ck_assert_errno(ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(bheap_realloc(heap, block, wanted));
+		ck_assert_errno(ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(bheap_realloc(heap, NULL, wanted));
+		ck_assert_errno(ENOMEM);
+	}
+	ck_assert(bheap_owns(heap, block));
+}
+END_TEST
+
+START_TEST(no_heap)
+{
+	char *block = (char *)&faults;
+	volatile size_t count = (size_t)1 << 62;
+
+	errno = 0;
+	ck_assert_ptr_null(bheap_alloc(NULL, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_calloc(NULL, 1, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_calloc(NULL, count, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_aligned_alloc(NULL, 64, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(NULL, block, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(NULL, NULL, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_int_eq(bheap_free(NULL, block), -1);
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_int_eq(bheap_free(NULL, NULL), -1);
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_uint_eq(bheap_usable_size(NULL, block), 0);
+	ck_assert_errno(EINVAL);
+	ck_assert(!bheap_owns(NULL, block));
+	ck_assert_uint_eq(bheap_trim(NULL), 0);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* ---- calloc ---- */
+
+START_TEST(calloc_is_zero)
+{
+	unsigned char *block;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, size_of_all(_i));
+	memset(block, 0xff, size_of_all(_i));
+	bheap_free(heap, block);
+	block = bheap_calloc(heap, 25, 41);
+	ck_assert_ptr_nonnull(block);
+	for (int index = 0; index < 25 * 41; index++)
+		require(block[index] == 0);
+	ck_assert_uint_ge(bheap_usable_size(heap, block), 25 * 41);
+	ck_assert_ptr_nonnull(bheap_calloc(heap, 0, 10));
+	ck_assert_ptr_nonnull(bheap_calloc(heap, 10, 0));
+}
+END_TEST
+
+START_TEST(calloc_that_overflows)
+{
+	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {(size_t)1 << 32, (size_t)1 << 32},
+					  {SIZE_MAX / 16 + 1, 16}, {SIZE_MAX, SIZE_MAX}};
+
+	heap_make(_i);
+	for (int index = 0; index < 5; index++) {
+		volatile size_t count = pairs[index][0], each = pairs[index][1];
+
+		errno = 0;
+		ck_assert_ptr_null(bheap_calloc(heap, count, each));
+		ck_assert_errno(ENOMEM);
+	}
+}
+END_TEST
+
+/* ---- aligned ---- */
+
+START_TEST(aligned_to_each_power_of_two)
+{
+	heap_make(_i);
+	for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
+		char *block = bheap_aligned_alloc(heap, alignment, 100);
+
+		ck_assert_ptr_nonnull(block);
+		ck_assert_uint_eq((uintptr_t)block % alignment, 0);
+		ck_assert_uint_eq((uintptr_t)block % 16, 0);
+		memset(block, 1, 100);
+		ck_assert(bheap_owns(heap, block));
+		if (alignment % 3 == 1) /* every other: the next finds holes */
+			ck_assert_int_eq(bheap_free(heap, block), 0);
+	}
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
+START_TEST(alignments_that_are_none)
+{
+	static const size_t alignments[] = {0, 3, 5, 24, 48, 100, SIZE_MAX, ((size_t)1 << 63) + 1};
+
+	heap_make(_i);
+	for (int index = 0; index < 8; index++) {
+		errno = 0;
+		ck_assert_ptr_null(bheap_aligned_alloc(heap, alignments[index], 16));
+		ck_assert_errno(EINVAL);
+	}
+	errno = 0;
+	ck_assert_ptr_null(bheap_aligned_alloc(heap, (size_t)1 << 63, 16));
+	ck_assert_errno(ENOMEM);
+}
+END_TEST
+
+/* A heap smaller than the alignment, around an address that has it. */
+START_TEST(alignment_may_exceed_the_heap)
+{
+	static _Alignas(8192) char buffer[2 * 8192];
+	bheap_t *small = bheap_create_in(buffer + 8192 - 900, 1024, 0);
+	void *block;
+
+	ck_assert_ptr_nonnull(small);
+	block = bheap_aligned_alloc(small, 8192, 64);
+	/* As numbers: the compiler knows that a new block is no part of what it has seen before. */
+	ck_assert_uint_eq((uintptr_t)block, (uintptr_t)buffer + 8192);
+	ck_assert_ptr_null(bheap_aligned_alloc(small, 8192, 16));
+	ck_assert_errno(ENOMEM);
+	ck_assert_int_eq(bheap_free(small, block), 0);
+	ck_assert_int_eq(bheap_check(small, NULL), 0);
+	bheap_destroy(small);
+}
+END_TEST
+
+START_TEST(freed_aligned_blocks_merge)
+{
+	char *blocks[8];
+
+	heap_make(_i);
+	for (int index = 0; index < 8; index++)
+		blocks[index] = bheap_aligned_alloc(heap, 256, 40);
+	for (int index = 0; index < 8; index++)
+		ck_assert_int_eq(bheap_free(heap, blocks[index * 3 % 8]), 0);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, size_of_all(_i)));
+}
+END_TEST
+
+/* ---- realloc ---- */
+
+START_TEST(realloc_of_null_allocates)
+{
+	char *block;
+
+	heap_make(_i);
+	block = bheap_realloc(heap, NULL, 100);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_uint_ge(bheap_usable_size(heap, block), 100);
+	ck_assert_ptr_nonnull(bheap_realloc(heap, NULL, 0));
+}
+END_TEST
+
+START_TEST(realloc_to_nothing_keeps_a_granule)
+{
+	char *block;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 1000);
+	memset(block, 7, 1000);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 0), block);
+	ck_assert(bheap_owns(heap, block));
+	ck_assert_uint_eq(bheap_usable_size(heap, block), 16);
+	ck_assert_int_eq(block[0], 7);
+}
+END_TEST
+
+START_TEST(realloc_in_place)
+{
+	char *block, *next;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 64);
+	pattern_fill(block, 64, 1);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 64), block);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 2000), block);
+	ck_assert(pattern_holds(block, 64, 1));
+	pattern_fill(block, 2000, 2);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 500), block);
+	next = bheap_alloc(heap, 16);
+	bheap_free(heap, next);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, size_of_all(_i)), block);
+	ck_assert(pattern_holds(block, 500, 2));
+	ck_assert_ptr_null(bheap_realloc(heap, block, size_of_all(_i) + 1));
+	ck_assert_errno(ENOMEM);
+	ck_assert(pattern_holds(block, 500, 2));
+}
+END_TEST
+
+START_TEST(realloc_moves_when_it_must)
+{
+	char *block, *next, *moved;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 100);
+	next = bheap_alloc(heap, 100);
+	pattern_fill(block, 100, 1);
+	pattern_fill(next, 100, 2);
+	moved = bheap_realloc(heap, block, 1000);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert_ptr_ne(moved, block);
+	ck_assert(pattern_holds(moved, 100, 1));
+	ck_assert(pattern_holds(next, 100, 2));
+	ck_assert(!bheap_owns(heap, block));
+	ck_assert_uint_ge(bheap_usable_size(heap, moved), 1000);
+}
+END_TEST
+
+/* Room for it exists only together with the free block in front. */
+START_TEST(realloc_slides_down_when_all_else_fails)
+{
+	struct bheap_stats stats;
+	char *front, *block, *behind;
+	size_t part = size / 4 - 16;
+
+	heap_make(_i);
+	front = bheap_alloc(heap, part);
+	block = bheap_alloc(heap, 2 * part);
+	behind = bheap_alloc(heap, part);
+	pattern_fill(block, 2 * part, 3);
+	pattern_fill(behind, part, 4);
+	bheap_free(heap, front);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 2 * part + 500), front);
+	ck_assert(pattern_holds(front, 2 * part, 3));
+	ck_assert(pattern_holds(behind, part, 4));
+	ck_assert(!bheap_owns(heap, block));
+	bheap_stats(heap, &stats);
+	ck_assert_uint_eq(stats.failures, 0);
+	ck_assert_uint_eq(stats.live_blocks, 2);
+	ck_assert_uint_eq(stats.allocations - stats.frees, 2);
+}
+END_TEST
+
+START_TEST(realloc_that_fails_changes_nothing)
+{
+	struct bheap_stats before, after;
+	char *block, *next;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, size / 2);
+	next = bheap_alloc(heap, size / 4);
+	pattern_fill(block, size / 2, 1);
+	bheap_stats(heap, &before);
+	ck_assert_ptr_null(bheap_realloc(heap, block, size));
+	ck_assert_errno(ENOMEM);
+	bheap_stats(heap, &after);
+	ck_assert(bheap_owns(heap, block) && bheap_owns(heap, next));
+	ck_assert(pattern_holds(block, size / 2, 1));
+	ck_assert_uint_eq(bheap_usable_size(heap, block), size / 2);
+	ck_assert_uint_eq(after.failures, before.failures + 1);
+	before.failures = after.failures;
+	ck_assert_mem_eq(&before, &after, sizeof(before));
+}
+END_TEST
+
+/* ---- questions ---- */
+
+START_TEST(usable_sizes)
+{
+	heap_make(_i);
+	for (size_t wanted = 1; wanted < 200; wanted++) {
+		char *block = bheap_alloc(heap, wanted);
+		size_t usable = bheap_usable_size(heap, block);
+
+		ck_assert_uint_eq(usable, is_guarded(_i) ? wanted : (wanted + 15) / 16 * 16);
+		memset(block, 1, usable);
+		ck_assert_int_eq(bheap_free(heap, block), 0);
+	}
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+START_TEST(owns_the_start_of_live_blocks_alone)
+{
+	char *block;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 100);
+	ck_assert(bheap_owns(heap, block));
+	for (int offset = -40; offset < 200; offset++)
+		ck_assert_int_eq(bheap_owns(heap, block + offset), offset == 0);
+	ck_assert(!bheap_owns(heap, NULL));
+	ck_assert(!bheap_owns(heap, &block));
+	ck_assert(!bheap_owns(heap, heap));
+	bheap_free(heap, block);
+	ck_assert(!bheap_owns(heap, block));
+	errno = 0;
+	ck_assert_uint_eq(bheap_usable_size(heap, block), 0);
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* ---- wrong pointers ---- */
+
+static void refused(void *ptr, enum bheap_fault_kind kind, size_t block_size, const char *what)
+{
+	char text[160], sized[64] = "";
+	unsigned before = faults.count;
+
+	if (block_size)
+		snprintf(sized, sizeof(sized), " (%zu bytes)", block_size);
+	snprintf(text, sizeof(text), "bheap: 0x%jx%s: %s", (uintmax_t)(uintptr_t)ptr, sized, what);
+	errno = 0;
+	ck_assert_int_eq(bheap_free(heap, ptr), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, before + 1);
+	ck_assert_str_eq(faults.last.text, text);
+	ck_assert_int_eq(faults.last.kind, kind);
+	ck_assert_ptr_eq(faults.last.heap, heap);
+	ck_assert_ptr_eq(faults.last.address, ptr);
+	ck_assert_uint_eq(faults.last.size, block_size);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, ptr, 10));
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, before + 2);
+	ck_assert_str_eq(faults.last.text, text);
+}
+
+START_TEST(wrong_pointers_are_told_apart)
+{
+	static const char elsewhere[] = "not the start of a live block: outside the heap";
+	static const char inside[] = "not the start of a live block: inside a live block of that size";
+	static const char is_free[] = "the block is free already";
+	size_t trailer = is_guarded(_i) ? 16 : 0;
+	struct bheap_stats stats;
+	char *block, *second, *third;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 100);
+	second = bheap_alloc(heap, 200);
+	third = bheap_alloc(heap, 16);
+	bheap_free(heap, second);
+	refused(&block, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused(heap, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused((void *)1, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused((void *)UINTPTR_MAX, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused(block - 16, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused(block + size, BHEAP_FAULT_NOT_A_BLOCK, 0, elsewhere);
+	refused(block + 1, BHEAP_FAULT_NOT_A_BLOCK, 112 + trailer, inside);
+	refused(block + 16, BHEAP_FAULT_NOT_A_BLOCK, 112 + trailer, inside);
+	refused(block + 111, BHEAP_FAULT_NOT_A_BLOCK, 112 + trailer, inside);
+	refused(second, BHEAP_FAULT_DOUBLE_FREE, 208 + trailer, is_free);
+	refused(second + 33, BHEAP_FAULT_DOUBLE_FREE, 208 + trailer, is_free);
+	bheap_free(heap, block);
+	refused(second, BHEAP_FAULT_DOUBLE_FREE, 320 + 2 * trailer, is_free);
+	bheap_stats(heap, &stats);
+	ck_assert_uint_eq(stats.faults, faults.count);
+	ck_assert_uint_eq(stats.live_blocks, 1);
+	ck_assert(bheap_owns(heap, third));
+}
+END_TEST
+
+START_TEST(another_heaps_block_is_refused)
+{
+	bheap_t *other = bheap_create(4096, 0);
+	void *block = bheap_alloc(other, 100);
+
+	heap_make(_i);
+	refused(block, BHEAP_FAULT_NOT_A_BLOCK, 0, "not the start of a live block: outside the heap");
+	ck_assert_int_eq(bheap_free(other, block), 0);
+	bheap_destroy(other);
+}
+END_TEST
+
+START_TEST(free_of_null_is_nothing)
+{
+	heap_make(_i);
+	errno = ENOTTY;
+	ck_assert_int_eq(bheap_free(heap, NULL), 0);
+	ck_assert_errno(ENOTTY);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* ---- damage ---- */
+
+/* Free blocks of one size between used ones; all their first bytes are written over. */
+START_TEST(damage_is_healed_once)
+{
+	static const unsigned char damage[16] = "use after free!";
+	struct bheap_stats stats;
+	char *blocks[20];
+
+	heap_make(_i);
+	for (int index = 0; index < 20; index++)
+		blocks[index] = bheap_alloc(heap, 40);
+	for (int index = 0; index < 20; index += 2)
+		bheap_free(heap, blocks[index]);
+	for (int index = 0; index < 20; index += 2)
+		memory_scribble(blocks[index], damage, sizeof(damage));
+	for (int index = 0; index < 10; index++)
+		ck_assert_ptr_nonnull(bheap_alloc(heap, 40));
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
+	ck_assert_uint_eq(faults.last.size, is_guarded(_i) ? 64 : 48);
+	ck_assert_ptr_nonnull(strstr(faults.last.text, "a free block was written to; rebuilt, nothing is lost"));
+	bheap_stats(heap, &stats);
+	ck_assert_uint_eq(stats.rebuilds, 1);
+	ck_assert_uint_eq(stats.live_blocks, 20);
+	for (int index = 1; index < 20; index += 2)
+		ck_assert_int_eq(bheap_free(heap, blocks[index]), 0);
+}
+END_TEST
+
+/* Every operation that meets the damage first gets its work done all the same. */
+START_TEST(damage_is_met_by_each_operation)
+{
+	static const unsigned char damage[16] = "use after free!";
+	char *blocks[8], *aligned;
+
+	for (int operation = 0; operation < 5; operation++) {
+		heap_make(_i);
+		for (int index = 0; index < 8; index++)
+			blocks[index] = bheap_alloc(heap, 1500);
+		bheap_free(heap, blocks[1]);
+		bheap_free(heap, blocks[3]);
+		bheap_free(heap, blocks[5]);
+		memory_scribble(blocks[3], damage, sizeof(damage));
+		switch (operation) {
+		case 0:
+			ck_assert_int_eq(bheap_free(heap, blocks[2]), 0);
+			break;
+		case 1:
+			ck_assert_int_eq(bheap_free(heap, blocks[4]), 0);
+			break;
+		case 2:
+			ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 2500), blocks[2]);
+			break;
+		case 3:
+			ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 500), blocks[2]);
+			break;
+		default:
+			aligned = bheap_aligned_alloc(heap, 64, 1300);
+			ck_assert_ptr_nonnull(aligned);
+			while (faults.count < 5 && (aligned = bheap_aligned_alloc(heap, 64, 1300)))
+				ck_assert_uint_eq((uintptr_t)aligned % 64, 0);
+		}
+		ck_assert_uint_eq(faults.count, (unsigned)operation + 1);
+		ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
+		/* The block whose links were found wrong: that one, or its neighbour in the list. */
+		ck_assert(faults.last.address == blocks[3] || faults.last.address == blocks[5]);
+		ck_assert_int_eq(bheap_check(heap, NULL), 0);
+		teardown();
+	}
+	heap = NULL;
+}
+END_TEST
+
+/* ---- guards ---- */
+
+static void overflow(char *block, size_t at, size_t bytes)
+{
+	static const char text[64] = "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!";
+
+	memory_scribble(block + at, text, bytes);
+}
+
+/* Sizes of an overflow that starts right behind 100 bytes. */
+static const size_t overflows[] = {1, 8, 12, 13, 16, 28};
+
+START_TEST(an_overflow_is_reported_at_free)
+{
+	char *block, *next;
+
+	heap_make(2 + _i / 6);
+	block = bheap_alloc(heap, 100);
+	next = bheap_alloc(heap, 100);
+	overflow(block, 100, overflows[_i % 6]);
+	ck_assert_int_eq(bheap_free(heap, next), 0);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert_ptr_eq(faults.last.address, block);
+	ck_assert_uint_eq(faults.last.size, 112);
+	ck_assert(!bheap_owns(heap, block));
+}
+END_TEST
+
+START_TEST(an_overflow_is_reported_at_realloc)
+{
+	static const size_t sizes[] = {10, 100, 200, 2000};
+	char *block, *moved, *behind = NULL;
+
+	heap_make(2);
+	block = bheap_alloc(heap, 100);
+	if (_i % 2)
+		behind = bheap_alloc(heap, 16);
+	pattern_fill(block, 100, 5);
+	overflow(block, 100, 20);
+	moved = bheap_realloc(heap, block, sizes[_i / 2]);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert(pattern_holds(moved, sizes[_i / 2] < 100 ? sizes[_i / 2] : 100, 5));
+	ck_assert_uint_ge(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert_ptr_eq(faults.last.address, block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_free(heap, behind), 0);
+}
+END_TEST
+
+/* ---- abort ---- */
+
+static int free_twice(void *arg)
+{
+	bheap_set_fault_handler(NULL, NULL, NULL);
+	bheap_free(heap, arg);
+	bheap_free(heap, arg);
+	return 0;
+}
+
+START_TEST(abort_flag)
+{
+	struct child child;
+	void *block;
+
+	heap = bheap_create(4096, BHEAP_ABORT);
+	block = bheap_alloc(heap, 10);
+	child_run(&child, free_twice, block);
+	child_assert_killed(&child, SIGABRT);
+	ck_assert_ptr_nonnull(strstr(child.err, "the block is free already\n"));
+}
+END_TEST
+
+/* ---- handlers ---- */
+
+static void handler_that_uses_the_heap(const struct bheap_fault *fault, void *arg)
+{
+	void **block = arg;
+
+	ck_assert_int_eq(bheap_check(fault->heap, NULL), 0);
+	*block = bheap_alloc((bheap_t *)(uintptr_t)fault->heap, 50);
+}
+
+START_TEST(a_handler_may_use_the_heap)
+{
+	void *block = NULL;
+
+	heap_make(_i);
+	ck_assert_int_eq(bheap_set_fault_handler(heap, handler_that_uses_the_heap, &block), 0);
+	ck_assert_int_eq(bheap_free(heap, &block), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_nonnull(block);
+	ck_assert(bheap_owns(heap, block));
+	ck_assert_uint_eq(faults.count, 0);
+	bheap_set_fault_handler(heap, NULL, NULL);
+	bheap_free(heap, &block);
+	ck_assert_uint_eq(faults.count, 1);
+}
+END_TEST
+
+/* ---- the library ---- */
+
+START_TEST(version)
+{
+	ck_assert_str_eq(bheap_version(), BHEAP_VERSION_STRING);
+	ck_assert_int_eq(BHEAP_VERSION_NUMBER, BHEAP_VERSION_MAJOR * 10000 +
+						       BHEAP_VERSION_MINOR * 100 + BHEAP_VERSION_PATCH);
+}
+END_TEST
+
+static void block_tests_add(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, alloc_to_the_last_byte, 0, KINDS);
+	tcase_add_loop_test(tcase, alloc_of_nothing_is_a_block, 0, KINDS);
+	tcase_add_loop_test(tcase, sizes_that_no_heap_has, 0, KINDS);
+	tcase_add_test(tcase, no_heap);
+	tcase_add_loop_test(tcase, calloc_is_zero, 0, KINDS);
+	tcase_add_loop_test(tcase, calloc_that_overflows, 0, KINDS);
+	tcase_add_loop_test(tcase, aligned_to_each_power_of_two, 0, KINDS);
+	tcase_add_loop_test(tcase, alignments_that_are_none, 0, KINDS);
+	tcase_add_test(tcase, alignment_may_exceed_the_heap);
+	tcase_add_loop_test(tcase, freed_aligned_blocks_merge, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_of_null_allocates, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_to_nothing_keeps_a_granule, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_in_place, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_moves_when_it_must, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_slides_down_when_all_else_fails, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);
+	tcase_add_loop_test(tcase, usable_sizes, 0, KINDS);
+	tcase_add_loop_test(tcase, owns_the_start_of_live_blocks_alone, 0, KINDS);
+}
+
+static void fault_tests_add(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, wrong_pointers_are_told_apart, 0, KINDS);
+	tcase_add_loop_test(tcase, another_heaps_block_is_refused, 0, KINDS);
+	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
+	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
+	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
+	tcase_add_loop_test(tcase, an_overflow_is_reported_at_free, 0, 12);
+	tcase_add_loop_test(tcase, an_overflow_is_reported_at_realloc, 0, 8);
+	tcase_add_test(tcase, abort_flag);
+	tcase_add_loop_test(tcase, a_handler_may_use_the_heap, 0, KINDS);
+}
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("api", &tcase, 10);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	block_tests_add(tcase);
+	fault_tests_add(tcase);
+	tcase_add_test(tcase, version);
+	return suite_run(suite);
+}
