@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ledger.h"
 #include "size_text.h"
 
@@ -84,6 +85,17 @@ static void fault_report(const struct bheap_fault *fault, void *arg)
 	budget_enter();
 }
 
+void budget_report_free(const void *ptr, size_t usable)
+{
+	int saved = errno;
+
+	__atomic_fetch_add(&budget.faults, 1, __ATOMIC_RELAXED);
+	line_write("bheap: %p (%zu bytes): the block is free already", ptr, usable);
+	if (budget.fault_aborts)
+		abort();
+	errno = saved;
+}
+
 /* ---- what it came to ---- */
 
 static int front_find(const struct bheap_block *block, void *front)
@@ -98,6 +110,7 @@ static void ledger_update(struct bheap_stats *stats, bool ended)
 	const char *front = budget.fresh;
 
 	bheap_stats(budget.heap, stats);
+	stats->faults += budget.faults;
 	if (!ledger_is_wanted())
 		return;
 	bheap_walk(budget.heap, front_find, &front);
@@ -200,6 +213,7 @@ static void fork_done(void)
 static void __attribute__((constructor(101))) process_start(void)
 {
 	pthread_atfork(fork_prepare, fork_done, fork_done);
+	cache_set_up();
 }
 
 static void __attribute__((destructor(101))) process_end(void)
@@ -210,6 +224,7 @@ static void __attribute__((destructor(101))) process_end(void)
 	if (!ledger_is_wanted())
 		return;
 	budget_heap();
+	cache_end();
 	locked = budget_enter();
 	ledger_update(&stats, true);
 	budget_leave(locked);

@@ -24,6 +24,7 @@ struct budget {
 	bool aborts;       /* when a request is refused for want of room */
 	bool fault_aborts;
 	uint64_t refusals;
+	uint64_t faults;   /* of freed blocks that the heap does not know of */
 	pthread_mutex_t lock;
 };
 
@@ -69,6 +70,9 @@ static inline void budget_touch(const void *block, size_t size)
 	if (UNLIKELY(end > budget.mark))
 		budget_note();
 }
+
+/* A block in a thread's cache was freed or resized again. */
+void budget_report_free(const void *ptr, size_t usable);
 
 /* A request of size bytes found no room: NULL with errno ENOMEM, or the end, as set. */
 void *budget_refuse(size_t size);

@@ -5,6 +5,7 @@
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
 %C%_libbheap_malloc_la_SOURCES = \
 	%D%/budget.c %D%/budget.h \
+	%D%/cache.c %D%/cache.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/malloc.c \
 	%D%/size_text.c %D%/size_text.h

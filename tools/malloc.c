@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "budget.h"
+#include "cache.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -29,16 +29,27 @@ static bool is_power_of_two(size_t number)
 	return number && !(number & (number - 1));
 }
 
-static inline void *block_take(size_t size)
+/* From the heap. Where that took the lock, it is used to fill the thread's cache. */
+static void *block_make(size_t size)
 {
 	bheap_t *heap = budget_heap();
 	bool locked = budget_enter();
 	void *block = bheap_alloc(heap, size);
 
-	if (LIKELY(block))
+	if (LIKELY(block)) {
 		budget_touch(block, size);
+		if (locked && size && size <= CACHE_SIZE_MAX)
+			cache_fill(heap, cache_granules(size));
+	}
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
+}
+
+static inline void *block_take(size_t size)
+{
+	void *block = cache_take(size);
+
+	return LIKELY(block) ? block : block_make(size);
 }
 
 static void *block_take_aligned(size_t alignment, size_t size)
@@ -53,8 +64,11 @@ static void *block_take_aligned(size_t alignment, size_t size)
 	return LIKELY(block) ? block : budget_refuse(size);
 }
 
-/* Only what lies below the fresh memory need be cleared; the granule above it may hold a free block's links. */
-static void *block_take_zeroed(size_t size)
+/*
+ * Only what lies below the fresh memory need be cleared; the granule above it may hold a free block's
+ * links.
+ */
+static void *block_make_zeroed(size_t size)
 {
 	bheap_t *heap = budget_heap();
 	bool locked = budget_enter();
@@ -73,21 +87,62 @@ static void *block_take_zeroed(size_t size)
 	return memset(block, 0, dirty_size < size ? dirty_size : size);
 }
 
-/* What is no live block is reported by the heap's fault handler, and stays as it is. */
-static inline void block_give_back(void *ptr)
+static inline void *block_take_zeroed(size_t size)
 {
-	bheap_t *heap = budget_heap();
-	int saved = errno;
+	void *block = cache_take(size);
+
+	return LIKELY(block) ? memset(block, 0, size) : block_make_zeroed(size);
+}
+
+/* What is no live block is reported by the heap's fault handler, and stays as it is. */
+static void block_release(bheap_t *heap, void *ptr, int error)
+{
 	bool locked = budget_enter();
 
 	if (UNLIKELY(bheap_free(heap, ptr)))
-		errno = saved;
+		errno = error;
 	budget_leave(locked);
 }
 
-static void *block_resize(void *ptr, size_t size)
+/*
+ * The bytes of a block that its owner may use, 0 if it is none. Needs no lock without guards: of the
+ * map only what tells of this block is read, and that is its owner's alone to change.
+ */
+static inline size_t block_usable(bheap_t *heap, const void *ptr)
+{
+	bool locked = budget.guarded && budget_enter();
+	size_t usable = bheap_usable_size(heap, ptr);
+
+	budget_leave(locked);
+	return usable;
+}
+
+/* Whether a block is, by mistake, freed already and in a cache; reports it then. */
+static inline bool block_is_cached(const void *ptr, size_t usable)
+{
+	if (LIKELY(usable - 1 >= CACHE_SIZE_MAX || !budget.cached || !cache_holds(ptr)))
+		return false;
+	budget_report_free(ptr, usable);
+	return true;
+}
+
+static inline void block_give_back(void *ptr)
 {
 	bheap_t *heap = budget_heap();
+	int error = errno;
+
+	if (LIKELY(budget.cached)) {
+		size_t usable = bheap_usable_size(heap, ptr);
+
+		if (UNLIKELY(block_is_cached(ptr, usable)) ||
+		    (usable - 1 < CACHE_SIZE_MAX && LIKELY(cache_put(ptr, usable))))
+			return;
+	}
+	block_release(heap, ptr, error);
+}
+
+static void *block_remake(bheap_t *heap, void *ptr, size_t size)
+{
 	bool locked = budget_enter();
 	void *block = bheap_realloc(heap, ptr, size);
 	int error = errno;
@@ -98,6 +153,18 @@ static void *block_resize(void *ptr, size_t size)
 	if (LIKELY(block))
 		return block;
 	return error == ENOMEM ? budget_refuse(size) : refuse(error);
+}
+
+static void *block_resize(void *ptr, size_t size)
+{
+	bheap_t *heap = budget_heap();
+	size_t usable = budget.guarded ? 0 : bheap_usable_size(heap, ptr);
+
+	if (UNLIKELY(block_is_cached(ptr, usable)))
+		return refuse(EINVAL);
+	if (usable && usable == cache_granules(size) * BHEAP_ALIGNMENT && size)
+		return ptr;
+	return block_remake(heap, ptr, size);
 }
 
 /* ---- the family ---- */
@@ -194,16 +261,7 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT size_t malloc_usable_size(void *ptr)
 {
-	bheap_t *heap = budget_heap();
-	size_t usable;
-	bool locked;
-
-	if (!ptr)
-		return 0;
-	locked = budget_enter();
-	usable = bheap_usable_size(heap, ptr);
-	budget_leave(locked);
-	return usable;
+	return ptr ? block_usable(budget_heap(), ptr) : 0;
 }
 
 /* The sizes are promises of the caller that this heap does not need. */
