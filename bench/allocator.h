@@ -17,7 +17,7 @@ struct allocator {
 	const char *name;
 	bool bounded;         /* lives inside a region of a given size */
 	unsigned flags;       /* libbheap: of bheap_create_in() */
-	size_t region_min;    /* bounded: the smallest region it takes, 0 for any */
+	size_t region_min;    /* bounded: what it needs at least when time is measured */
 	const void *library;  /* those loaded at run time: their entries */
 
 	/* Makes a heap in a region, which allocators that are not bounded ignore; NULL: it cannot. */

@@ -20,6 +20,8 @@
 #include "sample.h"
 #include "synthetic.h"
 
+#define ROUNDS_A_CHILD 4
+
 enum { EXIT_OK, EXIT_REPLAY, EXIT_USAGE };
 
 struct options {
@@ -32,12 +34,12 @@ struct options {
 static const char help[] =
 	"Usage: compare [OPTION]... [TRACE]...\n"
 	"Replays recorded and made-up allocation traces through libbheap, glibc and the allocators that\n"
-	"configure found, in turns, in one process for each trace. Prints the time an operation takes as a multiple of\n"
+	"configure found, in turns in one process. Prints the time an operation takes as a multiple of\n"
 	"glibc's (median of the rounds and half the range between the quartiles) and the share of the\n"
 	"smallest sufficient region that the peak of live bytes makes.\n"
 	"\n"
-	"  -n, --rounds=N            measure N rounds (default 11)\n"
-	"  -w, --warm=N              after N rounds that do not count (default 3)\n"
+	"  -n, --rounds=N            measure N rounds (default 12)\n"
+	"  -w, --warm=N              every four in a new process, after N that do not count (default 3)\n"
 	"  -l, --library=NAME=PATH   measure a shared library that exports malloc and the rest, too\n"
 	"  -m, --module=PATH         measure the allocator in a module made as boost.cc is, too\n"
 	"  -r, --recorded            no made-up traces\n"
@@ -90,7 +92,7 @@ static struct options options_parse(int argc, char **argv, struct peers *peers)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	struct options options = {.rounds = 11, .warm_rounds = 3, .synthetic = true, .fit = true};
+	struct options options = {.rounds = 12, .warm_rounds = 3, .synthetic = true, .fit = true};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "n:w:l:m:rst:h", longs, NULL)) != -1) {
@@ -168,61 +170,81 @@ static double seat_time(struct seat *seat, const struct trace *trace)
 	return done == trace->op_count ? seconds : NAN;
 }
 
-/* Fills in [peer][round]: all allocators in turns, round by round, after some to warm up. */
-static void rounds_run(const struct peers *peers, const struct trace *trace,
-		       const struct options *options, double *seconds)
+/* What one child measures: some of the rounds of one trace. */
+struct share {
+	const struct report *report;
+	const struct options *options;
+	size_t trace, first_round, end_round;
+};
+
+/* All allocators in turns, round by round, after some rounds to warm up. */
+static void rounds_run(const struct share *share)
 {
-	size_t warm = options->warm_rounds, rounds = options->rounds;
+	const struct report *report = share->report;
+	const struct peers *peers = report->peers;
+	const struct trace *trace = &report->traces[share->trace];
+	double *seconds = report->seconds + share->trace * peers->count * report->rounds;
+	size_t warm = share->options->warm_rounds;
 	struct seat seats[PEERS_MAX];
 
 	for (size_t peer = 0; peer < peers->count; peer++)
 		seat_open(&seats[peer], &peers->all[peer], trace);
-	for (size_t round = 0; round < warm + rounds; round++) {
+	for (size_t round = share->first_round; round < share->end_round + warm; round++) {
 		for (size_t peer = 0; peer < peers->count; peer++) {
 			double time = seat_time(&seats[peer], trace);
-			if (round >= warm)
-				seconds[peer * rounds + round - warm] = time;
+			if (round >= share->first_round + warm)
+				seconds[peer * report->rounds + round - warm] = time;
 		}
 	}
 	for (size_t peer = 0; peer < peers->count; peer++)
 		seat_close(&seats[peer]);
 }
 
-static void fits_find(const struct peers *peers, const struct trace *trace, size_t *smallest_size)
+static void fits_find(const struct share *share)
 {
+	const struct peers *peers = share->report->peers;
+	const struct trace *trace = &share->report->traces[share->trace];
+	size_t *smallest_size = share->report->smallest_size + share->trace * peers->count;
+
 	for (size_t peer = 0; peer < peers->count; peer++)
 		if (peers->all[peer].bounded)
 			smallest_size[peer] = replay_fit(&peers->all[peer], trace);
 }
 
-static void trace_measure(const struct report *report, const struct options *options, size_t index)
+static void child_run(void (*work)(const struct share *share), const struct share *share)
 {
-	const struct trace *trace = &report->traces[index];
-	size_t first = index * report->peers->count;
-	rounds_run(report->peers, trace, options, report->seconds + first * report->rounds);
-	if (report->smallest_size != NULL)
-		fits_find(report->peers, trace, report->smallest_size + first);
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		work(share);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+		fprintf(stderr, "compare: %s: an allocator brought the process down\n",
+			share->report->traces[share->trace].name);
+		exit(EXIT_REPLAY);
+	}
 }
 
 /*
- * Each trace in a child of its own: what a trace leaves behind in an allocator that cannot be
- * closed, glibc above all, is not to weigh on the next.
+ * A new child for each trace and every few rounds: an allocator that cannot be closed, glibc above
+ * all, is not to be judged by what other traces, or many rounds of this one, have left behind in it.
  */
 static void traces_measure(const struct report *report, const struct options *options)
 {
-	for (size_t i = 0; i < report->trace_count; i++) {
-		fprintf(stderr, "measuring %s\n", report->traces[i].name);
-		pid_t child = fork();
-		if (child == 0) {
-			trace_measure(report, options, i);
-			_exit(0);
+	struct share share = {.report = report, .options = options};
+
+	for (; share.trace < report->trace_count; share.trace++) {
+		fprintf(stderr, "measuring %s\n", report->traces[share.trace].name);
+		for (size_t round = 0; round < report->rounds; round = share.end_round) {
+			share.first_round = round;
+			share.end_round = round + ROUNDS_A_CHILD < report->rounds
+						  ? round + ROUNDS_A_CHILD
+						  : report->rounds;
+			child_run(rounds_run, &share);
 		}
-		int status;
-		if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
-			fprintf(stderr, "compare: %s: an allocator brought the process down\n",
-				report->traces[i].name);
-			exit(EXIT_REPLAY);
-		}
+		if (report->smallest_size != NULL)
+			child_run(fits_find, &share);
 	}
 }
 

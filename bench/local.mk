@@ -63,7 +63,7 @@ noinst_LTLIBRARIES += %D%/memkind.la
 endif
 
 # The traces by name: folders stand for what is in them.
-bench_traces_find = find $(BENCH_TRACES) -type f ! -name '*.md' 2>/dev/null | LC_ALL=C sort
+bench_traces_find = find $(BENCH_TRACES) -type f ! -name '*.md' | LC_ALL=C sort
 
 bench: %D%/compare$(EXEEXT) %D%/threads$(EXEEXT)
 	%D%/compare$(EXEEXT) $(BENCH_FLAGS) --tsv=%D%/results.tsv \

@@ -46,7 +46,7 @@ static void fixed_release(void *heap, void *block)
 const struct allocator bench_allocator = {
 	.name = "memkind",
 	.bounded = true,
-	.region_min = MEMKIND_PMEM_MIN_SIZE,
+	.region_min = (size_t)256 << 20, /* jemalloc keeps freed memory to itself for a while */
 	.open = fixed_open,
 	.close = fixed_close,
 	.alloc = fixed_alloc,

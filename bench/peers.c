@@ -125,6 +125,8 @@ static void *symbol_find(void *handle, const char *path, const char *prefix, con
 
 void peers_restart(char **argv)
 {
+	/* Memory that tcmalloc takes from sbrk(2) would come to lie inside glibc's heap. */
+	setenv("TCMALLOC_SKIP_SBRK", "1", 0);
 	/* Set already by the user, or by us a moment ago. */
 	if (setenv("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384", 0) != 0 ||
 	    getenv("BENCH_RESTARTED") != NULL || setenv("BENCH_RESTARTED", "1", 0) != 0)

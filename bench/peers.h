@@ -22,7 +22,7 @@ struct peers {
 
 /*
  * Call first in main(): starts the program again with more room for thread-local data of libraries
- * loaded late, without which the dynamic linker refuses jemalloc.
+ * loaded late, without which the dynamic linker refuses jemalloc, and with what the peers are to know.
  */
 void peers_restart(char **argv);
 
