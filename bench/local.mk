@@ -5,6 +5,8 @@
 BENCH_TRACES = $(wildcard $(srcdir)/%D%/traces)
 BENCH_FLAGS =
 
+dist_check_SCRIPTS += %D%/checks.sh
+TESTS += %D%/checks.sh
 EXTRA_DIST += %D%/README.md %D%/chart.gp %D%/instructions.sh
 
 if HAVE_ZLIB
