@@ -39,7 +39,7 @@ uint32_t box_block_granules(const struct box *box, uint32_t block)
 
 void box_expect(const struct box *box, const int *blocks)
 {
-	uint32_t block = box->heap.bins.first;
+	uint32_t block = BH_FIRST;
 
 	for (; *blocks; blocks++) {
 		int granules = (int)box_block_granules(box, block);

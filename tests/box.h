@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * box.h - for white-box tests: a heap without its handle, of a chosen number of granules and bin
- * fineness, in memory of its own. Blocks are granule indexes; the first is box->heap.bins.first.
+ * fineness, in memory of its own. Blocks are granule indexes; the first is BH_FIRST.
  */
 #ifndef TEST_BOX_H
 #define TEST_BOX_H

@@ -21,7 +21,6 @@ int suite_run(Suite *suite)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	srunner_set_fork_status(runner, CK_FORK);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
 	failed = srunner_ntests_failed(runner);
@@ -37,6 +36,16 @@ Suite *suite_of(const char *name, TCase **tcase, double seconds)
 	tcase_set_timeout(*tcase, is_watched() ? seconds * 20 : seconds);
 	suite_add_tcase(suite, *tcase);
 	return suite;
+}
+
+int heap_free(bheap_t *heap, const void *ptr)
+{
+	return bheap_free(heap, (void *)(uintptr_t)ptr);
+}
+
+int classic_free(const void *ptr)
+{
+	return bfree((void *)(uintptr_t)ptr);
 }
 
 /* ---- numbers ---- */

@@ -15,10 +15,7 @@
 
 #include "bheap.h"
 
-/*
- * Runs a suite through TAP, each test in a child of its own, and frees it; main()'s result. A
- * debugger follows the child.
- */
+/* Runs a suite through TAP, each test in a child of its own, and frees it; main()'s result. */
 int suite_run(Suite *suite);
 
 /* A suite of one case; seconds: of each of its tests, more than Check's own limit. */
@@ -43,6 +40,13 @@ Suite *suite_of(const char *name, TCase **tcase, double seconds);
 			ck_abort_msg("%s is %ju, not %s, %ju", #got, (uintmax_t)got_, #expected,  \
 				     (uintmax_t)expected_);                                       \
 	} while (0)
+
+/*
+ * bheap_free() and bfree(), of which the compiler does not know that they take a block back: it
+ * would warn of all that these tests do with pointers.
+ */
+int heap_free(bheap_t *heap, const void *ptr);
+int classic_free(const void *ptr);
 
 /* ---- numbers ---- */
 

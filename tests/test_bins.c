@@ -25,7 +25,7 @@ static void teardown(void)
 /* A start at block and behind it, as the map says of a free block. */
 static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
-	uint32_t block = bins->first + offset;
+	uint32_t block = BH_FIRST + offset;
 
 	bh_map_set_start(&box.heap.map, block);
 	bh_map_set_start(&box.heap.map, block + granules);
@@ -93,35 +93,37 @@ END_TEST
 
 START_TEST(link_and_unlink)
 {
-	uint32_t blocks[5], bin = bh_bin_of(bins, 10);
+	uint32_t granules = (const uint32_t[]){10, 200}[_i], blocks[5], bin = bh_bin_of(bins, granules);
 
-	ck_assert_uint_eq(bh_bin_first(bins, bin), bin);
+	ck_assert_uint_eq(bh_bin_first(bins, bin), 0);
 	for (uint32_t index = 0; index < 5; index++)
-		blocks[index] = block_file(index * 10, 10);
+		blocks[index] = block_file(index * granules, granules);
 	ck_assert_uint_eq(bh_bin_first(bins, bin), blocks[4]);
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, blocks[4]), 10);
+	if (granules >= bins->exact_limit)
+		ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, blocks[4]), granules);
 	ck_assert_uint_eq(bh_bin_following(bins, blocks[4]), blocks[3]);
-	ck_assert_uint_eq(bh_bin_following(bins, blocks[0]), bin);
+	ck_assert_uint_eq(bh_bin_following(bins, blocks[0]), 0);
 	for (unsigned index = 0; index < 5; index++) {
-		ck_assert_uint_eq(bh_bin_find(bins, 0), bin);
-		ck_assert(bh_bin_unlink(bins, blocks[(index * 2) % 5]));
+		ck_assert_uint_eq(bh_bin_find(bins, granules >= bins->exact_limit ? 64 : 0), bin);
+		ck_assert(bh_bin_unlink(bins, blocks[index * 2 % 5], granules));
 	}
 	ck_assert_uint_eq(bh_bin_find(bins, 0), 0);
-	ck_assert_uint_eq(bh_bin_first(bins, bin), bin);
+	ck_assert_uint_eq(bh_bin_first(bins, bin), 0);
 	ck_assert_uint_eq(bins->damaged, 0);
 }
 END_TEST
 
+/* From the bins of large blocks on; the exact ones are one word that the caller looks at. */
 START_TEST(find_goes_to_the_next_bin_that_has_a_block)
 {
-	static const uint32_t sizes[] = {3, 63, 64, 130, 700};
+	static const uint32_t sizes[] = {64, 65, 130, 131, 700};
 	uint32_t offset = 0;
 
 	for (int index = 0; index < 5; index++) {
 		block_file(offset, sizes[index]);
 		offset += sizes[index];
 	}
-	for (uint32_t bin = 0, next = 0; bin < bins->count; bin++) {
+	for (uint32_t bin = 64, next = 0; bin < bins->count; bin++) {
 		while (next < 5 && bh_bin_of(bins, sizes[next]) < bin)
 			next++;
 		ck_assert_uint_eq(bh_bin_find(bins, bin), next < 5 ? bh_bin_of(bins, sizes[next]) : 0);
@@ -133,33 +135,49 @@ END_TEST
 
 /* ---- damage ---- */
 
-static const uint32_t bad_links[] = {UINT32_MAX, 0x41414141, 1000000, 64};
+#define LARGE 200
 
+static const uint32_t bad_links[] = {UINT32_MAX, 0x41414141, SPAN + 2, 700};
+
+/* The middle one of three, each link of it in turn: nothing is changed, and it is named. */
 START_TEST(a_bad_link_is_not_followed)
 {
-	uint32_t low = block_file(0, 10), middle = block_file(10, 10), high = block_file(20, 10);
+	uint32_t low = block_file(0, LARGE), middle = block_file(LARGE, LARGE);
+	uint32_t high = block_file(2 * LARGE, LARGE);
 	struct bh_node *node = bh_node(bins, middle), good = *node;
 
-	node->next = bad_links[_i];
-	ck_assert(!bh_bin_unlink(bins, middle));
+	node->links.next = bad_links[_i];
+	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
 	ck_assert_uint_eq(bins->damaged, middle);
 	bins->damaged = 0;
 	ck_assert_uint_eq(bh_bin_following(bins, middle), 0);
 	ck_assert_uint_eq(bins->damaged, middle);
 	*node = good;
-	node->previous = bad_links[_i];
-	ck_assert(!bh_bin_unlink(bins, middle));
-	*node = good;
-	ck_assert_uint_eq(bh_node(bins, high)->next, middle);
-	ck_assert_uint_eq(bh_node(bins, low)->previous, middle);
+	node->links.previous = bad_links[_i];
 	bins->damaged = 0;
-	ck_assert(bh_bin_unlink(bins, middle));
+	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
+	ck_assert_uint_eq(bins->damaged, middle);
+	*node = good;
+	ck_assert_uint_eq(bh_node(bins, high)->links.next, middle);
+	ck_assert_uint_eq(bh_node(bins, low)->links.previous, middle);
+	ck_assert(bh_bin_unlink(bins, middle, LARGE));
+}
+END_TEST
+
+START_TEST(a_neighbour_that_does_not_point_back)
+{
+	uint32_t low = block_file(0, LARGE), middle = block_file(LARGE, LARGE);
+	uint32_t high = block_file(2 * LARGE, LARGE);
+
+	bh_node(bins, _i ? low : high)->links = (struct bh_links){5, 5};
+	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
+	ck_assert_uint_eq(bins->damaged, middle);
 }
 END_TEST
 
 START_TEST(a_bad_size_is_seen)
 {
-	uint32_t block = block_file(0, 200);
+	uint32_t block = block_file(0, LARGE);
 	struct bh_node *node = bh_node(bins, block), good = *node;
 	static const uint32_t sizes[] = {0, 1, 199, 201, SPAN + 1, UINT32_MAX};
 
@@ -171,7 +189,7 @@ START_TEST(a_bad_size_is_seen)
 	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);
 	ck_assert_uint_eq(bins->damaged, block);
 	*node = good;
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 200);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), LARGE);
 }
 END_TEST
 
@@ -185,9 +203,10 @@ int main(void)
 	tcase_add_loop_test(tcase, bins_are_in_order_of_size, 0, BH_BIN_SHIFT_MAX + 1);
 	tcase_add_test(tcase, large_bins_are_narrow);
 	tcase_add_loop_test(tcase, the_largest_size_has_a_bin, 0, BH_BIN_SHIFT_MAX + 1);
-	tcase_add_test(tcase, link_and_unlink);
+	tcase_add_loop_test(tcase, link_and_unlink, 0, 2);
 	tcase_add_test(tcase, find_goes_to_the_next_bin_that_has_a_block);
 	tcase_add_loop_test(tcase, a_bad_link_is_not_followed, 0, 4);
+	tcase_add_loop_test(tcase, a_neighbour_that_does_not_point_back, 0, 2);
 	tcase_add_loop_test(tcase, a_bad_size_is_seen, 0, 6);
 	return suite_run(suite);
 }

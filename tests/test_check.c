@@ -32,7 +32,7 @@ static void heap_fill(void)
 		row[index] = granule_of(ptrs[index]);
 	}
 	for (int index = 1; index < 11; index += 2)
-		bheap_free(heap, ptrs[index]);
+		heap_free(heap, ptrs[index]);
 	part = bheap_alloc(heap, 3 * 16);
 	ck_assert_uint_eq(granule_of(part), row[9]);
 	row[11] = row[9] + 3;
@@ -80,12 +80,12 @@ static uint64_t *used_word(uint32_t granule)
 
 static void front_sentinel_no_start(void)
 {
-	*start_word(blocks->bins.first - 1) ^= bh_map_bit(blocks->bins.first - 1);
+	*start_word(BH_FIRST - 1) ^= bh_map_bit(BH_FIRST - 1);
 }
 
 static void front_sentinel_not_used(void)
 {
-	*used_word(blocks->bins.first - 1) ^= bh_map_bit(blocks->bins.first - 1);
+	*used_word(BH_FIRST - 1) ^= bh_map_bit(BH_FIRST - 1);
 }
 
 static void end_sentinel_no_start(void)
@@ -122,11 +122,6 @@ static void bits_above_the_map(void)
 static void used_bits_above_the_map(void)
 {
 	blocks->map.words[bh_map_words(blocks->end)].used = 1;
-}
-
-static void a_start_below_the_blocks(void)
-{
-	*start_word(5) |= bh_map_bit(5);
 }
 
 static void a_start_behind_the_end(void)
@@ -236,70 +231,79 @@ static void live_miscounted(void)
 	control->frees++;
 }
 
+static void head_poke(uint32_t bin, uint32_t value)
+{
+	blocks->bins.heads[bin] = value;
+}
+
 static void bin_to_a_used_block(void)
 {
-	poke(&node(6)->next, row[0]);
+	head_poke(6, row[0]);
 }
 
 static void bin_out_of_the_heap(void)
 {
-	poke(&node(6)->next, UINT32_MAX);
+	head_poke(6, UINT32_MAX);
 }
 
-static void bin_to_another_bin(void)
+static void bin_to_the_end(void)
 {
-	poke(&node(6)->next, 7);
+	head_poke(6, blocks->end);
 }
 
 static void bin_to_a_larger_block(void)
 {
-	poke(&node(6)->next, row[7]);
+	head_poke(6, row[7]);
 }
 
 static void bin_to_the_top(void)
 {
-	poke(&node(6)->next, control->top);
+	head_poke(6, control->top);
 }
 
 static void bin_to_the_victim(void)
 {
-	poke(&node(2)->next, control->victim);
+	head_poke(2, control->victim);
 }
 
 static void bin_to_no_start(void)
 {
-	poke(&node(6)->next, row[1] + 1);
+	head_poke(6, row[1] + 1);
 }
 
 static void bin_shortened(void)
 {
-	poke(&node(6)->next, node(node(6)->next)->next);
+	head_poke(6, row[3]);
 }
 
-static void bin_open(void)
+static void bin_emptied(void)
 {
-	poke(&node(6)->previous, row[5]);
-	ck_assert_uint_ne(row[5], row[1]);
+	head_poke(6, 0);
 }
 
 static void list_in_a_circle(void)
 {
-	poke(&node(row[1])->next, row[5]);
+	poke(&node(row[1])->links.next, row[5]);
 }
 
 static void list_cut(void)
 {
-	poke(&node(row[3])->next, 6);
+	poke(&node(row[3])->links.next, 0);
 }
 
 static void list_into_nowhere(void)
 {
-	poke(&node(row[1])->next, 0x41414141);
+	poke(&node(row[1])->links.next, 0x41414141);
 }
 
 static void link_back_wrong(void)
 {
-	poke(&node(row[3])->previous, row[3]);
+	poke(&node(row[3])->links.previous, row[3]);
+}
+
+static void first_link_back_not_none(void)
+{
+	poke(&node(row[5])->links.previous, row[1]);
 }
 
 static void node_size_wrong(void)
@@ -315,7 +319,7 @@ static void node_check_wrong(void)
 
 static void free_block_in_no_bin(void)
 {
-	ck_assert(bh_bin_unlink(&blocks->bins, row[7]));
+	ck_assert(bh_bin_unlink(&blocks->bins, row[7], 90));
 }
 
 static void bin_bit_missing(void)
@@ -328,14 +332,10 @@ static void bin_bit_too_many(void)
 	control->bits.words[0] |= UINT64_C(1) << 8;
 }
 
+/* That one may be too many: it is cleared when it is next looked at. */
 static void bin_summary_bit_missing(void)
 {
-	control->bits.summary &= ~UINT64_C(1);
-}
-
-static void bin_summary_bit_too_many(void)
-{
-	control->bits.summary |= UINT64_C(1) << 2;
+	control->bits.summary = 0;
 }
 
 #define MAP BHEAP_FAULT_DAMAGED_MAP
@@ -352,7 +352,6 @@ static const char victim[] =
 	"the index of free blocks is damaged: the victim is not a free block of its size";
 static const char elsewhere[] = "the index of free blocks is damaged: "
 				"a bin leads elsewhere than to a free block of its size";
-static const char open[] = "the index of free blocks is damaged: a bin does not close";
 static const char bin_bits[] =
 	"the index of free blocks is damaged: the bin bits disagree with the bins";
 static const char in_no_bin[] = "the index of free blocks is damaged: a free block is in no bin";
@@ -377,7 +376,6 @@ static const struct {
 	{used_bits_below_the_map, MAP, outside, -1, 0},
 	{bits_above_the_map, MAP, outside, -1, 0},
 	{used_bits_above_the_map, MAP, outside, -1, 0},
-	{a_start_below_the_blocks, MAP, outside, -1, 0},
 	{a_start_behind_the_end, MAP, outside, -1, 0},
 	{used_inside_a_block, MAP, used_no_start, 0, 1},
 	{used_inside_a_free_block, MAP, used_no_start, 7, 70},
@@ -400,24 +398,24 @@ static const struct {
 	{live_miscounted, COUNT, live, -1, 0},
 	{bin_to_a_used_block, INDEX, elsewhere, -1, 0},
 	{bin_out_of_the_heap, INDEX, elsewhere, -1, 0},
-	{bin_to_another_bin, INDEX, elsewhere, -1, 0},
+	{bin_to_the_end, INDEX, elsewhere, -1, 0},
 	{bin_to_a_larger_block, INDEX, elsewhere, -1, 0},
 	{bin_to_the_top, INDEX, elsewhere, -1, 0},
 	{bin_to_the_victim, INDEX, elsewhere, -1, 0},
 	{bin_to_no_start, INDEX, elsewhere, -1, 0},
 	{bin_shortened, INDEX, elsewhere, -1, 0},
-	{bin_open, INDEX, open, 1, 0},
+	{bin_emptied, INDEX, bin_bits, -1, 0},
 	{list_in_a_circle, INDEX, elsewhere, 1, 0},
-	{list_cut, INDEX, open, 3, 0},
+	{list_cut, INDEX, in_no_bin, -1, 0},
 	{list_into_nowhere, INDEX, elsewhere, 1, 0},
 	{link_back_wrong, INDEX, elsewhere, 5, 0},
+	{first_link_back_not_none, INDEX, elsewhere, -1, 0},
 	{node_size_wrong, INDEX, elsewhere, -1, 0},
 	{node_check_wrong, INDEX, elsewhere, -1, 0},
 	{free_block_in_no_bin, INDEX, in_no_bin, -1, 0},
 	{bin_bit_missing, INDEX, bin_bits, -1, 0},
 	{bin_bit_too_many, INDEX, bin_bits, -1, 0},
 	{bin_summary_bit_missing, INDEX, bin_bits, -1, 0},
-	{bin_summary_bit_too_many, INDEX, bin_bits, -1, 0},
 };
 
 #define POKES ((int)(sizeof(pokes) / sizeof(*pokes)))
@@ -443,10 +441,11 @@ static void finding_expect(int index)
 								 (uint32_t)pokes[index].beside));
 }
 
-/* Copies of all the bookkeeping. */
+/* Copies all the bookkeeping, or brings it back: what lies before the last map word. */
 static void bookkeeping_copy(char *into, bool back)
 {
-	size_t size = (size_t)((char *)bh_node(&blocks->bins, blocks->bins.count) - heap->region.start);
+	size_t size = (size_t)((char *)&blocks->map.words[bh_map_words(blocks->end) + 1] -
+			       heap->region.start);
 
 	if (back)
 		memcpy(heap->region.start, into, size);
@@ -500,7 +499,7 @@ START_TEST(an_overflow_names_its_block)
 	ck_assert_errno(EUCLEAN);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_OVERFLOW);
 	ck_assert_ptr_eq(fault.address, second);
-	ck_assert_uint_eq(fault.size, 112);
+	ck_assert_uint_eq(fault.size, _i < 12 ? 100 : 112); /* as its trailer says, while it is whole */
 	ck_assert_ptr_nonnull(strstr(fault.text, "bytes behind the block were overwritten"));
 	heap_empty(guarded);
 	ck_assert_int_eq(bheap_check(guarded, NULL), 0);

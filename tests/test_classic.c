@@ -34,7 +34,7 @@ START_TEST(before_init)
 	ck_assert_ptr_null(balloc(16));
 	ck_assert_errno(EINVAL);
 	errno = 0;
-	ck_assert_int_eq(bfree(&faults), -1);
+	ck_assert_int_eq(classic_free(&faults), -1);
 	ck_assert_errno(EINVAL);
 	ck_assert_ptr_null(bheap_default());
 }
@@ -50,7 +50,7 @@ START_TEST(the_size_asked_for_is_usable_in_full)
 	memset(block, 1, PAGE);
 	ck_assert_ptr_null(balloc(1));
 	ck_assert_errno(ENOMEM);
-	ck_assert_int_eq(bfree(block), 0);
+	ck_assert_int_eq(classic_free(block), 0);
 	ck_assert_ptr_eq(balloc(PAGE), block);
 }
 END_TEST
@@ -201,8 +201,8 @@ START_TEST(exact_fit_is_preferred)
 	ck_assert_ptr_nonnull(balloc(16));
 	exact = balloc(64);
 	ck_assert_ptr_nonnull(balloc(16));
-	bfree(large);
-	bfree(exact);
+	classic_free(large);
+	classic_free(exact);
 	ck_assert_ptr_eq(balloc(64), exact);
 	ck_assert_ptr_eq(balloc(256), large);
 }
@@ -223,7 +223,7 @@ START_TEST(free_coalesces_at_once)
 	for (unsigned count = 4; count; order /= count--) {
 		unsigned chosen = order % count;
 
-		ck_assert_int_eq(bfree(blocks[left[chosen]]), 0);
+		ck_assert_int_eq(classic_free(blocks[left[chosen]]), 0);
 		left[chosen] = left[count - 1];
 	}
 	ck_assert_ptr_eq(balloc(PAGE), blocks[0]);
@@ -235,7 +235,7 @@ static void refused(void *ptr, enum bheap_fault_kind kind)
 	unsigned before = faults.count;
 
 	errno = 0;
-	ck_assert_int_eq(bfree(ptr), -1);
+	ck_assert_int_eq(classic_free(ptr), -1);
 	ck_assert_errno(EINVAL);
 	ck_assert_uint_eq(faults.count, before + (kind != BHEAP_FAULT_NONE));
 	if (kind == BHEAP_FAULT_NONE)
@@ -263,7 +263,7 @@ START_TEST(wrong_pointers_are_refused)
 	refused((void *)1, BHEAP_FAULT_NOT_A_BLOCK);
 	refused((void *)UINTPTR_MAX, BHEAP_FAULT_NOT_A_BLOCK);
 	ck_assert_int_eq(bheap_check(bheap_default(), NULL), 0);
-	ck_assert_int_eq(bfree(block), 0);
+	ck_assert_int_eq(classic_free(block), 0);
 	ck_assert_ptr_eq(balloc(PAGE), block);
 	free(foreign);
 }
@@ -276,9 +276,9 @@ START_TEST(double_free_is_refused)
 	ck_assert_int_eq(init_heap(PAGE), 0);
 	block = balloc(64);
 	next = balloc(64);
-	ck_assert_int_eq(bfree(block), 0);
+	ck_assert_int_eq(classic_free(block), 0);
 	refused(block, BHEAP_FAULT_DOUBLE_FREE);
-	ck_assert_int_eq(bfree(next), 0);
+	ck_assert_int_eq(classic_free(next), 0);
 	refused(next, BHEAP_FAULT_DOUBLE_FREE);
 	ck_assert_ptr_eq(balloc(PAGE), block);
 	refused(next, BHEAP_FAULT_NOT_A_BLOCK);
@@ -316,7 +316,7 @@ START_TEST(display_of_blocks)
 	ck_assert_int_eq(init_heap(PAGE), 0);
 	first = balloc(100);
 	second = balloc(16);
-	bfree(first);
+	classic_free(first);
 	at = (uintptr_t)first;
 	snprintf(expected, sizeof(expected),
 		 "No.     Status  Prev    t_Begin             t_End               t_Size\n"
@@ -341,8 +341,8 @@ END_TEST
 static int free_twice(void *arg)
 {
 	bheap_set_fault_handler(NULL, NULL, NULL);
-	bfree(arg);
-	return bfree(arg) == -1 ? 0 : 1;
+	classic_free(arg);
+	return classic_free(arg) == -1 ? 0 : 1;
 }
 
 START_TEST(by_default_a_fault_is_one_line)
@@ -374,7 +374,7 @@ static void *mix(void *arg)
 
 		if (*block) {
 			require_equal((*block)[0], (int)(uintptr_t)arg);
-			require_equal(bfree(*block), 0);
+			require_equal(classic_free(*block), 0);
 			*block = NULL;
 		} else {
 			*block = balloc(1 + random_below(&random, 300));
@@ -384,7 +384,7 @@ static void *mix(void *arg)
 	}
 	for (int index = 0; index < 32; index++)
 		if (blocks[index])
-			require_equal(bfree(blocks[index]), 0);
+			require_equal(classic_free(blocks[index]), 0);
 	return NULL;
 }
 

@@ -52,13 +52,13 @@ START_TEST(new_heap_is_one_block)
 {
 	box_expect_blocks(&box, -SPAN);
 	ck_assert_uint_eq(bh_heap_size(&box.heap), SPAN * BH_GRANULE);
-	ck_assert_uint_eq(box.heap.control->top, box.heap.bins.first);
+	ck_assert_uint_eq(box.heap.control->top, BH_FIRST);
 }
 END_TEST
 
 START_TEST(first_block_is_at_the_front)
 {
-	ck_assert_uint_eq(take(3), box.heap.bins.first);
+	ck_assert_uint_eq(take(3), BH_FIRST);
 	box_expect_blocks(&box, 3, -(SPAN - 3));
 }
 END_TEST
@@ -67,7 +67,7 @@ START_TEST(all_of_it_is_usable)
 {
 	uint32_t block = take(SPAN);
 
-	ck_assert_uint_eq(block, box.heap.bins.first);
+	ck_assert_uint_eq(block, BH_FIRST);
 	box_expect_blocks(&box, SPAN);
 	ck_assert_uint_eq(take(1), 0);
 	give(block);
@@ -227,7 +227,7 @@ START_TEST(aligned_search_finds_the_only_place)
 		;
 	while (take(1))
 		;
-	place = bh_map_next(&box.heap.map, box.heap.bins.first + SPAN / 2);
+	place = bh_map_next(&box.heap.map, BH_FIRST + SPAN / 2);
 	while ((uintptr_t)bh_heap_address(&box.heap, place) % 512)
 		place = bh_map_next(&box.heap.map, place);
 	give(place);
@@ -568,7 +568,7 @@ static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, 
 {
 	static const unsigned char orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
 						   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-	uint32_t first = box.heap.bins.first, blocks[3];
+	uint32_t first = BH_FIRST, blocks[3];
 
 	blocks[0] = bh_heap_allocate(&box.heap, boundary - before - first);
 	blocks[1] = bh_heap_allocate(&box.heap, granules);
@@ -596,7 +596,7 @@ START_TEST(map_boundaries)
 
 	teardown();
 	box_make(&box, LONG_SPAN, BH_BIN_SHIFT_MAX);
-	boundary = (box.heap.bins.first + 5000 + unit - 1) / unit * unit;
+	boundary = (BH_FIRST + 5000 + unit - 1) / unit * unit;
 	for (unsigned size = 0; size < sizeof(sizes) / sizeof(*sizes); size++)
 		for (unsigned order = 0; order < 6; order++) {
 			boundary_try(boundary, 0, sizes[size], order);

@@ -42,7 +42,7 @@ START_TEST(create_rounds_up_to_pages)
 	ck_assert_uint_eq(heap_size(heap), expected);
 	block = bheap_alloc(heap, expected);
 	ck_assert_ptr_nonnull(block);
-	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_int_eq(heap_free(heap, block), 0);
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
 END_TEST
@@ -85,7 +85,7 @@ START_TEST(the_largest_heap)
 	block = bheap_alloc(heap, heap_size(heap) - 16);
 	ck_assert_ptr_nonnull(block);
 	block[heap_size(heap) - 17] = 'y';
-	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_int_eq(heap_free(heap, block), 0);
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
 END_TEST
@@ -100,7 +100,7 @@ START_TEST(inaccessible_pages_around_the_blocks)
 	ck_assert_str_eq(protection_of(block), "rw-p");
 	ck_assert_str_eq(protection_of(block + 2 * page - 1), "rw-p");
 	ck_assert_str_eq(protection_of(block + 2 * page), "---p");
-	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_int_eq(heap_free(heap, block), 0);
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(a_buffer_of_any_alignment)
 		ck_assert_ptr_nonnull(block);
 		ck_assert_uint_eq((uintptr_t)block % 16, 0);
 		memset(block, 0xdd, heap_size(heap));
-		bheap_free(heap, block);
+		heap_free(heap, block);
 		while (bheap_alloc(heap, 16))
 			;
 		heap_empty(heap);
@@ -219,9 +219,9 @@ START_TEST(a_heap_in_a_heap)
 	block = bheap_alloc(inner, 100);
 	ck_assert(bheap_owns(inner, block));
 	ck_assert(!bheap_owns(outer, block));
-	ck_assert_int_eq(bheap_free(inner, block), 0);
+	ck_assert_int_eq(heap_free(inner, block), 0);
 	ck_assert_int_eq(bheap_destroy(inner), 0);
-	ck_assert_int_eq(bheap_free(outer, memory), 0);
+	ck_assert_int_eq(heap_free(outer, memory), 0);
 	ck_assert_int_eq(bheap_check(outer, NULL), 0);
 	ck_assert_int_eq(bheap_destroy(outer), 0);
 }
@@ -246,7 +246,7 @@ static int use_buffer_strictly(void *arg)
 	blocks[0] = bheap_realloc(heap, blocks[0], 3000);
 	good = good && blocks[0] && blocks[1] && blocks[2] && !bheap_alloc(heap, 16384);
 	for (int index = 0; index < 3; index++)
-		good = good && bheap_free(heap, blocks[index]) == 0;
+		good = good && heap_free(heap, blocks[index]) == 0;
 	good = good && bheap_check(heap, NULL) == 0 && bheap_trim(heap) == 0 &&
 	       bheap_destroy(heap) == 0;
 	syscall(SYS_exit, good ? 0 : 1);
@@ -288,8 +288,8 @@ START_TEST(trim_gives_free_pages_back)
 		memset(blocks[index], index + 1, 16 * page);
 	}
 	ck_assert_uint_eq(bheap_trim(heap), 0);
-	bheap_free(heap, blocks[1]);
-	bheap_free(heap, blocks[3]);
+	heap_free(heap, blocks[1]);
+	heap_free(heap, blocks[3]);
 	ck_assert_uint_eq(bheap_trim(heap), 2 * 15 * page); /* but for the pages with their links */
 	ck_assert_uint_eq(resident(blocks[1] + page, 15 * page), 0);
 	ck_assert_uint_eq(resident(blocks[0], 16 * page), 16);

@@ -78,7 +78,7 @@ START_TEST(an_empty_heap)
 {
 	char *block = bheap_alloc(heap, 1);
 
-	bheap_free(heap, block);
+	heap_free(heap, block);
 	display_expect(table_text(block, "FREE", size, NULL));
 }
 END_TEST
@@ -90,13 +90,13 @@ START_TEST(blocks_of_both_kinds)
 
 	display_expect(table_text(first, "alloc", (size_t)112, "alloc", (size_t)16, "alloc",
 				  (size_t)2000, "FREE", size - 2128, NULL));
-	bheap_free(heap, first);
+	heap_free(heap, first);
 	display_expect(table_text(first, "FREE", (size_t)112, "alloc", (size_t)16, "alloc",
 				  (size_t)2000, "FREE", size - 2128, NULL));
-	bheap_free(heap, third);
+	heap_free(heap, third);
 	display_expect(table_text(first, "FREE", (size_t)112, "alloc", (size_t)16, "FREE",
 				  size - 128, NULL));
-	bheap_free(heap, second);
+	heap_free(heap, second);
 	display_expect(table_text(first, "FREE", size, NULL));
 }
 END_TEST

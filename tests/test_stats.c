@@ -75,7 +75,7 @@ START_TEST(of_blocks)
 	ck_assert_uint_eq(stats.live_blocks, 2);
 	ck_assert_uint_eq(stats.free_blocks, 1);
 	ck_assert_uint_eq(stats.largest_free, size - 128);
-	bheap_free(heap, first);
+	heap_free(heap, first);
 	stats_take();
 	ck_assert_uint_eq(stats.used, 112);
 	ck_assert_uint_eq(stats.live_blocks, 1);
@@ -120,14 +120,14 @@ START_TEST(of_faults)
 	char *block = bheap_alloc(heap, 100);
 	uint64_t damage[2] = {UINT64_C(0x4141414141414141), UINT64_C(0x4141414141414141)};
 
-	bheap_free(heap, block + 16);
-	bheap_free(heap, &damage);
+	heap_free(heap, block + 16);
+	heap_free(heap, &damage);
 	stats_take();
 	ck_assert_uint_eq(stats.faults, 2);
 	ck_assert_uint_eq(faults.count, 2);
 	ck_assert_uint_eq(stats.rebuilds, 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
-	bheap_free(heap, block);
+	heap_free(heap, block);
 	memory_scribble(block, damage, sizeof(damage));
 	block = bheap_alloc(heap, 100);
 	ck_assert_ptr_nonnull(block);

@@ -45,7 +45,7 @@ START_TEST(blocks_in_address_order)
 	char *third = bheap_alloc(heap, 16);
 	struct told told = {.count = 0};
 
-	bheap_free(heap, second);
+	heap_free(heap, second);
 	ck_assert_int_eq(bheap_walk(heap, tell, &told), 0);
 	ck_assert_int_eq(told.count, 4);
 	told_expect(&told.blocks[0], first, 16, 16, true, true);
@@ -82,7 +82,7 @@ START_TEST(a_visitor_ends_it)
 		blocks[index] = bheap_alloc(heap, 16);
 	ck_assert_int_eq(bheap_walk(heap, tell, &told), 1000 + _i);
 	ck_assert_int_eq(told.count, _i);
-	ck_assert_int_eq(bheap_free(heap, blocks[0]), 0); /* not locked any more */
+	ck_assert_int_eq(heap_free(heap, blocks[0]), 0); /* not locked any more */
 	heap_empty(heap);
 	bheap_destroy(heap);
 }
@@ -139,7 +139,7 @@ static int call_everything(const struct bheap_block *block, void *arg)
 	refused(!bheap_aligned_alloc(heap, 64, 16));
 	refused(!bheap_realloc(heap, inside->block, 1));
 	refused(!bheap_realloc(heap, NULL, 16));
-	refused(bheap_free(heap, inside->block) == -1);
+	refused(heap_free(heap, inside->block) == -1);
 	refused(bheap_usable_size(heap, inside->block) == 0);
 	refused(!bheap_owns(heap, inside->block));
 	refused(bheap_stats(heap, &stats) == -1);
@@ -154,7 +154,7 @@ static int call_everything(const struct bheap_block *block, void *arg)
 	refused(bheap_reclaim(heap) == -1);
 	/* Another heap is free to use. */
 	other = bheap_alloc(inside->other, 16);
-	require(other && bheap_free(inside->other, other) == 0);
+	require(other && heap_free(inside->other, other) == 0);
 	return 0;
 }
 
@@ -189,7 +189,7 @@ START_TEST(its_own_calls_are_refused)
 	inside.block = bheap_alloc(heap, 100);
 	ck_assert_int_eq(bheap_walk(heap, call_everything, &inside), 0);
 	ck_assert_uint_eq(inside.visits, 2);
-	ck_assert_int_eq(bheap_free(heap, inside.block), 0);
+	ck_assert_int_eq(heap_free(heap, inside.block), 0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_destroy(heap);
 	bheap_destroy(inside.other);
