@@ -12,6 +12,7 @@
 #include "fast.h"
 #include "probe.h"
 #include "shared.h"
+#include "walk.h"
 
 /* Damage met again after so many rebuilds in one call: someone is writing right now. */
 #define HEALS_MAX 3
@@ -366,7 +367,7 @@ size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 		return 0;
 	block = bh_heap_find(&heap->heap, ptr);
 	if (block) {
-		usable = bh_usable(heap, block, bh_heap_granules(&heap->heap, block));
+		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
 		if (heap->annotated)
 			bh_annotate_claim(heap, ptr, usable);
 	}

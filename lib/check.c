@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+/* A word of the map that others change is never found broken so often in a row. */
+#define LOOKS 1000
+
 static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
 		  const char *detail)
 {
@@ -49,7 +52,8 @@ static bool sentinels_check(const struct bh_heap *heap, struct bh_finding *findi
 
 static bool word_check(const struct bh_heap *heap, size_t word, struct bh_finding *finding)
 {
-	uint64_t starts = heap->map.words[word].start, used = heap->map.words[word].used;
+	uint64_t starts = __atomic_load_n(&heap->map.words[word].start, __ATOMIC_RELAXED);
+	uint64_t used = __atomic_load_n(&heap->map.words[word].used, __ATOMIC_RELAXED);
 
 	if ((starts | used) & ~word_mask(heap, word))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
@@ -60,16 +64,31 @@ static bool word_check(const struct bh_heap *heap, size_t word, struct bh_findin
 	return true;
 }
 
-bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding)
+/* What looks broken is looked at so many times. */
+static bool map_check(const struct bh_heap *heap, unsigned looks, struct bh_finding *finding)
 {
 	size_t words = bh_map_words(heap->end);
 
 	if (!sentinels_check(heap, finding))
 		return false;
-	for (size_t word = 0; word < words; word++)
-		if (!word_check(heap, word, finding))
-			return false;
+	for (size_t word = 0; word < words; word++) {
+		unsigned left = looks;
+
+		while (!word_check(heap, word, finding))
+			if (!--left)
+				return false;
+	}
 	return true;
+}
+
+bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	return map_check(heap, 1, finding);
+}
+
+bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	return map_check(heap, LOOKS, finding);
 }
 
 /* ---- what is derived from it ---- */
@@ -242,16 +261,6 @@ static bool trailers_check(const bheap_t *heap, struct bh_finding *finding)
 			return found(finding, BHEAP_FAULT_OVERFLOW, block, NULL);
 		block = next;
 	}
-	return true;
-}
-
-bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding)
-{
-	unsigned tries = 8;
-
-	while (!bh_check_map(heap, finding))
-		if (!--tries)
-			return false;
 	return true;
 }
 

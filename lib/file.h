@@ -3,7 +3,7 @@
  * file.h - files and shared memory objects by name, and who is attached to them: the only room
  * that opens, reads, locks and removes files. Two locks of the open file description, gone with it
  * however a process ends: the gate, held for the length of one open, and presence, shared by all
- * who are attached. Refuses to know what is in a file. Sets errno.
+ * who are attached and can write. Refuses to know what is in a file. Sets errno.
  */
 #ifndef BH_FILE_H
 #define BH_FILE_H
@@ -24,7 +24,7 @@ int bh_file_reopen(int fd, bool *writable);
 int bh_file_gate_enter(int fd, bool exclusive);
 void bh_file_gate_leave(int fd);
 
-/* Whether nobody else is attached; then nobody can be until bh_file_stay(). */
+/* Whether nobody who can write is attached; then nobody can be until bh_file_stay(). */
 bool bh_file_is_alone(int fd);
 
 /* Attached from now on, among others. */

@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/annotate.h \
 	%D%/api.c \
 	%D%/api.h \
+	%D%/attach.c %D%/attach.h \
 	%D%/bins.c %D%/bins.h \
 	%D%/block.h \
 	%D%/check.c %D%/check.h \

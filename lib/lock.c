@@ -50,6 +50,9 @@ int bh_lock_init_shared(pthread_mutex_t *shared)
 	error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	if (!error)
 		error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	/* Who holds it, by another handle or below a signal handler, is refused instead of hanging. */
+	if (!error)
+		error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
 	if (!error)
 		error = pthread_mutex_init(shared, &attributes);
 	pthread_mutexattr_destroy(&attributes);
@@ -61,7 +64,7 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 	int error = 0;
 
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
-	if (kind == BH_LOCK_PRIVATE) {
+	if (kind != BH_LOCK_NONE) {
 		error = fork_error ? fork_error : own_init(&lock->own);
 		lock->generation = bh_lock_generation;
 	}
@@ -72,7 +75,7 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 void bh_lock_destroy(struct bh_lock *lock)
 {
-	if (lock->kind == BH_LOCK_PRIVATE && lock->generation == bh_lock_generation)
+	if (lock->kind != BH_LOCK_NONE && lock->generation == bh_lock_generation)
 		pthread_mutex_destroy(&lock->own);
 }
 
@@ -131,6 +134,7 @@ enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 	case BH_LOCK_NONE:
 		return BH_LOCK_SKIPPED;
 	case BH_LOCK_SHARED:
+		own_renew_after_fork(lock);
 		return shared_acquire(lock);
 	default:
 		own_renew_after_fork(lock);

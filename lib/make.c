@@ -123,6 +123,11 @@ size_t bheap_trim(bheap_t *heap)
 
 	if (!bh_enter_to_change(&visit, heap))
 		return 0;
+	/* What was reserved up front stays so. */
+	if (heap->flags & BHEAP_PREALLOCATE) {
+		bh_leave(&visit);
+		return 0;
+	}
 	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
 		uint32_t next = bh_map_next(&heap->heap.map, block);
 

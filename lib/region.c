@@ -65,16 +65,23 @@ int bh_region_attach(struct bh_region *region, size_t size, bool read_only)
 	return 0;
 }
 
-int bh_region_resize(int fd, size_t size, bool preallocate)
+int bh_region_reserve(int fd, size_t offset, size_t size)
 {
 	int error;
 
-	if (ftruncate(fd, (off_t)size))
-		return -1;
-	error = preallocate ? posix_fallocate(fd, 0, (off_t)size) : 0;
+	do {
+		error = posix_fallocate(fd, (off_t)offset, (off_t)size);
+	} while (error == EINTR);
 	if (error)
 		errno = error;
 	return error ? -1 : 0;
+}
+
+int bh_region_resize(int fd, size_t size, bool preallocate)
+{
+	if (ftruncate(fd, (off_t)size))
+		return -1;
+	return preallocate ? bh_region_reserve(fd, 0, size) : 0;
 }
 
 int bh_region_sync(const struct bh_region *region)

@@ -35,6 +35,9 @@ int bh_region_attach(struct bh_region *region, size_t size, bool read_only);
 /* Sets the length of a file, with its blocks allocated up front if asked. */
 int bh_region_resize(int fd, size_t size, bool preallocate);
 
+/* Storage for a part of a file, so that writing to it cannot fail. */
+int bh_region_reserve(int fd, size_t offset, size_t size);
+
 /* Writes a region's pages to its file. */
 int bh_region_sync(const struct bh_region *region);
 

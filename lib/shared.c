@@ -7,6 +7,7 @@
  */
 #include "shared.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Stores that a killed process has made in this order. */
@@ -80,4 +81,11 @@ void bh_shared_reseal(const bheap_t *heap)
 uint32_t bh_shared_owner(const bheap_t *heap)
 {
 	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid() : 0;
+}
+
+uint32_t bh_shared_space(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/pid", &status) ? 0 : (uint32_t)status.st_ino;
 }

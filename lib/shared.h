@@ -27,7 +27,7 @@ struct bh_shared {
 	uint32_t inside;          /* someone holds the mutex */
 	uint32_t resizing;        /* the block whose trailer is on its way, or 0 */
 	uint32_t resizing_owner;
-	uint32_t reserved;
+	uint32_t space;           /* the namespace of the process numbers that owners are known by */
 	uint64_t slot;            /* offset of the word that holds the pending block, or 0 */
 
 	pthread_mutex_t mutex;
@@ -48,6 +48,9 @@ void bh_shared_reseal(const bheap_t *heap);
 
 /* Whom a new block belongs to: this process with BHEAP_OWNED, else 0. */
 uint32_t bh_shared_owner(const bheap_t *heap);
+
+/* What tells the process numbers here from those of another container; 0 if unknown. */
+uint32_t bh_shared_space(void);
 
 /* Unmaps a shared heap and its handle; the heap stays. */
 int bh_shared_detach(bheap_t *heap);

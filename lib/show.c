@@ -60,10 +60,12 @@ int bh_show(const bheap_t *heap, FILE *stream)
 
 	if (!bh_enter_to_walk(&visit, heap))
 		return -1;
+	/* Output is a cancellation point. */
+	pthread_cleanup_push(bh_walk_abandon, &visit);
 	failed = fprintf(stream, "%-8s%-8s%-8s%-20s%-20s%s\n", "No.", "Status", "Prev", "t_Begin",
 			 "t_End", "t_Size") < 0 ||
 		 bh_walk_blocks(heap, row_print, &table) || totals_print(&table) || fflush(stream);
-	bh_leave_walk(&visit);
+	pthread_cleanup_pop(1);
 	return failed ? -1 : 0;
 }
 

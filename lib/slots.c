@@ -54,18 +54,29 @@ void *bheap_root(const bheap_t *heap)
 
 /* ---- slots ---- */
 
-/* A word that lies whole in one live block; its offset, else 0. */
-static uint64_t slot_offset(const bheap_t *heap, const uint64_t *slot)
+/* The live block that an offset lies in, or 0. */
+static uint32_t block_around(const bheap_t *heap, uint64_t offset)
 {
-	const struct bh_heap *blocks = &heap->heap;
-	uint64_t offset = bh_heap_offset(blocks, slot);
+	const struct bh_map *map = &heap->heap.map;
 	uint32_t granule = (uint32_t)(offset >> BH_GRANULE_SHIFT), block;
 
-	if (!offset || offset % sizeof(*slot))
+	if (!offset)
 		return 0;
-	block = bh_map_is_start(&blocks->map, granule) ? granule
-						       : bh_map_previous(&blocks->map, granule);
-	return bh_map_is_used(&blocks->map, block) ? offset : 0;
+	block = bh_map_is_start(map, granule) ? granule : bh_map_previous(map, granule);
+	return bh_map_is_used(map, block) ? block : 0;
+}
+
+/* A word that lies whole in the user's bytes of one live block; its offset, else 0. */
+static uint64_t slot_offset(const bheap_t *heap, const uint64_t *slot)
+{
+	uint64_t offset = bh_heap_offset(&heap->heap, slot);
+	uint32_t block = block_around(heap, offset), granules;
+
+	if (!block || offset % sizeof(*slot))
+		return 0;
+	granules = bh_heap_granules(&heap->heap, block);
+	return offset + sizeof(*slot) <= bh_bytes(block) + bh_usable(heap, block, granules) ? offset
+											     : 0;
 }
 
 /* Which word will hold, or holds, the block of this operation: known before the block is. */
@@ -160,30 +171,44 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 	return pid && last->dead;
 }
 
-ssize_t bheap_reclaim(bheap_t *heap)
+/* All but the block of the root: that is the heap's own. */
+static ssize_t dead_blocks_free(struct bh_visit *visit)
 {
+	const bheap_t *heap = visit->heap;
+	uint32_t root = block_around(heap, heap->heap.control->root);
 	struct owner last = {0};
-	struct bh_visit visit;
 	ssize_t count = 0;
 
-	if (!bh_enter_to_change(&visit, heap))
-		return -1;
-	if (!(heap->flags & BHEAP_OWNED)) {
-		bh_leave(&visit);
-		errno = ENOTSUP;
-		return -1;
-	}
 	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
 		uint32_t next = bh_map_next(&heap->heap.map, block);
 
-		if (bh_map_is_used(&heap->heap.map, block) &&
+		if (bh_map_is_used(&heap->heap.map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->heap, heap->key, block,
 								 next - block))) {
-			bh_give_back(&visit, block);
+			bh_give_back(visit, block);
 			count++;
 		}
 		block = next; /* perhaps no start any more: the walk finds the next one all the same */
 	}
+	return count;
+}
+
+ssize_t bheap_reclaim(bheap_t *heap)
+{
+	struct bh_visit visit;
+	ssize_t count = -1;
+	int state;
+
+	if (!bh_enter_to_change(&visit, heap))
+		return -1;
+	if (heap->flags & BHEAP_OWNED) {
+		/* Asking about a process is a cancellation point, and nobody ends with the lock held. */
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+		count = dead_blocks_free(&visit);
+		pthread_setcancelstate(state, NULL);
+	}
 	bh_leave(&visit);
+	if (count < 0)
+		errno = ENOTSUP;
 	return count;
 }

@@ -15,7 +15,7 @@ static uint32_t next_by_scan(const struct bh_heap *heap, uint32_t block)
 	size_t last = heap->end >> 6;
 
 	for (size_t word = granule >> 6; word <= last; word++) {
-		uint64_t starts = heap->map.words[word].start;
+		uint64_t starts = __atomic_load_n(&heap->map.words[word].start, __ATOMIC_RELAXED);
 
 		if (word == granule >> 6)
 			starts &= ~UINT64_C(0) << (granule & 63);
@@ -27,7 +27,7 @@ static uint32_t next_by_scan(const struct bh_heap *heap, uint32_t block)
 	return heap->end;
 }
 
-static uint32_t block_next(const bheap_t *heap, uint32_t block)
+uint32_t bh_walk_next(const bheap_t *heap, uint32_t block)
 {
 	return heap->read_only ? next_by_scan(&heap->heap, block)
 			       : bh_map_next(&heap->heap.map, block);
@@ -50,7 +50,7 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	uint32_t block = BH_FIRST;
 
 	while (block < heap->heap.end) {
-		uint32_t next = block_next(heap, block);
+		uint32_t next = bh_walk_next(heap, block);
 		int result;
 
 		seen.used = bh_map_is_used(&heap->heap.map, block);
@@ -64,6 +64,11 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	return 0;
 }
 
+void bh_walk_abandon(void *visit)
+{
+	bh_leave_walk(visit);
+}
+
 int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 {
 	struct bh_visit passage;
@@ -75,7 +80,9 @@ int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	}
 	if (!bh_enter_to_walk(&passage, heap))
 		return -1;
+	/* A visitor may end the thread. */
+	pthread_cleanup_push(bh_walk_abandon, &passage);
 	result = bh_walk_blocks(heap, visit, arg);
-	bh_leave_walk(&passage);
+	pthread_cleanup_pop(1);
 	return result;
 }

@@ -1,1 +1,42 @@
 # SPDX-License-Identifier: MIT
+# Heaps that processes share: the Check program, and the proof that they survive the death of any
+# process. make check runs a short form of the proof; make check-crash all of it, some minutes long.
+
+if HAVE_CHECK
+shared_tests = %D%/test_death %D%/test_open %D%/test_shared
+check_PROGRAMS += $(shared_tests)
+TESTS += $(shared_tests)
+%C%_test_death_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_death_LDADD = $(UNIT_LIBS)
+%C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_open_LDADD = $(UNIT_LIBS)
+%C%_test_shared_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_shared_LDADD = $(UNIT_LIBS)
+endif
+
+crash_programs = %D%/killpoints %D%/storm
+check_PROGRAMS += $(crash_programs)
+TESTS += $(crash_programs)
+
+# No symbol is looked up while a worker is stepped through: its way must be the same each time.
+%C%_killpoints_SOURCES = \
+	%D%/corpus.c %D%/corpus.h \
+	%D%/killpoints.c \
+	%D%/scene.c %D%/scene.h \
+	%D%/stage.c %D%/stage.h \
+	%D%/stepper.c %D%/stepper.h
+%C%_killpoints_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(top_srcdir)/lib
+%C%_killpoints_LDADD = lib/libbheap-core.la
+%C%_killpoints_LDFLAGS = -Wl,-z,now
+
+%C%_storm_LDADD = lib/libbheap-core.la
+
+EXTRA_DIST += %D%/swapped.sh
+
+# make check-crash STORM_SECONDS=600 for a long storm.
+STORM_SECONDS = 20
+.PHONY: check-crash
+check-crash: $(crash_programs) lib/libbheap-core.la
+	%D%/killpoints --whole
+	%D%/storm $(STORM_SECONDS)
+	CC='$(CC)' CFLAGS='$(CFLAGS)' sh $(srcdir)/%D%/swapped.sh $(srcdir)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - heaps in files: made, verified, made whole, mapped and unmapped. Keeps: the magic is
+ * the last store to a new heap; the first to attach after a death makes the heap whole.
+ */
+#include "attach.h"
+
+#include <errno.h>
+
+#include "check.h"
+#include "file.h"
+#include "shared.h"
+
+static bool refuse(struct bh_opening *opening, int error, const char *why)
+{
+	opening->why = why;
+	errno = error;
+	return false;
+}
+
+static struct bh_shared *head_of(const struct bh_region *region)
+{
+	return (struct bh_shared *)(void *)region->start;
+}
+
+static size_t handle_size(void)
+{
+	return bh_round_up(sizeof(bheap_t), bh_region_page());
+}
+
+/* ---- the handle ---- */
+
+/* Maps the file and makes the handle that looks at it; on failure nothing is left. */
+static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_flags)
+{
+	struct bh_region region = {.fd = opening->fd};
+	struct bh_layout layout;
+	bheap_t *heap;
+
+	if (!bh_layout_for_size(&layout, size, sizeof(struct bh_shared)))
+		return refuse(opening, EINVAL, NULL);
+	heap = bh_region_pages(handle_size());
+	if (!heap)
+		return false;
+	if (bh_region_attach(&region, size, !opening->writable)) {
+		int saved = errno;
+
+		bh_region_pages_free(heap, handle_size());
+		errno = saved;
+		return false;
+	}
+	bh_heap_view(&heap->heap, region.start, &layout);
+	heap->region = region;
+	heap->shared = head_of(&region);
+	heap->read_only = !opening->writable;
+	bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
+		       opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE, &heap->shared->mutex);
+	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
+	opening->heap = heap;
+	return true;
+}
+
+void bh_attach_undo(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+
+	bh_region_unmap(&heap->region);
+	bh_region_pages_free(heap, handle_size());
+	opening->heap = NULL;
+}
+
+int bh_shared_detach(bheap_t *heap)
+{
+	struct bh_region region = heap->region;
+	int result;
+
+	bh_handle_end(heap);
+	result = bh_region_pages_free(heap, handle_size());
+	if (bh_region_unmap(&region) || bh_file_close(region.fd))
+		result = -1;
+	return result;
+}
+
+/* ---- a new heap ---- */
+
+static bool head_write(const struct bh_opening *opening, size_t size)
+{
+	const struct bh_shared head = {
+		.magic = BH_SHARED_MAKING,
+		.version = BH_SHARED_VERSION,
+		.word_size = sizeof(void *),
+		.granule_size = BH_GRANULE,
+		.head_size = sizeof(head),
+		.flags = opening->flags & BH_FLAGS_OF_HEAP,
+		.size = size,
+	};
+
+	return bh_file_write(opening->fd, &head, sizeof(head));
+}
+
+/*
+ * Storage for what is written to a new heap: on a full disk a page without it would be a SIGBUS. The
+ * map between is left to whoever needs it.
+ */
+static int format_reserve(const bheap_t *heap)
+{
+	const struct bh_heap *blocks = &heap->heap;
+	const char *start = heap->region.start;
+	const char *low = (const char *)&blocks->map.words[(BH_FIRST >> 6) + 1];
+	const char *high = (const char *)&blocks->map.words[blocks->end >> 6];
+
+	if (bh_region_reserve(heap->region.fd, 0, (size_t)(low - start)))
+		return -1;
+	return bh_region_reserve(heap->region.fd, (size_t)(high - start),
+				 (size_t)(bh_heap_start(blocks) - high));
+}
+
+static bool heap_format(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	struct bh_shared *head = heap->shared;
+	int error = format_reserve(heap) ? errno : bh_lock_init_shared(&head->mutex);
+
+	if (error) {
+		bh_attach_undo(opening);
+		errno = error;
+		return false;
+	}
+	head->key = heap->key;
+	head->space = bh_shared_space();
+	bh_heap_format(&heap->heap);
+	bh_map_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
+	return true;
+}
+
+/* What a maker that died left, or an empty file, becomes a heap. */
+static bool heap_make(struct bh_opening *opening, size_t size)
+{
+	int saved;
+
+	if (!size || size > BHEAP_SIZE_MAX)
+		return refuse(opening, EINVAL, NULL);
+	size = bh_round_up(size, bh_region_page());
+	if (bh_region_resize(opening->fd, 0, false) == 0 && head_write(opening, size) &&
+	    bh_region_resize(opening->fd, size, opening->flags & BHEAP_PREALLOCATE) == 0 &&
+	    handle_make(opening, size, opening->flags & BH_FLAGS_OF_HEAP) && heap_format(opening))
+		return true;
+	saved = errno;
+	bh_region_resize(opening->fd, 0, false);
+	errno = saved;
+	return false;
+}
+
+/* ---- a heap that is there ---- */
+
+static bool head_verify(struct bh_opening *opening, const struct bh_shared *head, size_t file_size)
+{
+	if (head->magic != BH_SHARED_MAGIC)
+		return refuse(opening, EPROTO,
+			      head->magic == BH_SHARED_MAKING ? "its making was not finished"
+							      : "it is not a heap");
+	if (head->version != BH_SHARED_VERSION || head->head_size != sizeof(*head) ||
+	    head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
+		return refuse(opening, EPROTO, "its layout is of another version");
+	if (head->word_size != sizeof(void *) || head->granule_size != BH_GRANULE)
+		return refuse(opening, EPROTO, "its words or granules are of another size");
+	if (file_size < head->size)
+		return refuse(opening, EUCLEAN, "it was truncated");
+	if (file_size > head->size || head->size % bh_region_page() ||
+	    head->size > bh_round_up(BHEAP_SIZE_MAX, bh_region_page()))
+		return refuse(opening, EUCLEAN, "its length is not the one it was made with");
+	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
+	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
+		return refuse(opening, EINVAL, NULL);
+	if (head->flags & BHEAP_OWNED && opening->writable && !opening->alone &&
+	    head->space != bh_shared_space())
+		return refuse(opening, EBUSY, "those attached are of another process namespace");
+	return true;
+}
+
+/* The first to attach: what the last users left is made whole, and the mutex is as new. */
+static bool heap_revive(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	struct bh_finding finding;
+	int error = bh_lock_init_shared(&heap->shared->mutex);
+
+	if (error) {
+		errno = error;
+		return false;
+	}
+	heap->shared->space = bh_shared_space();
+	if (heap->shared->inside) {
+		bh_recover(heap);
+		bh_shared_commit(heap);
+		opening->recovered = true;
+	} else if (!bh_check_derived(&heap->heap, &finding)) {
+		bh_heap_rebuild(&heap->heap);
+		opening->rebuilt = true;
+	}
+	return true;
+}
+
+static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head)
+{
+	struct bh_finding finding;
+	bheap_t *heap;
+
+	if (!handle_make(opening, head->size, head->flags))
+		return false;
+	heap = opening->heap;
+	heap->key = head->key;
+	if (opening->alone || !opening->writable) {
+		/* With others at work the map is theirs to vouch for, and need not hold still. */
+		if (!bh_check_map_unlocked(&heap->heap, &finding)) {
+			refuse(opening, EUCLEAN, finding.detail);
+			bh_attach_undo(opening);
+			errno = EUCLEAN;
+			return false;
+		}
+	}
+	if (opening->alone && !heap_revive(opening)) {
+		int saved = errno;
+
+		bh_attach_undo(opening);
+		errno = saved;
+		return false;
+	}
+	return true;
+}
+
+/* ---- either ---- */
+
+bool bh_attach(struct bh_opening *opening, size_t file_size)
+{
+	struct bh_shared head = {0};
+	bool whole = bh_file_read(opening->fd, &head, sizeof(head));
+
+	if (opening->makes && opening->alone &&
+	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_MAKING)))
+		return heap_make(opening, opening->size ? opening->size : head.size);
+	if (!file_size)
+		return refuse(opening, EPROTO, "it is empty");
+	if (!whole && head.magic != BH_SHARED_MAKING)
+		return refuse(opening, EPROTO, "it is too short for a heap");
+	return head_verify(opening, &head, file_size) && heap_attach(opening, &head);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stage.c - a memory file for most operations; for those that make a heap by name a shared memory
+ * object, which comes and goes with its name.
+ */
+#include "stage.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared.h"
+
+struct stage stage;
+
+static struct scene scene_before;
+static unsigned char before[SCENE_SIZE], last[SCENE_SIZE];
+static size_t size_before, size_last;
+
+/* The file as it is now; NULL while it is empty or not there. */
+static unsigned char *memory;
+static size_t size;
+
+static void *memory_map(size_t length, int fd)
+{
+	void *start = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			   fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	if (start == MAP_FAILED)
+		err(1, "mmap");
+	return start;
+}
+
+void stage_make(void)
+{
+	stage.fd = memfd_create("killpoints", MFD_CLOEXEC);
+	if (stage.fd < 0)
+		err(1, "memfd_create");
+	stage.scene = memory_map(sizeof(*stage.scene), -1);
+}
+
+static void view_of(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status))
+		err(1, "fstat");
+	if (memory)
+		munmap(memory, size);
+	size = (size_t)status.st_size;
+	memory = size ? memory_map(size, fd) : NULL;
+}
+
+void stage_look(bool by_name)
+{
+	int fd = by_name ? shm_open(stage.scene->name, O_RDWR, 0) : stage.fd;
+
+	if (fd >= 0)
+		view_of(fd);
+	if (by_name && fd >= 0)
+		close(fd);
+}
+
+static void file_resize(size_t length)
+{
+	if (ftruncate(stage.fd, (off_t)length))
+		err(1, "ftruncate");
+	view_of(stage.fd);
+}
+
+void stage_set(const struct operation *operation, unsigned flags)
+{
+	struct bheap_stats stats = {0};
+	bheap_t *heap = NULL;
+
+	scene_clear(stage.scene, flags);
+	stage.scene->fd = stage.fd;
+	snprintf(stage.scene->name, sizeof(stage.scene->name), "/bheap-crash-%d", (int)getpid());
+	file_resize(0);
+	if (!(operation->traits & MAKES)) {
+		heap = bheap_open_fd(stage.fd, SCENE_SIZE, flags);
+		if (!heap)
+			err(1, "bheap_open_fd");
+	}
+	operation->prepare(stage.scene, heap);
+	if (heap && (bheap_stats(heap, &stats) || bheap_close(heap)))
+		err(1, "the scene");
+	stage.scene->recoveries = stats.recoveries;
+	stage_look(false);
+	stage_keep();
+}
+
+void stage_keep(void)
+{
+	scene_before = *stage.scene;
+	scene_before.phase = BEFORE;
+	size_before = size;
+	if (size)
+		memcpy(before, memory, size);
+}
+
+void stage_reset(void)
+{
+	*stage.scene = scene_before;
+	if (shm_unlink(stage.scene->name) && errno != ENOENT)
+		err(1, "shm_unlink");
+	/* An empty file is made so: what was in it must not come back. */
+	if (!size_before || size != size_before)
+		file_resize(0);
+	if (size != size_before)
+		file_resize(size_before);
+	if (size)
+		memcpy(memory, before, size);
+	size_last = ~(size_t)0;
+	stage_changed();
+}
+
+bool stage_changed(void)
+{
+	if (size == size_last && (!size || memcmp(last, memory, size) == 0))
+		return false;
+	size_last = size;
+	if (size)
+		memcpy(last, memory, size);
+	return true;
+}
+
+static unsigned lock_word(void)
+{
+	const struct bh_shared *head = (const void *)memory;
+
+	return head ? *(const volatile unsigned *)&head->mutex : 0;
+}
+
+bool stage_is_locked(void)
+{
+	return lock_word() & FUTEX_TID_MASK;
+}
+
+bool stage_is_awaited(void)
+{
+	return lock_word() & FUTEX_WAITERS;
+}
+
+bool stage_is_orphaned(void)
+{
+	return lock_word() & FUTEX_OWNER_DIED;
+}

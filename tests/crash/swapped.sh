@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The proof of the proof: with two stores of the library in the wrong order, killpoints must fail.
+# Usage: swapped.sh SOURCE_FOLDER, in the build folder, after killpoints was built.
+set -eu
+source=$1
+build=$(pwd)
+work=$build/swapped.tmp
+flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include -iquote $source/lib"
+number=0
+failed=0
+
+# move FILE FUNCTION LINE TARGET before|after: in the function, moves the first line that contains
+# LINE to before or after the first one that contains TARGET. Fails if either is not there.
+move() {
+	awk -v room="$2" -v line="$3" -v target="$4" -v where="$5" '
+		{ text[NR] = $0 }
+		index($0, room "(") && !/;$/ { inside = 1 }
+		inside && !from && index($0, line) { from = NR }
+		inside && !to && index($0, target) { to = NR }
+		/^}/ { inside = 0 }
+		END {
+			if (!from || !to)
+				exit 1
+			for (n = 1; n <= NR; n++) {
+				if (n == to && where == "before")
+					print text[from]
+				if (n != from)
+					print text[n]
+				if (n == to && where == "after")
+					print text[from]
+			}
+		}' "$source/lib/$1" >"$work/$1" || {
+		echo "Bail out! $1 has no such lines in $2() any more: adapt $0"
+		exit 1
+	}
+}
+
+# expect_red SOURCES OPERATION DESCRIPTION: killpoints, built with these files of the library as they
+# are in the work folder, must find failures in the operation.
+expect_red() {
+	number=$((number + 1))
+	for file in $1; do
+		[ -f "$work/$file" ] || cp "$source/lib/$file" "$work/$file"
+		$CC $flags ${CFLAGS-} -c -o "$work/${file%.c}.o" "$work/$file"
+	done
+	# The archive gives only what these objects do not have.
+	$CC ${CFLAGS-} -Wl,-z,now -o "$work/killpoints" "$work"/*.o "$build"/tests/crash/killpoints-*.o \
+		"$build/lib/.libs/libbheap-core.a" -lpthread
+	if "$work/killpoints" --only "$2" >"$work/log" 2>&1; then
+		verdict="not ok"
+		failed=1
+	elif grep -q '^not ok' "$work/log"; then
+		verdict="ok"
+	else
+		cat "$work/log"
+		verdict="not ok"
+		failed=1
+	fi
+	echo "$verdict $number - $3: $(grep -c '^# .*killed after' "$work/log" || :) deaths found bad"
+	rm -rf "$work"
+	mkdir "$work"
+}
+
+rm -rf "$work"
+mkdir "$work"
+trap 'rm -rf "$work"' EXIT
+echo "1..6"
+
+move fast.h bh_fast_release 'bh_map_clear_used(map, block)' 'bh_map_clear_start(map, next)' after
+cp "$source/lib/heap.c" "$source/lib/api.c" "$work"
+expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
+
+move resize.c block_shrink 'bh_map_set_start(&heap->map, rest)' \
+	'bh_map_clear_start(&heap->map, next)' after
+expect_red resize.c "shrink, merge right" "shrink swallows its neighbour before it is split"
+
+move resize.c block_grow 'bh_map_clear_start(&heap->map, next)' 'The rest first' before
+expect_red resize.c "grow with rest" "grow swallows its neighbour before that is split"
+
+move block.h bh_block_commit 'control->pending = block' 'bh_map_set_used' after
+expect_red heap.c "alloc_into, split" "a block is allocated before it is pending"
+
+move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_map_store(slot, bh_bytes(block))' after
+expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
+
+move slots.c slot_release 'bh_map_store(slot, 0)' 'slot_intend' before
+expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
+
+exit $failed

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_death.c - who dies inside a heap: a process, with others attached or none; a thread; and the
+ * threads that a fork leaves behind. The heap is whole for whoever comes next, who hears of it.
+ */
+#include "../support.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shared.h"
+
+#define SIZE ((size_t)256 * 1024)
+
+static const char *path;
+static struct faults faults;
+
+static void setup(void)
+{
+	path = path_make();
+	path_remove();
+	faults_expect(&faults);
+}
+
+static void teardown(void)
+{
+	path_remove();
+}
+
+static bheap_t *make(unsigned flags)
+{
+	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
+
+	ck_assert_ptr_nonnull(heap);
+	return heap;
+}
+
+/* ---- processes ---- */
+
+static int visitor_dies(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	(void)arg;
+	return raise(SIGKILL);
+}
+
+/* With the lock held. */
+static int die_inside(void *arg)
+{
+	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
+
+	(void)arg;
+	return bheap_walk(heap, visitor_dies, NULL);
+}
+
+static void recovered_once(bheap_t *heap)
+{
+	struct bheap_stats stats;
+
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.recoveries, 1);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
+	ck_assert_ptr_eq(faults.last.heap, heap);
+}
+
+START_TEST(the_next_to_lock_recovers)
+{
+	bheap_t *heap = make(0);
+	struct child child;
+
+	child_run(&child, die_inside, NULL);
+	child_assert_killed(&child, SIGKILL);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	recovered_once(heap);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+START_TEST(the_next_to_open_recovers)
+{
+	struct child child;
+	bheap_t *heap;
+
+	ck_assert_int_eq(bheap_close(make(0)), 0);
+	child_run(&child, die_inside, NULL);
+	child_assert_killed(&child, SIGKILL);
+	heap = make(0);
+	recovered_once(heap);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	faults_expect(&faults);
+	heap = make(0);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+/*
+ * A heap from before a restart of the machine: its lock is held by nobody the kernel knows of. That
+ * somebody reads it already must not keep the first writer from making it whole.
+ */
+START_TEST(readers_do_not_hinder_a_revival)
+{
+	bheap_t *heap = make(0), *reader;
+
+	pthread_mutex_lock(&heap->shared->mutex);
+	heap->shared->inside = 1;
+	heap->shared->mutex.__data.__lock = 1; /* a process that lives, and holds no such lock */
+	bheap_sync(heap);
+	/* Gone without unlocking, and without a word to the kernel. */
+	close(heap->region.fd);
+	reader = bheap_open(path, 0, O_RDONLY, 0, 0);
+	ck_assert_ptr_nonnull(reader);
+	heap = bheap_open(path, 0, O_RDWR, 0, 0);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	recovered_once(heap);
+	ck_assert_int_eq(bheap_close(reader), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+/* ---- threads ---- */
+
+static int visitor_ends_the_thread(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	pthread_exit(arg);
+}
+
+static void *end_inside(void *heap)
+{
+	bheap_walk(heap, visitor_ends_the_thread, heap);
+	return NULL;
+}
+
+/* A thread that waits to be cancelled, in the middle of printing. */
+static void *print_for_ever(void *arg)
+{
+	struct {
+		bheap_t *heap;
+		FILE *stream;
+	} *both = arg;
+
+	for (;;)
+		bheap_display(both->heap, both->stream);
+	return NULL;
+}
+
+static void *thread_use(void *heap)
+{
+	void *block = bheap_alloc(heap, 32);
+
+	return block && bheap_free(heap, block) == 0 && bheap_check(heap, NULL) == 0 ? heap : NULL;
+}
+
+static void *thread_result(void *(*body)(void *), void *arg)
+{
+	pthread_t thread;
+	void *result;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, body, arg), 0);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	return result;
+}
+
+START_TEST(a_thread_ends_inside)
+{
+	bheap_t *heaps[] = {make(0), bheap_create(SIZE, 0)};
+
+	for (unsigned index = 0; index < 2; index++) {
+		bheap_t *heap = heaps[index];
+
+		ck_assert_ptr_eq(thread_result(end_inside, heap), heap);
+		/* Not even a thread that takes after it. */
+		ck_assert_ptr_eq(thread_result(thread_use, heap), heap);
+		ck_assert_ptr_eq(thread_use(heap), heap);
+		ck_assert_int_eq(bheap_destroy(heap), 0);
+	}
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+START_TEST(a_thread_is_cancelled_while_it_prints)
+{
+	int ends[2];
+	pthread_t thread;
+	void *result;
+	struct {
+		bheap_t *heap;
+		FILE *stream;
+	} both = {.heap = make(0)};
+
+	for (unsigned index = 0; index < 2000; index++)
+		ck_assert_ptr_nonnull(bheap_alloc(both.heap, 16));
+	ck_assert_int_eq(pipe(ends), 0);
+	both.stream = fdopen(ends[1], "w");
+	ck_assert_int_eq(pthread_create(&thread, NULL, print_for_ever, &both), 0);
+	/* Until the pipe is full, and the thread waits with the lock held. */
+	while (pthread_mutex_trylock(&both.heap->shared->mutex) == 0) {
+		pthread_mutex_unlock(&both.heap->shared->mutex);
+		usleep(1000);
+	}
+	usleep(50 * 1000);
+	ck_assert_int_eq(pthread_cancel(thread), 0);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_ptr_eq(thread_use(both.heap), both.heap);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_int_eq(bheap_close(both.heap), 0);
+}
+END_TEST
+
+/* ---- threads that a fork leaves behind ---- */
+
+static int stop;
+
+static void *work(void *heap)
+{
+	uint64_t random = 5;
+	void *blocks[32] = {0};
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		uint64_t index = random_below(&random, 32);
+
+		blocks[index] = bheap_realloc(heap, blocks[index], 1 + random_below(&random, 2000));
+		if (random_below(&random, 2)) {
+			bheap_free(heap, blocks[index]);
+			blocks[index] = NULL;
+		}
+	}
+	return NULL;
+}
+
+static int use(void *heap)
+{
+	signal(SIGALRM, SIG_DFL);
+	alarm(30);
+	return thread_use(heap) && bheap_alloc(heap, 100) && thread_use(heap) ? 0 : 1;
+}
+
+/* While a thread works on the heap, the process forks: child and parent go on. */
+static void fork_often(bheap_t *heap)
+{
+	pthread_t thread;
+
+	stop = 0;
+	ck_assert_int_eq(pthread_create(&thread, NULL, work, heap), 0);
+	for (unsigned round = 0; round < (is_watched() ? 10 : 300); round++) {
+		int status;
+		pid_t pid = fork();
+
+		ck_assert_int_ge(pid, 0);
+		if (!pid)
+			_exit(use(heap));
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+
+START_TEST(forks_beside_a_private_heap)
+{
+	fork_often(bheap_create(SIZE, 0));
+}
+END_TEST
+
+/* Nobody died: nothing is recovered. */
+START_TEST(forks_beside_a_shared_heap)
+{
+	bheap_t *heap = bheap_open(path, SIZE * 4, O_RDWR | O_CREAT, 0600, BHEAP_GUARD);
+
+	fork_often(heap);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("death", &tcase, 60);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, the_next_to_lock_recovers);
+	tcase_add_test(tcase, the_next_to_open_recovers);
+	tcase_add_test(tcase, readers_do_not_hinder_a_revival);
+	tcase_add_test(tcase, a_thread_ends_inside);
+	tcase_add_test(tcase, a_thread_is_cancelled_while_it_prints);
+	tcase_add_test(tcase, forks_beside_a_private_heap);
+	tcase_add_test(tcase, forks_beside_a_shared_heap);
+	return suite_run(suite);
+}

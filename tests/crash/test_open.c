@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_open.c - heaps in files: made once however many start at once, refused with a clear reason
+ * when the file is merely wrong, never a signal, and never a file changed that was refused.
+ */
+#include "../support.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shared.h"
+
+#define SIZE ((size_t)64 * 1024)
+#define SKIPPED 77
+
+static const char *path;
+static struct faults faults;
+
+static void setup(void)
+{
+	path = path_make();
+	path_remove();
+	faults_expect(&faults);
+}
+
+static void teardown(void)
+{
+	path_remove();
+}
+
+static bheap_t *make(unsigned flags)
+{
+	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
+
+	ck_assert_ptr_nonnull(heap);
+	return heap;
+}
+
+static void make_and_close(unsigned flags)
+{
+	ck_assert_int_eq(bheap_close(make(flags)), 0);
+}
+
+/* The file's bytes; the caller frees them. */
+static char *file_read(size_t *size)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat status;
+	char *bytes;
+
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	*size = (size_t)status.st_size;
+	bytes = malloc(*size + 1);
+	ck_assert_int_eq(pread(fd, bytes, *size, 0), status.st_size);
+	close(fd);
+	return bytes;
+}
+
+static void file_write(const void *bytes, size_t size, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
+	close(fd);
+}
+
+#define head_set(field, value)                                                                    \
+	do {                                                                                      \
+		struct bh_shared head_;                                                           \
+                                                                                                  \
+		head_.field = (value);                                                            \
+		file_write(&head_.field, sizeof(head_.field), offsetof(struct bh_shared, field)); \
+	} while (0)
+
+/* It is refused, to read and to write, and is not touched. */
+static void refused(int oflag, int error, const char *why)
+{
+	static const int access[] = {O_RDWR, O_RDONLY};
+
+	for (unsigned index = 0; index < 2; index++) {
+		size_t before_size, after_size;
+		char *before = file_read(&before_size), *after;
+
+		faults_expect(&faults);
+		ck_assert_ptr_null(bheap_open(path, oflag ? SIZE : 0, access[index] | oflag, 0600, 0));
+		ck_assert_errno(error);
+		ck_assert_uint_eq(faults.count, why ? 1 : 0);
+		if (why) {
+			ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_BAD_FILE);
+			ck_assert_ptr_null(faults.last.heap);
+			ck_assert_msg(strstr(faults.last.text, why) != NULL, "%s", faults.last.text);
+		}
+		after = file_read(&after_size);
+		ck_assert_uint_eq(before_size, after_size);
+		ck_assert_mem_eq(before, after, after_size);
+		free(before);
+		free(after);
+		if (oflag)
+			break; /* O_CREAT goes with O_RDWR alone */
+	}
+}
+
+/* ---- arguments ---- */
+
+START_TEST(arguments_that_make_no_sense)
+{
+	ck_assert_ptr_null(bheap_open(NULL, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDONLY | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT | O_TRUNC, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_WRONLY, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, BHEAP_UNLOCKED));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, BHEAP_SIZE_MAX + 1, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR, 0, 0));
+	ck_assert_errno(ENOENT);
+	ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_heap_of_another_size_or_kind)
+{
+	bheap_t *heap;
+
+	make_and_close(BHEAP_GUARD);
+	ck_assert_ptr_null(bheap_open(path, SIZE * 2, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, BHEAP_OWNED));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT | O_EXCL, 0600, 0));
+	ck_assert_errno(EEXIST);
+	/* The same number of pages, and what the heap is comes with it. */
+	heap = bheap_open(path, SIZE - 5, O_RDWR | O_CREAT, 0600, 0);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_uint_eq(bheap_usable_size(heap, bheap_alloc(heap, 5)), 5);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* ---- files that are merely wrong ---- */
+
+START_TEST(no_heap_at_all)
+{
+	char text[8192];
+
+	file_write("", 0, 0);
+	refused(0, EPROTO, "it is empty");
+	file_write("short", 5, 0);
+	refused(0, EPROTO, "it is too short");
+	refused(O_CREAT, EPROTO, "it is too short");
+	memset(text, 'x', sizeof(text));
+	file_write(text, sizeof(text), 0);
+	refused(0, EPROTO, "it is not a heap");
+	refused(O_CREAT, EPROTO, "it is not a heap");
+	ck_assert_ptr_null(bheap_open(".", 0, O_RDWR, 0, 0));
+	ck_assert_errno(EISDIR);
+	ck_assert_ptr_null(bheap_open("./no/such/folder", SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOENT);
+}
+END_TEST
+
+START_TEST(an_empty_file_becomes_a_heap_where_asked)
+{
+	file_write("", 0, 0);
+	make_and_close(0);
+}
+END_TEST
+
+START_TEST(a_heap_half_made)
+{
+	make_and_close(BHEAP_GUARD);
+	head_set(magic, BH_SHARED_MAKING);
+	refused(0, EPROTO, "its making was not finished");
+	make_and_close(0); /* whoever may make it makes it anew, as he likes it */
+}
+END_TEST
+
+START_TEST(a_heap_of_another_layout)
+{
+	make_and_close(0);
+	head_set(version, BH_SHARED_VERSION + 1);
+	refused(0, EPROTO, "another version");
+	head_set(version, BH_SHARED_VERSION);
+	head_set(head_size, 8);
+	refused(0, EPROTO, "another version");
+	head_set(head_size, sizeof(struct bh_shared));
+	head_set(flags, ~0u);
+	refused(0, EPROTO, "another version");
+	head_set(flags, 0);
+	head_set(word_size, 4);
+	refused(0, EPROTO, "another size");
+	head_set(word_size, sizeof(void *));
+	head_set(granule_size, 8);
+	refused(0, EPROTO, "another size");
+	head_set(granule_size, 16);
+	make_and_close(0);
+}
+END_TEST
+
+START_TEST(a_heap_of_another_length)
+{
+	make_and_close(0);
+	ck_assert_int_eq(truncate(path, SIZE - 4096), 0);
+	refused(0, EUCLEAN, "it was truncated");
+	ck_assert_int_eq(truncate(path, 1000), 0);
+	refused(O_CREAT, EUCLEAN, "it was truncated");
+	ck_assert_int_eq(truncate(path, SIZE + 1), 0);
+	refused(0, EUCLEAN, "its length");
+	head_set(size, SIZE + 1);
+	refused(0, EUCLEAN, "its length");
+	head_set(size, UINT64_MAX);
+	refused(0, EUCLEAN, "it was truncated");
+}
+END_TEST
+
+START_TEST(a_damaged_map)
+{
+	bheap_t *heap = make(0);
+	off_t map = (off_t)((char *)heap->heap.map.words - heap->region.start);
+	uint64_t used = 2, start = 0;
+
+	ck_assert_int_eq(bheap_close(heap), 0);
+	/* Used where no block starts; then without the sentinel. */
+	file_write(&used, sizeof(used), map + 8 * 16 + 8);
+	refused(0, EUCLEAN, "used where no block starts");
+	file_write(&start, sizeof(start), map);
+	refused(0, EUCLEAN, "sentinel");
+}
+END_TEST
+
+START_TEST(damaged_bookkeeping_is_made_anew)
+{
+	bheap_t *heap = make(0);
+	size_t from = (size_t)((char *)heap->heap.control - heap->region.start);
+	size_t to = (size_t)((char *)&heap->heap.control->root - heap->region.start);
+	void *block = bheap_alloc(heap, 1000);
+	uint64_t offset = bheap_offset(heap, block);
+	char junk[256];
+
+	memset(junk, 0x77, sizeof(junk));
+	pattern_fill(block, 1000, 1);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	file_write(junk, to - from, (off_t)from);
+	heap = bheap_open(path, 0, O_RDWR, 0, 0);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert(pattern_holds(bheap_pointer(heap, offset), 1000, 1));
+	ck_assert_int_eq(bheap_free(heap, bheap_pointer(heap, offset)), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+/* Opens whatever is there and, if it is taken for a heap, uses it. */
+static int open_and_use(void *arg)
+{
+	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
+	void *block;
+
+	(void)arg;
+	alarm(20);
+	faults_expect(&faults);
+	if (!heap)
+		return errno != EPROTO && errno != EUCLEAN && errno != EINVAL;
+	block = bheap_alloc(heap, 500);
+	if (block)
+		memset(block, 1, 500);
+	bheap_root(heap);
+	if (bheap_free(heap, block) || bheap_check(heap, NULL))
+		return 2;
+	return bheap_close(heap) ? 3 : 0;
+}
+
+/* Bits of the bookkeeping are turned at random: a refusal or a heap, never a crash and never a hang. */
+START_TEST(any_bit_may_be_wrong)
+{
+	uint64_t random = 4711, rounds = is_watched() ? 40 : 400;
+	size_t size, bookkeeping;
+	bheap_t *heap = make(0);
+	char *good;
+
+	for (unsigned index = 0; index < 40; index++)
+		bheap_set_root(heap, bheap_alloc(heap, 100 + index * 10));
+	bookkeeping = (size_t)((char *)bheap_root(heap) - heap->region.start) % 4096 + 4096;
+	ck_assert_int_eq(bheap_close(heap), 0);
+	good = file_read(&size);
+	for (uint64_t round = 0; round < rounds; round++) {
+		struct child child;
+		size_t at = random_below(&random, round % 2 ? sizeof(struct bh_shared) : bookkeeping);
+		char bad = (char)(good[at] ^ 1 << random_below(&random, 8));
+
+		file_write(good, size, 0);
+		file_write(&bad, 1, (off_t)at);
+		child_run(&child, open_and_use, NULL);
+		if (!WIFEXITED(child.status) || WEXITSTATUS(child.status))
+			fprintf(stderr, "byte %zu\n", at);
+		child_assert_exited(&child, 0);
+	}
+	free(good);
+}
+END_TEST
+
+/* ---- many at once ---- */
+
+enum { STARTERS = 12 };
+
+struct start {
+	int go;            /* a pipe that is closed when all are there */
+	int oflag;
+	unsigned made, existed;
+};
+
+/* Each opens and leaves a block; exit code 0, or 1 for EEXIST. */
+static int starter_run(const struct start *start)
+{
+	char byte;
+	bheap_t *heap;
+
+	alarm(20);
+	if (read(start->go, &byte, 1))
+		return 9;
+	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT | start->oflag, 0600, BHEAP_GUARD);
+	if (!heap)
+		return errno == EEXIST ? 1 : 2;
+	return bheap_alloc(heap, 100) && bheap_check(heap, NULL) == 0 ? 0 : 3;
+}
+
+static void start_at_once(struct start *start)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	start->go = ends[0];
+	for (unsigned index = 0; index < STARTERS; index++) {
+		pid_t pid = fork();
+
+		ck_assert_int_ge(pid, 0);
+		if (!pid) {
+			close(ends[1]);
+			_exit(starter_run(start));
+		}
+	}
+	close(ends[0]);
+	close(ends[1]);
+	for (unsigned index = 0; index < STARTERS; index++) {
+		int status;
+
+		wait(&status);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+		start->made += !WEXITSTATUS(status);
+		start->existed += WEXITSTATUS(status) == 1;
+	}
+}
+
+START_TEST(many_start_at_once_and_get_one_heap)
+{
+	for (unsigned round = 0; round < (is_watched() ? 2 : 20); round++) {
+		struct start start = {.oflag = 0};
+		struct bheap_stats stats;
+		bheap_t *heap;
+
+		path_remove();
+		start_at_once(&start);
+		ck_assert_uint_eq(start.made, STARTERS);
+		heap = bheap_open(path, 0, O_RDWR, 0, BHEAP_GUARD);
+		ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+		ck_assert_uint_eq(stats.live_blocks, STARTERS);
+		ck_assert_int_eq(bheap_close(heap), 0);
+	}
+}
+END_TEST
+
+START_TEST(one_of_many_makes_it_exclusively)
+{
+	struct start start = {.oflag = O_EXCL};
+
+	start_at_once(&start);
+	ck_assert_uint_eq(start.made, 1);
+	ck_assert_uint_eq(start.existed, STARTERS - 1);
+}
+END_TEST
+
+/* Names come and go while others open: nobody gets an error, nor a heap that is not whole. */
+static int come_and_go(void *arg)
+{
+	(void)arg;
+	alarm(20);
+	for (unsigned round = 0; round < 200; round++) {
+		bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+
+		if (!heap || !bheap_alloc(heap, 100) || bheap_check(heap, NULL))
+			return 1;
+		if (round % 2 && bheap_unlink(path) && errno != ENOENT)
+			return 2;
+		bheap_close(heap);
+	}
+	return 0;
+}
+
+START_TEST(names_come_and_go)
+{
+	pid_t pids[4];
+
+	for (unsigned index = 0; index < 4; index++) {
+		pids[index] = fork();
+		if (!pids[index])
+			_exit(come_and_go(NULL));
+	}
+	for (unsigned index = 0; index < 4; index++) {
+		int status;
+
+		ck_assert_int_eq(waitpid(pids[index], &status, 0), pids[index]);
+		ck_assert_int_eq(status, 0);
+	}
+}
+END_TEST
+
+/* ---- permissions ---- */
+
+static char shm_name[40];
+
+/* As somebody who is not root. */
+static int open_as_nobody(void *arg)
+{
+	int oflag = *(int *)arg;
+	bheap_t *heap;
+
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534))
+		return SKIPPED;
+	faults_expect(&faults);
+	heap = bheap_open(shm_name, 0, oflag, 0, 0);
+	if (!heap)
+		return errno == EACCES ? 1 : 2;
+	return bheap_root(heap) ? 0 : 3;
+}
+
+START_TEST(permissions)
+{
+	int writes = O_RDWR, reads = O_RDONLY;
+	bheap_t *heap;
+	struct child child;
+
+	snprintf(shm_name, sizeof(shm_name), "/bheap-test-%d", (int)getpid());
+	shm_unlink(shm_name);
+	heap = bheap_open(shm_name, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_int_eq(bheap_set_root(heap, bheap_alloc(heap, 16)), 0);
+	chmod("/dev/shm", 01777);
+	ck_assert_int_eq(fchmod(heap->region.fd, geteuid() ? 0400 : 0644), 0);
+	child_run(&child, open_as_nobody, &writes);
+	child_assert_exited(&child, 1);
+	child_run(&child, open_as_nobody, &reads);
+	child_assert_exited(&child, 0);
+	ck_assert_int_eq(fchmod(heap->region.fd, 0), 0);
+	child_run(&child, open_as_nobody, &reads);
+	child_assert_exited(&child, 1);
+	ck_assert_int_eq(bheap_unlink(shm_name), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+/* ---- a full disk ---- */
+
+#define DISK_SIZE ((size_t)512 * 1024)
+
+/* A disk of our own, in a namespace of our own; false where that is not allowed. */
+static bool disk_mount(void)
+{
+	char options[40];
+
+	snprintf(options, sizeof(options), "size=%zu", DISK_SIZE);
+	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return false;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return false;
+	return mount("disk", "/dev/shm", "tmpfs", 0, options) == 0;
+}
+
+static bool refused_for_space(size_t size, unsigned flags)
+{
+	return !bheap_open("/full", size, O_RDWR | O_CREAT, 0600, flags) && errno == ENOSPC &&
+	       access("/dev/shm/full", F_OK) == -1;
+}
+
+static int on_a_full_disk(void *arg)
+{
+	bheap_t *heap;
+	void *block;
+	int fd;
+
+	(void)arg;
+	if (!disk_mount())
+		return SKIPPED;
+	if (!refused_for_space(4 * DISK_SIZE, BHEAP_PREALLOCATE))
+		return 1;
+	/* What was promised can be written to, and is not given back. */
+	heap = bheap_open("/whole", DISK_SIZE / 2, O_RDWR | O_CREAT, 0600, BHEAP_PREALLOCATE);
+	if (!heap || bheap_trim(heap))
+		return 2;
+	fd = open("/dev/shm/rest", O_RDWR | O_CREAT, 0600);
+	while (write(fd, "", 1) == 1)
+		lseek(fd, 4095, SEEK_CUR);
+	block = bheap_alloc(heap, DISK_SIZE / 3);
+	memset(block, 1, DISK_SIZE / 3);
+	if (bheap_free(heap, block) || bheap_check(heap, NULL))
+		return 3;
+	/* Not a page is left: no heap can be made, and none is left half made. */
+	if (!refused_for_space(DISK_SIZE / 2, 0))
+		return 4;
+	/* With a page or a few it is made, whole, or it is not. */
+	for (off_t pages = 1; pages < 8; pages++) {
+		if (ftruncate(fd, lseek(fd, 0, SEEK_END) - 4096))
+			return 5;
+		heap = bheap_open("/full", DISK_SIZE * 16, O_RDWR | O_CREAT, 0600, 0);
+		if (heap ? bheap_check(heap, NULL) || bheap_unlink("/full") || bheap_close(heap)
+			 : errno != ENOSPC || access("/dev/shm/full", F_OK) == 0)
+			return 6;
+	}
+	return 0;
+}
+
+START_TEST(a_full_disk)
+{
+	struct child child;
+
+	child_run(&child, on_a_full_disk, NULL);
+	if (!WIFEXITED(child.status) || WEXITSTATUS(child.status) != SKIPPED)
+		child_assert_exited(&child, 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("open", &tcase, 60);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, arguments_that_make_no_sense);
+	tcase_add_test(tcase, a_heap_of_another_size_or_kind);
+	tcase_add_test(tcase, no_heap_at_all);
+	tcase_add_test(tcase, an_empty_file_becomes_a_heap_where_asked);
+	tcase_add_test(tcase, a_heap_half_made);
+	tcase_add_test(tcase, a_heap_of_another_layout);
+	tcase_add_test(tcase, a_heap_of_another_length);
+	tcase_add_test(tcase, a_damaged_map);
+	tcase_add_test(tcase, damaged_bookkeeping_is_made_anew);
+	tcase_add_test(tcase, any_bit_may_be_wrong);
+	tcase_add_test(tcase, many_start_at_once_and_get_one_heap);
+	tcase_add_test(tcase, one_of_many_makes_it_exclusively);
+	tcase_add_test(tcase, names_come_and_go);
+	tcase_add_test(tcase, permissions);
+	tcase_add_test(tcase, a_full_disk);
+	return suite_run(suite);
+}
