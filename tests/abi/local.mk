@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # What a release promises: its symbols, its binary interface, its version, that it works installed.
 
-%C%_checks = %D%/symbols.sh %D%/version.sh
+%C%_checks = %D%/symbols.sh %D%/version.sh tests/readme.sh
 TESTS += $(%C%_checks)
 EXTRA_DIST += $(%C%_checks) %D%/abi.sh %D%/libbheap.abi tests/installcheck.sh tests/installcheck.c
-AM_TESTS_ENVIRONMENT += NM='$(NM)'; export NM;
+AM_TESTS_ENVIRONMENT += NM='$(NM)' CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)'; \
+	export NM CC CFLAGS LDFLAGS;
 
 # Against the interface last released; "make abi-update" records the present one as released.
 abi-check abi-update: lib/libbheap.la
