@@ -56,20 +56,6 @@ extern "C" {
 #define BHEAP_FREED_BY(function, parameter)
 #endif
 
-/* ---- giving back: declared before the functions that name these two -------------------------- */
-
-typedef struct bheap bheap_t;
-
-/* Frees a block; NULL: 0, nothing happens. -1 with errno EINVAL for what is not a live block. */
-BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
-
-/*
- * Frees a block of the default heap. 0; or -1 with errno EINVAL, the heap unharmed, for NULL and
- * for whatever is not the start of a live block. Both functions merge the block with its free
- * neighbours at once, and never dereference ptr.
- */
-BHEAP_API int bfree(void *ptr);
-
 /* ---- the classic heap: one for the whole program ------------------------------------------- */
 
 /*
@@ -79,15 +65,31 @@ BHEAP_API int bfree(void *ptr);
  */
 BHEAP_API int init_heap(size_t size);
 
-/* A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. */
+/*
+ * A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. The
+ * compiler is not told of bfree(): it would warn of the very calls that bfree() is there to refuse.
+ */
 BHEAP_API void *balloc(size_t size)
-	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1))
-	BHEAP_FREED_BY(bfree, 1) BHEAP_FREED_BY(bheap_free, 2);
+	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1));
+
+/*
+ * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the heap
+ * unharmed, for NULL and for whatever is not the start of a live block. Never dereferences ptr.
+ */
+BHEAP_API int bfree(void *ptr);
 
 /* Prints every block of the default heap, then the totals, to standard output, and flushes it. */
 BHEAP_API void disp_heap(void);
 
 /* ---- heaps ----------------------------------------------------------------------------------- */
+
+typedef struct bheap bheap_t;
+
+/*
+ * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
+ * errno EINVAL for what is not a live block; never dereferences ptr. (First, for others name it.)
+ */
+BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
 enum bheap_flags {
 	BHEAP_UNLOCKED = 1u << 0,    /* no lock: one thread at a time, the caller's promise */
@@ -143,7 +145,7 @@ BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
  */
 BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__)
-	BHEAP_FREED_BY(bheap_free, 2) BHEAP_FREED_BY(bfree, 1);
+	BHEAP_FREED_BY(bheap_free, 2);
 
 /* A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two. */
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)

@@ -15,14 +15,6 @@ void leak_of_block(bheap_t *heap)
 		bheap_display(heap, stdout);
 } /* expect: analyzer-malloc-leak */
 
-void leak_of_classic_block(void)
-{
-	char *block = balloc(10);
-
-	if (block)
-		disp_heap();
-} /* expect: analyzer-malloc-leak */
-
 int leak_of_heap(void)
 {
 	bheap_t *heap = bheap_create(4096, 0);
@@ -60,21 +52,6 @@ void resized_block_to_libc(bheap_t *heap, void *old)
 	free(bheap_realloc(heap, old, 10)); /* expect: mismatched-dealloc */
 }
 
-void block_to_classic(bheap_t *heap)
-{
-	bfree(bheap_alloc(heap, 10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
-}
-
-void classic_to_libc(void)
-{
-	free(balloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
-}
-
-void libc_to_classic(void)
-{
-	bfree(malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
-}
-
 void libc_to_heap(bheap_t *heap)
 {
 	bheap_free(heap, malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
@@ -95,14 +72,6 @@ void freed_twice(bheap_t *heap)
 	bheap_free(heap, block); /* expect: analyzer-double-free */
 }
 
-void classic_freed_twice(void)
-{
-	void *block = balloc(10);
-
-	bfree(block);
-	bfree(block); /* expect: analyzer-double-free */
-}
-
 int used_after_free(bheap_t *heap)
 {
 	int *block = bheap_calloc(heap, 1, sizeof(*block));
@@ -111,13 +80,6 @@ int used_after_free(bheap_t *heap)
 		return 0;
 	bheap_free(heap, block);
 	return *block; /* expect: analyzer-use-after-free */
-}
-
-void stack_freed(void)
-{
-	int variable;
-
-	bfree(&variable); /* expect: free-nonheap-object */
 }
 
 void interior_freed(bheap_t *heap)
