@@ -98,28 +98,18 @@ static bool head_write(const struct bh_opening *opening, size_t size)
 	return bh_file_write(opening->fd, &head, sizeof(head));
 }
 
-/*
- * Storage for what is written to a new heap: on a full disk a page without it would be a SIGBUS. The
- * map between is left to whoever needs it.
- */
-static int format_reserve(const bheap_t *heap)
+/* Storage for the bookkeeping: on a full disk a page without it would be a SIGBUS, even to look at. */
+static int bookkeeping_reserve(const bheap_t *heap)
 {
-	const struct bh_heap *blocks = &heap->heap;
-	const char *start = heap->region.start;
-	const char *low = (const char *)&blocks->map.words[(BH_FIRST >> 6) + 1];
-	const char *high = (const char *)&blocks->map.words[blocks->end >> 6];
-
-	if (bh_region_reserve(heap->region.fd, 0, (size_t)(low - start)))
-		return -1;
-	return bh_region_reserve(heap->region.fd, (size_t)(high - start),
-				 (size_t)(bh_heap_start(blocks) - high));
+	return bh_region_reserve(heap->region.fd, 0,
+				 (size_t)(bh_heap_start(&heap->heap) - heap->region.start));
 }
 
 static bool heap_format(struct bh_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	struct bh_shared *head = heap->shared;
-	int error = format_reserve(heap) ? errno : bh_lock_init_shared(&head->mutex);
+	int error = bookkeeping_reserve(heap) ? errno : bh_lock_init_shared(&head->mutex);
 
 	if (error) {
 		bh_attach_undo(opening);

@@ -113,10 +113,11 @@ static bool visit_begin(struct bh_visit *visit, const bheap_t *heap, bool walks)
 		return false;
 	if (heap->annotated)
 		bh_annotate_enter();
-	if (BH_UNLIKELY(visit->lock == BH_LOCK_TORN))
-		visit_recover(visit);
+	/* Before the recovery, which may be cut short too. */
 	if (heap->shared && !heap->read_only)
 		bh_shared_begin(heap);
+	if (BH_UNLIKELY(visit->lock == BH_LOCK_TORN))
+		visit_recover(visit);
 	return true;
 }
 

@@ -466,7 +466,7 @@ static void recovery_try(const struct operation *operation, unsigned flags, unsi
 
 		stage_set(operation, flags);
 		trial_kill(&source, &source.points[index]);
-		if (!stage_is_orphaned() || inside++ % stride)
+		if (!stage_is_orphaned() || inside++ % stride != stride / 2)
 			continue;
 		stage.scene->unheard = 1;
 		stage_keep();

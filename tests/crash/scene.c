@@ -299,7 +299,7 @@ static void fault_hear(const struct bheap_fault *fault, void *arg)
 
 	if (fault->kind == BHEAP_FAULT_RECOVERED)
 		scene->heard++;
-	else if (fault->kind != BHEAP_FAULT_DAMAGED_INDEX)
+	else if (fault->kind != BHEAP_FAULT_DAMAGED_INDEX || !scene->scribbled)
 		scene_condemn(scene, "fault: %s", fault->text);
 }
 

@@ -430,6 +430,7 @@ int main(int argc, char **argv)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
+	bheap_set_fault_handler(NULL, fault_hear, NULL);
 	random_state = (uint32_t)time(NULL) | 1;
 	printf("# seed %u\n1..%d\n", random_state, MODES);
 	storm.fd = memfd_create("storm", MFD_CLOEXEC);

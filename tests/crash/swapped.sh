@@ -6,7 +6,7 @@ set -eu
 source=$1
 build=$(pwd)
 work=$build/swapped.tmp
-flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include -iquote $source/lib"
+flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include"
 number=0
 failed=0
 
@@ -36,12 +36,18 @@ move() {
 	}
 }
 
+# Every file of the library that includes another finds it in the work folder, changed or not.
+begin() {
+	rm -rf "$work"
+	mkdir "$work"
+	cp "$source"/lib/*.[ch] "$work"
+}
+
 # expect_red SOURCES OPERATION DESCRIPTION: killpoints, built with these files of the library as they
 # are in the work folder, must find failures in the operation.
 expect_red() {
 	number=$((number + 1))
 	for file in $1; do
-		[ -f "$work/$file" ] || cp "$source/lib/$file" "$work/$file"
 		$CC $flags ${CFLAGS-} -c -o "$work/${file%.c}.o" "$work/$file"
 	done
 	# The archive gives only what these objects do not have.
@@ -58,17 +64,14 @@ expect_red() {
 		failed=1
 	fi
 	echo "$verdict $number - $3: $(grep -c '^# .*killed after' "$work/log" || :) deaths found bad"
-	rm -rf "$work"
-	mkdir "$work"
+	begin
 }
 
-rm -rf "$work"
-mkdir "$work"
+begin
 trap 'rm -rf "$work"' EXIT
 echo "1..6"
 
 move fast.h bh_fast_release 'bh_map_clear_used(map, block)' 'bh_map_clear_start(map, next)' after
-cp "$source/lib/heap.c" "$source/lib/api.c" "$work"
 expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
 
 move resize.c block_shrink 'bh_map_set_start(&heap->map, rest)' \
@@ -84,7 +87,7 @@ expect_red heap.c "alloc_into, split" "a block is allocated before it is pending
 move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_map_store(slot, bh_bytes(block))' after
 expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
 
-move slots.c slot_release 'bh_map_store(slot, 0)' 'slot_intend' before
+move slots.c slot_free 'bh_map_store(slot, 0)' 'slot_intend' before
 expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
 
 exit $failed

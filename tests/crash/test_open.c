@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "shared.h"
 
 #define SIZE ((size_t)64 * 1024)
@@ -431,6 +432,58 @@ START_TEST(names_come_and_go)
 }
 END_TEST
 
+/* Behind the gate, with a file half made. */
+static void make_for_ever(int told)
+{
+	const struct bh_shared head = {.magic = BH_SHARED_MAKING, .size = SIZE};
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	if (bh_file_gate_enter(fd, true) || !bh_file_write(fd, &head, sizeof(head)) ||
+	    write(told, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void wait_at_the_gate(void)
+{
+	bheap_t *heap;
+
+	signal(SIGALRM, SIG_DFL);
+	alarm(20);
+	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, BHEAP_GUARD);
+	_exit(heap && bheap_check(heap, NULL) == 0 ? 0 : 1);
+}
+
+START_TEST(who_waits_for_a_maker_that_dies)
+{
+	pid_t maker, waiting[3];
+	int ends[2], status;
+	char byte;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	maker = fork();
+	if (!maker)
+		make_for_ever(ends[1]);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	for (unsigned index = 0; index < 3; index++) {
+		waiting[index] = fork();
+		if (!waiting[index])
+			wait_at_the_gate();
+	}
+	usleep(20 * 1000);
+	for (unsigned index = 0; index < 3; index++)
+		ck_assert_int_eq(waitpid(waiting[index], &status, WNOHANG), 0);
+	kill(maker, SIGKILL);
+	for (unsigned index = 0; index < 3; index++) {
+		ck_assert_int_eq(waitpid(waiting[index], &status, 0), waiting[index]);
+		ck_assert_int_eq(status, 0);
+	}
+	waitpid(maker, NULL, 0);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
 /* ---- permissions ---- */
 
 static char shm_name[40];
@@ -564,6 +617,7 @@ int main(void)
 	tcase_add_test(tcase, many_start_at_once_and_get_one_heap);
 	tcase_add_test(tcase, one_of_many_makes_it_exclusively);
 	tcase_add_test(tcase, names_come_and_go);
+	tcase_add_test(tcase, who_waits_for_a_maker_that_dies);
 	tcase_add_test(tcase, permissions);
 	tcase_add_test(tcase, a_full_disk);
 	return suite_run(suite);
