@@ -32,9 +32,11 @@ unit_tests = \
 	%D%/test_lock \
 	%D%/test_make \
 	%D%/test_map \
+	%D%/test_open \
 	%D%/test_random \
 	%D%/test_region \
 	%D%/test_show \
+	%D%/test_slots \
 	%D%/test_stats \
 	%D%/test_trailer \
 	%D%/test_walk
@@ -65,12 +67,16 @@ TESTS += $(unit_tests)
 %C%_test_make_LDADD = $(UNIT_LIBS)
 %C%_test_map_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_map_LDADD = $(UNIT_LIBS)
+%C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_open_LDADD = $(UNIT_LIBS)
 %C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_random_LDADD = $(UNIT_LIBS)
 %C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_region_LDADD = $(UNIT_LIBS)
 %C%_test_show_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_show_LDADD = $(UNIT_LIBS)
+%C%_test_slots_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_slots_LDADD = $(UNIT_LIBS)
 %C%_test_stats_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_stats_LDADD = $(UNIT_LIBS)
 %C%_test_trailer_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_slots.c - offsets, the root, allocation into a slot, and blocks of dead processes; on private
+ * heaps and on shared ones.
+ */
+#include "support.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KINDS 4
+
+static bheap_t *heap;
+static struct faults faults;
+
+static void heap_make(int kind)
+{
+	static const unsigned flags[KINDS] = {0, BHEAP_GUARD, 0, BHEAP_OWNED};
+	int fd;
+
+	if (kind < 2) {
+		heap = bheap_create(16384, flags[kind]);
+	} else {
+		fd = memfd_create("heap", MFD_CLOEXEC);
+		heap = bheap_open_fd(fd, 65536, flags[kind]);
+		close(fd);
+	}
+	ck_assert_ptr_nonnull(heap);
+}
+
+static void setup(void)
+{
+	faults_expect(&faults);
+}
+
+static void teardown(void)
+{
+	if (!heap)
+		return;
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	heap_empty(heap);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+
+static size_t live_blocks(void)
+{
+	struct bheap_stats stats;
+
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	return stats.live_blocks;
+}
+
+/* ---- offsets ---- */
+
+START_TEST(offsets_and_pointers)
+{
+	char *block, *next;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, 100);
+	next = bheap_alloc(heap, 100);
+	ck_assert_uint_ne(bheap_offset(heap, block), 0);
+	ck_assert_uint_eq(bheap_offset(heap, next) - bheap_offset(heap, block), (size_t)(next - block));
+	for (int at = 0; at < 100; at++)
+		ck_assert_ptr_eq(bheap_pointer(heap, bheap_offset(heap, block + at)), block + at);
+	ck_assert_uint_eq(bheap_offset(heap, NULL), 0);
+	ck_assert_uint_eq(bheap_offset(heap, &block), 0);
+	ck_assert_uint_eq(bheap_offset(NULL, block), 0);
+	ck_assert_uint_eq(bheap_offset(heap, block - 1), 0);
+	ck_assert_uint_eq(bheap_offset(heap, block + 70000), 0);
+	ck_assert_ptr_null(bheap_pointer(heap, 0));
+	ck_assert_ptr_null(bheap_pointer(heap, bheap_offset(heap, block) - 1));
+	ck_assert_ptr_null(bheap_pointer(heap, 70000));
+	ck_assert_ptr_null(bheap_pointer(heap, UINT64_MAX));
+	ck_assert_ptr_null(bheap_pointer(NULL, 16));
+}
+END_TEST
+
+/* The last byte of the heap has an offset, the next has none. */
+START_TEST(offsets_at_the_end)
+{
+	struct bheap_stats stats;
+	char *start;
+
+	heap_make(_i);
+	bheap_stats(heap, &stats);
+	start = bheap_alloc(heap, 16);
+	ck_assert_ptr_eq(bheap_pointer(heap, bheap_offset(heap, start + stats.size - 1)),
+			 start + stats.size - 1);
+	ck_assert_uint_eq(bheap_offset(heap, start + stats.size), 0);
+}
+END_TEST
+
+/* ---- root ---- */
+
+START_TEST(root)
+{
+	char *block;
+
+	heap_make(_i);
+	ck_assert_ptr_null(bheap_root(heap));
+	block = bheap_alloc(heap, 100);
+	ck_assert_int_eq(bheap_set_root(heap, block), 0);
+	ck_assert_ptr_eq(bheap_root(heap), block);
+	errno = 0;
+	ck_assert_int_eq(bheap_set_root(heap, &block), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_eq(bheap_root(heap), block);
+	ck_assert_int_eq(bheap_set_root(heap, NULL), 0);
+	ck_assert_ptr_null(bheap_root(heap));
+	errno = 0;
+	ck_assert_int_eq(bheap_set_root(NULL, block), -1);
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_root(NULL));
+	ck_assert_errno(EINVAL);
+}
+END_TEST
+
+/* ---- slots ---- */
+
+START_TEST(allocate_into_and_free_from)
+{
+	uint64_t *slots;
+	void *block;
+
+	heap_make(_i);
+	slots = bheap_calloc(heap, 4, sizeof(*slots));
+	block = bheap_alloc_into(heap, &slots[2], 100);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_uint_eq(slots[2], bheap_offset(heap, block));
+	ck_assert(bheap_owns(heap, block));
+	ck_assert_uint_eq(live_blocks(), 2);
+	ck_assert_int_eq(bheap_free_from(heap, &slots[2]), 0);
+	ck_assert_uint_eq(slots[2], 0);
+	ck_assert(!bheap_owns(heap, block));
+	ck_assert_int_eq(bheap_free_from(heap, &slots[2]), 0); /* empty: nothing to do */
+	ck_assert_uint_eq(live_blocks(), 1);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+START_TEST(no_room_leaves_the_slot)
+{
+	uint64_t *slot;
+
+	heap_make(_i);
+	slot = bheap_alloc(heap, 16);
+	*slot = 77;
+	errno = 0;
+	ck_assert_ptr_null(bheap_alloc_into(heap, slot, 1 << 20));
+	ck_assert_errno(ENOMEM);
+	ck_assert_uint_eq(*slot, 77);
+}
+END_TEST
+
+static void slot_refused(uint64_t *slot)
+{
+	errno = 0;
+	ck_assert_ptr_null(bheap_alloc_into(heap, slot, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_int_eq(bheap_free_from(heap, slot), -1);
+	ck_assert_errno(EINVAL);
+}
+
+/* A slot is a word inside a live block, and nowhere else. */
+START_TEST(slots_elsewhere_are_refused)
+{
+	static uint64_t outside;
+	uint64_t *slots, *freed;
+	size_t live;
+
+	heap_make(_i);
+	slots = bheap_calloc(heap, 4, sizeof(*slots));
+	freed = bheap_calloc(heap, 4, sizeof(*slots));
+	heap_free(heap, freed);
+	live = live_blocks();
+	slot_refused(&outside);
+	slot_refused(NULL);
+	slot_refused((uint64_t *)(void *)((char *)slots + 4));
+	slot_refused(freed);
+	slot_refused(freed + 2);
+	slot_refused((uint64_t *)(void *)((char *)slots + 70000 / 8 * 8));
+	ck_assert_uint_eq(live_blocks(), live);
+	errno = 0;
+	ck_assert_ptr_null(bheap_alloc_into(NULL, slots, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_int_eq(bheap_free_from(NULL, slots), -1);
+	ck_assert_errno(EINVAL);
+}
+END_TEST
+
+/* The word must be the user's: with trailers none of theirs. */
+START_TEST(a_slot_in_a_trailer_is_refused)
+{
+	uint64_t *slots;
+
+	heap_make(_i ? 3 : 1);
+	slots = bheap_calloc(heap, 4, sizeof(*slots));
+	slot_refused(slots + 4);
+	slot_refused(slots + 5);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_ptr_nonnull(bheap_alloc_into(heap, slots + 3, 16));
+}
+END_TEST
+
+START_TEST(a_slot_with_something_else_in_it)
+{
+	uint64_t *slot;
+
+	heap_make(_i);
+	slot = bheap_calloc(heap, 1, sizeof(*slot));
+	*slot = 12345;
+	errno = 0;
+	ck_assert_int_eq(bheap_free_from(heap, slot), -1);
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_uint_eq(*slot, 12345);
+	*slot = UINT64_MAX;
+	ck_assert_int_eq(bheap_free_from(heap, slot), -1);
+	ck_assert_uint_eq(faults.count, 2);
+	*slot = 0;
+}
+END_TEST
+
+/* A slot whose block is the one that holds it. */
+START_TEST(a_slot_that_frees_its_own_block)
+{
+	uint64_t *slot;
+
+	heap_make(_i);
+	slot = bheap_calloc(heap, 1, sizeof(*slot));
+	*slot = bheap_offset(heap, slot);
+	ck_assert_int_eq(bheap_free_from(heap, slot), 0);
+	ck_assert_uint_eq(live_blocks(), 0);
+}
+END_TEST
+
+/* ---- owners ---- */
+
+static int owner_find(const struct bheap_block *block, void *arg)
+{
+	if (block->used && block->address == arg)
+		return block->owner;
+	return 0;
+}
+
+static int allocate_some(void *arg)
+{
+	size_t count = *(size_t *)arg;
+
+	while (count--)
+		if (!bheap_alloc(heap, 100))
+			return 1;
+	return 0;
+}
+
+START_TEST(blocks_remember_who_made_them)
+{
+	void *block;
+
+	heap_make(3);
+	block = bheap_alloc(heap, 100);
+	ck_assert_int_eq(bheap_walk(heap, owner_find, block), getpid());
+	block = bheap_realloc(heap, block, 3000);
+	ck_assert_int_eq(bheap_walk(heap, owner_find, block), getpid());
+	block = bheap_realloc(heap, block, 3);
+	ck_assert_int_eq(bheap_walk(heap, owner_find, block), getpid());
+}
+END_TEST
+
+START_TEST(blocks_of_the_dead_are_reclaimed)
+{
+	size_t count = (size_t)_i;
+	struct child child;
+	void *mine;
+
+	heap_make(3);
+	mine = bheap_alloc(heap, 100);
+	child_run(&child, allocate_some, &count);
+	child_assert_exited(&child, 0);
+	ck_assert_uint_eq(live_blocks(), count + 1);
+	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
+	ck_assert_uint_eq(live_blocks(), 1);
+	ck_assert(bheap_owns(heap, mine));
+	ck_assert_int_eq(bheap_reclaim(heap), 0);
+}
+END_TEST
+
+START_TEST(blocks_of_the_living_are_not)
+{
+	int told[2], wait[2];
+	char byte;
+	pid_t pid;
+
+	heap_make(3);
+	ck_assert_int_eq(pipe(told) | pipe(wait), 0);
+	pid = fork();
+	if (!pid) {
+		void *block = bheap_alloc(heap, 100);
+
+		close(wait[1]);
+		if (block && write(told[1], "x", 1) == 1 && read(wait[0], &byte, 1) == 0)
+			_exit(0);
+		_exit(1);
+	}
+	close(wait[0]);
+	ck_assert_int_eq(read(told[0], &byte, 1), 1);
+	ck_assert_int_eq(bheap_reclaim(heap), 0);
+	ck_assert_uint_eq(live_blocks(), 1);
+	/* Killed, not yet reaped: dead. */
+	kill(pid, SIGKILL);
+	siginfo_t info;
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	ck_assert_int_eq(bheap_reclaim(heap), 1);
+	waitpid(pid, NULL, 0);
+	close(wait[1]);
+	close(told[0]);
+	close(told[1]);
+}
+END_TEST
+
+START_TEST(heaps_without_owners)
+{
+	heap_make(_i);
+	errno = 0;
+	ck_assert_int_eq(bheap_reclaim(heap), -1);
+	ck_assert_errno(ENOTSUP);
+	errno = 0;
+	ck_assert_int_eq(bheap_reclaim(NULL), -1);
+	ck_assert_errno(EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("slots", &tcase, 10);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, offsets_and_pointers, 0, KINDS);
+	tcase_add_loop_test(tcase, offsets_at_the_end, 0, KINDS);
+	tcase_add_loop_test(tcase, root, 0, KINDS);
+	tcase_add_loop_test(tcase, allocate_into_and_free_from, 0, KINDS);
+	tcase_add_loop_test(tcase, no_room_leaves_the_slot, 0, KINDS);
+	tcase_add_loop_test(tcase, slots_elsewhere_are_refused, 0, KINDS);
+	tcase_add_loop_test(tcase, a_slot_in_a_trailer_is_refused, 0, 2);
+	tcase_add_loop_test(tcase, a_slot_with_something_else_in_it, 0, KINDS);
+	tcase_add_loop_test(tcase, a_slot_that_frees_its_own_block, 0, KINDS);
+	tcase_add_test(tcase, blocks_remember_who_made_them);
+	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
+	tcase_add_test(tcase, blocks_of_the_living_are_not);
+	tcase_add_loop_test(tcase, heaps_without_owners, 0, 3);
+	return suite_run(suite);
+}
