@@ -227,6 +227,18 @@ static bool bin_bit_check(const struct bh_heap *heap, uint32_t bin, struct bh_fi
 	return true;
 }
 
+/* A bit of a bin that there is not would lead an allocation out of the heads. */
+static bool bits_behind_check(const struct bh_heap *heap, struct bh_finding *finding)
+{
+	const struct bh_bin_bits *bits = heap->bins.bits;
+	uint32_t last = heap->bins.count - 1;
+
+	if (bits->summary >> (last >> 6) >> 1 || bits->words[last >> 6] >> (last & 63) >> 1)
+		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
+			     "the bin bits disagree with the bins");
+	return true;
+}
+
 static bool bins_check(const struct bh_heap *heap, uint32_t binned, struct bh_finding *finding)
 {
 	for (uint32_t bin = 0; bin < heap->bins.count; bin++)
@@ -234,7 +246,7 @@ static bool bins_check(const struct bh_heap *heap, uint32_t binned, struct bh_fi
 			return false;
 	if (binned)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0, "a free block is in no bin");
-	return true;
+	return bits_behind_check(heap, finding);
 }
 
 bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding)

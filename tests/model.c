@@ -131,7 +131,7 @@ static void refusal_accept(struct model *model, size_t alignment, size_t size)
 
 	require_equal(errno, ENOMEM);
 	model->failures++;
-	if (size > SIZE_MAX / 4)
+	if (size > SIZE_MAX / 4 || model->damaged)
 		return;
 	if (model->flags & BHEAP_REALTIME)
 		need.size = 2 * (need.size + alignment);
@@ -211,6 +211,74 @@ void model_free_all(struct model *model)
 		model_free(model, random_below(&model->random, model->count));
 }
 
+/* The slot's block is filled again, as if nothing had been there. */
+static uint64_t *slot_of(struct model *model, size_t index)
+{
+	require(model->live[index].size >= sizeof(uint64_t));
+	return (uint64_t *)(void *)model->live[index].ptr;
+}
+
+static void slot_refill(const struct entry *entry)
+{
+	pattern_fill(entry->ptr, entry->size, entry->seed);
+}
+
+bool model_alloc_into(struct model *model, size_t slot_index, size_t size)
+{
+	struct entry owner = model->live[slot_index];
+	uint64_t *slot = slot_of(model, slot_index);
+	void *ptr = bheap_alloc_into(model->heap, slot, size);
+
+	if (ptr) {
+		require_equal(*slot, bheap_offset(model->heap, ptr));
+		slot_refill(&owner);
+		block_accept(model, ptr, size, 1);
+	} else {
+		require(pattern_holds(owner.ptr, owner.size, owner.seed));
+		refusal_accept(model, BHEAP_ALIGNMENT, size);
+	}
+	return ptr;
+}
+
+void model_free_from(struct model *model, size_t slot_index, size_t index)
+{
+	struct entry owner = model->live[slot_index];
+	uint64_t *slot = slot_of(model, slot_index);
+	struct entry entry = entry_remove(model, index);
+
+	require(pattern_holds(entry.ptr, entry.size, entry.seed));
+	*slot = bheap_offset(model->heap, entry.ptr);
+	require_equal(bheap_free_from(model->heap, slot), 0);
+	require(!bheap_owns(model->heap, entry.ptr));
+	if (index == slot_index)
+		return;
+	require_equal(*slot, 0);
+	slot_refill(&owner);
+}
+
+/* ---- handles ---- */
+
+void model_detach(struct model *model)
+{
+	for (size_t index = 0; index < model->count; index++) {
+		struct entry *entry = &model->live[index];
+
+		entry->ptr = (unsigned char *)(uintptr_t)bheap_offset(model->heap, entry->ptr);
+	}
+}
+
+void model_attach(struct model *model, bheap_t *heap)
+{
+	model->heap = heap;
+	require_equal(bheap_set_fault_handler(heap, faults_record, &model->faults), 0);
+	for (size_t index = 0; index < model->count; index++) {
+		struct entry *entry = &model->live[index];
+
+		entry->ptr = bheap_pointer(heap, (uintptr_t)entry->ptr);
+		require(entry->ptr);
+	}
+}
+
 /* ---- what the heap says ---- */
 
 struct survey {
@@ -268,7 +336,8 @@ void model_verify(const struct model *model)
 	struct bheap_fault fault;
 	struct bheap_stats stats;
 
-	if (bheap_check(model->heap, &fault))
+	if (bheap_check(model->heap, &fault) &&
+	    !(model->damaged && fault.kind == BHEAP_FAULT_DAMAGED_INDEX))
 		ck_abort_msg("%s", fault.text);
 	require_equal(bheap_walk(model->heap, block_survey, &survey), 0);
 	require_equal(survey.index, model->count);
@@ -282,6 +351,8 @@ void model_verify(const struct model *model)
 	require(stats.peak_used >= stats.used);
 	require_equal(stats.allocations - stats.frees, model->count);
 	require_equal(stats.failures, model->failures);
+	if (model->damaged)
+		return;
 	require_equal(stats.faults, model->expected);
 	require_equal(model->faults.count, model->expected);
 	require_equal(stats.rebuilds, 0);

@@ -23,6 +23,7 @@ struct model {
 	uint64_t failures;     /* requests that were refused for want of room */
 	struct faults faults;
 	unsigned expected;     /* how many faults should have been heard of */
+	bool damaged;          /* free blocks were written to: reports, rebuilds and refusals may come */
 };
 
 /* A model of an empty heap, whose faults it hears of from now on. */
@@ -40,6 +41,14 @@ bool model_aligned_alloc(struct model *model, size_t alignment, size_t size);
 bool model_realloc(struct model *model, size_t index, size_t size);
 void model_free(struct model *model, size_t index);
 void model_free_all(struct model *model);
+
+/* By way of a slot at the start of a block, of 8 bytes or more; it may be the block itself that goes. */
+bool model_alloc_into(struct model *model, size_t slot_index, size_t size);
+void model_free_from(struct model *model, size_t slot_index, size_t index);
+
+/* From one handle of a shared heap to another: before the first may go, and once the other is there. */
+void model_detach(struct model *model);
+void model_attach(struct model *model, bheap_t *heap);
 
 /* Blocks, totals and checker; with content too. */
 void model_verify(const struct model *model);

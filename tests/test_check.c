@@ -333,6 +333,18 @@ static void bin_bit_too_many(void)
 }
 
 /* That one may be too many: it is cleared when it is next looked at. */
+/* Of bins that there are not: behind the last in its word, and of words behind the last. */
+static void bin_bit_behind_the_last(void)
+{
+	ck_assert_uint_ne(blocks->bins.count & 63, 0);
+	control->bits.words[blocks->bins.count >> 6] |= UINT64_C(1) << 63;
+}
+
+static void bin_summary_bit_behind_the_last(void)
+{
+	control->bits.summary |= UINT64_C(1) << ((blocks->bins.count >> 6) + 1);
+}
+
 static void bin_summary_bit_missing(void)
 {
 	control->bits.summary = 0;
@@ -416,6 +428,8 @@ static const struct {
 	{bin_bit_missing, INDEX, bin_bits, -1, 0},
 	{bin_bit_too_many, INDEX, bin_bits, -1, 0},
 	{bin_summary_bit_missing, INDEX, bin_bits, -1, 0},
+	{bin_bit_behind_the_last, INDEX, bin_bits, -1, 0},
+	{bin_summary_bit_behind_the_last, INDEX, bin_bits, -1, 0},
 };
 
 #define POKES ((int)(sizeof(pokes) / sizeof(*pokes)))
