@@ -175,7 +175,7 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 static ssize_t dead_blocks_free(struct bh_visit *visit)
 {
 	const bheap_t *heap = visit->heap;
-	uint32_t root = block_around(heap, heap->heap.control->root);
+	uint32_t root = block_around(heap, bheap_offset(heap, bheap_root(heap)));
 	struct owner last = {0};
 	ssize_t count = 0;
 

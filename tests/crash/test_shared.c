@@ -521,6 +521,23 @@ START_TEST(the_root_has_no_owner)
 }
 END_TEST
 
+/* As a damaged file may have it: a root is looked at no closer than it is in the heap. */
+START_TEST(a_root_that_leads_elsewhere)
+{
+	static const uint64_t roots[] = {UINT64_C(1) << 35, 8, SIZE, UINT64_MAX};
+	bheap_t *heap = make(BHEAP_OWNED);
+	pid_t pid = leave_blocks(heap, 3);
+
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	for (size_t index = 0; index < sizeof(roots) / sizeof(*roots); index++) {
+		heap->heap.control->root = roots[index];
+		ck_assert_ptr_null(bheap_root(heap));
+		ck_assert_int_eq(bheap_reclaim(heap), index ? 0 : 3);
+	}
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* Another container's process numbers mean nothing here. */
 START_TEST(owners_of_another_namespace)
 {
@@ -562,6 +579,7 @@ int main(void)
 	tcase_add_test(tcase, slots_elsewhere);
 	tcase_add_test(tcase, owners);
 	tcase_add_test(tcase, the_root_has_no_owner);
+	tcase_add_test(tcase, a_root_that_leads_elsewhere);
 	tcase_add_test(tcase, owners_of_another_namespace);
 	return suite_run(suite);
 }
