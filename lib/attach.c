@@ -119,7 +119,7 @@ static bool heap_format(struct bh_opening *opening)
 	head->key = heap->key;
 	head->space = bh_shared_space();
 	bh_heap_format(&heap->heap);
-	bh_map_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
+	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
 	return true;
 }
 

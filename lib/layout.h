@@ -20,7 +20,7 @@ struct bh_control {
 	uint32_t victim_granules;
 	uint32_t used;            /* granules in allocated blocks */
 	uint32_t peak;
-	uint32_t pending;         /* the block of the allocation under way: nobody has it yet */
+	volatile uint32_t pending; /* the block of the allocation under way; in order with map stores */
 	uint64_t root;            /* where the user's data starts: an offset from granule 0, or 0 */
 	uint64_t allocations;
 	uint64_t frees;

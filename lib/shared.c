@@ -10,25 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Stores that a killed process has made in this order. */
-static void intent_store(uint32_t *word, uint32_t value)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	__atomic_store_n(word, value, __ATOMIC_RELAXED);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 void bh_shared_begin(const bheap_t *heap)
 {
-	intent_store(&heap->shared->inside, 1);
+	bh_shared_note(&heap->shared->inside, 1);
 }
 
 void bh_shared_commit(const bheap_t *heap)
 {
-	intent_store(&heap->heap.control->pending, 0);
-	bh_map_store(&heap->shared->slot, 0);
-	intent_store(&heap->shared->resizing, 0);
-	intent_store(&heap->shared->inside, 0);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is dressed */
+	heap->heap.control->pending = 0;
+	bh_shared_store(&heap->shared->slot, 0);
+	bh_shared_note(&heap->shared->resizing, 0);
+	bh_shared_note(&heap->shared->inside, 0);
 }
 
 void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner)
@@ -36,7 +29,7 @@ void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner)
 	if (!heap->shared)
 		return;
 	heap->shared->resizing_owner = owner;
-	intent_store(&heap->shared->resizing, block);
+	bh_shared_note(&heap->shared->resizing, block);
 }
 
 /* The word at an offset, if it lies whole in the user's granules; else NULL. */
@@ -60,8 +53,8 @@ void bh_shared_settle(const bheap_t *heap)
 
 	if (block_is_live(heap, block) && !(slot && *slot == bh_bytes(block)))
 		bh_map_clear_used(&heap->heap.map, block);
-	intent_store(&heap->heap.control->pending, 0);
-	bh_map_store(&heap->shared->slot, 0);
+	heap->heap.control->pending = 0;
+	bh_shared_store(&heap->shared->slot, 0);
 }
 
 void bh_shared_reseal(const bheap_t *heap)
@@ -75,7 +68,7 @@ void bh_shared_reseal(const bheap_t *heap)
 					 bh_bytes(granules - BH_TRAILER_GRANULES),
 					 heap->shared->resizing_owner);
 	}
-	intent_store(&heap->shared->resizing, 0);
+	bh_shared_note(&heap->shared->resizing, 0);
 }
 
 uint32_t bh_shared_owner(const bheap_t *heap)

@@ -33,6 +33,22 @@ struct bh_shared {
 	pthread_mutex_t mutex;
 };
 
+/*
+ * Stores that every store before precedes, to the map, to trailers, to content, and every store
+ * behind follows: for a process that is killed, and for one that reads without the lock.
+ */
+static inline void bh_shared_store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void bh_shared_note(uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Inside the mutex: someone is, and no longer is. */
 void bh_shared_begin(const bheap_t *heap);
 void bh_shared_commit(const bheap_t *heap);

@@ -33,7 +33,7 @@ int bheap_set_root(bheap_t *heap, const void *ptr)
 	if (ptr)
 		offset = bh_heap_offset(&heap->heap, ptr);
 	if (offset || !ptr)
-		bh_map_store(&heap->heap.control->root, offset);
+		bh_shared_store(&heap->heap.control->root, offset);
 	bh_leave(&visit);
 	if (!offset && ptr) {
 		errno = EINVAL;
@@ -83,7 +83,7 @@ static uint64_t slot_offset(const bheap_t *heap, const uint64_t *slot)
 static void slot_intend(const bheap_t *heap, uint64_t offset)
 {
 	if (heap->shared)
-		bh_map_store(&heap->shared->slot, offset);
+		bh_shared_store(&heap->shared->slot, offset);
 }
 
 void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
@@ -99,7 +99,7 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 		slot_intend(heap, offset);
 		block = bh_take(&visit, BH_GRANULE, size);
 		if (block)
-			bh_map_store(slot, bh_bytes(block));
+			bh_shared_store(slot, bh_bytes(block));
 	}
 	bh_leave(&visit);
 	if (!block)
@@ -120,7 +120,7 @@ static bool slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 	}
 	slot_intend(visit->heap, offset);
 	visit->heap->heap.control->pending = block;
-	bh_map_store(slot, 0);
+	bh_shared_store(slot, 0);
 	bh_give_back(visit, block);
 	return true;
 }

@@ -730,7 +730,7 @@ const struct operation corpus[] = {
 	{"alloc top", top_prepare, tiny_run, 0, 0},
 	{"alloc top, large", top_large_prepare, large_run, 0, 0},
 	{"alloc top, whole", top_whole_prepare, tiny_run, 0, 0},
-	{"alloc by search of a class", search_prepare, large_run, 0, 0},
+	{"alloc by search of a class", search_prepare, large_run, RECOVERED, 0},
 	{"alloc, no room", no_room_prepare, large_run, 0, 0},
 	{"calloc", split_prepare, calloc_run, 0, 0},
 	{"realloc of NULL", split_prepare, realloc_null_run, 0, 0},

@@ -84,10 +84,10 @@ expect_red resize.c "grow with rest" "grow swallows its neighbour before that is
 move block.h bh_block_commit 'control->pending = block' 'bh_map_set_used' after
 expect_red heap.c "alloc_into, split" "a block is allocated before it is pending"
 
-move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_map_store(slot, bh_bytes(block))' after
+move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
 expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
 
-move slots.c slot_free 'bh_map_store(slot, 0)' 'slot_intend' before
+move slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
 expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
 
 exit $failed
