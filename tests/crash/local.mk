@@ -31,7 +31,8 @@ TESTS += $(crash_programs)
 
 %C%_storm_LDADD = lib/libbheap-core.la
 
-EXTRA_DIST += %D%/swapped.sh
+TESTS += %D%/cache.sh
+EXTRA_DIST += %D%/cache.sh %D%/swapped.sh
 
 # make check-crash STORM_SECONDS=600 for a long storm.
 STORM_SECONDS = 20

@@ -42,7 +42,7 @@ diff -u wanted out || fail "hello printed something else"
 
 if command -v pkg-config >/dev/null; then
 	mkdir alone
-	cp "$srcdir"/examples/*.c "$srcdir/examples/Makefile" alone
+	cp "$srcdir"/examples/*.[ch] "$srcdir/examples/Makefile" alone
 	MAKEFLAGS= MAKELEVEL= PKG_CONFIG_PATH=$build/pkgconfig \
 		make -C alone CC="$CC" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS" >out 2>&1 || fail "$(cat out)"
 	for source in alone/*.c; do

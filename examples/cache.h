@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - a cache that processes share: keys and values in a heap in a file. What cache_put and
+ * cache_get have in common; they may run at once, in any number, and any of them may be killed.
+ *
+ * The heap's root is the table: sets of a few slots, and a key belongs in one set. A slot holds
+ * the offset of an entry, for addresses differ from process to process. An entry is allocated into
+ * the slot "fresh", filled in there, and only then told to its place: what is in a set is whole.
+ */
+#ifndef CACHE_H
+#define CACHE_H
+
+#include <bheap.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define CACHE_SIZE ((size_t)1 << 20) /* of the file: the budget */
+#define CACHE_SETS 256
+#define CACHE_WAYS 8
+
+struct cache_entry {
+	uint64_t age;    /* of the table's clock when it was put or got */
+	uint32_t key_size, value_size;
+	char bytes[];    /* the key, then the value */
+};
+
+struct cache_table {
+	pthread_mutex_t lock;
+	uint64_t clock;
+	uint64_t fresh;  /* an entry that is not whole yet */
+	uint64_t sets[CACHE_SETS][CACHE_WAYS];
+};
+
+struct cache {
+	bheap_t *heap;
+	struct cache_table *table;
+};
+
+static inline struct cache_entry *cache_entry_at(const struct cache *cache, uint64_t slot)
+{
+	return bheap_pointer(cache->heap, slot);
+}
+
+/* ---- the lock ---- */
+
+/*
+ * Who held the lock died. The heap is whole in any case; of the table only "fresh" can be half way:
+ * its entry was not told to a place yet, or was, and not yet forgotten here.
+ */
+static inline void cache_tidy(struct cache *cache)
+{
+	struct cache_table *table = cache->table;
+
+	for (unsigned set = 0; set < CACHE_SETS; set++)
+		for (unsigned way = 0; way < CACHE_WAYS; way++)
+			if (table->sets[set][way] == table->fresh)
+				table->fresh = 0;
+	bheap_free_from(cache->heap, &table->fresh);
+}
+
+static inline int cache_lock(struct cache *cache)
+{
+	int error = pthread_mutex_lock(&cache->table->lock);
+
+	if (error == EOWNERDEAD) {
+		cache_tidy(cache);
+		error = pthread_mutex_consistent(&cache->table->lock);
+	}
+	errno = error;
+	return error ? -1 : 0;
+}
+
+static inline void cache_unlock(struct cache *cache)
+{
+	pthread_mutex_unlock(&cache->table->lock);
+}
+
+static inline int cache_lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attributes;
+	int error = pthread_mutexattr_init(&attributes);
+
+	if (error)
+		return error;
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	error = pthread_mutex_init(lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return error;
+}
+
+/* ---- opening ---- */
+
+static inline int cache_block_pick(const struct bheap_block *block, void *arg)
+{
+	const void **picked = arg;
+
+	*picked = block->address;
+	return block->used;
+}
+
+/* The table of a new heap. A block found there is what somebody left who was killed in this place. */
+static inline int cache_make(bheap_t *heap)
+{
+	struct cache_table *table;
+	const void *left;
+
+	while (bheap_walk(heap, cache_block_pick, &left) > 0)
+		bheap_free(heap, (void *)left);
+	table = bheap_calloc(heap, 1, sizeof(*table));
+	if (!table)
+		return -1;
+	errno = cache_lock_init(&table->lock);
+	return errno ? -1 : bheap_set_root(heap, table);
+}
+
+/*
+ * Attaches to the cache in a file, and makes it first if need be: one at a time, which the lock on
+ * the file sees to. 0, or -1 with errno.
+ */
+static inline int cache_open(struct cache *cache, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), saved;
+
+	if (fd < 0)
+		return -1;
+	cache->heap = flock(fd, LOCK_EX) ? NULL : bheap_open_fd(fd, CACHE_SIZE, 0);
+	if (cache->heap && !bheap_root(cache->heap) && cache_make(cache->heap)) {
+		saved = errno;
+		bheap_close(cache->heap);
+		cache->heap = NULL;
+		errno = saved;
+	}
+	saved = errno;
+	close(fd); /* and with it goes the lock; the heap has a descriptor of its own */
+	errno = saved;
+	if (!cache->heap)
+		return -1;
+	cache->table = bheap_root(cache->heap);
+	return 0;
+}
+
+/* ---- keys ---- */
+
+static inline uint64_t *cache_set_of(struct cache *cache, const char *key)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	while (*key)
+		hash = (hash ^ (unsigned char)*key++) * UINT64_C(1099511628211);
+	return cache->table->sets[(hash ^ hash >> 32) % CACHE_SETS];
+}
+
+/* The slot of a key, or NULL. With the lock held. */
+static inline uint64_t *cache_find(struct cache *cache, const char *key)
+{
+	uint64_t *set = cache_set_of(cache, key);
+	size_t size = strlen(key);
+
+	for (unsigned way = 0; way < CACHE_WAYS; way++) {
+		const struct cache_entry *entry = cache_entry_at(cache, set[way]);
+
+		if (entry && entry->key_size == size && memcmp(entry->bytes, key, size) == 0)
+			return &set[way];
+	}
+	return NULL;
+}
+
+#endif
