@@ -32,7 +32,7 @@ rm "$cache"
 # Every value tells its key, whatever was cut short; and nothing is in the heap but table and entries.
 look() {
 	$get "$cache" >cache-$$.out 2>cache-$$.err || fail "the cache is lost: $(cat cache-$$.err)"
-	awk '$2 != $1 * $1 || length($3) != $1 % 300 { print "FAIL: " $0; bad = 1 }
+	awk '$2 != $1 * $1 || length($3) != $1 % 1000 { print "FAIL: " $0; bad = 1 }
 	     END { exit bad }' cache-$$.out >&2 || fail "a torn entry"
 	awk '/entries/ && $4 == $1 + 1 { good = 1 } END { exit !good }' cache-$$.err ||
 		fail "not an entry a block: $(cat cache-$$.err)"
@@ -40,14 +40,14 @@ look() {
 
 # More lines than can be put before the programs are killed.
 awk 'BEGIN {
-	for (n = 0; n < 300; n++) {
+	for (n = 0; n < 1000; n++) {
 		text[n] = sprintf("%*s", n, "")
 		gsub(/ /, "x", text[n])
 	}
 	srand(1)
-	for (n = 0; n < 100000; n++) {
+	for (n = 0; n < 50000; n++) {
 		key = int(rand() * 5000)
-		print key, key * key, text[key % 300]
+		print key, key * key, text[key % 1000]
 	}
 }' >cache-$$.lines
 
@@ -56,7 +56,7 @@ while [ $round -lt 20 ]; do
 	round=$((round + 1))
 	$put "$cache" <cache-$$.lines &
 	first=$!
-	tail -n $((round * 4000)) cache-$$.lines | $put "$cache" &
+	tail -n $((round * 2000)) cache-$$.lines | $put "$cache" &
 	second=$!
 	sleep 0.0$((10 + round * 2))
 	[ $((round % 3)) -eq 0 ] || look

@@ -3,13 +3,13 @@
 # process. make check runs a short form of the proof; make check-crash all of it, some minutes long.
 
 if HAVE_CHECK
-shared_tests = %D%/test_death %D%/test_open %D%/test_shared
+shared_tests = %D%/test_death %D%/test_shared %D%/test_start
 check_PROGRAMS += $(shared_tests)
 TESTS += $(shared_tests)
 %C%_test_death_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_death_LDADD = $(UNIT_LIBS)
-%C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_open_LDADD = $(UNIT_LIBS)
+%C%_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_start_LDADD = $(UNIT_LIBS)
 %C%_test_shared_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_shared_LDADD = $(UNIT_LIBS)
 endif
