@@ -84,3 +84,7 @@ TESTS += $(unit_tests)
 %C%_test_walk_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_walk_LDADD = $(UNIT_LIBS)
 endif
+
+dist_check_SCRIPTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
+TESTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
+CLEANFILES += test-*.heap
