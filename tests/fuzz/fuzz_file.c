@@ -108,7 +108,7 @@ static size_t section_find(const struct image *image, uint8_t choice, size_t *st
 {
 	const struct bh_layout *layout = &image->layout;
 	const size_t starts[] = {0,           layout->control, layout->heads, layout->summary[0],
-				 layout->map, layout->granules, image->size};
+				 layout->map, layout->granules, layout->size};
 	unsigned section = choice % 6;
 
 	*start = starts[section];
