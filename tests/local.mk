@@ -88,3 +88,7 @@ endif
 dist_check_SCRIPTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
 TESTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
 CLEANFILES += test-*.heap
+# What memcheck and AddressSanitizer report.
+dist_check_SCRIPTS += %D%/test_annotate.sh
+TESTS += %D%/test_annotate.sh
+EXTRA_DIST += %D%/victims.c

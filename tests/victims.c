@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * victims.c - what memcheck and AddressSanitizer must report of heap memory, one crime a function,
+ * and what they must not. Knows the public header alone. Usage:
+ *   victims crimes HEAP     commits all; HEAP: default, mapped, static, malloced, guarded
+ *   victims honest HEAP     commits none
+ *   victims memcheck|asan HEAP   what this tool must report: a function and a kind of report a line
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bheap.h"
+
+#define HEAP_SIZE (256 * 1024)
+#define CRIME static __attribute__((noinline, noclone)) void
+
+static bheap_t *heap;
+
+static void *volatile kept[256];
+static size_t kept_count;
+
+/* What is kept is no leak. */
+static void *keep(void *block)
+{
+	kept[kept_count++ % (sizeof(kept) / sizeof(*kept))] = block;
+	return block;
+}
+
+/* The default heap by its own functions. */
+static void *allocate(size_t size)
+{
+	return heap == bheap_default() ? balloc(size) : bheap_alloc(heap, size);
+}
+
+static void *take(size_t size)
+{
+	return keep(allocate(size));
+}
+
+static void give(void *block)
+{
+	if (heap == bheap_default() ? bfree(block) : bheap_free(heap, block))
+		abort();
+}
+
+static volatile char sink;
+
+/* ---- crimes ---- */
+
+/* A block with live ones on both sides, when the heap puts them there. */
+static volatile char *block_between(size_t size)
+{
+	volatile char *block;
+
+	give(take(size));
+	take(size);
+	block = take(size);
+	take(size);
+	memset((char *)(uintptr_t)block, 1, size);
+	return block;
+}
+
+CRIME write_behind_an_odd_size(void)
+{
+	block_between(21)[21] = 1;
+}
+
+CRIME read_behind_an_odd_size(void)
+{
+	sink = block_between(40)[40];
+}
+
+CRIME write_far_behind_into_free_memory(void)
+{
+	volatile char *block = take(4096);
+
+	give(take(5000));
+	block[4096 + 512] = 1;
+}
+
+CRIME read_in_front(void)
+{
+	char *front = take(64);
+	volatile char *block = take(64);
+
+	give(front);
+	sink = block[-1];
+}
+
+CRIME write_after_free(void)
+{
+	volatile char *block = block_between(48);
+
+	give((char *)(uintptr_t)block);
+	block[20] = 1;
+}
+
+CRIME read_after_free(void)
+{
+	volatile char *block = block_between(2000);
+
+	give((char *)(uintptr_t)block);
+	sink = block[1999];
+}
+
+CRIME read_where_a_block_moved_from(void)
+{
+	volatile char *block = block_between(100);
+	char *moved = keep(bheap_realloc(heap, (char *)(uintptr_t)block, 9000));
+
+	if (!moved || moved == block)
+		abort();
+	sink = block[50];
+}
+
+CRIME write_behind_a_shrunk_block(void)
+{
+	volatile char *block = keep(bheap_realloc(heap, (char *)(uintptr_t)block_between(500), 33));
+
+	block[33] = 1;
+}
+
+CRIME write_behind_an_array(void)
+{
+	volatile char *block = keep(bheap_calloc(heap, 5, 5));
+
+	block[25] = 1;
+}
+
+CRIME write_behind_an_aligned_block(void)
+{
+	volatile char *block = keep(bheap_aligned_alloc(heap, 256, 100));
+
+	block[100] = 1;
+}
+
+CRIME write_where_no_block_was_yet(void)
+{
+	struct bheap_stats stats;
+	volatile char *block = take(16);
+
+	bheap_stats(heap, &stats);
+	block[16 + stats.largest_free / 2] = 1;
+}
+
+/* Granules without a gap between them: a guard makes one. */
+CRIME write_into_the_guard(void)
+{
+	block_between(64)[64] = 1;
+}
+
+CRIME branch_on_an_unwritten_byte(void)
+{
+	volatile char *block = take(64);
+
+	if (block[63])
+		sink = 1;
+}
+
+CRIME branch_on_what_a_block_grew_by(void)
+{
+	volatile char *block = take(64);
+
+	memset((char *)(uintptr_t)block, 0, 64);
+	block = keep(bheap_realloc(heap, (char *)(uintptr_t)block, 3000));
+	if (block[64])
+		sink = 1;
+}
+
+CRIME branch_on_what_a_former_block_held(void)
+{
+	volatile char *block = block_between(80);
+
+	give((char *)(uintptr_t)block);
+	block = take(80);
+	if (block[40])
+		sink = 1;
+}
+
+/* Several: the last one's address may still lie in a register. */
+CRIME lose_blocks(void)
+{
+	for (int count = 0; count < 5; count++)
+		memset(allocate(100), 1, 100);
+}
+
+static const struct crime {
+	const char *name;
+	void (*commit)(void);
+	const char *memcheck, *asan; /* what they report; NULL: nothing */
+	bool guarded;                /* seen with BHEAP_GUARD alone */
+} crimes[] = {
+#define ROW(crime, ...) {#crime, crime, __VA_ARGS__}
+	ROW(write_behind_an_odd_size, "Invalid write", "WRITE", false),
+	ROW(read_behind_an_odd_size, "Invalid read", "READ", false),
+	ROW(write_far_behind_into_free_memory, "Invalid write", "WRITE", false),
+	ROW(read_in_front, "Invalid read", "READ", false),
+	ROW(write_after_free, "Invalid write", "WRITE", false),
+	ROW(read_after_free, "Invalid read", "READ", false),
+	ROW(read_where_a_block_moved_from, "Invalid read", "READ", false),
+	ROW(write_behind_a_shrunk_block, "Invalid write", "WRITE", false),
+	ROW(write_behind_an_array, "Invalid write", "WRITE", false),
+	ROW(write_behind_an_aligned_block, "Invalid write", "WRITE", false),
+	ROW(write_where_no_block_was_yet, "Invalid write", "WRITE", false),
+	ROW(write_into_the_guard, "Invalid write", "WRITE", true),
+	ROW(branch_on_an_unwritten_byte, "Conditional jump", NULL, false),
+	ROW(branch_on_what_a_block_grew_by, "Conditional jump", NULL, false),
+	ROW(branch_on_what_a_former_block_held, "Conditional jump", NULL, false),
+	ROW(lose_blocks, "definitely lost", NULL, false),
+#undef ROW
+};
+
+#define CRIMES (sizeof(crimes) / sizeof(*crimes))
+
+static bool is_guarded(const char *kind)
+{
+	return !strcmp(kind, "guarded");
+}
+
+static void crimes_commit(const char *kind)
+{
+	for (size_t index = 0; index < CRIMES; index++)
+		if (!crimes[index].guarded || is_guarded(kind))
+			crimes[index].commit();
+}
+
+static void crimes_list(bool memcheck, const char *kind)
+{
+	for (size_t index = 0; index < CRIMES; index++) {
+		const char *report = memcheck ? crimes[index].memcheck : crimes[index].asan;
+
+		if (report && (!crimes[index].guarded || is_guarded(kind)))
+			printf("%s %s\n", crimes[index].name, report);
+	}
+}
+
+/* ---- honest use ---- */
+
+static void expect(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static unsigned sum_of(const unsigned char *bytes, size_t size)
+{
+	unsigned sum = 0;
+
+	while (size--)
+		sum += *bytes++;
+	return sum;
+}
+
+/* All that the heap says one may use is usable, and what was written stays defined. */
+static void use_whole(unsigned char *block, size_t written)
+{
+	size_t usable = bheap_usable_size(heap, block);
+
+	expect(usable >= written && sum_of(block, written) == written);
+	memset(block + written, 1, usable - written);
+	expect(sum_of(block, usable) == usable);
+}
+
+static unsigned char *take_ones(size_t size)
+{
+	return memset(take(size), 1, size);
+}
+
+static void resize_honestly(void)
+{
+	unsigned char *block = take_ones(100), *barrier;
+
+	block = bheap_realloc(heap, block, 1000); /* into the free memory behind */
+	use_whole(block, 100);
+	block = bheap_realloc(heap, block, 37);
+	use_whole(block, 37);
+	barrier = take_ones(16);
+	block = bheap_realloc(heap, block, 1500); /* by moving */
+	use_whole(block, 37);
+	block = bheap_realloc(heap, block, 0);
+	use_whole(block, 0);
+	give(block);
+	use_whole(barrier, 16);
+	give(barrier);
+}
+
+/* A block that has no room to move to slides down over the free one in front. */
+static void slide_honestly(void)
+{
+	size_t half = HEAP_SIZE / 4;
+	unsigned char *front = take(half), *block = take_ones(half), *last = take_ones(16);
+	struct bheap_stats stats;
+	void *rest;
+
+	bheap_stats(heap, &stats);
+	rest = take(stats.largest_free - 32);
+	give(front);
+	block = bheap_realloc(heap, block, half + half / 2);
+	expect(block && block[half - 1] == 1);
+	use_whole(block, half);
+	give(block);
+	give(last);
+	give(rest);
+}
+
+static void work_honestly(void)
+{
+	unsigned char *blocks[40];
+
+	for (size_t round = 0; round < 3; round++) {
+		for (size_t index = 0; index < 40; index++) {
+			blocks[index] = take_ones(1 + index * 13);
+			use_whole(blocks[index], 1 + index * 13);
+		}
+		for (size_t index = round % 2; index < 40; index += 2)
+			give(blocks[index]);
+		expect(!bheap_check(heap, NULL));
+		for (size_t index = !(round % 2); index < 40; index += 2)
+			give(blocks[index]);
+	}
+}
+
+static void zeros_and_alignments(void)
+{
+	unsigned char *block;
+
+	block = take_ones(4000);
+	give(block);
+	block = bheap_calloc(heap, 10, 400);
+	expect(!sum_of(block, 4000));
+	give(block);
+	for (size_t alignment = 1; alignment <= 8192; alignment *= 2) {
+		block = bheap_aligned_alloc(heap, alignment, 77);
+		expect(block && !((uintptr_t)block % alignment));
+		memset(block, 1, 77);
+		use_whole(block, 77);
+		give(block);
+	}
+}
+
+static int block_look(const struct bheap_block *block, void *arg)
+{
+	*(size_t *)arg += block->used;
+	return 0;
+}
+
+static void looks(void)
+{
+	void *block = take_ones(50);
+	size_t count = 0;
+	FILE *nowhere = fopen("/dev/null", "w");
+
+	expect(!bheap_walk(heap, block_look, &count) && count == 1);
+	expect(!bheap_display(heap, nowhere) && !fclose(nowhere));
+	bheap_trim(heap);
+	use_whole(block, 50);
+	give(block);
+}
+
+static void be_honest(void)
+{
+	resize_honestly();
+	slide_honestly();
+	work_honestly();
+	zeros_and_alignments();
+	looks();
+	expect(!bheap_check(heap, NULL));
+}
+
+/* ---- heaps ---- */
+
+static char buffer[HEAP_SIZE];
+static void *malloced; /* held to the end: without a malloc() block memcheck looks for no leaks */
+
+static bheap_t *heap_make(const char *kind)
+{
+	if (!strcmp(kind, "default"))
+		return init_heap(HEAP_SIZE) ? NULL : bheap_default();
+	if (!strcmp(kind, "mapped"))
+		return bheap_create(HEAP_SIZE, 0);
+	if (!strcmp(kind, "static"))
+		return bheap_create_in(buffer + 1, HEAP_SIZE - 1, 0);
+	if (!strcmp(kind, "malloced"))
+		return bheap_create_in(malloced, HEAP_SIZE, BHEAP_UNLOCKED);
+	return bheap_create(HEAP_SIZE, BHEAP_GUARD);
+}
+
+/* A buffer is its owner's again, to the last byte. */
+static void heap_end(const char *kind)
+{
+	if (heap == bheap_default())
+		return;
+	expect(!bheap_destroy(heap));
+	if (!strcmp(kind, "static"))
+		memset(buffer, 1, HEAP_SIZE);
+	else if (!strcmp(kind, "malloced"))
+		memset(malloced, 1, HEAP_SIZE);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc == 3 ? argv[1] : "", *kind = argc == 3 ? argv[2] : "";
+
+	if (!strcmp(what, "memcheck") || !strcmp(what, "asan")) {
+		crimes_list(*what == 'm', kind);
+		return 0;
+	}
+	malloced = malloc(HEAP_SIZE);
+	heap = heap_make(kind);
+	expect(malloced && heap);
+	if (!strcmp(what, "crimes")) {
+		crimes_commit(kind);
+	} else {
+		be_honest();
+		heap_end(kind);
+	}
+	return 0;
+}
