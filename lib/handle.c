@@ -79,6 +79,26 @@ bool bh_heal(struct bh_visit *visit)
 	return true;
 }
 
+/*
+ * In the copy that a fork made of a private heap while another thread was inside. Which block that
+ * thread had not sealed yet nobody knows: every broken seal is made anew. (The parent still has its own.)
+ */
+static void trailers_renew(const bheap_t *heap)
+{
+	const struct bh_heap *blocks = &heap->heap;
+
+	for (uint32_t block = BH_FIRST, next; block < blocks->end; block = next) {
+		uint32_t granules;
+
+		next = bh_map_next(&blocks->map, block);
+		granules = next - block;
+		if (bh_map_is_used(&blocks->map, block) && granules > BH_TRAILER_GRANULES &&
+		    !bh_trailer_is_intact(blocks, heap->key, block, granules))
+			bh_trailer_write(blocks, heap->key, block, granules,
+					 bh_bytes(granules - BH_TRAILER_GRANULES), 0);
+	}
+}
+
 void bh_recover(bheap_t *heap)
 {
 	if (heap->shared)
@@ -86,6 +106,8 @@ void bh_recover(bheap_t *heap)
 	bh_heap_rebuild(&heap->heap);
 	if (heap->shared)
 		bh_shared_reseal(heap);
+	else if (heap->trailers)
+		trailers_renew(heap);
 	heap->heap.control->recoveries++;
 }
 

@@ -92,3 +92,11 @@ CLEANFILES += test-*.heap
 dist_check_SCRIPTS += %D%/test_annotate.sh
 TESTS += %D%/test_annotate.sh
 EXTRA_DIST += %D%/victims.c
+
+# Threads.
+if HAVE_CHECK
+check_PROGRAMS += %D%/test_threads
+TESTS += %D%/test_threads
+%C%_test_threads_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_threads_LDADD = $(UNIT_LIBS)
+endif
