@@ -42,14 +42,18 @@ int bheap_set_root(bheap_t *heap, const void *ptr)
 	return 0;
 }
 
-void *bheap_root(const bheap_t *heap)
+static void *root_pointer(const bheap_t *heap)
 {
-	if (!heap) {
-		errno = EINVAL;
-		return NULL;
-	}
 	return bh_heap_pointer(&heap->heap,
 			       __atomic_load_n(&heap->heap.control->root, __ATOMIC_ACQUIRE));
+}
+
+void *bheap_root(const bheap_t *heap)
+{
+	if (heap)
+		return root_pointer(heap);
+	errno = EINVAL;
+	return NULL;
 }
 
 /* ---- slots ---- */
@@ -175,7 +179,7 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 static ssize_t dead_blocks_free(struct bh_visit *visit)
 {
 	const bheap_t *heap = visit->heap;
-	uint32_t root = block_around(heap, bheap_offset(heap, bheap_root(heap)));
+	uint32_t root = block_around(heap, bh_heap_offset(&heap->heap, root_pointer(heap)));
 	struct owner last = {0};
 	ssize_t count = 0;
 
