@@ -32,7 +32,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/stats.c \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/walk.c %D%/walk.h
-%C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
+# A visitor may end its thread, or throw: the lock is released on the way.
+%C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fexceptions
 
 lib_LTLIBRARIES += %D%/libbheap.la
 %C%_libbheap_la_SOURCES =

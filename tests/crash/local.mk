@@ -31,6 +31,11 @@ TESTS += $(crash_programs)
 
 %C%_storm_LDADD = lib/libbheap-core.la
 
+check_PROGRAMS += %D%/unwind
+TESTS += %D%/unwind
+%C%_unwind_SOURCES = %D%/unwind.cpp
+%C%_unwind_LDADD = lib/libbheap-core.la
+
 TESTS += %D%/cache.sh
 EXTRA_DIST += %D%/cache.sh %D%/swapped.sh
 

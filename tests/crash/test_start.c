@@ -390,7 +390,7 @@ static bool disk_mount(void)
 	snprintf(options, sizeof(options), "size=%zu", DISK_SIZE);
 	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
 		return false;
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL))
 		return false;
 	return mount("disk", "/dev/shm", "tmpfs", 0, options) == 0;
 }
