@@ -70,15 +70,19 @@ uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size)
 	return block;
 }
 
-/* Reports a broken trailer. */
+/* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
 static void trailer_verify(struct bh_visit *visit, uint32_t block, uint32_t granules)
 {
 	const bheap_t *heap = visit->heap;
+	size_t usable;
 
-	if (heap->trailers &&
-	    !bh_trailer_is_intact(&heap->heap, heap->key, block, granules))
-		bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_heap_address(&heap->heap, block),
-			bh_usable(heap, block, granules), NULL);
+	if (!heap->trailers || bh_trailer_is_intact(&heap->heap, heap->key, block, granules))
+		return;
+	usable = bh_usable(heap, block, granules);
+	bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_heap_address(&heap->heap, block), usable, NULL);
+	if (granules > BH_TRAILER_GRANULES)
+		bh_trailer_write(&heap->heap, heap->key, block, granules, usable,
+				 bh_trailer_owner(&heap->heap, heap->key, block, granules));
 }
 
 void bh_give_back(struct bh_visit *visit, uint32_t block)

@@ -28,7 +28,8 @@ static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t s
 	mixed = (mixed ^ mixed >> 31) * UINT64_C(0x9e3779b97f4a7c15);
 	mixed += slack_size;
 	mixed = (mixed ^ mixed >> 29) * UINT64_C(0xd6e8feb86659fd93);
-	return mixed ^ mixed >> 32;
+	/* Its first byte is never 0: the byte that ends a string one too long always breaks it. */
+	return (mixed ^ mixed >> 32) | UINT64_C(0x0100000000000001);
 }
 
 BH_UNCHECKED

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * calls.c - arguments at and beyond every limit, no heap at all, heaps of the wrong kind, and a heap
+ * spent to the last granule. A row is a call: it fails with this errno, nothing is reported, and
+ * the heap works on.
+ */
+#include "scene.h"
+
+#include <stdio.h>
+
+/* Each tells whether the call returned what stands for failure. */
+typedef bool call_fn(struct scene *scene);
+
+#define CALL(name, expression)                                                                    \
+	static bool name(struct scene *scene)                                                     \
+	{                                                                                         \
+		(void)scene;                                                                      \
+		return (expression);                                                              \
+	}
+
+/* Or the compiler warns of what it can foresee. */
+static volatile size_t largest = SIZE_MAX, half = SIZE_MAX / 2 + 1;
+static char buffer[8192];
+
+static bool is_unchanged(struct scene *scene, size_t size)
+{
+	struct live *live = &scene->live[0];
+	void *moved = bheap_realloc(scene->heap, live->ptr, size);
+
+	return !moved && pattern_holds(live->ptr, live->size, live->seed);
+}
+
+static int visitor(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	return *(int *)arg;
+}
+
+/* ---- sizes ---- */
+
+CALL(alloc_of_all_bytes, !bheap_alloc(scene->heap, largest))
+CALL(alloc_of_all_but_15, !bheap_alloc(scene->heap, largest - 15))
+CALL(alloc_of_all_but_16, !bheap_alloc(scene->heap, largest - 16))
+CALL(alloc_of_a_negative_size, !bheap_alloc(scene->heap, largest - 99))
+CALL(alloc_of_half, !bheap_alloc(scene->heap, half))
+CALL(alloc_of_4_gib, !bheap_alloc(scene->heap, (size_t)1 << 32))
+CALL(alloc_of_64_gib, !bheap_alloc(scene->heap, (size_t)1 << 36))
+CALL(alloc_of_64_gib_and_a_granule, !bheap_alloc(scene->heap, ((size_t)1 << 36) + 16))
+CALL(alloc_of_more_than_the_heap, !bheap_alloc(scene->heap, SCENE_SIZE + 1))
+CALL(alloc_of_more_than_is_free, !bheap_alloc(scene->heap, SCENE_SIZE - 16))
+CALL(calloc_of_all_by_two, !bheap_calloc(scene->heap, largest, 2))
+CALL(calloc_of_two_by_all, !bheap_calloc(scene->heap, 2, largest))
+CALL(calloc_that_wraps_to_0, !bheap_calloc(scene->heap, half, 2))
+CALL(calloc_that_wraps_to_16, !bheap_calloc(scene->heap, half / 8 + 1, 16))
+CALL(calloc_of_all_by_one, !bheap_calloc(scene->heap, largest, 1))
+CALL(realloc_to_all_bytes, is_unchanged(scene, largest))
+CALL(realloc_to_all_but_15, is_unchanged(scene, largest - 15))
+CALL(realloc_to_half, is_unchanged(scene, half))
+CALL(realloc_to_more_than_the_heap, is_unchanged(scene, SCENE_SIZE + 1))
+CALL(realloc_of_null_to_all_bytes, !bheap_realloc(scene->heap, NULL, largest))
+CALL(aligned_of_all_bytes, !bheap_aligned_alloc(scene->heap, 64, largest))
+CALL(aligned_of_all_but_15, !bheap_aligned_alloc(scene->heap, 4096, largest - 15))
+CALL(aligned_to_half, !bheap_aligned_alloc(scene->heap, half, 16))
+CALL(aligned_to_half_of_all_bytes, !bheap_aligned_alloc(scene->heap, half, largest))
+CALL(aligned_of_the_whole_heap, !bheap_aligned_alloc(scene->heap, 8192, SCENE_SIZE))
+
+/* ---- alignments ---- */
+
+CALL(aligned_to_0, !bheap_aligned_alloc(scene->heap, 0, 16))
+CALL(aligned_to_3, !bheap_aligned_alloc(scene->heap, 3, 16))
+CALL(aligned_to_24, !bheap_aligned_alloc(scene->heap, 24, 16))
+CALL(aligned_to_4095, !bheap_aligned_alloc(scene->heap, 4095, 16))
+CALL(aligned_to_all, !bheap_aligned_alloc(scene->heap, largest, 16))
+
+/* ---- no heap ---- */
+
+CALL(no_heap_alloc, !bheap_alloc(NULL, 16))
+CALL(no_heap_calloc, !bheap_calloc(NULL, 1, 16))
+CALL(no_heap_calloc_that_wraps, !bheap_calloc(NULL, largest, 16))
+CALL(no_heap_realloc, !bheap_realloc(NULL, scene->live[0].ptr, 16))
+CALL(no_heap_realloc_of_null, !bheap_realloc(NULL, NULL, 16))
+CALL(no_heap_aligned, !bheap_aligned_alloc(NULL, 64, 16))
+CALL(no_heap_aligned_little, !bheap_aligned_alloc(NULL, 8, 16))
+CALL(no_heap_free, heap_free(NULL, scene->live[0].ptr) == -1)
+CALL(no_heap_free_of_null, heap_free(NULL, NULL) == -1)
+CALL(no_heap_usable_size, !bheap_usable_size(NULL, scene->live[0].ptr))
+CALL(no_heap_owns, !bheap_owns(NULL, scene->live[0].ptr))
+CALL(no_heap_stats, bheap_stats(NULL, &(struct bheap_stats){0}) == -1)
+CALL(no_heap_walk, bheap_walk(NULL, visitor, &(int){0}) == -1)
+CALL(no_heap_check, bheap_check(NULL, &(struct bheap_fault){0}) == -1)
+CALL(no_heap_display, bheap_display(NULL, stdout) == -1)
+CALL(no_heap_trim, !bheap_trim(NULL))
+CALL(no_heap_destroy, bheap_destroy(NULL) == -1)
+CALL(no_heap_close, bheap_close(NULL) == -1)
+CALL(no_heap_sync, bheap_sync(NULL) == -1)
+CALL(no_heap_reclaim, bheap_reclaim(NULL) == -1)
+CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
+CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)scene->live[0].ptr, 16))
+CALL(no_heap_free_from, bheap_free_from(NULL, (uint64_t *)(void *)scene->live[0].ptr) == -1)
+
+/* ---- no place for the answer ---- */
+
+CALL(stats_to_nowhere, bheap_stats(scene->heap, NULL) == -1)
+CALL(walk_with_no_visitor, bheap_walk(scene->heap, NULL, NULL) == -1)
+CALL(display_to_nowhere, bheap_display(scene->heap, NULL) == -1)
+
+/* ---- heaps that cannot be ---- */
+
+CALL(create_of_nothing, !bheap_create(0, 0))
+CALL(create_of_too_much, !bheap_create((size_t)BHEAP_SIZE_MAX + 1, 0))
+CALL(create_of_all_bytes, !bheap_create(largest, 0))
+CALL(create_with_unknown_flags, !bheap_create(4096, 1u << 30))
+CALL(create_with_flags_of_shared_heaps, !bheap_create(4096, BHEAP_OWNED))
+CALL(create_in_nothing, !bheap_create_in(NULL, 4096, 0))
+CALL(create_in_too_little, !bheap_create_in(buffer, BHEAP_BUFFER_MIN - 1, 0))
+CALL(create_in_0_bytes, !bheap_create_in(buffer, 0, 0))
+CALL(create_in_too_much, !bheap_create_in(buffer, largest, 0))
+CALL(create_in_with_unknown_flags, !bheap_create_in(buffer, sizeof(buffer), 1u << 31))
+CALL(init_of_nothing, init_heap(0) == -1)
+CALL(init_of_all_bytes, init_heap(largest) == -1)
+CALL(balloc_before_init, !balloc(16))
+CALL(bfree_before_init, classic_free(scene->live[0].ptr) == -1)
+
+/* ---- heaps of another kind ---- */
+
+CALL(close_of_a_private_heap, bheap_close(scene->heap) == -1)
+CALL(sync_of_a_private_heap, bheap_sync(scene->heap) == -1)
+CALL(balloc_of_nothing, !balloc(0))
+CALL(init_twice, init_heap(4096) == -1)
+CALL(init_twice_with_nothing, init_heap(0) == -1)
+CALL(destroy_the_default_heap, bheap_destroy(bheap_default()) == -1)
+CALL(close_the_default_heap, bheap_close(bheap_default()) == -1)
+
+enum where { ANYWHERE, ELSEWHERE, CLASSIC }; /* ELSEWHERE: while there is no default heap */
+
+static const struct {
+	const char *name;
+	call_fn *call;
+	int error;
+	enum where where;
+} rows[] = {
+#define ROW(name, ...) {#name, name, __VA_ARGS__}
+	ROW(alloc_of_all_bytes, ENOMEM, ANYWHERE),
+	ROW(alloc_of_all_but_15, ENOMEM, ANYWHERE),
+	ROW(alloc_of_all_but_16, ENOMEM, ANYWHERE),
+	ROW(alloc_of_a_negative_size, ENOMEM, ANYWHERE),
+	ROW(alloc_of_half, ENOMEM, ANYWHERE),
+	ROW(alloc_of_4_gib, ENOMEM, ANYWHERE),
+	ROW(alloc_of_64_gib, ENOMEM, ANYWHERE),
+	ROW(alloc_of_64_gib_and_a_granule, ENOMEM, ANYWHERE),
+	ROW(alloc_of_more_than_the_heap, ENOMEM, ANYWHERE),
+	ROW(alloc_of_more_than_is_free, ENOMEM, ANYWHERE),
+	ROW(calloc_of_all_by_two, ENOMEM, ANYWHERE),
+	ROW(calloc_of_two_by_all, ENOMEM, ANYWHERE),
+	ROW(calloc_that_wraps_to_0, ENOMEM, ANYWHERE),
+	ROW(calloc_that_wraps_to_16, ENOMEM, ANYWHERE),
+	ROW(calloc_of_all_by_one, ENOMEM, ANYWHERE),
+	ROW(realloc_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(realloc_to_all_but_15, ENOMEM, ANYWHERE),
+	ROW(realloc_to_half, ENOMEM, ANYWHERE),
+	ROW(realloc_to_more_than_the_heap, ENOMEM, ANYWHERE),
+	ROW(realloc_of_null_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(aligned_of_all_bytes, ENOMEM, ANYWHERE),
+	ROW(aligned_of_all_but_15, ENOMEM, ANYWHERE),
+	ROW(aligned_to_half, ENOMEM, ANYWHERE),
+	ROW(aligned_to_half_of_all_bytes, ENOMEM, ANYWHERE),
+	ROW(aligned_of_the_whole_heap, ENOMEM, ANYWHERE),
+	ROW(aligned_to_0, EINVAL, ANYWHERE),
+	ROW(aligned_to_3, EINVAL, ANYWHERE),
+	ROW(aligned_to_24, EINVAL, ANYWHERE),
+	ROW(aligned_to_4095, EINVAL, ANYWHERE),
+	ROW(aligned_to_all, EINVAL, ANYWHERE),
+	ROW(no_heap_alloc, EINVAL, ANYWHERE),
+	ROW(no_heap_calloc, EINVAL, ANYWHERE),
+	ROW(no_heap_calloc_that_wraps, EINVAL, ANYWHERE),
+	ROW(no_heap_realloc, EINVAL, ANYWHERE),
+	ROW(no_heap_realloc_of_null, EINVAL, ANYWHERE),
+	ROW(no_heap_aligned, EINVAL, ANYWHERE),
+	ROW(no_heap_aligned_little, EINVAL, ANYWHERE),
+	ROW(no_heap_free, EINVAL, ANYWHERE),
+	ROW(no_heap_free_of_null, EINVAL, ANYWHERE),
+	ROW(no_heap_usable_size, EINVAL, ANYWHERE),
+	ROW(no_heap_owns, EINVAL, ANYWHERE),
+	ROW(no_heap_stats, EINVAL, ANYWHERE),
+	ROW(no_heap_walk, EINVAL, ANYWHERE),
+	ROW(no_heap_check, EINVAL, ANYWHERE),
+	ROW(no_heap_display, EINVAL, ANYWHERE),
+	ROW(no_heap_trim, EINVAL, ANYWHERE),
+	ROW(no_heap_destroy, EINVAL, ANYWHERE),
+	ROW(no_heap_close, EINVAL, ANYWHERE),
+	ROW(no_heap_sync, EINVAL, ANYWHERE),
+	ROW(no_heap_reclaim, EINVAL, ANYWHERE),
+	ROW(no_heap_set_root, EINVAL, ANYWHERE),
+	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),
+	ROW(no_heap_free_from, EINVAL, ANYWHERE),
+	ROW(stats_to_nowhere, EINVAL, ANYWHERE),
+	ROW(walk_with_no_visitor, EINVAL, ANYWHERE),
+	ROW(display_to_nowhere, EINVAL, ANYWHERE),
+	ROW(create_of_nothing, EINVAL, ANYWHERE),
+	ROW(create_of_too_much, EINVAL, ANYWHERE),
+	ROW(create_of_all_bytes, EINVAL, ANYWHERE),
+	ROW(create_with_unknown_flags, EINVAL, ANYWHERE),
+	ROW(create_with_flags_of_shared_heaps, EINVAL, ANYWHERE),
+	ROW(create_in_nothing, EINVAL, ANYWHERE),
+	ROW(create_in_too_little, EINVAL, ANYWHERE),
+	ROW(create_in_0_bytes, EINVAL, ANYWHERE),
+	ROW(create_in_too_much, EINVAL, ANYWHERE),
+	ROW(create_in_with_unknown_flags, EINVAL, ANYWHERE),
+	ROW(init_of_nothing, EINVAL, ELSEWHERE),
+	ROW(init_of_all_bytes, EINVAL, ELSEWHERE),
+	ROW(balloc_before_init, EINVAL, ELSEWHERE),
+	ROW(bfree_before_init, EINVAL, ELSEWHERE),
+	ROW(close_of_a_private_heap, EINVAL, ANYWHERE),
+	ROW(sync_of_a_private_heap, EINVAL, ANYWHERE),
+	ROW(balloc_of_nothing, EINVAL, CLASSIC),
+	ROW(init_twice, EALREADY, CLASSIC),
+	ROW(init_twice_with_nothing, EALREADY, CLASSIC),
+	ROW(destroy_the_default_heap, EINVAL, CLASSIC),
+	ROW(close_the_default_heap, EINVAL, CLASSIC),
+};
+
+#define ROWS ((int)(sizeof(rows) / sizeof(*rows)))
+
+START_TEST(calls_fail)
+{
+	int row = _i % ROWS;
+	enum place place = _i / ROWS;
+	struct scene scene;
+
+	if (rows[row].where != ANYWHERE && (rows[row].where == CLASSIC) != (place == PLACE_CLASSIC))
+		return;
+	printf("# %s, %s heap\n", rows[row].name, place_name(place));
+	fflush(stdout);
+	scene_begin(&scene, place);
+	scene_keep(&scene, 100);
+	errno = 0;
+	ck_assert_msg(rows[row].call(&scene), "%s succeeded", rows[row].name);
+	ck_assert_errno(rows[row].error);
+	ck_assert_uint_eq(scene.faults.count, 0);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+/* ---- to the last granule ---- */
+
+START_TEST(exhaustion)
+{
+	static const size_t sizes[] = {1, 16, 17, 48, 1000, 5000, 0};
+	static unsigned char *blocks[SCENE_SIZE / 16 + 1];
+	size_t size = sizes[_i % 7], count = 0, written = size ? size : 1;
+	struct bheap_stats stats;
+	struct scene scene;
+
+	scene_begin(&scene, _i / 7);
+	bheap_stats(scene.heap, &stats);
+	while ((blocks[count] = bheap_alloc(scene.heap, size)))
+		pattern_fill(blocks[count], written, count), count++;
+	ck_assert_errno(ENOMEM);
+	ck_assert_uint_eq(count, stats.size / scene_taken(&scene, size));
+	for (int again = 0; again < 3; again++)
+		ck_assert_ptr_null(bheap_alloc(scene.heap, size));
+	bheap_stats(scene.heap, &stats);
+	ck_assert_uint_eq(stats.failures, 4);
+	ck_assert_uint_lt(stats.free, scene_taken(&scene, size));
+	for (size_t index = 0; index < count; index++)
+		ck_assert_msg(pattern_holds(blocks[index], written, index), "blocks overlap");
+	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
+	ck_assert_int_eq(scene_free(&scene, blocks[count / 2]), 0);
+	ck_assert_ptr_eq(bheap_alloc(scene.heap, size), blocks[count / 2]);
+	heap_empty(scene.heap);
+	ck_assert_uint_eq(scene.faults.count, 0);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+/* One block of all that there is. */
+START_TEST(exhaustion_at_once)
+{
+	struct bheap_stats stats;
+	struct scene scene;
+	unsigned char *block;
+	size_t size;
+
+	scene_begin(&scene, _i);
+	bheap_stats(scene.heap, &stats);
+	size = stats.size - (scene.guarded ? 16 : 0);
+	ck_assert_ptr_null(bheap_alloc(scene.heap, size + 1));
+	block = bheap_alloc(scene.heap, size);
+	ck_assert_ptr_nonnull(block);
+	pattern_fill(block, size, 1);
+	ck_assert_ptr_null(bheap_alloc(scene.heap, 1));
+	ck_assert_ptr_null(bheap_realloc(scene.heap, block, size + 1));
+	ck_assert(pattern_holds(block, size, 1));
+	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
+	ck_assert_int_eq(scene_free(&scene, block), 0);
+	ck_assert_uint_eq(scene.faults.count, 0);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("calls", &tcase, 20);
+
+	tcase_add_loop_test(tcase, calls_fail, 0, ROWS * PLACES);
+	tcase_add_loop_test(tcase, exhaustion, 0, 7 * PLACES);
+	tcase_add_loop_test(tcase, exhaustion_at_once, 0, PLACES);
+	return suite_run(suite);
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pointers.c - every kind of wrong pointer, given to every function that takes one: refused at the
+ * call, reported to the letter, and the heap works on. A row is a pointer; it runs in every place.
+ */
+#include "scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef const void *pointer_fn(struct scene *scene);
+
+static int block_containing(const struct bheap_block *block, void *arg)
+{
+	struct bheap_block *wanted = arg;
+
+	if ((uintptr_t)wanted->address - (uintptr_t)block->address >= block->size)
+		return 0;
+	*wanted = *block;
+	return 1;
+}
+
+/* The block that an address lies in; of size 0 outside the heap. */
+static struct bheap_block block_of(const struct scene *scene, const void *ptr)
+{
+	struct bheap_block block = {.address = ptr};
+
+	return bheap_walk(scene->heap, block_containing, &block) == 1 ? block
+								      : (struct bheap_block){0};
+}
+
+static uintptr_t heap_start(const struct scene *scene)
+{
+	struct bheap_block first = {0};
+
+	bheap_walk(scene->heap, block_containing, &first);
+	for (uintptr_t at = (uintptr_t)scene->live[0].ptr;; at -= 16)
+		if (!block_of(scene, (void *)(at - 16)).size)
+			return at;
+}
+
+static uintptr_t heap_end(const struct scene *scene)
+{
+	struct bheap_stats stats;
+
+	bheap_stats(scene->heap, &stats);
+	return heap_start(scene) + stats.size;
+}
+
+/* ---- freed twice ---- */
+
+static const void *freed_at_once(struct scene *scene)
+{
+	const void *block = scene_keep(scene, 48);
+
+	scene_keep(scene, 16);
+	scene_release(scene, block);
+	return block;
+}
+
+static const void *freed_large(struct scene *scene)
+{
+	const void *block = scene_keep(scene, 5000);
+
+	scene_keep(scene, 16);
+	scene_release(scene, block);
+	return block;
+}
+
+static const void *freed_into_the_top(struct scene *scene)
+{
+	const void *block = scene_keep(scene, 48);
+
+	scene_release(scene, block);
+	return block;
+}
+
+static const void *freed_before_another(struct scene *scene)
+{
+	const void *block = scene_keep(scene, 48), *second;
+
+	scene_keep(scene, 16);
+	second = scene_keep(scene, 48);
+	scene_keep(scene, 16);
+	scene_release(scene, block);
+	scene_release(scene, second);
+	return block;
+}
+
+/* Three neighbours; which are freed first and last. */
+static const void *merged(struct scene *scene, int first, int last)
+{
+	const void *blocks[3];
+
+	for (int index = 0; index < 3; index++)
+		blocks[index] = scene_keep(scene, 64);
+	scene_keep(scene, 16);
+	if (first >= 0)
+		scene_release(scene, blocks[first]);
+	scene_release(scene, blocks[1]);
+	if (last >= 0)
+		scene_release(scene, blocks[last]);
+	return blocks[1];
+}
+
+static const void *merged_left(struct scene *scene)
+{
+	return merged(scene, 0, -1);
+}
+
+static const void *merged_right(struct scene *scene)
+{
+	return merged(scene, -1, 2);
+}
+
+static const void *merged_on_both_sides(struct scene *scene)
+{
+	return merged(scene, 0, 2);
+}
+
+static const void *reused_at_another_boundary(struct scene *scene)
+{
+	const void *block = merged(scene, 0, 2);
+
+	scene_keep(scene, 3 * scene_taken(scene, 64) - (scene->guarded ? 16 : 0));
+	return block;
+}
+
+static const void *freed_when_aligned(struct scene *scene)
+{
+	const void *block = bheap_aligned_alloc(scene->heap, 1024, 100);
+
+	ck_assert_int_eq(scene_free(scene, block), 0);
+	return block;
+}
+
+static const void *freed_and_trimmed(struct scene *scene)
+{
+	const void *block = freed_large(scene);
+
+	bheap_trim(scene->heap);
+	return block;
+}
+
+static const void *in_the_victim(struct scene *scene)
+{
+	const char *block = (const char *)freed_large(scene);
+
+	scene_keep(scene, 200);
+	return block + scene_taken(scene, 200);
+}
+
+static const void *moved_away_by_realloc(struct scene *scene)
+{
+	void *block = bheap_alloc(scene->heap, 64), *moved;
+	uintptr_t old = (uintptr_t)block;
+
+	scene_keep(scene, 16);
+	moved = bheap_realloc(scene->heap, block, 3000);
+	ck_assert((uintptr_t)moved != old);
+	return (const void *)old;
+}
+
+static const void *cut_off_by_realloc(struct scene *scene)
+{
+	char *block = bheap_alloc(scene->heap, 640);
+
+	scene_keep(scene, 16);
+	block = bheap_realloc(scene->heap, block, 64);
+	return block + scene_taken(scene, 64) + 32;
+}
+
+/* ---- inside blocks ---- */
+
+static const void *inside_at(struct scene *scene, size_t offset)
+{
+	return scene_keep(scene, 96) + offset;
+}
+
+static const void *inside_by_a_byte(struct scene *scene)
+{
+	return inside_at(scene, 1);
+}
+
+static const void *inside_by_a_word(struct scene *scene)
+{
+	return inside_at(scene, 8);
+}
+
+static const void *inside_by_a_granule(struct scene *scene)
+{
+	return inside_at(scene, 16);
+}
+
+static const void *inside_at_its_last_granule(struct scene *scene)
+{
+	return inside_at(scene, 80);
+}
+
+static const void *inside_at_its_last_byte(struct scene *scene)
+{
+	return inside_at(scene, 95);
+}
+
+static const void *inside_a_large_block(struct scene *scene)
+{
+	return scene_keep(scene, 20000) + 16384;
+}
+
+static const void *its_last_taken_byte(struct scene *scene)
+{
+	return scene_keep(scene, 50) + scene_taken(scene, 50) - 1;
+}
+
+static const void *inside_a_free_block(struct scene *scene)
+{
+	return (const char *)freed_large(scene) + 1600;
+}
+
+static const void *misaligned_in_a_free_block(struct scene *scene)
+{
+	return (const char *)freed_at_once(scene) + 1;
+}
+
+static const void *one_past_before_free_memory(struct scene *scene)
+{
+	return scene_keep(scene, 48) + scene_taken(scene, 48);
+}
+
+static const void *where_no_block_was_yet(struct scene *scene)
+{
+	return scene->live[0].ptr + SCENE_SIZE / 2;
+}
+
+/* ---- outside the heap ---- */
+
+static const void *before_the_first(struct scene *scene)
+{
+	return (const void *)(heap_start(scene) - 16);
+}
+
+static const void *a_byte_before_the_first(struct scene *scene)
+{
+	return (const void *)(heap_start(scene) - 1);
+}
+
+static const void *a_page_before_the_first(struct scene *scene)
+{
+	return (const void *)(heap_start(scene) - 4096);
+}
+
+static const void *at_the_end(struct scene *scene)
+{
+	return (const void *)heap_end(scene);
+}
+
+static const void *behind_the_end(struct scene *scene)
+{
+	return (const void *)(heap_end(scene) + 16);
+}
+
+static const void *the_handle(struct scene *scene)
+{
+	return scene->heap;
+}
+
+static const void *in_the_bookkeeping(struct scene *scene)
+{
+	return (const char *)scene->heap + 512;
+}
+
+static const void *on_the_stack(struct scene *scene)
+{
+	return (const char *)scene + 16; /* the test's own variable */
+}
+
+static const void *static_memory(struct scene *scene)
+{
+	static _Alignas(16) char word[16];
+
+	(void)scene;
+	return word;
+}
+
+static const void *a_literal(struct scene *scene)
+{
+	(void)scene;
+	return "literal";
+}
+
+static const void *a_function(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)(uintptr_t)a_function;
+}
+
+static const void *of_malloc(struct scene *scene)
+{
+	static void *block; /* reachable to the end */
+
+	(void)scene;
+	block = malloc(32);
+	return block;
+}
+
+static const void *another_heaps_block(struct scene *scene)
+{
+	return bheap_alloc(scene->other, 48);
+}
+
+static const void *another_heaps_free_block(struct scene *scene)
+{
+	void *block = bheap_alloc(scene->other, 48);
+
+	ck_assert_int_eq(heap_free(scene->other, block), 0);
+	return block;
+}
+
+static const void *eight(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)8;
+}
+
+static const void *sixteen(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)16;
+}
+
+static const void *minus_one(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)UINTPTR_MAX;
+}
+
+static const void *minus_sixteen(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)(UINTPTR_MAX - 15);
+}
+
+static const void *half_of_all(struct scene *scene)
+{
+	(void)scene;
+	return (const void *)(UINTPTR_MAX / 2 + 1);
+}
+
+/* What it is modulo 2^32 granules or bytes is a live block. */
+static const void *a_block_plus_64_gib(struct scene *scene)
+{
+	return (const void *)((uintptr_t)scene_keep(scene, 48) + ((uintptr_t)1 << 36));
+}
+
+static const void *a_block_plus_4_gib(struct scene *scene)
+{
+	return (const void *)((uintptr_t)scene_keep(scene, 48) + ((uintptr_t)1 << 32));
+}
+
+static const void *a_block_minus_64_gib(struct scene *scene)
+{
+	return (const void *)((uintptr_t)scene_keep(scene, 48) - ((uintptr_t)1 << 36));
+}
+
+static const void *a_block_with_its_top_bit_set(struct scene *scene)
+{
+	return (const void *)((uintptr_t)scene_keep(scene, 48) | ~(UINTPTR_MAX >> 1));
+}
+
+static const struct {
+	const char *name;
+	pointer_fn *make;
+	enum bheap_fault_kind kind;
+	bool outside;
+} rows[] = {
+#define TWICE(name) {#name, name, BHEAP_FAULT_DOUBLE_FREE, false}
+#define INSIDE(name) {#name, name, BHEAP_FAULT_NOT_A_BLOCK, false}
+#define OUTSIDE(name) {#name, name, BHEAP_FAULT_NOT_A_BLOCK, true}
+	TWICE(freed_at_once),
+	TWICE(freed_large),
+	TWICE(freed_into_the_top),
+	TWICE(freed_before_another),
+	TWICE(merged_left),
+	TWICE(merged_right),
+	TWICE(merged_on_both_sides),
+	INSIDE(reused_at_another_boundary),
+	TWICE(freed_when_aligned),
+	TWICE(freed_and_trimmed),
+	TWICE(in_the_victim),
+	TWICE(moved_away_by_realloc),
+	TWICE(cut_off_by_realloc),
+	INSIDE(inside_by_a_byte),
+	INSIDE(inside_by_a_word),
+	INSIDE(inside_by_a_granule),
+	INSIDE(inside_at_its_last_granule),
+	INSIDE(inside_at_its_last_byte),
+	INSIDE(inside_a_large_block),
+	INSIDE(its_last_taken_byte),
+	TWICE(inside_a_free_block),
+	TWICE(misaligned_in_a_free_block),
+	TWICE(one_past_before_free_memory),
+	TWICE(where_no_block_was_yet),
+	OUTSIDE(before_the_first),
+	OUTSIDE(a_byte_before_the_first),
+	OUTSIDE(a_page_before_the_first),
+	OUTSIDE(at_the_end),
+	OUTSIDE(behind_the_end),
+	OUTSIDE(the_handle),
+	OUTSIDE(in_the_bookkeeping),
+	OUTSIDE(on_the_stack),
+	OUTSIDE(static_memory),
+	OUTSIDE(a_literal),
+	OUTSIDE(a_function),
+	OUTSIDE(of_malloc),
+	OUTSIDE(another_heaps_block),
+	OUTSIDE(another_heaps_free_block),
+	OUTSIDE(eight),
+	OUTSIDE(sixteen),
+	OUTSIDE(minus_one),
+	OUTSIDE(minus_sixteen),
+	OUTSIDE(half_of_all),
+	OUTSIDE(a_block_plus_64_gib),
+	OUTSIDE(a_block_plus_4_gib),
+	OUTSIDE(a_block_minus_64_gib),
+	OUTSIDE(a_block_with_its_top_bit_set),
+};
+
+#define ROWS ((int)(sizeof(rows) / sizeof(*rows)))
+
+/* ---- calls ---- */
+
+static void report_assert(struct scene *scene, int row, const void *ptr, unsigned before)
+{
+	size_t size = block_of(scene, ptr).size;
+	const struct bheap_fault *fault = &scene->faults.last;
+	char text[160], sizes[32] = "";
+
+	if (size)
+		snprintf(sizes, sizeof(sizes), " (%zu bytes)", size);
+	snprintf(text, sizeof(text), "bheap: 0x%jx%s: %s", (uintmax_t)(uintptr_t)ptr, sizes,
+		 rows[row].kind == BHEAP_FAULT_DOUBLE_FREE ? "the block is free already"
+		 : rows[row].outside
+			 ? "not the start of a live block: outside the heap"
+			 : "not the start of a live block: inside a live block of that size");
+	ck_assert_uint_eq(scene->faults.count, before + 1);
+	ck_assert_str_eq(fault->text, text);
+	ck_assert_int_eq(fault->kind, rows[row].kind);
+	ck_assert_ptr_eq(fault->heap, scene->heap);
+	ck_assert_ptr_eq(fault->address, ptr);
+	ck_assert_uint_eq(fault->size, size);
+	ck_assert_int_eq(!size, rows[row].outside);
+}
+
+static void frees_refuse(struct scene *scene, int row, const void *ptr)
+{
+	for (unsigned time = 0; time < 2; time++) {
+		unsigned before = scene->faults.count;
+
+		errno = 0;
+		ck_assert_int_eq(scene_free(scene, ptr), -1);
+		ck_assert_errno(EINVAL);
+		report_assert(scene, row, ptr, before);
+	}
+}
+
+static void resizes_refuse(struct scene *scene, int row, const void *ptr)
+{
+	static const size_t sizes[] = {0, 16, 5000, SIZE_MAX};
+
+	for (int index = 0; index < 4; index++) {
+		unsigned before = scene->faults.count;
+
+		errno = 0;
+		ck_assert_ptr_null(bheap_realloc(scene->heap, (void *)(uintptr_t)ptr, sizes[index]));
+		ck_assert_errno(EINVAL);
+		report_assert(scene, row, ptr, before);
+	}
+}
+
+static void questions_refuse(struct scene *scene, const void *ptr)
+{
+	unsigned before = scene->faults.count;
+
+	errno = 0;
+	ck_assert_uint_eq(bheap_usable_size(scene->heap, ptr), 0);
+	ck_assert_errno(EINVAL);
+	ck_assert(!bheap_owns(scene->heap, ptr));
+	ck_assert_uint_eq(scene->faults.count, before);
+}
+
+START_TEST(wrong_pointers_are_refused)
+{
+	int row = _i % ROWS;
+	struct scene scene;
+	const void *ptr;
+
+	printf("# %s, %s heap\n", rows[row].name, place_name(_i / ROWS));
+	fflush(stdout);
+	scene_begin(&scene, _i / ROWS);
+	scene_keep(&scene, 100);
+	ptr = rows[row].make(&scene);
+	frees_refuse(&scene, row, ptr);
+	resizes_refuse(&scene, row, ptr);
+	questions_refuse(&scene, ptr);
+	scene_work(&scene);
+	frees_refuse(&scene, row, ptr);
+	scene_end(&scene);
+}
+END_TEST
+
+/* The exception that nothing can tell: another block starts there now. */
+START_TEST(a_stale_pointer_to_a_new_block_is_that_blocks)
+{
+	struct scene scene;
+	const void *block;
+
+	scene_begin(&scene, _i);
+	block = freed_at_once(&scene);
+	ck_assert_ptr_eq(bheap_alloc(scene.heap, 48), block);
+	ck_assert_int_eq(scene_free(&scene, block), 0);
+	ck_assert_uint_eq(scene.faults.count, 0);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(null_is_no_fault)
+{
+	struct scene scene;
+	void *block;
+
+	scene_begin(&scene, _i);
+	errno = 0;
+	ck_assert_int_eq(heap_free(scene.heap, NULL), 0);
+	ck_assert_int_eq(errno, 0);
+	ck_assert_int_eq(classic_free(NULL), -1);
+	ck_assert_errno(EINVAL);
+	block = bheap_realloc(scene.heap, NULL, 100);
+	ck_assert_ptr_nonnull(block);
+	questions_refuse(&scene, NULL);
+	ck_assert_uint_eq(scene.faults.count, 0);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("pointers", &tcase, 20);
+
+	tcase_add_loop_test(tcase, wrong_pointers_are_refused, 0, ROWS * PLACES);
+	tcase_add_loop_test(tcase, a_stale_pointer_to_a_new_block_is_that_blocks, 0, PLACES);
+	tcase_add_loop_test(tcase, null_is_no_fault, 0, PLACES);
+	return suite_run(suite);
+}

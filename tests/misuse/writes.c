@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * writes.c - writes behind, before and into freed blocks. A row says who lies where, which bytes are
+ * written, and what is seen of it, without guards and with them. Whatever it was, the heap works on,
+ * and only what was written to has changed.
+ */
+#include "scene.h"
+
+#include <stdio.h>
+
+/* What lies beside the block, and whether the block itself is freed before the write. */
+enum cast {
+	BETWEEN_LIVE,    /* live | block | live */
+	BEFORE_FREE,     /* live | block | free | live */
+	BEFORE_TOP,      /* live | block | never used */
+	BEHIND_FREE,     /* live | free | block | live */
+	FREED_IN_BIN,    /* live | freed block | live */
+	FREED_TWO,       /* the same, and a second one in the same bin */
+	FREED_TO_TOP,    /* live | freed block, part of the top */
+	FREED_TO_VICTIM, /* live | new | freed block, the victim | live */
+};
+
+/* What is seen of it: bits of kinds. */
+#define NEVER 0u
+#define OVERFLOW (1u << BHEAP_FAULT_OVERFLOW)
+#define INDEX (1u << BHEAP_FAULT_DAMAGED_INDEX)
+
+struct row {
+	const char *name;
+	enum cast cast;
+	size_t size;           /* of each of the blocks */
+	ptrdiff_t from;        /* where it writes, from the start of the block; FROM_END: see there */
+	size_t count;
+	unsigned char byte;
+	unsigned plain, guarded;
+};
+
+/* So far behind the end of what the owner may use. */
+#define FROM_END 100000
+
+static const struct row rows[] = {
+#define LIVE BETWEEN_LIVE
+#define FREE BEFORE_FREE
+#define TOP BEFORE_TOP
+	{"overflow by 1 into a live block", LIVE, 48, FROM_END, 1, 0xff, NEVER, OVERFLOW},
+	{"overflow by 8 into a live block", LIVE, 48, FROM_END, 8, 0xff, NEVER, OVERFLOW},
+	{"overflow by 16 into a live block", LIVE, 48, FROM_END, 16, 0xff, NEVER, OVERFLOW},
+	{"overflow by 64 into a live block", LIVE, 48, FROM_END, 64, 0xff, NEVER, OVERFLOW},
+	{"overflow by a zero byte", LIVE, 48, FROM_END, 1, 0, NEVER, OVERFLOW},
+	{"overflow by 1 into the slack", LIVE, 41, FROM_END, 1, 0xff, NEVER, OVERFLOW},
+	{"overflow by a zero byte into the slack", LIVE, 41, FROM_END, 1, 0, NEVER, OVERFLOW},
+	{"overflow by 7 into the slack", LIVE, 41, FROM_END, 7, 0xff, NEVER, OVERFLOW},
+	{"overflow by 8 beyond the slack", LIVE, 41, FROM_END, 8, 0xff, NEVER, OVERFLOW},
+	{"overflow of a large block", LIVE, 4096, FROM_END, 8, 0xff, NEVER, OVERFLOW},
+	{"overflow of a one-byte block", LIVE, 1, FROM_END, 1, 0xff, NEVER, OVERFLOW},
+	{"a byte 8 behind the end", LIVE, 48, FROM_END + 8, 1, 0xff, NEVER, OVERFLOW},
+	{"overflow by 1 into a free block", FREE, 48, FROM_END, 1, 0xff, INDEX, OVERFLOW},
+	{"overflow by 8 into a free block", FREE, 48, FROM_END, 8, 0xff, INDEX, OVERFLOW},
+	{"overflow by 16 into a free block", FREE, 48, FROM_END, 16, 0xff, INDEX, OVERFLOW},
+	{"overflow by 64 into a free block", FREE, 48, FROM_END, 64, 0xff, INDEX, OVERFLOW | INDEX},
+	{"overflow by 16 into a large free block", FREE, 2048, FROM_END, 16, 0xff, INDEX, OVERFLOW},
+	{"overflow by 1 into the top", TOP, 48, FROM_END, 1, 0xff, NEVER, OVERFLOW},
+	{"overflow by 8 into the top", TOP, 48, FROM_END, 8, 0xff, NEVER, OVERFLOW},
+	{"overflow by 16 into the top", TOP, 48, FROM_END, 16, 0xff, NEVER, OVERFLOW},
+	{"overflow by 64 into the top", TOP, 48, FROM_END, 64, 0xff, NEVER, OVERFLOW},
+	{"underflow by 1 into a live block", LIVE, 64, -1, 1, 0xff, NEVER, OVERFLOW},
+	{"underflow by 8 into a live block", LIVE, 64, -8, 8, 0xff, NEVER, OVERFLOW},
+	{"underflow by 16 into a live block", LIVE, 64, -16, 16, 0xff, NEVER, OVERFLOW},
+	{"underflow by 64 into a live block", LIVE, 64, -64, 64, 0xff, NEVER, OVERFLOW},
+	{"underflow by 1 into a free block", BEHIND_FREE, 64, -1, 1, 0xff, NEVER, NEVER},
+	{"underflow by 8 into a free block", BEHIND_FREE, 64, -8, 8, 0xff, NEVER, NEVER},
+	{"underflow by 16 into a free block", BEHIND_FREE, 64, -16, 16, 0xff, NEVER, NEVER},
+	{"underflow by 64 into a free block", BEHIND_FREE, 48, -64, 64, 0xff, INDEX, INDEX},
+	{"freed: its first word", FREED_IN_BIN, 48, 0, 8, 0xff, INDEX, INDEX},
+	{"freed: its first link", FREED_IN_BIN, 48, 0, 4, 0xff, INDEX, INDEX},
+	{"freed: its second link", FREED_IN_BIN, 48, 4, 4, 0xff, INDEX, INDEX},
+	{"freed: one byte of a link", FREED_IN_BIN, 48, 5, 1, 0x10, INDEX, INDEX},
+	{"freed: its first granule", FREED_IN_BIN, 48, 0, 16, 0xff, INDEX, INDEX},
+	{"freed: all of it", FREED_IN_BIN, 48, 0, 48, 0xff, INDEX, INDEX},
+	{"freed: its second word", FREED_IN_BIN, 48, 8, 8, 0xff, NEVER, NEVER},
+	{"freed: its last word", FREED_IN_BIN, 48, 40, 8, 0xff, NEVER, NEVER},
+	{"freed, in a list: its first link", FREED_TWO, 48, 0, 4, 0, INDEX, INDEX},
+	{"freed, in a list: its second link", FREED_TWO, 48, 4, 4, 0xff, INDEX, INDEX},
+	{"freed, in a list: all of it", FREED_TWO, 48, 0, 48, 0x41, INDEX, INDEX},
+	{"freed, large: its first word", FREED_IN_BIN, 4096, 0, 8, 0xff, INDEX, INDEX},
+	{"freed, large: its size", FREED_IN_BIN, 4096, 8, 4, 0xff, INDEX, INDEX},
+	{"freed, large: its size, complemented", FREED_IN_BIN, 4096, 12, 4, 0, INDEX, INDEX},
+	{"freed, large: all of it", FREED_IN_BIN, 4096, 0, 4096, 0x41, INDEX, INDEX},
+	{"freed, large: in its middle", FREED_IN_BIN, 4096, 2048, 8, 0xff, NEVER, NEVER},
+	{"freed, the top: its first word", FREED_TO_TOP, 48, 0, 8, 0xff, NEVER, NEVER},
+	{"freed, the top: all of it", FREED_TO_TOP, 48, 0, 48, 0xff, NEVER, NEVER},
+	{"freed, the victim: its first word", FREED_TO_VICTIM, 320, 0, 8, 0xff, NEVER, NEVER},
+	{"freed, the victim: all of it", FREED_TO_VICTIM, 320, 0, 256, 0xff, NEVER, NEVER},
+};
+
+#define ROWS ((int)(sizeof(rows) / sizeof(*rows)))
+
+/* ---- the cast ---- */
+
+struct play {
+	unsigned char *block;
+	const void *before; /* the live block in front of it, or NULL */
+	const void *behind;
+};
+
+static void play_begin(struct play *play, struct scene *scene, const struct row *row)
+{
+	const void *second;
+
+	*play = (struct play){.before = scene_keep(scene, row->size)};
+	play->block = scene_keep(scene, row->size);
+	if (row->cast == BEFORE_TOP || row->cast == FREED_TO_TOP) {
+		if (row->cast == FREED_TO_TOP)
+			scene_release(scene, play->block);
+		return;
+	}
+	play->behind = scene_keep(scene, row->size);
+	second = scene_keep(scene, row->size);
+	scene_keep(scene, 16);
+	switch (row->cast) {
+	case BEHIND_FREE:
+		scene_release(scene, play->block);
+		play->block = (unsigned char *)(uintptr_t)play->behind;
+		play->before = NULL;
+		break;
+	case BEFORE_FREE:
+		scene_release(scene, play->behind);
+		break;
+	case FREED_TWO:
+		scene_release(scene, second);
+		scene_release(scene, play->block);
+		break;
+	case FREED_IN_BIN:
+		scene_release(scene, play->block);
+		break;
+	case FREED_TO_VICTIM:
+		scene_release(scene, play->block);
+		scene_keep(scene, 16);
+		play->block += scene_taken(scene, 16);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Blocks whose content the write hits are no longer what they were. */
+static void harm_note(struct scene *scene, const unsigned char *from, size_t count)
+{
+	for (int index = 0; index < SCENE_BLOCKS; index++) {
+		struct live *live = &scene->live[index];
+
+		if (live->ptr && from < live->ptr + live->size && live->ptr < from + count)
+			live->harmed = true;
+	}
+}
+
+static void write_bytes(struct scene *scene, const struct play *play, const struct row *row)
+{
+	static unsigned char bytes[4096];
+	ptrdiff_t from = row->from;
+
+	if (from >= FROM_END) {
+		from += (ptrdiff_t)row->size - FROM_END;
+		/* Without guards the slack is the owner's. */
+		if (!scene->guarded)
+			from += (ptrdiff_t)(bheap_usable_size(scene->heap, play->block) - row->size);
+	}
+	memset(bytes, row->byte, row->count);
+	harm_note(scene, play->block + from, row->count);
+	memory_scribble(play->block + from, bytes, row->count);
+}
+
+/* ---- what is seen ---- */
+
+static unsigned expected(const struct scene *scene, const struct row *row)
+{
+	return scene->guarded ? row->guarded : row->plain;
+}
+
+/* The checker sees the same without changing anything. */
+static void check_sees(struct scene *scene, const struct row *row)
+{
+	unsigned kinds = expected(scene, row);
+	struct bheap_fault fault;
+
+	errno = 0;
+	ck_assert_int_eq(bheap_check(scene->heap, &fault), kinds ? -1 : 0);
+	if (kinds)
+		ck_assert_errno(EUCLEAN);
+	ck_assert_int_eq(fault.kind, kinds & INDEX	 ? BHEAP_FAULT_DAMAGED_INDEX
+				     : kinds & OVERFLOW ? BHEAP_FAULT_OVERFLOW
+							: BHEAP_FAULT_NONE);
+	ck_assert_uint_eq(scene->faults.count, 0);
+}
+
+/* The block whose end was written over, by name. */
+static void overflow_names(const struct scene *scene, const struct play *play, const struct row *row)
+{
+	const void *block = row->from < 0 ? play->before : play->block;
+	char text[160];
+
+	ck_assert_ptr_eq(scene->overflow.address, block);
+	ck_assert_uint_ge(scene->overflow.size, row->size);
+	ck_assert_uint_lt(scene->overflow.size, row->size + 16);
+	snprintf(text, sizeof(text), "bheap: 0x%jx (%zu bytes): bytes behind the block were overwritten",
+		 (uintmax_t)(uintptr_t)block, scene->overflow.size);
+	ck_assert_str_eq(scene->overflow.text, text);
+}
+
+static void all_release(struct scene *scene)
+{
+	for (int index = 0; index < SCENE_BLOCKS; index++)
+		if (scene->live[index].ptr)
+			scene_release(scene, scene->live[index].ptr);
+}
+
+/* A merge needs no size of a free block, and makes it anew. */
+static bool is_of_size_alone(const struct row *row)
+{
+	return row->cast == FREED_IN_BIN && row->from >= 8;
+}
+
+static void write_and_go_on(const struct row *row, enum place place, bool frees_first)
+{
+	unsigned kinds;
+	struct scene scene;
+	struct play play;
+
+	scene_begin(&scene, place);
+	play_begin(&play, &scene, row);
+	write_bytes(&scene, &play, row);
+	check_sees(&scene, row);
+	if (frees_first)
+		all_release(&scene);
+	scene_work(&scene);
+	all_release(&scene);
+	kinds = frees_first && is_of_size_alone(row) ? NEVER : expected(&scene, row);
+	ck_assert_msg(scene.seen == kinds, "seen 0x%x instead of 0x%x", scene.seen, kinds);
+	if (scene.seen & OVERFLOW)
+		overflow_names(&scene, &play, row);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+
+START_TEST(writes_where_nothing_may_write)
+{
+	int row = _i % ROWS;
+
+	printf("# %s, %s heap\n", rows[row].name, place_name(_i / ROWS));
+	fflush(stdout);
+	write_and_go_on(&rows[row], _i / ROWS, false);
+}
+END_TEST
+
+/* The same when the blocks around are freed at once, and all merges. */
+START_TEST(writes_before_all_is_freed)
+{
+	int row = _i % ROWS;
+
+	printf("# %s, %s heap\n", rows[row].name, place_name(_i / ROWS));
+	fflush(stdout);
+	write_and_go_on(&rows[row], _i / ROWS, true);
+}
+END_TEST
+
+/* A resize looks at the guard too. */
+START_TEST(overflows_are_seen_by_resizes)
+{
+	static const enum place places[] = {PLACE_GUARDED, PLACE_BUFFER};
+	static const size_t sizes[] = {8, 48, 4000};
+	struct scene scene;
+	unsigned char *block;
+
+	scene_begin(&scene, places[_i / 3]);
+	block = bheap_alloc(scene.heap, 48);
+	memset(block, 7, 48);
+	scene_keep(&scene, 48);
+	memory_scribble(block + 48, "x", 1);
+	block = bheap_realloc(scene.heap, block, sizes[_i % 3]);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_uint_eq(block[7], 7);
+	ck_assert_uint_eq(scene.faults.count, 1);
+	ck_assert_int_eq(scene.faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	/* And sealed anew. */
+	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
+	ck_assert_int_eq(scene_free(&scene, block), 0);
+	ck_assert_uint_eq(scene.faults.count, 1);
+	scene_work(&scene);
+	scene_end(&scene);
+}
+END_TEST
+
+/* The byte that ends a string one too long, whatever the seal happens to be. */
+START_TEST(a_zero_byte_never_passes)
+{
+	unsigned count = 0;
+	struct scene scene;
+	unsigned char *block;
+
+	scene_begin(&scene, PLACE_GUARDED);
+	while ((block = bheap_alloc(scene.heap, 16))) {
+		memory_scribble(block + 16, "", 1);
+		count++;
+	}
+	ck_assert_uint_ge(count, 1500);
+	heap_empty(scene.heap);
+	ck_assert_uint_eq(scene.faults.count, count);
+	scene_end(&scene);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("writes", &tcase, 20);
+
+	tcase_add_loop_test(tcase, writes_where_nothing_may_write, 0, ROWS * PLACES);
+	tcase_add_loop_test(tcase, writes_before_all_is_freed, 0, ROWS * PLACES);
+	tcase_add_loop_test(tcase, overflows_are_seen_by_resizes, 0, 6);
+	tcase_add_test(tcase, a_zero_byte_never_passes);
+	return suite_run(suite);
+}
