@@ -19,7 +19,7 @@ typedef bool call_fn(struct scene *scene);
 	}
 
 /* Or the compiler warns of what it can foresee. */
-static volatile size_t largest = SIZE_MAX, half = SIZE_MAX / 2 + 1;
+static volatile size_t largest = SIZE_MAX, half = SIZE_MAX / 2 + 1, zero;
 static char buffer[8192];
 
 static bool is_unchanged(struct scene *scene, size_t size)
@@ -66,10 +66,10 @@ CALL(aligned_of_the_whole_heap, !bheap_aligned_alloc(scene->heap, 8192, SCENE_SI
 
 /* ---- alignments ---- */
 
-CALL(aligned_to_0, !bheap_aligned_alloc(scene->heap, 0, 16))
-CALL(aligned_to_3, !bheap_aligned_alloc(scene->heap, 3, 16))
-CALL(aligned_to_24, !bheap_aligned_alloc(scene->heap, 24, 16))
-CALL(aligned_to_4095, !bheap_aligned_alloc(scene->heap, 4095, 16))
+CALL(aligned_to_0, !bheap_aligned_alloc(scene->heap, zero, 16))
+CALL(aligned_to_3, !bheap_aligned_alloc(scene->heap, zero + 3, 16))
+CALL(aligned_to_24, !bheap_aligned_alloc(scene->heap, zero + 24, 16))
+CALL(aligned_to_4095, !bheap_aligned_alloc(scene->heap, zero + 4095, 16))
 CALL(aligned_to_all, !bheap_aligned_alloc(scene->heap, largest, 16))
 
 /* ---- no heap ---- */
@@ -224,7 +224,7 @@ static const struct {
 START_TEST(calls_fail)
 {
 	int row = _i % ROWS;
-	enum place place = _i / ROWS;
+	int place = _i / ROWS;
 	struct scene scene;
 
 	if (rows[row].where != ANYWHERE && (rows[row].where == CLASSIC) != (place == PLACE_CLASSIC))

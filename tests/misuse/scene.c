@@ -8,7 +8,7 @@
 
 static char buffer[SCENE_SIZE + 1];
 
-const char *place_name(enum place place)
+const char *place_name(int place)
 {
 	static const char *const names[] = {
 		[PLACE_PLAIN] = "plain",       [PLACE_GUARDED] = "guarded",
@@ -54,11 +54,11 @@ static void fault_record(const struct bheap_fault *fault, void *arg)
 		scene->overflow = *fault;
 }
 
-void scene_begin(struct scene *scene, enum place place)
+void scene_begin(struct scene *scene, int place)
 {
-	*scene = (struct scene){.place = place,
+	*scene = (struct scene){.place = (enum place)place,
 				.guarded = place == PLACE_GUARDED || place == PLACE_BUFFER};
-	scene->heap = heap_make(place);
+	scene->heap = heap_make(scene->place);
 	scene->other = bheap_create(4096, 0);
 	ck_assert(scene->heap && scene->other);
 	bheap_set_fault_handler(NULL, fault_record, scene);

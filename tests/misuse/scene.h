@@ -37,9 +37,9 @@ struct scene {
 	struct live live[SCENE_BLOCKS];
 };
 
-const char *place_name(enum place place);
+const char *place_name(int place);
 
-void scene_begin(struct scene *scene, enum place place);
+void scene_begin(struct scene *scene, int place);
 
 /* Blocks whose content is known, and an end to them. */
 unsigned char *scene_keep(struct scene *scene, size_t size);

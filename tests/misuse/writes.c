@@ -220,7 +220,7 @@ static bool is_of_size_alone(const struct row *row)
 	return row->cast == FREED_IN_BIN && row->from >= 8;
 }
 
-static void write_and_go_on(const struct row *row, enum place place, bool frees_first)
+static void write_and_go_on(const struct row *row, int place, bool frees_first)
 {
 	unsigned kinds;
 	struct scene scene;
