@@ -266,7 +266,7 @@ END_TEST
 /* A resize looks at the guard too. */
 START_TEST(overflows_are_seen_by_resizes)
 {
-	static const enum place places[] = {PLACE_GUARDED, PLACE_BUFFER};
+	static const int places[] = {PLACE_GUARDED, PLACE_BUFFER};
 	static const size_t sizes[] = {8, 48, 4000};
 	struct scene scene;
 	unsigned char *block;
