@@ -77,6 +77,16 @@ enum bh_status bh_heap_resize(struct bh_heap *heap, uint32_t block, size_t granu
 					   : BH_NO_ROOM;
 }
 
+/* Whether the index holds a free block as it should: taken out and put back. */
+static bool block_is_sound(struct bh_heap *heap, uint32_t block)
+{
+	uint32_t granules = bh_block_withdraw(heap, block);
+
+	if (granules)
+		bh_block_file(heap, block, granules);
+	return granules;
+}
+
 enum bh_status bh_heap_slide(struct bh_heap *heap, uint32_t *block, size_t granules, size_t kept)
 {
 	uint32_t old = *block, have = bh_heap_granules(heap, old);
@@ -89,6 +99,9 @@ enum bh_status bh_heap_slide(struct bh_heap *heap, uint32_t *block, size_t granu
 		size += bh_heap_granules(heap, next);
 	if (size + have < granules)
 		return BH_NO_ROOM;
+	/* Damage on either side is met before anything moves. */
+	if (!bh_map_is_used(&heap->map, next) && !block_is_sound(heap, next))
+		return BH_DAMAGED;
 	if (!bh_block_withdraw(heap, previous))
 		return BH_DAMAGED;
 	/* One block of both: used at its start first, then without the start between. */

@@ -485,6 +485,33 @@ START_TEST(damage_is_seen_by_slide)
 }
 END_TEST
 
+/* Seen before anything moves: the caller still has his block where it was. */
+START_TEST(damage_behind_is_seen_by_slide)
+{
+	uint32_t front, block, moved, behind, used;
+
+	take(1);
+	front = take(7);
+	block = moved = take(5);
+	behind = take(DAMAGED);
+	take(1);
+	while (bh_heap_allocate(&box.heap, 6))
+		;
+	give(front);
+	give(behind);
+	memset(bh_heap_address(&box.heap, behind), bytes[_i], BH_GRANULE);
+	used = box.heap.control->used;
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 13 + DAMAGED, 16), BH_NO_ROOM);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 10 + DAMAGED, 16), BH_DAMAGED);
+	ck_assert_uint_eq(moved, block);
+	ck_assert(bh_map_is_used(&box.heap.map, block));
+	damage_heals(used);
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 10 + DAMAGED, 16), BH_DONE);
+	ck_assert_uint_eq(moved, front);
+	box_check(&box);
+}
+END_TEST
+
 START_TEST(damage_is_seen_by_aligned_allocate)
 {
 	uint32_t blocks[7], used;
@@ -640,6 +667,7 @@ int main(void)
 	tcase_add_loop_test(tcase, damage_is_seen_by_free, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_resize, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_slide, 0, 4);
+	tcase_add_loop_test(tcase, damage_behind_is_seen_by_slide, 1, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_aligned_allocate, 0, 4);
 	tcase_add_test(tcase, rebuild_makes_what_a_call_leaves);
 	tcase_add_test(tcase, rebuild_merges_free_neighbours);
