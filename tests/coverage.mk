@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# What the tests of the library reach of it: configure with --enable-code-coverage CFLAGS=-O0. What
+# only memcheck or AddressSanitizer reaches (annotate.h) has tests of its own (test_annotate.sh).
+
+GCOVR = gcovr
+COVERAGE_LINES = 98
+COVERAGE_BRANCHES = 92
+COVERAGE_TESTS = $(unit_tests) $(shared_tests) $(fuzz_targets) tests/test_threads
+COVERAGE_REPORT = $(GCOVR) --root $(srcdir) --object-directory . --filter $(srcdir)/lib/ \
+	--exclude '.*/annotate\.h' --exclude-unreachable-branches .
+
+.PHONY: check-coverage
+check-coverage:
+	@test '$(CODE_COVERAGE_ENABLED)' = yes || \
+		{ echo 'configure with --enable-code-coverage CFLAGS=-O0' >&2; exit 1; }
+	find . -name '*.gcda' -exec rm -f {} +
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(COVERAGE_TESTS)'
+	$(COVERAGE_REPORT) --branches
+	$(COVERAGE_REPORT) --print-summary \
+		--fail-under-line $(COVERAGE_LINES) --fail-under-branch $(COVERAGE_BRANCHES)
+
+EXTRA_DIST += %D%/mutate.py

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Mutation testing: changes one place of lib/ at a time, builds the Check programs with it, and
+tells which changes no test notices.
+
+usage: tests/mutate.py [-n COUNT] [-s SEED] [-j JOBS] [-f FILE ...] [-r FILE:LINE ...] BUILD_FOLDER
+
+BUILD_FOLDER: a configured one, for its config.h. Prints a line for each mutant that survives, then
+the share that was killed: by a test that fails, a crash, or the time limit. Mutants that do not
+compile, or compile to the very code of the original, do not count.
+"""
+import argparse
+import concurrent.futures
+import hashlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+# The quick ones first: most mutants die early.
+TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_api
+test_check test_make test_walk test_show test_classic test_fault test_region test_file test_lock
+test_slots test_open fuzz/fuzz_file fuzz/fuzz_api crash/test_open crash/test_shared
+crash/test_death test_random""".split()
+LIMIT = 40  # seconds for one test program
+CFLAGS = "-O1 -g0 -w -D_GNU_SOURCE -DHAVE_CONFIG_H -pthread".split()
+
+# A pattern and what stands in its place, tried at each place where the pattern is.
+OPERATORS = [
+    (r"<=", ["<", "=="]), (r">=", [">", "=="]), (r"==", ["!="]), (r"!=", ["=="]),
+    (r"(?<![<>=!-])<(?![<=])", ["<=", ">"]), (r"(?<![<>=-])>(?![>=])", [">=", "<"]),
+    (r"&&", ["||"]), (r"\|\|", ["&&"]),
+    (r"<<", [">>"]), (r">>", ["<<"]),
+    (r"(?<=\w) \+ (?=\w)", [" - "]), (r"(?<=[\w)]) - (?=\w)", [" + "]),
+    (r"(?<=[\w)]) \| (?=[\w(])", [" & "]), (r"(?<=[\w)]) & (?=[\w(~])", [" | "]),
+    (r"\+=", ["-="]), (r"-=", ["+="]), (r"\|=", ["&=", "="]), (r"&=", ["|=", "="]),
+    (r"\+\+", ["--"]), (r"--", ["++"]), (r"!(?=[\w(])", [""]), (r"~(?=[\w(])", [""]),
+    (r"\btrue\b", ["false"]), (r"\bfalse\b", ["true"]),
+    (r"(?<![\w.x])0(?![\w.])", ["1"]), (r"(?<![\w.x-])1(?![\w.])", ["0", "2"]),
+    (r"(?<![\w.x])63(?![\w.])", ["62"]), (r"(?<![\w.x])64(?![\w.])", ["63"]),
+    (r"\bif \((?=.*\)$)", ["if (!("]),
+]
+STATEMENT = re.compile(r"^\t+[^/{}]*;( /\*.*)?$")
+KEPT = re.compile(r"^\t+(return|break|continue|case|default|goto|static|const|struct|enum|unsigned"
+                  r"|size_t|u?int\w*_t|bool|int|char|void|pthread|ssize_t|pid_t|bheap_t|FILE)\b")
+
+
+def code_lines(path):
+    """Lines with code of functions, without comments and what only the compiler sees."""
+    inside = comment = False
+    for number, line in enumerate(path.read_text().splitlines()):
+        text = line.strip()
+        if text.startswith("/*"):
+            comment = True
+        if not comment and line.startswith("{"):
+            inside = True
+        elif line.startswith("}"):
+            inside = False
+        elif inside and not comment and text:
+            yield number, line
+        if "*/" in line:
+            comment = False
+
+
+def without_words(line):
+    """The line with strings and comments made blank, so that places stay where they are."""
+    return re.sub(r'"(\\.|[^"])*"|/\*.*?(\*/|$)', lambda found: " " * len(found.group()), line)
+
+
+def mutants_of(path):
+    for number, line in code_lines(path):
+        plain = without_words(line)
+        for pattern, others in OPERATORS:
+            for found in re.finditer(pattern, plain):
+                for other in others:
+                    new = line[:found.start()] + other + line[found.end():]
+                    if other == "if (!(":
+                        new += ")"
+                    yield path, number, new
+        if STATEMENT.match(line) and not KEPT.match(line):
+            yield path, number, line[:len(line) - len(line.lstrip())] + ";"
+
+
+def run(command, folder, limit, **more):
+    """Runs a command in a group of its own, which is killed whole at the limit; None then."""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          start_new_session=True, **more) as child:
+        try:
+            return child.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, 9)
+            return None
+
+
+class Bench:
+    """One folder with a copy of lib/ to change, built as a shared library that the tests load."""
+
+    def __init__(self, build, compiler, libraries):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mutate-"))
+        self.libraries = libraries
+        self.stale = set()  # tests built with a header that was changed
+        self.compiler = [compiler, *CFLAGS, f"-I{build}", f"-I{TOP}/include", "-iquote",
+                         f"{self.folder}/lib"]
+        shutil.copytree(TOP / "lib", self.folder / "lib")
+        (self.folder / "fuzz").mkdir()
+        (self.folder / "crash").mkdir()
+        self.sources = sorted(path.name for path in (self.folder / "lib").glob("*.c"))
+        self.tests = [test for test in TESTS if (TOP / f"tests/{test}.c").exists()]
+        if not all(self.compile(name) for name in self.sources) or not self.link():
+            sys.exit("lib/ does not compile")
+        for name in self.tests:
+            if not self.build_test(name):
+                sys.exit(f"{name} does not compile")
+        self.original = {name: self.digest(name) for name in self.sources}
+        while failed := self.tests_fail(False):
+            print(f"{failed} fails without a mutant, and is left out", flush=True)
+            self.tests.remove(failed)
+
+    def compile(self, name):
+        return run([*self.compiler, "-fPIC", "-c", f"lib/{name}", "-o", f"{name}.o"],
+                   self.folder, 60) == 0
+
+    def link(self):
+        return run([*self.compiler, "-shared", *[f"{name}.o" for name in self.sources], "-o",
+                    "liblib.so"], self.folder, 60) == 0
+
+    def digest(self, name):
+        return hashlib.sha256((self.folder / f"{name}.o").read_bytes()).digest()
+
+    def users(self, path):
+        """The sources to compile again: one, or all for a header."""
+        return self.sources if path.suffix == ".h" else [path.name]
+
+    def build_test(self, test):
+        names = [test, "model", "support", "box"]
+        extra = []
+        if test.startswith("fuzz"):
+            names = [test, "fuzz/replay"] + (names[1:3] if test == "fuzz/fuzz_api" else [])
+            extra = [f'-DCORPUS="corpus/{test[-4:].strip("_")}"']
+            extra += ["-Wl,--wrap=_ck_assert_failed"] if test == "fuzz/fuzz_api" else []
+        return run([*self.compiler, *extra, *[f"{TOP}/tests/{name}.c" for name in names],
+                    "-L.", "-llib", f"-Wl,-rpath,{self.folder}", *self.libraries, "-o", test],
+                   self.folder, 60) == 0
+
+    def tests_fail(self, changed_header):
+        """The first test that notices, or None. Tests hold code of headers too."""
+        environment = dict(os.environ, srcdir=str(TOP), CK_DEFAULT_TIMEOUT="20",
+                           BHEAP_TEST_STEPS="1500")
+        for test in self.tests:
+            if (changed_header or test in self.stale) and not self.build_test(test):
+                return "the compiler"
+            self.stale.discard(test)
+            if run([f"./{test}"], self.folder, LIMIT, env=environment) != 0:
+                return test
+        return None
+
+    def verdict(self, path, number, new):
+        """None when the mutant does not count, else who killed it, or "" for a survivor."""
+        target = self.folder / "lib" / path.name
+        lines = path.read_text().splitlines()
+        lines[number] = new
+        target.write_text("\n".join(lines) + "\n")
+        users = self.users(path)
+        try:
+            if not all(self.compile(name) for name in users):
+                return None
+            if all(self.digest(name) == self.original[name] for name in users):
+                return None
+            if not self.link():
+                return None
+            return self.tests_fail(path.suffix == ".h") or ""
+        finally:
+            shutil.copy(path, target)
+            for name in users:
+                self.compile(name)
+            if path.suffix == ".h":
+                self.stale.update(self.tests)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("-n", type=int, default=300, help="how many mutants; 0: all")
+    parser.add_argument("-s", type=int, default=1, help="seed of the choice")
+    parser.add_argument("-j", type=int, default=1, help="how many at once")
+    parser.add_argument("-f", nargs="+", default=[], help="of these files alone, such as heap.c")
+    parser.add_argument("-r", nargs="+", default=[], help="of these lines alone, FILE:LINE")
+    parser.add_argument("-l", action="store_true", help="list them only")
+    parser.add_argument("build", type=pathlib.Path)
+    options = parser.parse_args()
+    libraries = subprocess.check_output(["pkg-config", "--libs", "check"], text=True).split()
+    paths = sorted(path for path in (TOP / "lib").glob("*.[ch]") if path.name != "annotate.h")
+    if options.f:
+        paths = [path for path in paths if path.name in options.f]
+    mutants = [mutant for path in paths for mutant in mutants_of(path)]
+    if options.r:
+        mutants = [m for m in mutants if f"{m[0].name}:{m[1] + 1}" in options.r]
+    print(f"{len(mutants)} mutants are possible", flush=True)
+    if options.n and not options.r:
+        mutants = random.Random(options.s).sample(mutants, min(options.n, len(mutants)))
+    if options.l:
+        for path, number, new in mutants:
+            print(f"{path.name}:{number + 1}: {new.strip()}")
+        return
+    benches = [Bench(options.build.resolve(), os.environ.get("CC", "gcc"), libraries)
+               for _ in range(options.j)]
+    idle = list(benches)
+
+    def judge(mutant):
+        bench = idle.pop()
+        try:
+            return mutant, bench.verdict(*mutant)
+        finally:
+            idle.append(bench)
+
+    killed = survived = 0
+    with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
+        for (path, number, new), verdict in pool.map(judge, mutants):
+            if verdict is None:
+                continue
+            killed += bool(verdict)
+            survived += not verdict
+            name = f"{path.name}:{number + 1}: {new.strip()}"
+            print(f"killed by {verdict}: {name}" if verdict else f"SURVIVED: {name}", flush=True)
+    for bench in benches:
+        shutil.rmtree(bench.folder)
+    total = killed + survived
+    print(f"{killed} of {total} killed, {100 * killed / max(total, 1):.1f} %")
+
+
+if __name__ == "__main__":
+    main()
