@@ -361,7 +361,8 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 
 /* ---- ask ---- */
 
-size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
+BH_COLD
+static size_t usable_size_through_door(const bheap_t *heap, const void *ptr)
 {
 	struct bh_visit visit;
 	size_t usable = 0;
@@ -379,6 +380,17 @@ size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 	if (!block)
 		errno = EINVAL;
 	return usable;
+}
+
+size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
+{
+	if (BH_LIKELY(heap && bh_may_pass(heap))) {
+		uint32_t block = bh_heap_find(&heap->heap, ptr);
+
+		if (BH_LIKELY(block))
+			return bh_bytes(bh_heap_granules(&heap->heap, block));
+	}
+	return usable_size_through_door(heap, ptr);
 }
 
 bool bheap_owns(const bheap_t *heap, const void *ptr)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cache.h"
@@ -19,11 +20,18 @@
 /* Where the address space is limited the largest heap may not fit: what is then tried, halving. */
 #define SIZE_LEAST ((size_t)1 << 20)
 
+/* glibc's mmap() threshold, and what it grows to at most: blocks above it are never kept. */
+#define LARGE_LEAST ((size_t)128 << 10)
+#define LARGE_MOST ((size_t)32 << 20)
+/* A trim visits all blocks, and pages given back cost time when they are wanted again. */
+#define TRIM_LEAST ((size_t)64 << 20)
 /* No record before the heap has grown by so much, or by a quarter. */
 #define GROWTH_LEAST ((size_t)4 << 10)
 
 struct budget budget = {
 	.mark = (const char *)UINTPTR_MAX,
+	.large = SIZE_MAX,
+	.trim_at = SIZE_MAX,
 	.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP,
 };
 
@@ -94,6 +102,33 @@ void budget_report_free(const void *ptr, size_t usable)
 	if (budget.fault_aborts)
 		abort();
 	errno = saved;
+}
+
+/* ---- pages ---- */
+
+void budget_keep(size_t size)
+{
+	budget.large = size < LARGE_MOST ? size : LARGE_MOST;
+}
+
+void budget_give_back(void *block, size_t usable)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)block + page - 1) & -page;
+	uintptr_t last = ((uintptr_t)block + usable) & -page;
+	int saved = errno;
+
+	madvise((void *)first, last - first, MADV_DONTNEED);
+	errno = saved;
+}
+
+void budget_trim(void)
+{
+	size_t trimmed = bheap_trim(budget.heap);
+
+	/* Where little is found, look less often. */
+	budget.freed = 0;
+	budget.trim_at = trimmed > TRIM_LEAST / 2 ? TRIM_LEAST : budget.trim_at * 2;
 }
 
 /* ---- what it came to ---- */
@@ -173,6 +208,10 @@ static bheap_t *heap_set_up(void)
 	budget.fault_aborts = setting_is_on("BHEAP_ABORT", false);
 	if (budget.guarded)
 		flags |= BHEAP_GUARD;
+	if (setting_is_on("BHEAP_MALLOC_TRIM", true)) {
+		budget.large = LARGE_LEAST;
+		budget.trim_at = TRIM_LEAST;
+	}
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"));

@@ -19,6 +19,9 @@ struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *mark;  /* when fresh passes it, the process's record is written anew */
+	size_t large;      /* a freed block above this gives its pages back at once; grows as such are wanted again */
+	size_t freed;      /* bytes freed since the heap was last trimmed */
+	size_t trim_at;    /* what that may come to */
 	bool guarded;
 	bool cached;       /* threads may keep freed blocks */
 	bool aborts;       /* when a request is refused for want of room */
@@ -59,16 +62,44 @@ static inline void budget_leave(bool locked)
 /* Inside: writes the record of a process that may end without telling. */
 void budget_note(void);
 
-/* A block was handed out, inside: its memory is fresh no more. */
-static inline void budget_touch(const void *block, size_t size)
+/* Inside: blocks up to this size, which are wanted again, keep their pages from now on. */
+void budget_keep(size_t size);
+
+/* A block was made or grown, inside: its memory is fresh no more. Whether it was. */
+static inline bool budget_touch(const void *block, size_t size)
 {
 	const char *end = (const char *)block + ((size + BHEAP_ALIGNMENT - 1) & -(size_t)BHEAP_ALIGNMENT);
 
 	if (LIKELY(end <= budget.fresh))
-		return;
+		return false;
 	budget.fresh = end;
 	if (UNLIKELY(end > budget.mark))
 		budget_note();
+	return true;
+}
+
+/* The same for a new block. */
+static inline void budget_made(const void *block, size_t size)
+{
+	if (LIKELY(!budget_touch(block, size)) && UNLIKELY(size > budget.large))
+		budget_keep(size);
+}
+
+/* The pages of a block about to be freed go back to the system. */
+void budget_give_back(void *block, size_t usable);
+
+/* The pages of all free blocks do. */
+void budget_trim(void);
+
+/* Inside: frees a block; usable: its bytes, 0 when not known. -1 after a report: it is none. */
+static inline int budget_release(void *block, size_t usable)
+{
+	if (UNLIKELY(usable > budget.large))
+		budget_give_back(block, usable);
+	budget.freed += usable;
+	if (UNLIKELY(budget.freed > budget.trim_at))
+		budget_trim();
+	return bheap_free(budget.heap, block);
 }
 
 /* A block in a thread's cache was freed or resized again. */

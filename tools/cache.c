@@ -57,7 +57,7 @@ static void cache_begin(void)
 }
 
 /* Gives all blocks of a list to the heap. */
-static void list_release(struct cache_node *node)
+static void list_release(struct cache_node *node, size_t granules)
 {
 	bool locked = budget_enter();
 
@@ -65,7 +65,7 @@ static void list_release(struct cache_node *node)
 		struct cache_node *next = node->next;
 
 		node->mark = 0;
-		bheap_free(budget.heap, node);
+		budget_release(node, granules * BHEAP_ALIGNMENT);
 		node = next;
 	}
 	budget_leave(locked);
@@ -82,7 +82,7 @@ static void bin_halve(struct cache_bin *bin, size_t granules)
 	rest = last->next;
 	last->next = NULL;
 	bin->room = bin_limit(granules) - keep;
-	list_release(rest);
+	list_release(rest, granules);
 }
 
 bool cache_put_slowly(void *ptr, size_t granules)
@@ -118,6 +118,6 @@ void cache_end(void)
 		struct cache_node *first = cache.bins[granules].first;
 
 		cache.bins[granules] = (struct cache_bin){.room = 0};
-		list_release(first);
+		list_release(first, granules);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * malloc.c - the C malloc family over one bounded heap: arguments, errno, and what each function
- * promises. Like glibc where the standard leaves a choice: realloc() to 0 bytes frees, free() keeps
- * errno. Compiled with -fno-builtin, or the compiler would make calloc() of malloc() in calloc().
+ * promises. Like glibc where the standard leaves a choice: realloc() to 0 bytes frees. Compiled with
+ * -fno-builtin, or the compiler would make calloc() of malloc() in calloc().
  */
 #include <errno.h>
 #include <malloc.h>
@@ -37,7 +37,7 @@ static void *block_make(size_t size)
 	void *block = bheap_alloc(heap, size);
 
 	if (LIKELY(block)) {
-		budget_touch(block, size);
+		budget_made(block, size);
 		if (locked && size && size <= CACHE_SIZE_MAX)
 			cache_fill(heap, cache_granules(size));
 	}
@@ -59,7 +59,7 @@ static void *block_take_aligned(size_t alignment, size_t size)
 	void *block = bheap_aligned_alloc(heap, alignment, size);
 
 	if (LIKELY(block))
-		budget_touch(block, size);
+		budget_made(block, size);
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
 }
@@ -78,7 +78,7 @@ static void *block_make_zeroed(size_t size)
 	size_t dirty_size = size;
 
 	if (LIKELY(block))
-		budget_touch(block, size);
+		budget_made(block, size);
 	budget_leave(locked);
 	if (UNLIKELY(!block))
 		return budget_refuse(size);
@@ -94,14 +94,14 @@ static inline void *block_take_zeroed(size_t size)
 	return LIKELY(block) ? memset(block, 0, size) : block_make_zeroed(size);
 }
 
-/* What is no live block is reported by the heap's fault handler, and stays as it is. */
-static void block_release(bheap_t *heap, void *ptr, int error)
+/* With guards a block's own bytes are asked, which another thread may be checking. */
+static __attribute__((noinline)) size_t block_usable_guarded(bheap_t *heap, const void *ptr)
 {
 	bool locked = budget_enter();
+	size_t usable = bheap_usable_size(heap, ptr);
 
-	if (UNLIKELY(bheap_free(heap, ptr)))
-		errno = error;
 	budget_leave(locked);
+	return usable;
 }
 
 /*
@@ -110,11 +110,8 @@ static void block_release(bheap_t *heap, void *ptr, int error)
  */
 static inline size_t block_usable(bheap_t *heap, const void *ptr)
 {
-	bool locked = budget.guarded && budget_enter();
-	size_t usable = bheap_usable_size(heap, ptr);
-
-	budget_leave(locked);
-	return usable;
+	return UNLIKELY(budget.guarded) ? block_usable_guarded(heap, ptr)
+					: bheap_usable_size(heap, ptr);
 }
 
 /* Whether a block is, by mistake, freed already and in a cache; reports it then. */
@@ -126,19 +123,23 @@ static inline bool block_is_cached(const void *ptr, size_t usable)
 	return true;
 }
 
+/* What is no live block is reported by the heap's fault handler, and stays as it is. */
+static __attribute__((noinline)) void block_release(void *ptr, size_t usable)
+{
+	bool locked = budget_enter();
+
+	budget_release(ptr, usable);
+	budget_leave(locked);
+}
+
 static inline void block_give_back(void *ptr)
 {
-	bheap_t *heap = budget_heap();
-	int error = errno;
+	size_t usable = block_usable(budget_heap(), ptr);
 
-	if (LIKELY(budget.cached)) {
-		size_t usable = bheap_usable_size(heap, ptr);
-
-		if (UNLIKELY(block_is_cached(ptr, usable)) ||
-		    (usable - 1 < CACHE_SIZE_MAX && LIKELY(cache_put(ptr, usable))))
-			return;
-	}
-	block_release(heap, ptr, error);
+	if (UNLIKELY(block_is_cached(ptr, usable)))
+		return;
+	if (usable - 1 >= CACHE_SIZE_MAX || !budget.cached || UNLIKELY(!cache_put(ptr, usable)))
+		block_release(ptr, usable);
 }
 
 static void *block_remake(bheap_t *heap, void *ptr, size_t size)

@@ -26,7 +26,7 @@ create table u as select t.a, t.c || v.c as d from t join t v on t.a = v.a + 1; 
 
 PYTHON = """
 import json
-rows = [{'n': n, 's': str(n) * (n % 9), 'l': [n] * (n % 5)} for n in range(60000)]
+rows = [{'n': n, 's': str(n) * (n % 9), 'l': [n] * (n % 5)} for n in range(100000)]
 text = json.dumps(rows)
 back = json.loads(text)
 words = {}
@@ -37,7 +37,7 @@ print(len(text), len(words), sorted(words)[:3])
 
 PERL = r"""
 my (%n, @l);
-for my $i (1 .. 150000) { my $k = 'key' . $i % 20011; $n{$k} .= chr(65 + $i % 26); push @l, [$i, $k] if $i % 3 == 0; }
+for my $i (1 .. 600000) { my $k = 'key' . $i % 20011; $n{$k} .= chr(65 + $i % 26); push @l, [$i, $k] if $i % 3 == 0; }
 my $t = join ',', map { "$_=$n{$_}" } sort keys %n; print length($t), ' ', scalar(@l), "\n";
 """
 
@@ -146,32 +146,40 @@ def programs(folder):
             yield name, command
 
 
-def waited(process):
-    """Processor seconds and peak resident MiB of a process that ends, and of those it waited for."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{process.args[0]}: status {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def start(command, environment, folder):
+    """Below time(1): a child of this program would begin with this program's peak as its own."""
+    timed = tempfile.NamedTemporaryFile(mode="r", dir=folder)
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    process = subprocess.Popen(["time", "-q", "-f", "%U %S %M", "-o", timed.name, "env", *settings, *command],
+                               cwd=folder, env={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    return process, timed
+
+
+def finish(process, timed):
+    """Processor seconds and peak resident MiB of a program, and of the processes it waited for."""
+    if process.wait():
+        raise SystemExit(f"{' '.join(process.args[6:])[:200]}: status {process.returncode}")
+    user, system, resident = timed.read().split()
+    return float(user) + float(system), int(resident) / 1024
 
 
 def run_command(command, environment, folder):
-    return waited(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL))
+    return finish(*start(command, environment, folder))
 
 
 def run_redis(environment, folder):
     """A server under load on loopback; the client is not measured."""
     port = str(21000 + os.getpid() % 20000)
-    server = subprocess.Popen(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
-                              env=environment, stdout=subprocess.DEVNULL)
+    server = start(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+                   environment, folder)
     cli = ["redis-cli", "-p", port]
     while subprocess.run([*cli, "ping"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         time.sleep(0.05)
     subprocess.run(["redis-benchmark", "-p", port, "-q", "-n", "100000", "-P", "16", "-r", "100000", "-d", "100",
                     "-t", "set,get,incr,lpush,lpop,sadd,hset,zadd"], stdout=subprocess.DEVNULL, check=True)
     subprocess.run([*cli, "shutdown", "nosave"], stdout=subprocess.DEVNULL)
-    return waited(server)
+    return finish(*server)
 
 
 def measure(names, commands, rounds, folder):
@@ -182,8 +190,7 @@ def measure(names, commands, rounds, folder):
             for allocator, settings in names.items():
                 if sys.stderr.isatty():
                     print(f"\rround {turn + 1} of {rounds}: {program}, {allocator}\033[K", end="", file=sys.stderr)
-                environment = {**os.environ, "LC_ALL": "C", **settings}
-                one = run_command(command, environment, folder) if command else run_redis(environment, folder)
+                one = run_command(command, settings, folder) if command else run_redis(settings, folder)
                 figures[program, allocator].append(one)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
@@ -212,6 +219,8 @@ def main():
     options = parser.parse_args()
     if not os.access(options.library, os.R_OK):
         parser.error(f"{options.library} cannot be read")
+    if not shutil.which("time"):
+        parser.error("time(1) is wanted: the package time of your distribution")
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
         names = dict(allocators(os.path.abspath(options.library)))

@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -100,10 +101,12 @@ START_TEST(test_malloc_gives_distinct_blocks)
 	ck_assert_uint_ge(malloc_usable_size(large), 1 << 20);
 	ck_assert_uint_eq(malloc_usable_size(NULL), 0);
 	memset(large, 1, malloc_usable_size(large));
+	errno = 77;
 	free(one);
 	free(other);
 	free(large);
 	free(NULL);
+	ck_assert_int_eq(errno, 77);
 }
 END_TEST
 
@@ -252,9 +255,7 @@ static void *misused;
 
 static void free_misused(void)
 {
-	errno = 77;
 	free(misused);
-	ck_assert_int_eq(errno, 77);
 }
 
 static void realloc_misused(void)
@@ -295,6 +296,111 @@ START_TEST(test_double_frees_are_reported)
 		ck_assert_msg(strstr(stderr_of(realloc_misused), "free already"), "of %zu bytes",
 			      sizes[index]);
 	}
+}
+END_TEST
+
+static void *thread_free(void *block)
+{
+	free(block);
+	return NULL;
+}
+
+/* Blocks that another thread freed and, as long as it lives, may keep for itself. */
+static void *thread_free_and_wait(void *gate)
+{
+	free(misused);
+	pthread_barrier_wait(gate);
+	pthread_barrier_wait(gate);
+	return NULL;
+}
+
+START_TEST(test_double_frees_across_threads_are_reported)
+{
+	pthread_barrier_t gate;
+	pthread_t thread;
+
+	misused = malloc(100);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_free, misused), 0);
+	pthread_join(thread, NULL);
+	ck_assert_ptr_nonnull(strstr(stderr_of(free_misused), "free already"));
+
+	misused = malloc(100);
+	pthread_barrier_init(&gate, NULL, 2);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_free_and_wait, &gate), 0);
+	pthread_barrier_wait(&gate);
+	ck_assert_ptr_nonnull(strstr(stderr_of(free_misused), "free already"));
+	pthread_barrier_wait(&gate);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&gate);
+}
+END_TEST
+
+/* ---- pages ---- */
+
+static size_t resident_size(void)
+{
+	FILE *stream = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	if (!stream || fscanf(stream, "%*u %zu", &pages) != 1)
+		pages = 0;
+	if (stream)
+		fclose(stream);
+	return pages * (size_t)getpagesize();
+}
+
+#define LARGE ((size_t)48 << 20)
+
+START_TEST(test_large_blocks_give_their_pages_back)
+{
+	size_t before = resident_size();
+	char *block;
+
+	if (!before)
+		return; /* no /proc */
+	block = malloc(LARGE);
+	memset(block, 1, LARGE);
+	ck_assert_uint_ge(resident_size(), before + LARGE);
+	free(block);
+	ck_assert_uint_lt(resident_size(), before + LARGE / 4);
+	block = calloc(LARGE, 1);
+	ck_assert(is_zero(block, LARGE));
+	free(block);
+}
+END_TEST
+
+START_TEST(test_untouched_memory_of_calloc_is_not_resident)
+{
+	size_t before = resident_size();
+	char *block;
+
+	if (!before || getenv("BHEAP_MALLOC_GUARD"))
+		return;
+	block = calloc(3, LARGE / 2);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_uint_lt(resident_size(), before + LARGE / 4);
+	ck_assert(is_zero(block, LARGE));
+	free(block);
+}
+END_TEST
+
+START_TEST(test_many_freed_blocks_give_their_pages_back)
+{
+	enum { COUNT = 300000, SIZE = 400 };
+	static char *blocks[COUNT];
+	size_t before = resident_size();
+
+	if (!before)
+		return;
+	before += sizeof(blocks);
+	for (int index = 0; index < COUNT; index++) {
+		blocks[index] = malloc(SIZE);
+		memset(blocks[index], 1, SIZE);
+	}
+	ck_assert_uint_ge(resident_size(), before + (size_t)COUNT * SIZE / 2);
+	for (int index = 0; index < COUNT; index++)
+		free(blocks[index]);
+	ck_assert_uint_lt(resident_size(), before + (size_t)COUNT * SIZE * 3 / 4);
 }
 END_TEST
 
@@ -442,7 +548,7 @@ static Suite *family_suite(void)
 {
 	Suite *suite = suite_create("family");
 	TCase *calls = tcase_create("calls"), *misuse = tcase_create("misuse"),
-	      *processes = tcase_create("processes");
+	      *pages = tcase_create("pages"), *processes = tcase_create("processes");
 
 	tcase_add_test(calls, test_every_function_comes_from_the_library);
 	tcase_add_test(calls, test_malloc_gives_distinct_blocks);
@@ -454,6 +560,10 @@ static Suite *family_suite(void)
 	tcase_add_test(calls, test_sized_frees);
 	tcase_add_test(misuse, test_foreign_pointers_are_reported_and_not_followed);
 	tcase_add_test(misuse, test_double_frees_are_reported);
+	tcase_add_test(misuse, test_double_frees_across_threads_are_reported);
+	tcase_add_test(pages, test_large_blocks_give_their_pages_back);
+	tcase_add_test(pages, test_untouched_memory_of_calloc_is_not_resident);
+	tcase_add_test(pages, test_many_freed_blocks_give_their_pages_back);
 	tcase_set_timeout(processes, 120);
 	tcase_add_test(processes, test_threads);
 	tcase_add_test(processes, test_fork_while_threads_allocate);
@@ -461,15 +571,33 @@ static Suite *family_suite(void)
 	tcase_add_test(processes, test_dlopen);
 	suite_add_tcase(suite, calls);
 	suite_add_tcase(suite, misuse);
+	suite_add_tcase(suite, pages);
 	suite_add_tcase(suite, processes);
 	return suite;
 }
 
-int main(void)
+/* For family.sh, which looks at what is live in the end: threads that leave small blocks to the cache. */
+static int threads_end(int count)
 {
-	SRunner *runner = srunner_create(family_suite());
+	while (count--) {
+		pthread_t thread;
+		void *last;
+
+		if (pthread_create(&thread, NULL, thread_work, NULL) || pthread_join(thread, &last))
+			return EXIT_FAILURE;
+		free(last);
+	}
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	SRunner *runner;
 	int failed;
 
+	if (argc == 3 && strcmp(argv[1], "threads") == 0)
+		return threads_end(atoi(argv[2]));
+	runner = srunner_create(family_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

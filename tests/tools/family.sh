@@ -17,6 +17,8 @@ family_in BHEAP_MALLOC_SIZE=
 family_in BHEAP_MALLOC_SIZE=256M
 family_in BHEAP_MALLOC_CACHE=0
 family_in BHEAP_MALLOC_GUARD=1
+env LD_PRELOAD="$preload" BHEAP_MALLOC_TRIM=0 CK_RUN_CASE=pages "$family" >out 2>&1 &&
+	fail "BHEAP_MALLOC_TRIM=0 gives pages back"
 
 # A size that is none is refused before the program begins.
 for size in 0 -1 K 1T 65G 12Q 1.5M 99999999999999999999 'M1'; do
@@ -46,6 +48,17 @@ case $out in
 *"the budget is spent: "*" bytes refused; of 1048576 bytes "*) ;;
 *) fail "no report of the spent budget: '$out'" ;;
 esac
+
+# Threads that end leave nothing behind in their caches.
+live_after()
+{
+	mkdir records
+	LD_PRELOAD=$preload BHEAP_MALLOC_REPORT=$scratch/records "$family" threads "$1" || fail "$1 threads"
+	sed -n 's/^live_blocks //p' records/*
+	rm -r records
+}
+few=$(live_after 2) many=$(live_after 40)
+[ -n "$few" ] && [ "$many" -le $((few + 8)) ] || fail "threads that ended keep blocks: $few, then $many"
 
 # A limited address space: the default size gives way, one asked for does not.
 (ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
