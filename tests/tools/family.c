@@ -162,6 +162,24 @@ START_TEST(test_calloc_clears_used_and_fresh_memory)
 }
 END_TEST
 
+START_TEST(test_calloc_clears_what_realloc_grew_into)
+{
+	static const size_t sizes[] = {1 << 14, 1 << 18, 1 << 22, 1 << 24};
+
+	for (size_t index = 0; index < sizeof(sizes) / sizeof(*sizes); index++) {
+		char *block = realloc(malloc(100), sizes[index]);
+
+		ck_assert_ptr_nonnull(block);
+		memset(block, 0xcc, sizes[index]);
+		free(realloc(block, 100));
+		block = calloc(2, sizes[index]);
+		ck_assert_ptr_nonnull(block);
+		ck_assert(is_zero(block, 2 * sizes[index]));
+		free(block);
+	}
+}
+END_TEST
+
 START_TEST(test_realloc_keeps_the_content)
 {
 	char *block = NULL, *barrier[64];
@@ -554,6 +572,7 @@ static Suite *family_suite(void)
 	tcase_add_test(calls, test_malloc_gives_distinct_blocks);
 	tcase_add_test(calls, test_requests_too_large_are_refused);
 	tcase_add_test(calls, test_calloc_clears_used_and_fresh_memory);
+	tcase_add_test(calls, test_calloc_clears_what_realloc_grew_into);
 	tcase_add_test(calls, test_realloc_keeps_the_content);
 	tcase_add_test(calls, test_alignments);
 	tcase_add_test(calls, test_bad_alignments_are_refused);
