@@ -250,7 +250,8 @@ BHEAP_API int bheap_close(bheap_t *heap);
  * at its start ("/name"), is a POSIX shared memory name; any other is a file. oflag: O_RDWR or
  * O_RDONLY, with O_CREAT, O_EXCL, O_TRUNC refused; size: bytes of the file, 0 to take what is there.
  * NULL with errno of open(2), EINVAL (arguments, size mismatch), EUCLEAN (damaged), EPROTO (not a
- * heap, or of another layout), ENOSPC. Of what is wrong with the file the fault handler hears.
+ * heap, or of another layout), ENOSPC, EBUSY (BHEAP_OWNED: in use in another PID namespace). Of what
+ * is wrong with the file the fault handler hears.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__)
@@ -288,7 +289,10 @@ BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
  */
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);
 
-/* Frees the blocks of processes that are dead (BHEAP_OWNED); how many, or -1 with errno ENOTSUP. */
+/*
+ * Frees the blocks of processes that are dead (BHEAP_OWNED), but for the one that the root leads
+ * into; how many, or -1 with errno ENOTSUP.
+ */
 BHEAP_API ssize_t bheap_reclaim(bheap_t *heap);
 
 /* ---- the library ----------------------------------------------------------------------------- */
