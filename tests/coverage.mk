@@ -19,4 +19,9 @@ check-coverage:
 	$(COVERAGE_REPORT) --print-summary \
 		--fail-under-line $(COVERAGE_LINES) --fail-under-branch $(COVERAGE_BRANCHES)
 
+# For children that end without exit() (support.c).
+if CODE_COVERAGE_ENABLED
+AM_LDFLAGS = -Wl,-u,__gcov_dump
+endif
+
 EXTRA_DIST += %D%/mutate.py
