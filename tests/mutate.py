@@ -30,6 +30,8 @@ crash/test_death test_random""".split()
 LIMIT = 40  # seconds for one test program
 CFLAGS = "-O1 -g0 -w -D_GNU_SOURCE -DHAVE_CONFIG_H -pthread".split()
 
+# What only Valgrind, AddressSanitizer and tracers see has tests outside of the Check programs.
+UNSEEN = re.compile(r"annotat|bh_probe_")
 # A pattern and what stands in its place, tried at each place where the pattern is.
 OPERATORS = [
     (r"<=", ["<", "=="]), (r">=", [">", "=="]), (r"==", ["!="]), (r"!=", ["=="]),
@@ -61,7 +63,7 @@ def code_lines(path):
             inside = True
         elif line.startswith("}"):
             inside = False
-        elif inside and not comment and text:
+        elif inside and not comment and text and not UNSEEN.search(text):
             yield number, line
         if "*/" in line:
             comment = False
