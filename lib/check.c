@@ -19,14 +19,12 @@ static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32
 
 /* ---- the map ---- */
 
-/* The bits of a word that may be set: those of granules first - 1 ... end. */
+/* The bits of a word of the map that may be set: those of granules first - 1 ... end. */
 static uint64_t word_mask(const struct bh_heap *heap, size_t word)
 {
 	uint32_t low = BH_FIRST - 1, high = heap->end;
 	uint64_t mask = ~UINT64_C(0);
 
-	if (word < low >> 6 || word > high >> 6)
-		return 0;
 	if (word == low >> 6)
 		mask &= ~UINT64_C(0) << (low & 63);
 	if (word == high >> 6)

@@ -444,6 +444,21 @@ START_TEST(damage_is_seen_by_allocate)
 }
 END_TEST
 
+/* A request of the same class looks at the blocks before it takes one. */
+START_TEST(damage_is_seen_by_a_search)
+{
+	uint32_t blocks[7], used;
+
+	damage_make(blocks, DAMAGED, bytes[_i]);
+	used = box.heap.control->used;
+	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, DAMAGED), bh_bin_of(&box.heap.bins, DAMAGED + 1));
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, DAMAGED + 1), 0);
+	damage_heals(used);
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, DAMAGED + 1), 0);
+	ck_assert_uint_eq(box.heap.bins.damaged, 0);
+}
+END_TEST
+
 START_TEST(damage_is_seen_by_free)
 {
 	uint32_t blocks[7], used;
@@ -509,6 +524,23 @@ START_TEST(damage_behind_is_seen_by_slide)
 	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 10 + DAMAGED, 16), BH_DONE);
 	ck_assert_uint_eq(moved, front);
 	box_check(&box);
+}
+END_TEST
+
+START_TEST(damage_in_front_is_seen_by_slide)
+{
+	uint32_t front, block, used;
+
+	take(1);
+	front = take(DAMAGED);
+	block = take(5);
+	take(1);
+	give(front);
+	memset(bh_heap_address(&box.heap, front), bytes[_i], BH_GRANULE);
+	used = box.heap.control->used;
+	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 6, 16), BH_DAMAGED);
+	ck_assert_uint_eq(block, front + DAMAGED);
+	damage_heals(used);
 }
 END_TEST
 
@@ -667,6 +699,8 @@ int main(void)
 	tcase_add_loop_test(tcase, damage_is_seen_by_free, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_resize, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_slide, 0, 4);
+	tcase_add_loop_test(tcase, damage_in_front_is_seen_by_slide, 1, 4);
+	tcase_add_loop_test(tcase, damage_is_seen_by_a_search, 0, 4);
 	tcase_add_loop_test(tcase, damage_behind_is_seen_by_slide, 1, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_aligned_allocate, 0, 4);
 	tcase_add_test(tcase, rebuild_makes_what_a_call_leaves);
