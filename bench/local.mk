@@ -9,6 +9,20 @@ dist_check_SCRIPTS += %D%/checks.sh
 TESTS += %D%/checks.sh
 EXTRA_DIST += %D%/README.md %D%/chart.gp %D%/instructions.sh
 
+# make soak: whether heaps wear out; SOAK_FLAGS for longer.
+noinst_PROGRAMS += %D%/soak
+%C%_soak_SOURCES = %D%/soak.c %D%/random.h
+%C%_soak_LDADD = lib/libbheap.la -lm
+EXTRA_DIST += %D%/soak.gp
+
+SOAK_FLAGS =
+.PHONY: soak
+soak: %D%/soak
+	%D%/soak $(SOAK_FLAGS) > %D%/soak.tsv
+	if command -v gnuplot > /dev/null; then \
+		gnuplot -e "tsv='%D%/soak.tsv'; svg='%D%/soak.svg'" $(srcdir)/%D%/soak.gp; fi
+CLEANFILES += %D%/soak.tsv %D%/soak.svg
+
 if HAVE_ZLIB
 noinst_PROGRAMS += %D%/replay %D%/compare %D%/steps %D%/creation %D%/threads
 
