@@ -119,6 +119,14 @@ off_t bh_file_size(int fd, bool *named)
 	return status.st_size;
 }
 
+bool bh_file_is_at(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return !is_shm_name(path) && !fstat(fd, &here) && !stat(path, &there) &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 bool bh_file_read(int fd, void *into, size_t size)
 {
 	return pread(fd, into, size, 0) == (ssize_t)size;

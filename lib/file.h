@@ -33,6 +33,9 @@ int bh_file_stay(int fd);
 /* Its length, and whether it still has a name; -1 with errno, EPROTO if it is no regular file. */
 off_t bh_file_size(int fd, bool *named);
 
+/* Whether a path leads to this very file, as one of /proc/self/fd does to a file without a name. */
+bool bh_file_is_at(int fd, const char *path);
+
 /* All of size bytes at the start, or false. */
 bool bh_file_read(int fd, void *into, size_t size);
 bool bh_file_write(int fd, const void *from, size_t size);

@@ -96,17 +96,20 @@ static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mo
 {
 	enum outcome outcome;
 	struct bh_opening opening;
+	bool named = true;
 
 	do {
-		opening = (struct bh_opening){.size = size, .flags = flags, .named = true};
+		opening = (struct bh_opening){.size = size, .flags = flags, .named = named};
 		opening.makes = oflag & O_CREAT;
 		opening.writable = (oflag & O_ACCMODE) == O_RDWR;
 		opening.fd = bh_file_open(path, oflag, mode, &opening.created);
 		if (opening.fd < 0)
 			return NULL;
 		outcome = opening_try(&opening);
-		if (outcome == GONE)
+		if (outcome == GONE) {
+			named = !bh_file_is_at(opening.fd, path);
 			bh_file_close(opening.fd);
+		}
 	} while (outcome == GONE);
 	if (outcome == FAILED)
 		opening_fail(&opening, path);

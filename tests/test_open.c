@@ -117,6 +117,25 @@ START_TEST(sizes_are_of_the_file)
 }
 END_TEST
 
+/* Sparse: what nobody writes to takes no memory. */
+START_TEST(the_largest_size)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+	bheap_t *heap = bheap_open_fd(fd, BHEAP_SIZE_MAX, 0);
+	void *block;
+
+	ck_assert_ptr_nonnull(heap);
+	block = bheap_alloc(heap, BHEAP_SIZE_MAX / 100 * 98);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_ptr_null(bheap_open_fd(fd, BHEAP_SIZE_MAX + 1, 0));
+	ck_assert_errno(EINVAL);
+	close(fd);
+}
+END_TEST
+
 START_TEST(size_mismatch)
 {
 	static const size_t sizes[] = {SIZE + 1, SIZE / 2, 1};
@@ -273,6 +292,25 @@ START_TEST(a_descriptor_stays_the_callers)
 	close(fd);
 	ck_assert_uint_eq(bheap_usable_size(second, bheap_alloc(second, 16)), 16);
 	ck_assert_int_eq(bheap_destroy(second), 0);
+}
+END_TEST
+
+/* It leads there again and again: no reason to wait for another file. */
+START_TEST(a_path_to_a_file_without_a_name)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+	bheap_t *heap = bheap_open_fd(fd, SIZE, 0), *same;
+	char link[40];
+
+	ck_assert_ptr_nonnull(heap);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	same = bheap_open(link, 0, O_RDWR, 0, 0);
+	ck_assert_ptr_nonnull(same);
+	ck_assert_uint_eq(bheap_offset(same, bheap_alloc(same, 100)), BHEAP_ALIGNMENT);
+	ck_assert(bheap_owns(heap, bheap_pointer(heap, BHEAP_ALIGNMENT)));
+	ck_assert_int_eq(bheap_close(same), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	close(fd);
 }
 END_TEST
 
@@ -725,6 +763,8 @@ static void making_tests_add(TCase *tcase)
 {
 	tcase_add_loop_test(tcase, content_outlives_the_handle, 0, 2);
 	tcase_add_test(tcase, sizes_are_of_the_file);
+	tcase_add_test(tcase, the_largest_size);
+	tcase_add_test(tcase, a_path_to_a_file_without_a_name);
 	tcase_add_loop_test(tcase, size_mismatch, 0, 3);
 	tcase_add_test(tcase, flags_belong_to_the_heap);
 	tcase_add_test(tcase, create_and_exclusive);

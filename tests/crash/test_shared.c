@@ -215,6 +215,26 @@ START_TEST(after_a_fork)
 }
 END_TEST
 
+/* Between operations there is nothing that a recovery would have to settle. */
+START_TEST(no_intent_is_left)
+{
+	bheap_t *heap = make(BHEAP_GUARD);
+	const struct bh_shared *head = heap->shared;
+	uint64_t *slot = bheap_alloc(heap, 64);
+
+	*slot = 0;
+	ck_assert_ptr_nonnull(bheap_alloc_into(heap, slot, 100));
+	ck_assert_ptr_nonnull(bheap_realloc(heap, bheap_pointer(heap, *slot), 90));
+	ck_assert_uint_eq(head->resizing, 0);
+	ck_assert_int_eq(bheap_free_from(heap, slot), 0);
+	ck_assert_uint_eq(head->inside, 0);
+	ck_assert_uint_eq(head->resizing, 0);
+	ck_assert_uint_eq(head->slot, 0);
+	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* ---- owners ---- */
 
 static int make_root(void *arg)
@@ -304,6 +324,7 @@ int main(void)
 	tcase_add_test(tcase, after_a_fork);
 	tcase_add_test(tcase, the_root_has_no_owner);
 	tcase_add_test(tcase, a_root_that_leads_elsewhere);
+	tcase_add_test(tcase, no_intent_is_left);
 	tcase_add_test(tcase, owners_of_another_namespace);
 	return suite_run(suite);
 }
