@@ -3,6 +3,7 @@
 dist_man_MANS = \
 	%D%/balloc.3 \
 	%D%/bfree.3 \
+	%D%/bheap.1 \
 	%D%/bheap.7 \
 	%D%/bheap_aligned_alloc.3 \
 	%D%/bheap_alloc.3 \
@@ -36,4 +37,5 @@ dist_man_MANS = \
 	%D%/bheap_walk.3 \
 	%D%/disp_heap.3 \
 	%D%/init_heap.3 \
+	%D%/libbheap-malloc.7 \
 	%D%/libbheap.7

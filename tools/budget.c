@@ -169,6 +169,8 @@ void *budget_refuse(size_t size)
 
 	if (budget.refusals++ == 0 || budget.aborts)
 		ledger_update(&stats, false);
+	if (budget.aborts)
+		ledger_write_blocks(budget.heap, &stats);
 	budget_leave(locked);
 	if (budget.aborts && size <= PTRDIFF_MAX) {
 		line_write("libbheap-malloc: the budget is spent: %zu bytes refused; of %zu bytes "
@@ -214,7 +216,7 @@ static bheap_t *heap_set_up(void)
 	}
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
-	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"));
+	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"), setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
 	if (ledger_is_wanted())
 		budget.mark = NULL;
 	return heap;
@@ -266,5 +268,6 @@ static void __attribute__((destructor(101))) process_end(void)
 	cache_end();
 	locked = budget_enter();
 	ledger_update(&stats, true);
+	ledger_write_blocks(budget.heap, &stats);
 	budget_leave(locked);
 }

@@ -10,16 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "child.h"
 #include "command.h"
 #include "output.h"
+#include "picture.h"
 #include "records.h"
 #include "size_text.h"
 
 struct run {
 	const char *size;    /* as given, or NULL */
 	const char *report;  /* file, or NULL: standard error */
+	const char *snapshot; /* file, or NULL */
 	bool json, guard, aborts, uncached;
 	char **argv;
 	struct child_end end;
@@ -158,6 +161,27 @@ static void report_write(const struct run *run, FILE *stream)
 	(run->json ? summary_json : summary_print)(stream, run);
 }
 
+/* Reads the snapshot that the program left, and writes it where it is wanted. */
+static void snapshot_keep(const struct run *run, const char *folder)
+{
+	struct picture picture;
+	struct output output;
+	char *path;
+
+	if (asprintf(&path, "%s/%ld.snapshot", folder, run->end.pid) < 0)
+		return;
+	if (access(path, R_OK))
+		warnx("%s: %s left no snapshot", run->snapshot, run->argv[0]);
+	else if (picture_load(&picture, path, false)) {
+		if (output_open(&output, run->snapshot)) {
+			picture_write(&picture, output.stream);
+			output_keep(&output);
+		}
+		picture_release(&picture);
+	}
+	free(path);
+}
+
 static char *setting(const char *name, const char *value)
 {
 	char *text;
@@ -169,7 +193,7 @@ static char *setting(const char *name, const char *value)
 
 static int program_run(struct run *run, const char *library, FILE *stream)
 {
-	char *folder = records_folder_make(), *environment[6] = {NULL};
+	char *folder = records_folder_make(), *environment[7] = {NULL};
 	struct child child = {.environment = environment, .preload = library};
 	size_t count = 0;
 
@@ -184,8 +208,13 @@ static int program_run(struct run *run, const char *library, FILE *stream)
 		environment[count++] = setting("BHEAP_MALLOC_ABORT", "1");
 	if (run->uncached)
 		environment[count++] = setting("BHEAP_MALLOC_CACHE", "0");
+	if (run->snapshot)
+		environment[count++] = setting("BHEAP_MALLOC_SNAPSHOT", "1");
 	child_run(&child, run->argv, &run->end);
-	records_take(&run->records, folder);
+	records_read(&run->records, folder);
+	if (run->snapshot && run->end.ran)
+		snapshot_keep(run, folder);
+	records_folder_remove(folder);
 	if (run->end.ran)
 		report_write(run, stream);
 	records_release(&run->records);
@@ -199,6 +228,7 @@ static const struct option options[] = {
 	{"size", required_argument, NULL, 's'},
 	{"report", required_argument, NULL, 'r'},
 	{"json", no_argument, NULL, 'j'},
+	{"snapshot", required_argument, NULL, 'S'},
 	{"guard", no_argument, NULL, 'g'},
 	{"abort", no_argument, NULL, 'a'},
 	{"no-cache", no_argument, NULL, 'C'},
@@ -223,6 +253,7 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 			break;
 		case 'r': run->report = optarg; break;
 		case 'j': run->json = true; break;
+		case 'S': run->snapshot = optarg; break;
 		case 'g': run->guard = true; break;
 		case 'a': run->aborts = true; break;
 		case 'C': run->uncached = true; break;
@@ -272,6 +303,7 @@ const struct command command_run = {
 		 "  -j, --json         the summary is JSON\n"
 		 "  -g, --guard        find writes behind the end of blocks\n"
 		 "  -a, --abort        report and abort when the heap is spent (default: malloc() fails)\n"
+		 "      --snapshot=FILE  write down the blocks of the heap at the end ('bheap show FILE')\n"
 		 "      --no-cache     no per-thread cache of freed blocks\n"
 		 "  -h, --help         this text\n",
 	.run = run_main,

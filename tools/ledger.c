@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 static char folder[PATH_MAX];
+static bool with_blocks;
 
-void ledger_open(const char *path)
+void ledger_open(const char *path, bool snapshot)
 {
+	with_blocks = snapshot;
 	if (path && strlen(path) < sizeof(folder))
 		strcpy(folder, path);
 }
@@ -39,20 +41,89 @@ static int ledger_format(char *text, size_t size, const struct bheap_stats *stat
 			stats->failures, stats->faults);
 }
 
+static int ledger_create(const char *ending)
+{
+	char path[PATH_MAX + 40];
+
+	snprintf(path, sizeof(path), "%s/%ld%s", folder, (long)getpid(), ending);
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+/* Whole lines, or those before them only: the reader sees that the last is missing. */
+static bool text_write(int fd, const char *text, size_t length)
+{
+	return write(fd, text, length) == (ssize_t)length;
+}
+
 void ledger_write(const struct bheap_stats *stats, size_t extent, bool ended)
 {
-	char path[PATH_MAX + 24], text[640];
+	char text[640];
 	int length, fd, saved = errno;
 
 	if (!ledger_is_wanted())
 		return;
-	snprintf(path, sizeof(path), "%s/%ld", folder, (long)getpid());
 	length = ledger_format(text, sizeof(text), stats, extent, ended);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = ledger_create("");
 	if (fd >= 0) {
-		if (write(fd, text, (size_t)length) != length)
-			unlink(path); /* half a record would be taken for a whole one */
+		text_write(fd, text, (size_t)length);
 		close(fd);
+	}
+	errno = saved;
+}
+
+/* ---- blocks ---- */
+
+struct lines {
+	int fd;
+	bool failed;
+	const char *front;
+	size_t length;
+	char text[4096];
+};
+
+#define LINE_MAX_SIZE 100
+
+static void lines_flush(struct lines *lines)
+{
+	if (!text_write(lines->fd, lines->text, lines->length))
+		lines->failed = true;
+	lines->length = 0;
+}
+
+static int block_write(const struct bheap_block *block, void *arg)
+{
+	struct lines *lines = arg;
+	size_t offset;
+
+	if (!lines->front)
+		lines->front = block->address;
+	offset = (size_t)((const char *)block->address - lines->front);
+	if (lines->length + LINE_MAX_SIZE > sizeof(lines->text))
+		lines_flush(lines);
+	lines->length += (size_t)snprintf(lines->text + lines->length, LINE_MAX_SIZE,
+					  "%zu %zu %zu %s\n", offset, block->size, block->usable,
+					  block->used ? "0 0" : "-");
+	return lines->failed;
+}
+
+void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
+{
+	struct lines lines = {.front = NULL};
+	int saved = errno;
+
+	if (!ledger_is_wanted() || !with_blocks)
+		return;
+	lines.fd = ledger_create(".snapshot");
+	if (lines.fd >= 0) {
+		lines.length = (size_t)snprintf(lines.text, sizeof(lines.text),
+						"bheap snapshot 1\npeak_used %zu\nallocations %" PRIu64
+						"\nfrees %" PRIu64 "\nfailures %" PRIu64
+						"\nfaults %" PRIu64 "\n",
+						stats->peak_used, stats->allocations, stats->frees,
+						stats->failures, stats->faults);
+		bheap_walk(heap, block_write, &lines);
+		lines_flush(&lines);
+		close(lines.fd);
 	}
 	errno = saved;
 }

@@ -45,8 +45,14 @@ bin_PROGRAMS += %D%/bheap
 	-DLIBDIR='"$(libdir)"' -DPKGLIBDIR='"$(pkglibdir)"'
 %C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)
 
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = %D%/completions/bheap
+
 # The recorder of the benchmarks, which bheap preloads too.
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 %C%_bheap_record_la_SOURCES = bench/record.c
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif
+
+# Processor time and memory of real programs, beside other allocators.
+dist_noinst_SCRIPTS += %D%/measure.py

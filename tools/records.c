@@ -92,28 +92,52 @@ static int record_order(const void *one, const void *other)
 	return (left > right) - (left < right);
 }
 
-void records_take(struct records *records, const char *folder)
+/* Calls visit with the path of each file in the folder; name is its last part. */
+static void folder_visit(const char *folder, void (*visit)(const char *path, const char *name, void *),
+			 void *arg)
 {
 	DIR *entries = opendir(folder);
 	struct dirent *entry;
+	char *path;
 
-	*records = (struct records){0};
 	while (entries && (entry = readdir(entries))) {
-		struct record record = {.pid = strtol(entry->d_name, NULL, 10)};
-		char *path;
-
-		if (record.pid <= 0 || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+		if (entry->d_name[0] == '.' || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
 			continue;
-		if (record_read(&record, path))
-			record_add(records, &record);
-		unlink(path);
+		visit(path, entry->d_name, arg);
 		free(path);
 	}
 	if (entries)
 		closedir(entries);
-	rmdir(folder);
+}
+
+static void file_read(const char *path, const char *name, void *records)
+{
+	char *end;
+	struct record record = {.pid = strtol(name, &end, 10)};
+
+	if (record.pid > 0 && !*end && record_read(&record, path))
+		record_add(records, &record);
+}
+
+void records_read(struct records *records, const char *folder)
+{
+	*records = (struct records){0};
+	folder_visit(folder, file_read, records);
 	if (records->count)
 		qsort(records->list, records->count, sizeof(*records->list), record_order);
+}
+
+static void file_remove(const char *path, const char *name, void *unused)
+{
+	(void)name;
+	(void)unused;
+	unlink(path);
+}
+
+void records_folder_remove(const char *folder)
+{
+	folder_visit(folder, file_remove, NULL);
+	rmdir(folder);
 }
 
 const struct record *records_find(const struct records *records, long pid)

@@ -42,8 +42,11 @@ struct records {
 /* Makes an empty folder for them below TMPDIR; its path, or NULL after a message. */
 char *records_folder_make(void);
 
-/* Reads the folder and removes it. Files that are no records are left out. */
-void records_take(struct records *records, const char *folder);
+/* Reads the records in the folder. What is none is left out. */
+void records_read(struct records *records, const char *folder);
+
+/* Removes the folder and what is in it. */
+void records_folder_remove(const char *folder);
 
 const struct record *records_find(const struct records *records, long pid);
 void records_release(struct records *records);

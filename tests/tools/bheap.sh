@@ -85,6 +85,15 @@ grep -q '"ended":true' r.json || fail "run: dd ended, and the report does not sa
 [ "$(figure r.json failures)" -gt 0 ] || fail "run: no refusal is told"
 expect 134 'the budget is spent' "$bheap" run --abort --size=2M dd if=/dev/zero of=/dev/null bs=3M count=1
 
+# Its blocks at the end, and when the heap was spent.
+expect 0 'ended with status 0' "$bheap" run --snapshot=end.snap sort /dev/null
+expect 0 'end.snap: a heap of 64.0 GiB' "$bheap" show end.snap
+expect 134 'the budget is spent' "$bheap" run --abort --size=2M --snapshot=spent.snap \
+	dd if=/dev/zero of=/dev/null bs=3M count=1
+expect 0 ' 1 refused' "$bheap" show spent.snap
+expect 143 'killed.snap: sh left no snapshot' "$bheap" run --snapshot=killed.snap sh -c 'kill -TERM $$'
+[ -e killed.snap ] && fail "run: a snapshot of nothing"
+
 # The processes that a program starts have lines of their own.
 expect 0 '^ +[0-9]+ +sort +[0-9.]+ [KM]iB' "$bheap" run sh -c 'sort /dev/null; exit 0'
 [ "$(ls "${TMPDIR:-/tmp}" | grep -c '^bheap-......$')" -eq 0 ] || fail "run: it left a folder behind"

@@ -2,7 +2,7 @@
 # Tests of libbheap-malloc and of bheap: scripts, run in the build folder.
 
 EXTRA_DIST += %D%/common.sh
-dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh
+dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh
 TESTS += %D%/programs.sh
 
 if HAVE_CHECK
@@ -18,5 +18,5 @@ if HAVE_TOOLS
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh
+TESTS += %D%/bheap.sh %D%/completion.sh
 endif
