@@ -24,6 +24,7 @@ unit_tests = \
 	%D%/test_bins \
 	%D%/test_check \
 	%D%/test_classic \
+	%D%/test_exhaustive \
 	%D%/test_fault \
 	%D%/test_file \
 	%D%/test_granule \
@@ -51,6 +52,8 @@ TESTS += $(unit_tests)
 %C%_test_check_LDADD = $(UNIT_LIBS)
 %C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_classic_LDADD = $(UNIT_LIBS)
+%C%_test_exhaustive_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_exhaustive_LDADD = $(UNIT_LIBS)
 %C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_fault_LDADD = $(UNIT_LIBS)
 %C%_test_file_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_exhaustive.c - all sequences of up to N operations on tiny heaps, each step held against a
+ * model: who has which granule, what lies in it, and every invariant; after a rebuild too.
+ * Environment: BHEAP_TEST_OPERATIONS sets N.
+ */
+#include "box.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+#define SIZES 4
+#define OPERATIONS_MAX 12
+#define SPAN_MAX 200
+
+struct world {
+	const char *name;
+	size_t span;
+	unsigned shift;          /* of the bins */
+	bool realtime;
+	uint32_t sizes[SIZES];   /* in granules */
+	size_t alignment;
+};
+
+/* The smallest heaps with the coarsest and the finest bins, and blocks across the words of the map. */
+static const struct world worlds[] = {
+	{"12 granules, bins of powers of two", 12, 0, false, {1, 2, 3, 5}, 64},
+	{"12 granules, coarse bins", 12, 1, false, {1, 2, 4, 7}, 32},
+	{"12 granules, exact bins", 12, 5, false, {1, 2, 3, 6}, 64},
+	{"12 granules, real-time", 12, 0, true, {1, 2, 3, 5}, 64},
+	{"130 granules, exact bins", 130, 5, false, {1, 33, 62, 64}, 1024},
+	{"130 granules, large bins", 130, 2, false, {1, 17, 40, 65}, 512},
+};
+
+#define WORLDS ((int)(sizeof(worlds) / sizeof(*worlds)))
+
+struct block {
+	uint32_t start, granules;
+	unsigned char mark;      /* what its bytes are */
+};
+
+/* One state, to come back to. */
+struct state {
+	struct bh_heap heap;
+	struct block live[OPERATIONS_MAX];
+	unsigned count;
+	char region[8192];
+};
+
+static const struct world *world;
+static struct box box;
+static struct state now;         /* all but the region, which is the box's */
+static struct state saved[OPERATIONS_MAX];
+static uint64_t states;
+static unsigned depth_max;
+static unsigned char next_mark;
+static char trail[OPERATIONS_MAX * 24]; /* the operations so far, for who has to find out */
+
+#define expect(condition)                                                                        \
+	do {                                                                                     \
+		if (!(condition))                                                                \
+			ck_abort_msg("not so: %s, after%s", #condition, trail);                  \
+	} while (0)
+
+/* ---- states ---- */
+
+static void state_save(struct state *state)
+{
+	*state = (struct state){.heap = box.heap, .count = now.count};
+	memcpy(state->live, now.live, sizeof(now.live));
+	memcpy(state->region, box.region, box.size);
+}
+
+static void state_restore(const struct state *state)
+{
+	box.heap = state->heap;
+	now.count = state->count;
+	memcpy(now.live, state->live, sizeof(now.live));
+	memcpy(box.region, state->region, box.size);
+}
+
+/* ---- the model ---- */
+
+static void block_mark(struct block *block)
+{
+	block->mark = ++next_mark ? next_mark : ++next_mark;
+	memset(bh_heap_address(&box.heap, block->start), block->mark, bh_bytes(block->granules));
+}
+
+static void marks_check(const struct block *block)
+{
+	const unsigned char *bytes = bh_heap_address(&box.heap, block->start);
+
+	for (size_t index = 0; index < bh_bytes(block->granules); index++)
+		expect(bytes[index] == block->mark);
+}
+
+/* Who has each granule: 0 nobody, else a block's number from 1 on. No two have the same. */
+static void owners_note(unsigned char *owners)
+{
+	memset(owners, 0, SPAN_MAX + 2);
+	for (unsigned index = 0; index < now.count; index++)
+		for (uint32_t at = 0; at < now.live[index].granules; at++) {
+			expect(now.live[index].start + at < box.heap.end);
+			expect(!owners[now.live[index].start + at]);
+			owners[now.live[index].start + at] = (unsigned char)(index + 1);
+		}
+}
+
+/* The largest run of granules that nobody has; for an alignment, behind the first that has it. */
+static uint32_t largest_run(size_t alignment)
+{
+	unsigned char owners[SPAN_MAX + 2];
+	uint32_t run = 0, largest = 0;
+
+	owners_note(owners);
+	for (uint32_t granule = BH_FIRST; granule < box.heap.end; granule++) {
+		bool aligned = (uintptr_t)bh_heap_address(&box.heap, granule) % alignment == 0;
+
+		run = owners[granule] ? 0 : run || aligned ? run + 1 : 0;
+		if (run > largest)
+			largest = run;
+	}
+	return largest;
+}
+
+/* The blocks of the map are those of the model, and none is missing. */
+static void map_compare(void)
+{
+	unsigned char owners[SPAN_MAX + 2];
+	unsigned used = 0;
+
+	owners_note(owners);
+	for (uint32_t block = BH_FIRST, next; block < box.heap.end; block = next) {
+		next = bh_map_next(&box.heap.map, block);
+		if (!bh_map_is_used(&box.heap.map, block)) {
+			expect(!owners[block]);
+			continue;
+		}
+		used++;
+		expect(owners[block]);
+		expect(now.live[owners[block] - 1].start == block);
+		expect(now.live[owners[block] - 1].granules == next - block);
+	}
+	expect(used == now.count);
+}
+
+static void state_verify(void)
+{
+	struct bh_finding finding = {0};
+
+	states++;
+	if (!bh_check_map(&box.heap, &finding) || !bh_check_derived(&box.heap, &finding))
+		ck_abort_msg("%s, after%s", finding.detail, trail);
+	expect(!box.heap.bins.damaged);
+	map_compare();
+	for (unsigned index = 0; index < now.count; index++)
+		marks_check(&now.live[index]);
+}
+
+/* What a rebuild makes of this state is this state again. */
+static void rebuild_verify(void)
+{
+	struct bh_finding finding = {0};
+
+	bh_heap_rebuild(&box.heap);
+	expect(bh_check_map(&box.heap, &finding) && bh_check_derived(&box.heap, &finding));
+	map_compare();
+}
+
+/* ---- the operations ---- */
+
+static void block_add(uint32_t start, uint32_t granules)
+{
+	now.live[now.count] = (struct block){.start = start, .granules = granules};
+	block_mark(&now.live[now.count++]);
+}
+
+static void allocate(uint32_t granules)
+{
+	uint32_t run = largest_run(BH_GRANULE);
+	uint32_t block = bh_heap_allocate(&box.heap, granules);
+
+	if (block)
+		block_add(block, granules);
+	else
+		expect(run < (world->realtime ? 2 * granules : granules));
+}
+
+static void allocate_aligned(uint32_t granules)
+{
+	uint32_t block = bh_heap_allocate_aligned(&box.heap, world->alignment, granules);
+
+	if (block) {
+		expect((uintptr_t)bh_heap_address(&box.heap, block) % world->alignment == 0);
+		block_add(block, granules);
+	} else if (!world->realtime) {
+		expect(largest_run(world->alignment) < granules);
+	}
+}
+
+static void release(unsigned index)
+{
+	expect(bh_heap_release(&box.heap, now.live[index].start) == BH_DONE);
+	now.live[index] = now.live[--now.count];
+}
+
+/* Room for a block where it is, up to the next that somebody has. */
+static uint32_t room_in_place(const struct block *block)
+{
+	unsigned char owners[SPAN_MAX + 2];
+	uint32_t end = block->start + block->granules;
+
+	owners_note(owners);
+	while (end < box.heap.end && !owners[end])
+		end++;
+	return end - block->start;
+}
+
+/* In place; else down over the free block in front. The content comes along. */
+static void resize(unsigned index, uint32_t granules)
+{
+	struct block *block = &now.live[index];
+	uint32_t kept = block->granules < granules ? block->granules : granules;
+	uint32_t start = block->start, room = room_in_place(block);
+	enum bh_status status = bh_heap_resize(&box.heap, start, granules);
+
+	expect(status == (granules <= room ? BH_DONE : BH_NO_ROOM));
+	if (status == BH_NO_ROOM)
+		status = bh_heap_slide(&box.heap, &start, granules, bh_bytes(block->granules));
+	if (status == BH_DONE) {
+		struct block moved = {.start = start, .granules = kept, .mark = block->mark};
+
+		marks_check(&moved);
+		block->start = start;
+		block->granules = granules;
+		block_mark(block);
+	}
+}
+
+/* ---- all of them ---- */
+
+static void sequences_try(unsigned depth);
+
+static void step(unsigned depth, const char *name, void (*operation)(unsigned, uint32_t),
+		 unsigned index, uint32_t granules)
+{
+	size_t length = strlen(trail);
+
+	snprintf(trail + length, sizeof(trail) - length, " %s(%u,%u)", name, index, granules);
+	operation(index, granules);
+	state_verify();
+	sequences_try(depth + 1);
+	trail[length] = '\0';
+	state_restore(&saved[depth]);
+}
+
+static void do_allocate(unsigned index, uint32_t granules)
+{
+	(void)index;
+	allocate(granules);
+}
+
+static void do_allocate_aligned(unsigned index, uint32_t granules)
+{
+	(void)index;
+	allocate_aligned(granules);
+}
+
+static void do_release(unsigned index, uint32_t granules)
+{
+	(void)granules;
+	release(index);
+}
+
+static void sequences_try(unsigned depth)
+{
+	if (depth == depth_max) {
+		rebuild_verify();
+		return;
+	}
+	state_save(&saved[depth]);
+	for (int size = 0; size < SIZES; size++)
+		step(depth, "allocate", do_allocate, 0, world->sizes[size]);
+	step(depth, "aligned", do_allocate_aligned, 0, world->sizes[0]);
+	step(depth, "aligned", do_allocate_aligned, 0, world->sizes[2]);
+	for (unsigned index = 0; index < saved[depth].count; index++) {
+		step(depth, "free", do_release, index, 0);
+		for (int size = 0; size < SIZES; size++)
+			if (world->sizes[size] != saved[depth].live[index].granules)
+				step(depth, "resize", resize, index, world->sizes[size]);
+	}
+}
+
+START_TEST(all_sequences)
+{
+	world = &worlds[_i];
+	depth_max = (unsigned)environment_number("BHEAP_TEST_OPERATIONS", is_watched() ? 3 : 5);
+	ck_assert_uint_le(depth_max, OPERATIONS_MAX);
+	box_make(&box, world->span, world->shift);
+	box.heap.realtime = world->realtime;
+	ck_assert_uint_le(box.size, sizeof(now.region));
+	sequences_try(0);
+	printf("# %s: all sequences of up to %u operations, %ju states\n", world->name, depth_max,
+	       (uintmax_t)states);
+	fflush(stdout);
+	ck_assert_uint_gt(states, 100);
+	box_end(&box);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("exhaustive", &tcase, 3600);
+
+	tcase_add_loop_test(tcase, all_sequences, 0, WORLDS);
+	return suite_run(suite);
+}
