@@ -30,6 +30,17 @@ static size_t handle_size(void)
 
 /* ---- the handle ---- */
 
+void bh_attach_undo(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	int saved = errno;
+
+	bh_region_unmap(&heap->region);
+	bh_region_pages_free(heap, handle_size());
+	opening->heap = NULL;
+	errno = saved;
+}
+
 /* Maps the file and makes the handle that looks at it; on failure nothing is left. */
 static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_flags)
 {
@@ -53,32 +64,27 @@ static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_f
 	heap->region = region;
 	heap->shared = head_of(&region);
 	heap->read_only = !opening->writable;
-	bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
-		       opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE, &heap->shared->mutex);
-	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
 	opening->heap = heap;
+	if (bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
+			   opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE,
+			   &heap->shared->mutex)) {
+		bh_attach_undo(opening);
+		return false;
+	}
+	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
 	return true;
-}
-
-void bh_attach_undo(struct bh_opening *opening)
-{
-	bheap_t *heap = opening->heap;
-
-	bh_region_unmap(&heap->region);
-	bh_region_pages_free(heap, handle_size());
-	opening->heap = NULL;
 }
 
 int bh_shared_detach(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
-	int result;
+	int failed;
 
 	bh_handle_end(heap);
-	result = bh_region_pages_free(heap, handle_size());
-	if (bh_region_unmap(&region) || bh_file_close(region.fd))
-		result = -1;
-	return result;
+	failed = bh_region_pages_free(heap, handle_size());
+	failed |= bh_region_unmap(&region);
+	failed |= bh_file_close(region.fd); /* whatever failed before: others would wait for us */
+	return failed ? -1 : 0;
 }
 
 /* ---- a new heap ---- */
@@ -203,17 +209,12 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 	if (opening->alone || !opening->writable) {
 		/* With others at work the map is theirs to vouch for, and need not hold still. */
 		if (!bh_check_map_unlocked(&heap->heap, &finding)) {
-			refuse(opening, EUCLEAN, finding.detail);
 			bh_attach_undo(opening);
-			errno = EUCLEAN;
-			return false;
+			return refuse(opening, EUCLEAN, finding.detail);
 		}
 	}
 	if (opening->alone && !heap_revive(opening)) {
-		int saved = errno;
-
 		bh_attach_undo(opening);
-		errno = saved;
 		return false;
 	}
 	return true;
@@ -224,14 +225,16 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 bool bh_attach(struct bh_opening *opening, size_t file_size)
 {
 	struct bh_shared head = {0};
-	bool whole = bh_file_read(opening->fd, &head, sizeof(head));
+	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));
 
+	if (length < 0)
+		return false;
 	if (opening->makes && opening->alone &&
 	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_MAKING)))
 		return heap_make(opening, opening->size ? opening->size : head.size);
 	if (!file_size)
 		return refuse(opening, EPROTO, "it is empty");
-	if (!whole && head.magic != BH_SHARED_MAKING)
+	if (length < (ssize_t)sizeof(head) && head.magic != BH_SHARED_MAKING)
 		return refuse(opening, EPROTO, "it is too short for a heap");
 	return head_verify(opening, &head, file_size) && heap_attach(opening, &head);
 }

@@ -30,7 +30,7 @@ struct bh_opening {
 /* Makes the handle, and the heap if need be; false with errno, and why. */
 bool bh_attach(struct bh_opening *opening, size_t file_size);
 
-/* Takes it back; the file stays. */
+/* Takes it back; the file stays, and errno. */
 void bh_attach_undo(struct bh_opening *opening);
 
 #endif

@@ -95,9 +95,10 @@ void bh_file_gate_leave(int fd)
 	byte_lock(fd, GATE, F_UNLCK, false);
 }
 
-bool bh_file_is_alone(int fd)
+int bh_file_is_alone(int fd, bool *alone)
 {
-	return byte_lock(fd, PRESENCE, F_WRLCK, false) == 0;
+	*alone = byte_lock(fd, PRESENCE, F_WRLCK, false) == 0;
+	return *alone || errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
 int bh_file_stay(int fd)
@@ -127,9 +128,9 @@ bool bh_file_is_at(int fd, const char *path)
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
-bool bh_file_read(int fd, void *into, size_t size)
+ssize_t bh_file_read(int fd, void *into, size_t size)
 {
-	return pread(fd, into, size, 0) == (ssize_t)size;
+	return pread(fd, into, size, 0);
 }
 
 bool bh_file_write(int fd, const void *from, size_t size)

@@ -24,8 +24,8 @@ int bh_file_reopen(int fd, bool *writable);
 int bh_file_gate_enter(int fd, bool exclusive);
 void bh_file_gate_leave(int fd);
 
-/* Whether nobody who can write is attached; then nobody can be until bh_file_stay(). */
-bool bh_file_is_alone(int fd);
+/* Whether nobody who can write is attached; then nobody can be until bh_file_stay(). 0, or -1. */
+int bh_file_is_alone(int fd, bool *alone);
 
 /* Attached from now on, among others. */
 int bh_file_stay(int fd);
@@ -36,8 +36,10 @@ off_t bh_file_size(int fd, bool *named);
 /* Whether a path leads to this very file, as one of /proc/self/fd does to a file without a name. */
 bool bh_file_is_at(int fd, const char *path);
 
-/* All of size bytes at the start, or false. */
-bool bh_file_read(int fd, void *into, size_t size);
+/* Up to size bytes from the start: how many there are, or -1. */
+ssize_t bh_file_read(int fd, void *into, size_t size);
+
+/* All of size bytes to the start, or false. */
 bool bh_file_write(int fd, const void *from, size_t size);
 
 #endif

@@ -23,7 +23,8 @@ static enum outcome opening_try(struct bh_opening *opening)
 
 	if (bh_file_gate_enter(opening->fd, opening->writable))
 		return FAILED;
-	opening->alone = opening->writable && bh_file_is_alone(opening->fd);
+	if (opening->writable && bh_file_is_alone(opening->fd, &opening->alone))
+		return FAILED;
 	file_size = bh_file_size(opening->fd, &named);
 	if (file_size < 0 && errno == EPROTO)
 		opening->why = "it is not a regular file";

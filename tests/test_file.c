@@ -118,18 +118,42 @@ START_TEST(read_write_and_size)
 	ck_assert(named);
 	ck_assert(bh_file_write(fd, "heap", 4));
 	ck_assert_int_eq(bh_file_size(fd, &named), 4);
-	ck_assert(bh_file_read(fd, into, 4));
+	ck_assert_int_eq(bh_file_read(fd, into, 4), 4);
 	ck_assert_str_eq(into, "heap");
-	ck_assert(!bh_file_read(fd, into, 5));
+	ck_assert_int_eq(bh_file_read(fd, into, 5), 4);
 	ck_assert_int_eq(bh_file_unlink(path), 0);
 	ck_assert_int_eq(bh_file_size(fd, &named), 4);
 	ck_assert(!named);
 	close(fd);
 	ck_assert_int_eq(bh_file_size(fd, &named), -1);
 	ck_assert_errno(EBADF);
-	ck_assert(!bh_file_read(fd, into, 4));
+	ck_assert_int_eq(bh_file_read(fd, into, 4), -1);
+	ck_assert_errno(EBADF);
 	ck_assert(!bh_file_write(fd, into, 4));
 	ck_assert_errno(EBADF);
+}
+END_TEST
+
+static bool is_alone(int fd)
+{
+	bool alone;
+
+	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
+	return alone;
+}
+
+START_TEST(a_question_that_fails)
+{
+	int fd = file_open(O_RDWR | O_CREAT), reader = open(path, O_RDONLY);
+	bool alone = true;
+
+	close(fd);
+	ck_assert_int_eq(bh_file_is_alone(fd, &alone), -1);
+	ck_assert_errno(EBADF);
+	ck_assert(!alone);
+	ck_assert_int_eq(bh_file_is_alone(reader, &alone), -1);
+	ck_assert_errno(EBADF);
+	close(reader);
 }
 END_TEST
 
@@ -138,14 +162,14 @@ START_TEST(presence)
 {
 	int first = file_open(O_RDWR | O_CREAT), second = file_open(O_RDWR);
 
-	ck_assert(bh_file_is_alone(first));
-	ck_assert(!bh_file_is_alone(second));
+	ck_assert(is_alone(first));
+	ck_assert(!is_alone(second));
 	ck_assert_int_eq(bh_file_stay(first), 0);
-	ck_assert(!bh_file_is_alone(second));
+	ck_assert(!is_alone(second));
 	ck_assert_int_eq(bh_file_stay(second), 0);
-	ck_assert(!bh_file_is_alone(first));
+	ck_assert(!is_alone(first));
 	bh_file_close(first);
-	ck_assert(bh_file_is_alone(second));
+	ck_assert(is_alone(second));
 	bh_file_close(second);
 }
 END_TEST
@@ -192,9 +216,9 @@ START_TEST(presence_ends_with_a_death)
 	int fd = file_open(O_RDWR | O_CREAT);
 	pid_t pid = holder_start(stay);
 
-	ck_assert(!bh_file_is_alone(fd));
+	ck_assert(!is_alone(fd));
 	holder_kill(pid);
-	ck_assert(bh_file_is_alone(fd));
+	ck_assert(is_alone(fd));
 	close(fd);
 }
 END_TEST
@@ -275,6 +299,7 @@ int main(void)
 	tcase_add_test(tcase, names_of_shared_memory);
 	tcase_add_test(tcase, another_description);
 	tcase_add_test(tcase, read_write_and_size);
+	tcase_add_test(tcase, a_question_that_fails);
 	tcase_add_test(tcase, presence);
 	tcase_add_test(tcase, presence_ends_with_a_death);
 	tcase_add_test(tcase, gate);
