@@ -11,6 +11,15 @@ TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
 # What the Check programs share.
 UNIT_LIBS = %D%/libsupport.la $(TEST_LIBS)
 
+# What test_inject puts between the library and the system.
+INJECT_WRAPS = \
+	-Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=mprotect -Wl,--wrap=madvise -Wl,--wrap=msync \
+	-Wl,--wrap=ftruncate -Wl,--wrap=posix_fallocate -Wl,--wrap=open -Wl,--wrap=shm_open \
+	-Wl,--wrap=close -Wl,--wrap=unlink -Wl,--wrap=shm_unlink -Wl,--wrap=fcntl -Wl,--wrap=fstat \
+	-Wl,--wrap=pread -Wl,--wrap=pwrite -Wl,--wrap=pthread_mutex_init \
+	-Wl,--wrap=pthread_mutexattr_init -Wl,--wrap=pthread_mutexattr_settype \
+	-Wl,--wrap=pthread_mutexattr_setpshared -Wl,--wrap=pthread_mutexattr_setrobust
+
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_SOURCES = \
@@ -29,6 +38,7 @@ unit_tests = \
 	%D%/test_file \
 	%D%/test_granule \
 	%D%/test_heap \
+	%D%/test_inject \
 	%D%/test_layout \
 	%D%/test_lock \
 	%D%/test_make \
@@ -62,6 +72,9 @@ TESTS += $(unit_tests)
 %C%_test_granule_LDADD = $(UNIT_LIBS)
 %C%_test_heap_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_heap_LDADD = $(UNIT_LIBS)
+%C%_test_inject_CPPFLAGS = $(TEST_CPPFLAGS) -U_FORTIFY_SOURCE
+%C%_test_inject_LDADD = $(UNIT_LIBS)
+%C%_test_inject_LDFLAGS = $(INJECT_WRAPS)
 %C%_test_layout_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_layout_LDADD = $(UNIT_LIBS)
 %C%_test_lock_CPPFLAGS = $(TEST_CPPFLAGS)
