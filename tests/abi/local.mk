@@ -6,6 +6,8 @@ TESTS += $(%C%_checks)
 EXTRA_DIST += $(%C%_checks) %D%/abi.sh %D%/libbheap.abi tests/installcheck.sh tests/installcheck.c
 AM_TESTS_ENVIRONMENT += NM='$(NM)' CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)'; \
 	export NM CC CFLAGS LDFLAGS;
+check_LTLIBRARIES += %D%/libconstants.la
+%C%_libconstants_la_SOURCES = %D%/constants.c
 
 # Against the interface last released; "make abi-update" records the present one as released.
 abi-check abi-update: lib/libbheap.la
