@@ -361,8 +361,7 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 
 /* ---- ask ---- */
 
-BH_COLD
-static size_t usable_size_through_door(const bheap_t *heap, const void *ptr)
+BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 {
 	struct bh_visit visit;
 	size_t usable = 0;
@@ -384,13 +383,9 @@ static size_t usable_size_through_door(const bheap_t *heap, const void *ptr)
 
 size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 {
-	if (BH_LIKELY(heap && bh_may_pass(heap))) {
-		uint32_t block = bh_heap_find(&heap->heap, ptr);
+	uint32_t block = heap && bh_may_pass(heap) ? bh_heap_find(&heap->heap, ptr) : 0;
 
-		if (BH_LIKELY(block))
-			return bh_bytes(bh_heap_granules(&heap->heap, block));
-	}
-	return usable_size_through_door(heap, ptr);
+	return block ? bh_bytes(bh_heap_granules(&heap->heap, block)) : usable_by_door(heap, ptr);
 }
 
 bool bheap_owns(const bheap_t *heap, const void *ptr)

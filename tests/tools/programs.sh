@@ -132,7 +132,7 @@ redis_run()
 		redis_talk ping >/dev/null 2>&1 && break
 		sleep 0.1
 	done
-	redis-benchmark -p $port -q -n 20000 -c 20 -r 1000 -t set,get,lpush,lpop,sadd,hset,zadd >/dev/null 2>&1 ||
+	redis-benchmark -p $port -q -n 5000 -P 8 -r 1000 -t set,get,lpush,lpop,sadd,hset,zadd >/dev/null 2>&1 ||
 		fail "redis-benchmark"
 	redis_talk flushall
 	redis_talk eval "for i = 1, 5000 do redis.call('set', 'k' .. i, string.rep('v', i % 300)) end
