@@ -195,7 +195,8 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     options = parser.parse_args()
     libraries = subprocess.check_output(["pkg-config", "--libs", "check"], text=True).split()
-    paths = sorted(path for path in (TOP / "lib").glob("*.[ch]") if path.name != "annotate.h")
+    paths = sorted(path for path in (TOP / "lib").glob("*.[ch]")
+                   if path.name not in ("annotate.h", "probe.h"))
     if options.f:
         paths = [path for path in paths if path.name in options.f]
     mutants = [mutant for path in paths for mutant in mutants_of(path)]
