@@ -119,6 +119,9 @@ class Bench:
             if not self.build_test(name):
                 sys.exit(f"{name} does not compile")
         self.original = {name: self.digest(name) for name in self.sources}
+
+    def tests_try(self):
+        """Leaves out the tests that fail anyway."""
         while failed := self.tests_fail(False):
             print(f"{failed} fails without a mutant, and is left out", flush=True)
             self.tests.remove(failed)
@@ -211,6 +214,9 @@ def main():
         return
     benches = [Bench(options.build.resolve(), os.environ.get("CC", "gcc"), libraries)
                for _ in range(options.j)]
+    benches[0].tests_try()
+    for bench in benches[1:]:
+        bench.tests = benches[0].tests
     idle = list(benches)
 
     def judge(mutant):
