@@ -12,7 +12,8 @@ heaps = system("awk 'NR > 1 && !seen[$1]++ { print $1 }' '".tsv."'")
 lines(heap) = sprintf("< awk -F'\\t' '$1 == %s' '%s'", heap, tsv)
 
 set xlabel 'operations'
-set format x '%.0s %c'
+set logscale x
+set format x '%.0s%c'
 set yrange [0:1]
 set grid ytics linecolor rgb '#dddddd'
 set key outside right
