@@ -392,6 +392,22 @@ END_TEST
 
 /* ---- damage ---- */
 
+START_TEST(the_last_bin_is_used)
+{
+	struct bh_finding finding;
+	uint32_t block;
+
+	box_end(&box);
+	box_make(&box, 4095, BH_BIN_SHIFT_MAX);
+	block = take(4090);
+	take(1);
+	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, 4090), box.heap.bins.count - 1);
+	give(block);
+	ck_assert(bh_check_derived(&box.heap, &finding));
+	ck_assert_uint_eq(take(4089), block);
+}
+END_TEST
+
 /* Long enough that their sizes are read from the blocks themselves, beside used ones. */
 #define DAMAGED 200
 
@@ -699,6 +715,7 @@ int main(void)
 	tcase_add_loop_test(tcase, damage_is_seen_by_free, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_resize, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_seen_by_slide, 0, 4);
+	tcase_add_test(tcase, the_last_bin_is_used);
 	tcase_add_loop_test(tcase, damage_in_front_is_seen_by_slide, 1, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_a_search, 0, 4);
 	tcase_add_loop_test(tcase, damage_behind_is_seen_by_slide, 1, 4);
