@@ -359,8 +359,6 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	return realloc_through_door(heap, ptr, size);
 }
 
-/* ---- ask ---- */
-
 BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 {
 	struct bh_visit visit;
@@ -391,11 +389,11 @@ size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 bool bheap_owns(const bheap_t *heap, const void *ptr)
 {
 	struct bh_visit visit;
-	bool owns;
+	bool owns = false;
 
-	if (!bh_enter(&visit, heap))
-		return false;
-	owns = bh_heap_find(&heap->heap, ptr) != 0;
-	bh_leave(&visit);
+	if (bh_enter(&visit, heap)) {
+		owns = bh_heap_find(&heap->heap, ptr) != 0;
+		bh_leave(&visit);
+	}
 	return owns;
 }

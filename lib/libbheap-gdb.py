@@ -323,7 +323,7 @@ def seal_of(key, granule, owner, slack_size):
     mixed = (mixed ^ mixed >> 31) * 0x9E3779B97F4A7C15 & MASK64
     mixed = mixed + slack_size & MASK64
     mixed = (mixed ^ mixed >> 29) * 0xD6E8FEB86659FD93 & MASK64
-    return mixed ^ mixed >> 32
+    return (mixed ^ mixed >> 32) | 0x0100000000000001
 
 
 def trailer_is_intact(heap, granule, granules):
