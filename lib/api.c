@@ -368,11 +368,10 @@ BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 	if (!bh_enter(&visit, heap))
 		return 0;
 	block = bh_heap_find(&heap->heap, ptr);
-	if (block) {
+	if (block)
 		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
-		if (heap->annotated)
-			bh_annotate_claim(heap, ptr, usable);
-	}
+	if (block && heap->annotated)
+		bh_annotate_claim(heap, ptr, usable);
 	bh_leave(&visit);
 	if (!block)
 		errno = EINVAL;
