@@ -136,7 +136,7 @@ static int snapshots_compare(const char *old, const char *new, bool quiet)
 {
 	struct difference difference = {.quiet = quiet};
 	struct picture before, after;
-	int result;
+	enum comparison result;
 
 	if (!picture_load(&before, old, true))
 		return COMPARE_TROUBLE;
@@ -148,7 +148,7 @@ static int snapshots_compare(const char *old, const char *new, bool quiet)
 	result = difference_print(&difference, &before.stats, &after.stats);
 	picture_release(&before);
 	picture_release(&after);
-	return command_done() ? COMPARE_TROUBLE : result;
+	return (int)(command_done() ? COMPARE_TROUBLE : result);
 }
 
 static const struct option options[] = {

@@ -10,6 +10,7 @@ BHEAP_MALLOC_LIBRARY=$preload
 BHEAP_RECORD_LIBRARY=$PWD/tools/.libs/bheap-record.so
 export BHEAP_MALLOC_LIBRARY BHEAP_RECORD_LIBRARY
 LC_ALL=C; export LC_ALL
+PATH=/usr/local/bin:/usr/bin:/bin; export PATH # a folder that may not be searched would change messages
 cd "$scratch" || exit 99
 
 # expect STATUS PATTERN COMMAND...: it ends so, and standard output and error together match

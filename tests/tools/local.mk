@@ -9,7 +9,7 @@ if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c
 %C%_family_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-%C%_family_CFLAGS = $(AM_CFLAGS) -fno-builtin -Wno-alloc-size-larger-than
+%C%_family_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_family_LDADD = $(CHECK_LIBS)
 TESTS += %D%/family.sh
 endif
