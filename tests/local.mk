@@ -43,6 +43,7 @@ unit_tests = \
 	%D%/test_lock \
 	%D%/test_make \
 	%D%/test_map \
+	%D%/test_offsets \
 	%D%/test_open \
 	%D%/test_random \
 	%D%/test_region \
@@ -83,6 +84,8 @@ TESTS += $(unit_tests)
 %C%_test_make_LDADD = $(UNIT_LIBS)
 %C%_test_map_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_map_LDADD = $(UNIT_LIBS)
+%C%_test_offsets_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_offsets_LDADD = $(UNIT_LIBS)
 %C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_open_LDADD = $(UNIT_LIBS)
 %C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -104,6 +107,7 @@ endif
 dist_check_SCRIPTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
 TESTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
 CLEANFILES += test-*.heap
+EXTRA_DIST += %D%/offsets.inc
 # What memcheck and AddressSanitizer report.
 dist_check_SCRIPTS += %D%/test_annotate.sh
 TESTS += %D%/test_annotate.sh
