@@ -53,7 +53,7 @@ bench_replays = $(bench_traces) %D%/allocator.c %D%/allocator.h
 %C%_threads_LDADD = lib/libbheap.la $(ZLIB_LIBS) -lm
 
 # Modules that compare loads; an -rpath makes libtool build a shared object that is not installed.
-bench_module = -module -shared -avoid-version -rpath $(abs_builddir)
+bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la

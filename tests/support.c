@@ -200,10 +200,13 @@ void child_assert_killed(const struct child *child, int signal)
 
 size_t mappings_count(void)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
 	size_t lines = 0;
+	FILE *maps;
 	int byte;
 
+	if (is_watched())
+		return 0;
+	maps = fopen("/proc/self/maps", "re");
 	ck_assert_ptr_nonnull(maps);
 	while ((byte = getc(maps)) != EOF)
 		lines += byte == '\n';

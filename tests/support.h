@@ -97,6 +97,7 @@ void child_assert_killed(const struct child *child, int signal);
 
 /* ---- the process ---- */
 
+/* How many there are, to see that none is left; always 0 mappings under tools, which make their own. */
 size_t mappings_count(void);
 size_t descriptors_count(void);
 

@@ -2,7 +2,9 @@
 # libbheap-malloc.so, any program's malloc in a bounded heap, and bheap, the program around it.
 
 # The heap is linked in, so that the interposer needs no other library and calls it directly.
+if SHARED_LIBRARIES
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
+endif
 %C%_libbheap_malloc_la_SOURCES = \
 	%D%/budget.c %D%/budget.h \
 	%D%/cache.c %D%/cache.h \
@@ -49,7 +51,9 @@ bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = %D%/completions/bheap
 
 # The recorder of the benchmarks, which bheap preloads too.
+if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
+endif
 %C%_bheap_record_la_SOURCES = bench/record.c
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif
