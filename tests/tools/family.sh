@@ -4,7 +4,17 @@
 . "$srcdir/tests/tools/common.sh"
 
 family=$PWD/tests/tools/family
+map=$(cd "$srcdir" && pwd)/tools/libbheap-malloc.map
 cd "$scratch" || exit 99
+
+# It exports the family and nothing else, and needs nothing but the C library.
+if command -v readelf >/dev/null; then
+	readelf --wide --dyn-syms "$preload" | awk '$5 != "LOCAL" && $7 ~ /^[0-9]+$/ { print $8 }' | sort >exported
+	sed -n 's/^\t\([a-z_]*\);$/\1/p' "$map" | sort >wanted
+	cmp wanted exported || { diff wanted exported; fail "it exports others than it should"; }
+	readelf --wide --dynamic "$preload" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+		grep -v -e '^libc\.' -e '^ld-linux' && fail "it needs other libraries"
+fi
 
 # family_in NAME=VALUE...: the whole family test in this mode
 family_in()
