@@ -364,7 +364,7 @@ START_TEST(each_call_fails_in_turn)
 	const struct scenario *scenario = &scenarios[_i];
 	unsigned failures = 0;
 
-	for (int call = 0; call < CALLS; call++)
+	for (enum call call = 0; call < CALLS; call++)
 		for (unsigned number = 0; failure_try(scenario, call, number, false); number++)
 			failures++;
 	for (unsigned number = 0; failure_try(scenario, PREAD, number, true); number++)
