@@ -56,7 +56,13 @@ verify()
 build ./plain || fail "victims.c does not build"
 tools=
 
-if have_valgrind; then
+# Valgrind gives up on what it cannot read of clang's debug information: that is no failure of ours.
+valgrind_can_read()
+{
+	! run valgrind --quiet ./plain honest mapped 2>&1 | grep -q 'Valgrind: debuginfo reader'
+}
+
+if have_valgrind && valgrind_can_read; then
 	tools="$tools memcheck"
 	for kind in $kinds; do
 		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain crimes "$kind" \
