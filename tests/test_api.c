@@ -281,11 +281,9 @@ START_TEST(realloc_to_nothing_keeps_a_granule)
 
 	heap_make(_i);
 	block = bheap_alloc(heap, 1000);
-	memset(block, 7, 1000);
 	ck_assert_ptr_eq(bheap_realloc(heap, block, 0), block);
 	ck_assert(bheap_owns(heap, block));
 	ck_assert_uint_eq(bheap_usable_size(heap, block), 16);
-	ck_assert_int_eq(block[0], 7);
 }
 END_TEST
 

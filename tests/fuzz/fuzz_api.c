@@ -300,8 +300,10 @@ static void request_wrong(struct play *play)
 BH_UNCHECKED
 static void bytes_invert(unsigned char *from, unsigned char *into, size_t length)
 {
+	bh_annotate_enter();
 	for (size_t at = 0; at < length; at++)
 		into[at] = (unsigned char)~((volatile unsigned char *)from)[at];
+	bh_annotate_leave();
 }
 
 /* With guards an overflow is found by the check, then by whoever frees the block. */

@@ -248,14 +248,14 @@ START_TEST(exhaustion)
 {
 	static const size_t sizes[] = {1, 16, 17, 48, 1000, 5000, 0};
 	static unsigned char *blocks[SCENE_SIZE / 16 + 1];
-	size_t size = sizes[_i % 7], count = 0, written = size ? size : 1;
+	size_t size = sizes[_i % 7], count = 0;
 	struct bheap_stats stats;
 	struct scene scene;
 
 	scene_begin(&scene, _i / 7);
 	bheap_stats(scene.heap, &stats);
 	while ((blocks[count] = bheap_alloc(scene.heap, size)))
-		pattern_fill(blocks[count], written, count), count++;
+		pattern_fill(blocks[count], size, count), count++;
 	ck_assert_errno(ENOMEM);
 	ck_assert_uint_eq(count, stats.size / scene_taken(&scene, size));
 	for (int again = 0; again < 3; again++)
@@ -264,7 +264,7 @@ START_TEST(exhaustion)
 	ck_assert_uint_eq(stats.failures, 4);
 	ck_assert_uint_lt(stats.free, scene_taken(&scene, size));
 	for (size_t index = 0; index < count; index++)
-		ck_assert_msg(pattern_holds(blocks[index], written, index), "blocks overlap");
+		ck_assert_msg(pattern_holds(blocks[index], size, index), "blocks overlap");
 	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
 	ck_assert_int_eq(scene_free(&scene, blocks[count / 2]), 0);
 	ck_assert_ptr_eq(bheap_alloc(scene.heap, size), blocks[count / 2]);
