@@ -5,12 +5,14 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,6 +198,14 @@ void child_assert_killed(const struct child *child, int signal)
 		      child->out, child->err);
 }
 
+void child_assert_said(const struct child *child, const char *text)
+{
+	if (is_emulated() && WIFSIGNALED(child->status))
+		ck_assert_mem_eq(child->err, text, strlen(text));
+	else
+		ck_assert_str_eq(child->err, text);
+}
+
 /* ---- the process ---- */
 
 size_t mappings_count(void)
@@ -249,6 +259,14 @@ extern void __tsan_init(void) __attribute__((weak));
 bool is_watched(void)
 {
 	return bh_annotate_wanted() || __tsan_init;
+}
+
+bool is_emulated(void)
+{
+	void *list;
+	size_t size;
+
+	return syscall(SYS_get_robust_list, 0, &list, &size) == -1 && errno == ENOSYS;
 }
 
 static char path[64];

@@ -95,6 +95,9 @@ void child_run(struct child *child, int (*body)(void *arg), void *arg);
 void child_assert_exited(const struct child *child, int code);
 void child_assert_killed(const struct child *child, int signal);
 
+/* Asserts that this, and no more, went to standard error. */
+void child_assert_said(const struct child *child, const char *text);
+
 /* ---- the process ---- */
 
 /* How many there are, to see that none is left; always 0 mappings under tools, which make their own. */
@@ -106,6 +109,13 @@ const char *protection_of(const void *address);
 
 /* Whether Valgrind or a sanitizer watches this process, and slows it. */
 bool is_watched(void);
+
+/*
+ * Whether this runs under qemu's emulation of a process, which knows no robust mutexes, no seccomp
+ * and no MADV_REMOVE, has too little room for the largest heap, and adds a word of its own when a
+ * signal kills.
+ */
+bool is_emulated(void);
 
 /* A path in the current folder that no other test uses; removed by path_remove(), if it is there. */
 const char *path_make(void);

@@ -99,7 +99,7 @@ START_TEST(without_handlers_a_line_to_standard_error)
 
 	child_run(&child, report, &sink);
 	child_assert_exited(&child, 0);
-	ck_assert_str_eq(child.err, "bheap: some text\n");
+	child_assert_said(&child, "bheap: some text\n");
 	ck_assert_str_eq(child.out, "");
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(a_flag_aborts_after_the_report)
 
 	child_run(&child, report, &sink);
 	child_assert_killed(&child, SIGABRT);
-	ck_assert_str_eq(child.err, "bheap: some text\n");
+	child_assert_said(&child, "bheap: some text\n");
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(the_environment_aborts)
 		child_assert_killed(&child, SIGABRT);
 	else
 		child_assert_exited(&child, 0);
-	ck_assert_str_eq(child.err, "bheap: some text\n");
+	child_assert_said(&child, "bheap: some text\n");
 }
 END_TEST
 

@@ -120,10 +120,14 @@ END_TEST
 /* Sparse: what nobody writes to takes no memory. */
 START_TEST(the_largest_size)
 {
-	int fd = memfd_create("heap", MFD_CLOEXEC);
-	bheap_t *heap = bheap_open_fd(fd, BHEAP_SIZE_MAX, 0);
+	bheap_t *heap;
 	void *block;
+	int fd;
 
+	if (is_watched() || is_emulated()) /* they have no room for it */
+		return;
+	fd = memfd_create("heap", MFD_CLOEXEC);
+	heap = bheap_open_fd(fd, BHEAP_SIZE_MAX, 0);
 	ck_assert_ptr_nonnull(heap);
 	block = bheap_alloc(heap, BHEAP_SIZE_MAX / 100 * 98);
 	ck_assert_ptr_nonnull(block);
@@ -719,7 +723,7 @@ START_TEST(a_wrong_file_may_abort)
 		child_assert_killed(&child, SIGABRT);
 	else
 		child_assert_exited(&child, 0);
-	ck_assert_str_eq(child.err, "bheap: not a usable heap file: it is not a heap\n");
+	child_assert_said(&child, "bheap: not a usable heap file: it is not a heap\n");
 }
 END_TEST
 
