@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #define BUFFER_SIZE ((size_t)1 << 18)
+
+/* The bytes that who opens a heap's file, and who is attached to it, hold locks on: bheap_open(3). */
+enum { BYTE_GATE, BYTE_PRESENCE };
 
 /* ---- faults ---- */
 
@@ -93,8 +95,7 @@ static int nameless_file(void)
 	return fd;
 }
 
-/* Copies [at, end) and adds it to the sum. */
-static int extent_copy(int from, int to, off_t at, off_t end, char *buffer, uint64_t *sum)
+static int extent_copy(int from, int to, off_t at, off_t end, char *buffer)
 {
 	while (at < end) {
 		size_t wanted = (uint64_t)(end - at) < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE;
@@ -104,20 +105,18 @@ static int extent_copy(int from, int to, off_t at, off_t end, char *buffer, uint
 			return (int)length; /* at 0 the file has just become shorter: no error */
 		if (pwrite(to, buffer, (size_t)length, at) != length)
 			return -1;
-		*sum = *sum * 31 + crc32_z((uLong)at & UINT32_MAX, (const Bytef *)buffer, (size_t)length);
 		at += length;
 	}
 	return 0;
 }
 
 /* Holes stay holes: most of a heap's file may never have been written. */
-static int file_copy(int from, int to, uint64_t *sum)
+static int file_copy(int from, int to)
 {
 	off_t size = lseek(from, 0, SEEK_END), at = 0;
 	char *buffer = malloc(BUFFER_SIZE);
 	int result = size < 0 || !buffer || ftruncate(to, size) ? -1 : 0;
 
-	*sum = (uint64_t)size;
 	while (!result && at < size) {
 		off_t data = lseek(from, at, SEEK_DATA), hole;
 
@@ -126,14 +125,33 @@ static int file_copy(int from, int to, uint64_t *sum)
 			break;
 		}
 		hole = lseek(from, data, SEEK_HOLE);
-		result = extent_copy(from, to, data, hole < 0 ? size : hole, buffer, sum);
+		result = extent_copy(from, to, data, hole < 0 ? size : hole, buffer);
 		at = hole < 0 ? size : hole;
 	}
 	free(buffer);
 	return result;
 }
 
-int heap_copy(const char *path, uint64_t *sum)
+/*
+ * Nobody can attach, to write, while the gate is held; others who look can. Where files have no
+ * locks nobody is attached.
+ */
+static void gate_set(int fd, short type)
+{
+	struct flock gate = {.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE_GATE, .l_len = 1};
+
+	while (fcntl(fd, F_OFD_SETLKW, &gate) < 0 && errno == EINTR)
+		;
+}
+
+static bool somebody_is_attached(int fd)
+{
+	struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_PRESENCE, .l_len = 1};
+
+	return fcntl(fd, F_OFD_GETLK, &other) == 0 && other.l_type != F_UNLCK;
+}
+
+int heap_copy(const char *path, bool *at_rest)
 {
 	int from = heap_file_open(path), to = -1;
 
@@ -141,8 +159,12 @@ int heap_copy(const char *path, uint64_t *sum)
 		warn("%s", path);
 		return -1;
 	}
+	gate_set(from, F_RDLCK);
+	*at_rest = !somebody_is_attached(from);
+	if (!*at_rest)
+		gate_set(from, F_UNLCK);
 	to = nameless_file();
-	if (to < 0 || file_copy(from, to, sum)) {
+	if (to < 0 || file_copy(from, to)) {
 		warn("%s: no copy to check", path);
 		if (to >= 0)
 			close(to);

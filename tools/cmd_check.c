@@ -2,7 +2,7 @@
 /*
  * cmd_check.c - "bheap check" and "bheap repair". Keeps: a check changes nothing, not even what
  * opening the heap would make whole: it is made on a copy. A copy of a heap at work may catch an
- * operation half done, so a fault counts only when the file held still, or when it is found again
+ * operation half done, so a fault counts only when nobody was attached, or when it is found again
  * with the heap locked.
  */
 #include <err.h>
@@ -40,9 +40,10 @@ static void fault_reword(struct bheap_fault *fault)
 				    "or 'bheap repair', rebuilds it, nothing is lost");
 }
 
-static enum verdict copy_verify(const char *path, struct fault_log *log, uint64_t *sum)
+static enum verdict copy_verify(const char *path, struct fault_log *log)
 {
-	int fd = heap_copy(path, sum);
+	bool at_rest;
+	int fd = heap_copy(path, &at_rest);
 	bheap_t *heap;
 
 	if (fd < 0)
@@ -56,20 +57,20 @@ static enum verdict copy_verify(const char *path, struct fault_log *log, uint64_
 	close(fd);
 	for (unsigned index = 0; index < log->count && index < FAULTS_KEPT; index++)
 		fault_reword(&log->faults[index]);
-	return log->count ? FAULTY : SOUND;
+	if (!log->count)
+		return SOUND;
+	return at_rest ? FAULTY : BUSY;
 }
 
 static enum verdict file_verify(const char *path, struct fault_log *log)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	uint64_t sum, before = 0;
 
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
-		enum verdict verdict = copy_verify(path, log, &sum);
+		enum verdict verdict = copy_verify(path, log);
 
-		if (verdict != FAULTY || (attempt && sum == before))
+		if (verdict != BUSY)
 			return verdict;
-		before = sum;
 		nanosleep(&pause, NULL);
 	}
 	return BUSY;

@@ -225,6 +225,18 @@ cp guarded guarded.before
 expect 1 'guarded: that cannot be repaired; nothing was changed' "$bheap" repair guarded
 cmp guarded guarded.before || fail "repair: changed what it cannot repair"
 
+# One that stands still inside it is not dead: the heap is checked when it has come out.
+"$make_heap" stop heap &
+worker=$!
+until grep -q '^State:.T' /proc/$worker/status; do sleep 0.05; done
+"$bheap" check heap >stopped.out 2>&1 &
+checker=$!
+sleep 0.5
+kill -CONT $worker
+wait $checker || { cat stopped.out; fail "check: a process that stands still is taken for dead"; }
+grep -q 'heap: sound' stopped.out || fail "check: a heap with a process inside is not sound"
+wait $worker || fail "the stopped process ended badly"
+
 # One at work in it all the while: the locked heap is checked.
 "$make_heap" work heap 4 &
 worker=$!

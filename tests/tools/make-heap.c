@@ -5,6 +5,7 @@
  *   make-heap make PATH 0|guard     blocks of 1000, 10000 and 20000 bytes
  *   make-heap change PATH           the first written to, the second freed, one of 5000 allocated
  *   make-heap die PATH              a process dies inside an operation (it holds the lock)
+ *   make-heap stop PATH             stops inside an operation, and ends it when continued
  *   make-heap scribble PATH         a free block is written to
  *   make-heap overflow PATH         the byte behind the first block is written to
  *   make-heap work PATH SECONDS     allocates and frees
@@ -74,6 +75,13 @@ static int visit_and_die(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
+static int visit_and_stop(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	(void)arg;
+	return raise(SIGSTOP) ? -1 : 1;
+}
+
 static int heap_die(void)
 {
 	pid_t child = fork();
@@ -119,6 +127,8 @@ static int heap_treat(const char *how, const char *argument)
 		return heap_change();
 	if (strcmp(how, "die") == 0)
 		return heap_die();
+	if (strcmp(how, "stop") == 0)
+		return bheap_walk(heap, visit_and_stop, NULL) == 1 ? 0 : 1;
 	if (strcmp(how, "scribble") == 0)
 		return bheap_walk(heap, block_scribble, NULL) == 1 ? 0 : 1;
 	if (strcmp(how, "overflow") == 0) {
