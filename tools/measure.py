@@ -89,7 +89,7 @@ def library(*patterns):
     return None
 
 
-def allocators(own):
+def allocators(own, others):
     """Name to environment, the C library first."""
     yield "glibc", {}
     yield "bheap", {"LD_PRELOAD": own}
@@ -98,6 +98,8 @@ def allocators(own):
                        ("mimalloc", library("/usr/lib/*/libmimalloc.so.2*", "/usr/lib/*/libmimalloc.so.[3-9]*"))):
         if path:
             yield name, {"LD_PRELOAD": path}
+    for name, path in others:
+        yield name, {"LD_PRELOAD": os.path.abspath(path)}
 
 
 def prepare(folder):
@@ -216,6 +218,8 @@ def main():
     parser.add_argument("library", help="libbheap-malloc.so, such as tools/.libs/libbheap-malloc.so")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", help="programs, separated by commas")
+    parser.add_argument("--beside", metavar="NAME=LIBRARY", action="append", default=[],
+                        type=lambda text: text.split("=", 1), help="another malloc() to measure")
     options = parser.parse_args()
     if not os.access(options.library, os.R_OK):
         parser.error(f"{options.library} cannot be read")
@@ -223,7 +227,7 @@ def main():
         parser.error("time(1) is wanted: the package time of your distribution")
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
-        names = dict(allocators(os.path.abspath(options.library)))
+        names = dict(allocators(os.path.abspath(options.library), options.beside))
         commands = {name: command for name, command in programs(folder)
                     if not options.only or name in options.only.split(",")}
         figures = measure(names, commands, options.rounds, folder)
