@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE ((size_t)1 << 18)
@@ -77,7 +78,8 @@ static int heap_file_open(const char *path)
 {
 	bool is_name = path[0] == '/' && path[1] && !strchr(path + 1, '/');
 
-	return is_name ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC);
+	/* Not to wait for a writer, should it be a FIFO. */
+	return is_name ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static int nameless_file(void)
@@ -151,12 +153,32 @@ static bool somebody_is_attached(int fd)
 	return fcntl(fd, F_OFD_GETLK, &other) == 0 && other.l_type != F_UNLCK;
 }
 
+/* What is no regular file, or empty, has nothing to copy: the library says what is wrong with it. */
+static bool nothing_to_copy(const char *path, int fd)
+{
+	struct fault_log log = {.count = 0};
+	struct stat status;
+	bheap_t *heap;
+
+	if (fstat(fd, &status) || (S_ISREG(status.st_mode) && status.st_size))
+		return false;
+	heap = heap_attach(path, O_RDONLY, &log);
+	if (heap)
+		bheap_close(heap); /* it became one just now */
+	fault_log_tell(&log, path);
+	return log.count;
+}
+
 int heap_copy(const char *path, bool *at_rest)
 {
 	int from = heap_file_open(path), to = -1;
 
 	if (from < 0) {
 		warn("%s", path);
+		return -1;
+	}
+	if (nothing_to_copy(path, from)) {
+		close(from);
 		return -1;
 	}
 	gate_set(from, F_RDLCK);

@@ -252,7 +252,15 @@ cp noise noise.before
 printf 'bheap snapshot 1\nsize x\n' >bad.snap
 printf 'bheap snapshot 1\n0 16 16 -\n32 16 16 -\n' >gap.snap
 mkdir folder
-for file in short noise folder no-such-file /no-such-name; do
+mkfifo fifo
+: >hollow
+for command in check repair; do
+	expect 1 '^bheap: fifo: .*not a regular file' timeout 10 "$bheap" $command fifo
+	expect 1 '^bheap: folder: .*not a regular file' "$bheap" $command folder
+	expect 1 '^bheap: hollow: .*it is empty' "$bheap" $command hollow
+done
+[ -s hollow ] && fail "an empty file was made a heap"
+for file in short noise hollow folder no-such-file /no-such-name; do
 	for command in show check repair snapshot; do
 		expect 1 "^bheap: $file: " "$bheap" $command $file
 		[ "$(wc -l <out)" -eq 1 ] || [ $command = repair ] || { cat out; fail "$command $file: more than one line"; }
