@@ -4,8 +4,11 @@
  * Owns the one global heap. Keeps: once published the default heap never changes and never ends.
  */
 #include "api.h"
+#include "show.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 static bheap_t *default_heap; /* atomic */
 
@@ -65,11 +68,20 @@ int bfree(void *ptr)
 	return -1;
 }
 
+static bool chart_is_wanted(void)
+{
+	const char *value = secure_getenv("BHEAP_MAP");
+
+	return value && *value && strcmp(value, "0") != 0;
+}
+
 void disp_heap(void)
 {
 	bheap_t *heap = heap_default();
 
-	if (heap) {
+	if (heap && chart_is_wanted()) {
+		bh_show_charted(heap, stdout);
+	} else if (heap) {
 		bh_show(heap, stdout);
 	} else {
 		fputs("There is no heap: init_heap() was not called.\n", stdout);

@@ -9,6 +9,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/attach.c %D%/attach.h \
 	%D%/bins.c %D%/bins.h \
 	%D%/block.h \
+	%D%/chart.c %D%/chart.h \
 	%D%/check.c %D%/check.h \
 	%D%/classic.c \
 	%D%/fast.h \
@@ -27,7 +28,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/resize.c \
 	%D%/region.c %D%/region.h \
 	%D%/shared.c %D%/shared.h \
-	%D%/show.c \
+	%D%/show.c %D%/show.h \
 	%D%/slots.c \
 	%D%/stats.c \
 	%D%/trailer.c %D%/trailer.h \

@@ -4,6 +4,8 @@
  * meanwhile, so that the table is one moment's picture.
  */
 #include "api.h"
+#include "chart.h"
+#include "show.h"
 #include "walk.h"
 
 #include <errno.h>
@@ -52,7 +54,7 @@ static int totals_print(const struct table *table)
 		       table->largest_free) < 0;
 }
 
-int bh_show(const bheap_t *heap, FILE *stream)
+static int table_show(const bheap_t *heap, FILE *stream, bool charted)
 {
 	struct table table = {.stream = stream};
 	struct bh_visit visit;
@@ -64,9 +66,20 @@ int bh_show(const bheap_t *heap, FILE *stream)
 	pthread_cleanup_push(bh_walk_abandon, &visit);
 	failed = fprintf(stream, "%-8s%-8s%-8s%-20s%-20s%s\n", "No.", "Status", "Prev", "t_Begin",
 			 "t_End", "t_Size") < 0 ||
-		 bh_walk_blocks(heap, row_print, &table) || totals_print(&table) || fflush(stream);
+		 bh_walk_blocks(heap, row_print, &table) || totals_print(&table) ||
+		 (charted && bh_chart_print(heap, stream)) || fflush(stream);
 	pthread_cleanup_pop(1);
 	return failed ? -1 : 0;
+}
+
+int bh_show(const bheap_t *heap, FILE *stream)
+{
+	return table_show(heap, stream, false);
+}
+
+int bh_show_charted(const bheap_t *heap, FILE *stream)
+{
+	return table_show(heap, stream, true);
 }
 
 int bheap_display(const bheap_t *heap, FILE *stream)

@@ -17,7 +17,7 @@ layout
 heap block fast resize rebuild
 trailer
 handle shared
-walk stats check
+walk stats check chart
 attach
 api show make open slots
 classic
@@ -46,7 +46,7 @@ mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate region.c
 shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite file.c
 pthread_mutex_[a-z]+ lock.[ch]|fault.c
 pthread_atfork lock.c
-fprintf|fputs|fflush show.c|classic.c
+fprintf|fputs|fflush show.c|chart.c|classic.c
 malloc|calloc|realloc|free nobody
 '
 

@@ -347,6 +347,65 @@ START_TEST(display_of_blocks)
 }
 END_TEST
 
+/* Cells of a granule, and one row and a cell of them. */
+START_TEST(display_with_a_map)
+{
+	struct child child;
+	char *kept, *map;
+
+	ck_assert_int_eq(init_heap((size_t)8 << 20), 0);
+	kept = balloc(1024 + 16);
+	classic_free(balloc(16));
+	setenv("BHEAP_MAP", "1", 1);
+	child_run(&child, show, kept);
+	child_assert_exited(&child, 0);
+	map = strstr(child.out, "Largest free block: ");
+	ck_assert_ptr_nonnull(map);
+	ck_assert_str_eq(strchr(map, '\n') + 1,
+			 "           0 ################################################################\n"
+			 "         400 #\n"
+			 "one character is 16 bytes: '.' free, '1' to '9' tenths in use, '#' full\n"
+			 "         410 and on: 8387568 bytes free\n");
+	setenv("BHEAP_MAP", "0", 1);
+	child_run(&child, show, kept);
+	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
+	unsetenv("BHEAP_MAP");
+}
+END_TEST
+
+START_TEST(a_map_of_larger_cells)
+{
+	static void *volatile blocks[5]; /* or the child would leak them */
+	struct child child;
+	char *map;
+
+	ck_assert_int_eq(init_heap((size_t)8 << 20), 0);
+	setenv("BHEAP_MAP", "1", 1);
+	child_run(&child, show, NULL);
+	map = strstr(child.out, "one character is ");
+	ck_assert_ptr_nonnull(map);
+	ck_assert_str_eq(map, "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+	/* A little of the first cell, all of the third, half of the fourth, the end of the last. */
+	blocks[0] = balloc(16);
+	blocks[1] = balloc(2 * 4096 - 16);
+	blocks[2] = balloc(4096 + 2048);
+	blocks[3] = balloc(((size_t)8 << 20) - 3 * 4096 - 2048 - 400);
+	blocks[4] = balloc(400);
+	classic_free(blocks[1]);
+	classic_free(blocks[3]);
+	child_run(&child, show, NULL);
+	unsetenv("BHEAP_MAP");
+	map = strstr(child.out, "Largest free block: ");
+	ck_assert_ptr_nonnull(map);
+	map = strchr(map, '\n') + 1;
+	ck_assert_int_eq(strncmp(map, "           0 1.#5....", 21), 0);
+	map += (13 + 64 + 1) * 31;
+	ck_assert_str_eq(strchr(map, '\n') - 4,
+			 "...1\n"
+			 "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+}
+END_TEST
+
 /* ---- faults ---- */
 
 static int free_twice(void *arg)
@@ -440,6 +499,8 @@ int main(void)
 	tcase_add_test(tcase, double_free_is_refused);
 	tcase_add_test(tcase, display_before_init);
 	tcase_add_test(tcase, display_of_blocks);
+	tcase_add_test(tcase, display_with_a_map);
+	tcase_add_test(tcase, a_map_of_larger_cells);
 	tcase_add_test(tcase, by_default_a_fault_is_one_line);
 	tcase_add_test(tcase, threads_may_use_it_at_once);
 	return suite_run(suite);
