@@ -93,7 +93,7 @@ BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
 enum bheap_flags {
 	BHEAP_UNLOCKED = 1u << 0,    /* no lock: one thread at a time, the caller's promise */
-	BHEAP_GUARD = 1u << 1,       /* a canary behind every block, checked on free, resize, check */
+	BHEAP_GUARD = 1u << 1,       /* a canary behind every block; freed memory filled; both checked */
 	BHEAP_ABORT = 1u << 2,       /* a fault aborts the program after it was reported */
 	BHEAP_REALTIME = 1u << 3,    /* constant bound: no search of a whole size class before ENOMEM */
 	BHEAP_OWNED = 1u << 4,       /* shared heaps: blocks remember the process that made them */
@@ -214,6 +214,7 @@ enum bheap_fault_kind {
 	BHEAP_FAULT_COUNT,          /* a counter disagrees with the map */
 	BHEAP_FAULT_RECOVERED,      /* a process died inside an operation; the heap was rebuilt */
 	BHEAP_FAULT_BAD_FILE,       /* bheap_open(): not a heap, truncated, of another version, damaged */
+	BHEAP_FAULT_WRITTEN_FREE,   /* BHEAP_GUARD, private heaps: freed memory was written to */
 };
 
 struct bheap_fault {

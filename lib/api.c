@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "fast.h"
+#include "fill.h"
 #include "probe.h"
 #include "shared.h"
-#include "walk.h"
 
 /* Damage met again after so many rebuilds in one call: someone is writing right now. */
 #define HEALS_MAX 3
@@ -32,6 +32,7 @@ static uint32_t block_find_room(struct bh_visit *visit, size_t alignment, size_t
 	unsigned heals = HEALS_MAX;
 
 	do {
+		bh_fill_watch(visit);
 		block = alignment > BH_GRANULE
 				? bh_heap_allocate_aligned(heap, alignment, granules)
 				: bh_heap_allocate(heap, granules);
@@ -63,10 +64,12 @@ uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size)
 
 	if (size <= bh_heap_size(&heap->heap))
 		block = block_find_room(visit, alignment, bh_request_granules(heap, size));
-	if (block)
-		block_dress(heap, block, size);
-	else
+	if (!block) {
 		request_refuse(heap, size);
+		return 0;
+	}
+	bh_fill_taken(visit, block, block + bh_heap_granules(&heap->heap, block));
+	block_dress(heap, block, size);
 	return block;
 }
 
@@ -90,13 +93,18 @@ void bh_give_back(struct bh_visit *visit, uint32_t block)
 	bheap_t *heap = visit->heap;
 	uint32_t granules = bh_heap_granules(&heap->heap, block);
 	unsigned heals = HEALS_MAX;
+	enum bh_status status;
 
 	trailer_verify(visit, block, granules);
+	bh_fill_meet(visit, block, block + granules);
 	if (heap->annotated)
 		bh_annotate_free(heap, bh_heap_address(&heap->heap, block), bh_bytes(granules));
 	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
-	while (bh_heap_release(&heap->heap, block) == BH_DAMAGED && bh_heal(visit) && --heals)
-		;
+	do {
+		status = bh_heap_release(&heap->heap, block);
+	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
+	if (status == BH_DONE)
+		bh_fill_freed(visit, block, block + granules);
 }
 
 void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
@@ -249,12 +257,16 @@ static enum bh_status resize_in_place(struct bh_visit *visit, uint32_t block, si
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->heap, heap->key, block, granules);
 	bh_shared_touch(heap, block, owner);
+	bh_fill_meet(visit, block, block + granules);
 	do {
+		bh_fill_watch(visit);
 		status = bh_heap_resize(&heap->heap, block, bh_request_granules(heap, size));
 	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
-	if (status == BH_DONE)
-		block_redress(heap, block, old_usable, size, owner);
-	return status;
+	if (status != BH_DONE)
+		return status;
+	bh_fill_resized(visit, block + granules, bh_map_next(&heap->heap.map, block));
+	block_redress(heap, block, old_usable, size, owner);
+	return BH_DONE;
 }
 
 /* Slides with the free memory in front open to the copy. */
@@ -269,6 +281,7 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 	bool opens = heap->annotated && !bh_map_is_used(&blocks->map, front);
 	enum bh_status status;
 
+	bh_fill_slides(visit, *block);
 	if (opens)
 		bh_annotate_open(bh_heap_address(blocks, front), front_size);
 	status = bh_heap_slide(blocks, block, bh_request_granules(heap, size), kept);
@@ -277,6 +290,8 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 				  bh_heap_address(blocks, end));
 	else if (opens)
 		bh_annotate_close(bh_heap_address(blocks, front), front_size);
+	if (status == BH_DONE)
+		bh_fill_resized(visit, end, bh_map_next(&blocks->map, *block));
 	return status;
 }
 
@@ -357,42 +372,4 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 			return ptr;
 	}
 	return realloc_through_door(heap, ptr, size);
-}
-
-BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
-{
-	struct bh_visit visit;
-	size_t usable = 0;
-	uint32_t block;
-
-	if (!bh_enter(&visit, heap))
-		return 0;
-	block = bh_heap_find(&heap->heap, ptr);
-	if (block)
-		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
-	if (block && heap->annotated)
-		bh_annotate_claim(heap, ptr, usable);
-	bh_leave(&visit);
-	if (!block)
-		errno = EINVAL;
-	return usable;
-}
-
-size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
-{
-	uint32_t block = heap && bh_may_pass(heap) ? bh_heap_find(&heap->heap, ptr) : 0;
-
-	return block ? bh_bytes(bh_heap_granules(&heap->heap, block)) : usable_by_door(heap, ptr);
-}
-
-bool bheap_owns(const bheap_t *heap, const void *ptr)
-{
-	struct bh_visit visit;
-	bool owns = false;
-
-	if (bh_enter(&visit, heap)) {
-		owns = bh_heap_find(&heap->heap, ptr) != 0;
-		bh_leave(&visit);
-	}
-	return owns;
 }

@@ -7,13 +7,15 @@
 
 #include <errno.h>
 
+#include "fill.h"
+
 /* A word of the map that others change is never found broken so often in a row. */
 #define LOOKS 1000
 
 static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
 		  const char *detail)
 {
-	*finding = (struct bh_finding){kind, granule, detail};
+	*finding = (struct bh_finding){kind, granule, detail, NULL};
 	return false;
 }
 
@@ -257,18 +259,32 @@ bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding)
 	return control_check(heap, &census, finding) && bins_check(heap, census.binned, finding);
 }
 
-/* ---- trailers ---- */
+/* ---- what guards see ---- */
 
-static bool trailers_check(const bheap_t *heap, struct bh_finding *finding)
+static bool fill_check(const bheap_t *heap, uint32_t block, uint32_t next,
+		       struct bh_finding *finding)
+{
+	const void *at = bh_fill_written(heap, block, next);
+
+	if (!at)
+		return true;
+	*finding = (struct bh_finding){BHEAP_FAULT_WRITTEN_FREE, block, NULL, at};
+	return false;
+}
+
+static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
 {
 	const struct bh_heap *blocks = &heap->heap;
 
 	for (uint32_t block = BH_FIRST; block < blocks->end;) {
 		uint32_t next = bh_map_next(&blocks->map, block);
 
-		if (bh_map_is_used(&blocks->map, block) &&
-		    !bh_trailer_is_intact(blocks, heap->key, block, next - block))
+		if (!bh_map_is_used(&blocks->map, block)) {
+			if (!fill_check(heap, block, next, finding))
+				return false;
+		} else if (!bh_trailer_is_intact(blocks, heap->key, block, next - block)) {
 			return found(finding, BHEAP_FAULT_OVERFLOW, block, NULL);
+		}
 		block = next;
 	}
 	return true;
@@ -279,7 +295,7 @@ static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
 	if (heap->read_only)
 		return bh_check_map_unlocked(&heap->heap, finding);
 	return bh_check_map(&heap->heap, finding) && bh_check_derived(&heap->heap, finding) &&
-	       (!heap->trailers || trailers_check(heap, finding));
+	       (!heap->trailers || guards_check(heap, finding));
 }
 
 static void finding_describe(const bheap_t *heap, const struct bh_finding *finding, bool good,
@@ -291,8 +307,10 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 
 	if (kind == BHEAP_FAULT_OVERFLOW)
 		size = bh_usable(heap, block, bh_heap_granules(&heap->heap, block));
+	else if (kind == BHEAP_FAULT_WRITTEN_FREE)
+		size = bh_bytes(bh_heap_granules(&heap->heap, block));
 	bh_fault_describe(fault, kind, heap, block ? bh_heap_address(&heap->heap, block) : NULL,
-			  size, good ? NULL : finding->detail);
+			  size, good ? NULL : finding->detail, good ? NULL : finding->at);
 }
 
 int bheap_check(const bheap_t *heap, struct bheap_fault *fault)

@@ -24,6 +24,7 @@ static const char *const fault_texts[] = {
 	[BHEAP_FAULT_COUNT] = "a counter disagrees with the block map",
 	[BHEAP_FAULT_RECOVERED] = "a process died inside an operation; the heap was rebuilt",
 	[BHEAP_FAULT_BAD_FILE] = "not a usable heap file",
+	[BHEAP_FAULT_WRITTEN_FREE] = "memory was written to after it was freed",
 };
 
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -50,15 +51,20 @@ static void text_add_number(struct bheap_fault *fault, uintptr_t value, unsigned
 	text_add(fault, first);
 }
 
+static void text_add_address(struct bheap_fault *fault, const void *address)
+{
+	text_add(fault, "0x");
+	text_add_number(fault, (uintptr_t)address, 16);
+}
+
 void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, const bheap_t *heap,
-		       const void *address, size_t size, const char *detail)
+		       const void *address, size_t size, const char *detail, const void *at)
 {
 	*fault = (struct bheap_fault){
 		.kind = kind, .heap = heap, .address = address, .size = size};
 	text_add(fault, "bheap: ");
 	if (address) {
-		text_add(fault, "0x");
-		text_add_number(fault, (uintptr_t)address, 16);
+		text_add_address(fault, address);
 		if (size) {
 			text_add(fault, " (");
 			text_add_number(fault, size, 10);
@@ -70,6 +76,10 @@ void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, co
 	if (detail) {
 		text_add(fault, ": ");
 		text_add(fault, detail);
+	}
+	if (at) {
+		text_add(fault, ", first at ");
+		text_add_address(fault, at);
 	}
 }
 

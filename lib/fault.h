@@ -14,9 +14,12 @@ struct bh_fault_sink {
 	bool aborts;
 };
 
-/* Fills in a fault, its text included; detail (or NULL) says more than the kind does. */
+/*
+ * Fills in a fault, its text included; detail (or NULL) says more than the kind does, at (or NULL)
+ * which byte of the block it is about.
+ */
 void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, const bheap_t *heap,
-		       const void *address, size_t size, const char *detail);
+		       const void *address, size_t size, const char *detail, const void *at);
 
 /* Calls the handler, then aborts if the sink or the environment says so. errno is kept. */
 void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault *fault);

@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "fill.h"
 #include "shared.h"
 
 /* A word that differs from run to run, without a system call. */
@@ -56,13 +57,18 @@ void bh_handle_end(bheap_t *heap)
 	bh_lock_destroy(&heap->lock);
 }
 
-void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
-	     const char *detail)
+void bh_note_report(struct bh_visit *visit, const struct bh_report *report)
 {
 	if (!visit->heap->read_only)
 		visit->heap->heap.control->faults++;
 	if (visit->count < BH_REPORTS_MAX)
-		visit->reports[visit->count++] = (struct bh_report){kind, address, size, detail};
+		visit->reports[visit->count++] = *report;
+}
+
+void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
+	     const char *detail)
+{
+	bh_note_report(visit, &(struct bh_report){kind, address, size, detail, NULL});
 }
 
 bool bh_heal(struct bh_visit *visit)
@@ -108,6 +114,8 @@ void bh_recover(bheap_t *heap)
 		bh_shared_reseal(heap);
 	else if (heap->trailers)
 		trailers_renew(heap);
+	/* What is a node now may have been filled, and the other way round. */
+	bh_fill_forget(heap, BH_FIRST, heap->heap.end);
 	heap->heap.control->recoveries++;
 }
 
@@ -181,7 +189,7 @@ static void reports_make(const struct bh_visit *visit, const struct bh_fault_sin
 		struct bheap_fault fault;
 
 		bh_fault_describe(&fault, report->kind, visit->heap, report->address, report->size,
-				  report->detail);
+				  report->detail, report->at);
 		bh_fault_report(sink, &fault);
 	}
 }

@@ -30,6 +30,7 @@ struct bheap {
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
 	uint64_t key;             /* of the trailers' seals */
+	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
 	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
 	struct bh_region region;
 	struct bh_fault_sink faults;
@@ -41,6 +42,7 @@ struct bh_report {
 	const void *address;
 	size_t size;
 	const char *detail; /* or NULL */
+	const void *at;     /* the first byte concerned, or NULL */
 };
 
 #define BH_REPORTS_MAX 4
@@ -50,6 +52,7 @@ struct bh_visit {
 	bheap_t *heap;
 	enum bh_lock_result lock;
 	unsigned pass; /* what a walk restores */
+	uint32_t top, victim; /* as bh_fill_watch() saw them */
 	unsigned count;
 	struct bh_report reports[BH_REPORTS_MAX];
 };
@@ -82,6 +85,9 @@ void bh_leave_walk(struct bh_visit *visit);
 /* A fault, counted now and reported when the lock is released. */
 void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
 	     const char *detail);
+
+/* The same with all that a report has. */
+void bh_note_report(struct bh_visit *visit, const struct bh_report *report);
 
 /* After an operation met damage: reports it and rebuilds. False if there was none. */
 bool bh_heal(struct bh_visit *visit);

@@ -14,6 +14,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/classic.c \
 	%D%/fast.h \
 	%D%/fault.c %D%/fault.h \
+	%D%/fill.c %D%/fill.h \
 	%D%/file.c %D%/file.h \
 	%D%/granule.h \
 	%D%/handle.c %D%/handle.h \

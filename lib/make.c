@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fill.h"
 #include "shared.h"
 
 #define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
@@ -15,6 +16,13 @@
 static enum bh_lock_kind lock_kind(unsigned flags)
 {
 	return flags & BHEAP_UNLOCKED ? BH_LOCK_NONE : BH_LOCK_PRIVATE;
+}
+
+/* What lies in front of the control block: the handle, and for so many granules the bits of fill.h. */
+static size_t lead_size(unsigned flags, size_t granules)
+{
+	return bh_round_up(sizeof(bheap_t), BH_GRANULE) +
+	       (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
 }
 
 /* Turns zeroed memory of this layout into a heap, its handle at the front. */
@@ -26,6 +34,8 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	*heap = (bheap_t){.region = *region};
 	bh_heap_view(&heap->heap, start, layout);
 	heap->heap.slides = true;
+	if (flags & BHEAP_GUARD)
+		heap->filled = (uint64_t *)(void *)(start + lead_size(0, 0));
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
 	bh_heap_format(&heap->heap);
@@ -48,7 +58,8 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
 	if (granules > BH_GRANULES_MAX)
 		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
-	bh_layout_for_granules(&layout, granules, sizeof(*heap), BH_BIN_SHIFT_MAX, page, page);
+	bh_layout_for_granules(&layout, granules, lead_size(flags, granules), BH_BIN_SHIFT_MAX, page,
+			       page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
 	heap = handle_make(region.start, &layout, &region, flags);
@@ -75,7 +86,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 
 	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
 	    flags & ~(unsigned)FLAGS_PRIVATE ||
-	    !bh_layout_for_size(&layout, size - skip, sizeof(bheap_t))) {
+	    !bh_layout_for_size(&layout, size - skip, lead_size(flags, size >> BH_GRANULE_SHIFT))) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -112,8 +123,11 @@ int bheap_destroy(bheap_t *heap)
 static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
 {
 	char *start = bh_heap_address(&heap->heap, block + 1);
+	size_t trimmed = bh_region_give_back(&heap->region, start, bh_bytes(next - block - 1));
 
-	return bh_region_give_back(&heap->region, start, bh_bytes(next - block - 1));
+	if (trimmed)
+		bh_fill_forget(heap, block + 1, next);
+	return trimmed;
 }
 
 size_t bheap_trim(bheap_t *heap)

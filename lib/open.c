@@ -45,7 +45,7 @@ static void fault_report(const struct bh_fault_sink *sink, enum bheap_fault_kind
 {
 	struct bheap_fault fault;
 
-	bh_fault_describe(&fault, kind, heap, NULL, 0, detail);
+	bh_fault_describe(&fault, kind, heap, NULL, 0, detail, NULL);
 	bh_fault_report(sink, &fault);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk.c - the walk from block to block. A heap attached read-only cannot be locked: there the walk
- * reads the map alone, which is a tiling after each store of whoever is changing it, and never the
- * summary, which is not.
+ * walk.c - the walk from block to block, and what one block is asked. A heap attached read-only
+ * cannot be locked: there the walk reads the map alone, which is a tiling after each store of whoever
+ * is changing it, and never the summary, which is not.
  */
 #include "walk.h"
 
@@ -85,4 +85,44 @@ int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	result = bh_walk_blocks(heap, visit, arg);
 	pthread_cleanup_pop(1);
 	return result;
+}
+
+/* ---- one block ---- */
+
+BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
+{
+	struct bh_visit visit;
+	size_t usable = 0;
+	uint32_t block;
+
+	if (!bh_enter(&visit, heap))
+		return 0;
+	block = bh_heap_find(&heap->heap, ptr);
+	if (block)
+		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
+	if (block && heap->annotated)
+		bh_annotate_claim(heap, ptr, usable);
+	bh_leave(&visit);
+	if (!block)
+		errno = EINVAL;
+	return usable;
+}
+
+size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
+{
+	uint32_t block = heap && bh_may_pass(heap) ? bh_heap_find(&heap->heap, ptr) : 0;
+
+	return block ? bh_bytes(bh_heap_granules(&heap->heap, block)) : usable_by_door(heap, ptr);
+}
+
+bool bheap_owns(const bheap_t *heap, const void *ptr)
+{
+	struct bh_visit visit;
+	bool owns = false;
+
+	if (bh_enter(&visit, heap)) {
+		owns = bh_heap_find(&heap->heap, ptr) != 0;
+		bh_leave(&visit);
+	}
+	return owns;
 }

@@ -16,7 +16,7 @@ bins
 layout
 heap block fast resize rebuild
 trailer
-handle shared
+handle shared fill
 walk stats check chart
 attach
 api show make open slots

@@ -36,6 +36,7 @@ unit_tests = \
 	%D%/test_exhaustive \
 	%D%/test_fault \
 	%D%/test_file \
+	%D%/test_fill \
 	%D%/test_granule \
 	%D%/test_heap \
 	%D%/test_inject \
@@ -69,6 +70,8 @@ TESTS += $(unit_tests)
 %C%_test_fault_LDADD = $(UNIT_LIBS)
 %C%_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_file_LDADD = $(UNIT_LIBS)
+%C%_test_fill_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_fill_LDADD = $(UNIT_LIBS)
 %C%_test_granule_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_granule_LDADD = $(UNIT_LIBS)
 %C%_test_heap_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -19,29 +19,33 @@ START_TEST(texts)
 		uintptr_t address;
 		size_t size;
 		const char *detail, *text;
+		uintptr_t at;
 	} rows[] = {
-		{BHEAP_FAULT_NONE, 0, 0, NULL, "bheap: no fault"},
+		{BHEAP_FAULT_NONE, 0, 0, NULL, "bheap: no fault", 0},
 		{BHEAP_FAULT_NOT_A_BLOCK, 0x10, 0, "outside the heap",
-		 "bheap: 0x10: not the start of a live block: outside the heap"},
+		 "bheap: 0x10: not the start of a live block: outside the heap", 0},
 		{BHEAP_FAULT_NOT_A_BLOCK, 0xabcdef0, 48, "inside a live block of that size",
-		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size"},
+		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size", 0},
 		{BHEAP_FAULT_DOUBLE_FREE, UINTPTR_MAX, SIZE_MAX, NULL,
-		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already"},
+		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already", 0},
 		{BHEAP_FAULT_OVERFLOW, 0x7f0000001000, 100, NULL,
-		 "bheap: 0x7f0000001000 (100 bytes): bytes behind the block were overwritten"},
-		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x", "bheap: the index of free blocks is damaged: x"},
-		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged"},
-		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map"},
+		 "bheap: 0x7f0000001000 (100 bytes): bytes behind the block were overwritten", 0},
+		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x", "bheap: the index of free blocks is damaged: x", 0},
+		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged", 0},
+		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map", 0},
 		{BHEAP_FAULT_RECOVERED, 0, 0, NULL,
-		 "bheap: a process died inside an operation; the heap was rebuilt"},
+		 "bheap: a process died inside an operation; the heap was rebuilt", 0},
 		{BHEAP_FAULT_BAD_FILE, 0, 0, "it is not a heap",
-		 "bheap: not a usable heap file: it is not a heap"},
+		 "bheap: not a usable heap file: it is not a heap", 0},
+		{BHEAP_FAULT_WRITTEN_FREE, 0x7f0000001000, 64, NULL,
+		 "bheap: 0x7f0000001000 (64 bytes): memory was written to after it was freed, first at "
+		 "0x7f0000001009", 0x7f0000001009},
 	};
 	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
 	struct bheap_fault fault;
 
 	bh_fault_describe(&fault, rows[_i].kind, heap, (const void *)rows[_i].address, rows[_i].size,
-			  rows[_i].detail);
+			  rows[_i].detail, (const void *)rows[_i].at);
 	ck_assert_str_eq(fault.text, rows[_i].text);
 	ck_assert_int_eq(fault.kind, rows[_i].kind);
 	ck_assert_ptr_eq(fault.heap, heap);
@@ -56,7 +60,7 @@ START_TEST(a_long_text_is_cut)
 	struct bheap_fault fault = {0};
 
 	memset(detail, 'x', sizeof(detail) - 1);
-	bh_fault_describe(&fault, BHEAP_FAULT_BAD_FILE, NULL, &fault, 1, detail);
+	bh_fault_describe(&fault, BHEAP_FAULT_BAD_FILE, NULL, &fault, 1, detail, NULL);
 	ck_assert_uint_eq(strlen(fault.text), sizeof(fault.text) - 1);
 }
 END_TEST
@@ -178,7 +182,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("fault", &tcase, 10);
 
-	tcase_add_loop_test(tcase, texts, 0, 10);
+	tcase_add_loop_test(tcase, texts, 0, 11);
 	tcase_add_test(tcase, a_long_text_is_cut);
 	tcase_add_test(tcase, own_handler_before_the_general_one);
 	tcase_add_test(tcase, without_handlers_a_line_to_standard_error);

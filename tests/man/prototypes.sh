@@ -30,10 +30,14 @@ for page in "$srcdir"/man/*.3; do
 done | awk -v want=types -f "$tools/c-declarations.awk" >"$work/pages"
 compare types
 
-# Constants: those that the header defines, without what only declares attributes.
+# Constants: those that the header defines, without what only declares attributes, and the settings
+# that the library looks for in the environment.
 words() { grep -oh 'BHEAP_[A-Z_]*[A-Z]' "$@" | sort -u; }
-sed -n 's/^\(#define \|	\)\(BHEAP_[A-Z_]*\).*/\2/p' "$header" |
-	grep -vx 'BHEAP_\(H\|API\|ATTRIBUTES\|FREED_BY\)' >"$work/header"
+{
+	sed -n 's/^\(#define \|	\)\(BHEAP_[A-Z_]*\).*/\2/p' "$header" |
+		grep -vx 'BHEAP_\(H\|API\|ATTRIBUTES\|FREED_BY\)'
+	cat "$srcdir"/lib/*.c | grep -o 'getenv("BHEAP_[A-Z_]*' | sed 's/.*"//'
+} >"$work/header"
 words "$srcdir"/man/*.3 "$srcdir/man/bheap.7" >"$work/pages"
 compare constants
 

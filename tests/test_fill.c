@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fill.c - freed memory of guarded private heaps: whoever writes to it is found, at any byte,
+ * wherever it lies; nobody else is accused; and what was never freed is never touched.
+ */
+#include "support.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fill.h"
+
+#define SIZE ((size_t)64 * 1024)
+#define GRANULE BHEAP_ALIGNMENT
+#define TRAILER BHEAP_ALIGNMENT
+
+static bheap_t *heap;
+static struct faults faults;
+
+static void setup(void)
+{
+	heap = bheap_create(SIZE, BHEAP_GUARD);
+	ck_assert_ptr_nonnull(heap);
+	faults = (struct faults){0};
+	bheap_set_fault_handler(heap, faults_record, &faults);
+}
+
+static void teardown(void)
+{
+	struct bheap_fault fault;
+
+	ck_assert_msg(!bheap_check(heap, &fault), "%s", fault.text);
+	heap_empty(heap);
+	ck_assert_msg(!bheap_check(heap, &fault), "%s", fault.text);
+	bheap_destroy(heap);
+}
+
+static char *block_of(size_t size)
+{
+	char *block = bheap_alloc(heap, size);
+
+	ck_assert_ptr_nonnull(block);
+	return memset(block, 0x11, size);
+}
+
+static void free_good(const void *block)
+{
+	ck_assert_int_eq(heap_free(heap, block), 0);
+}
+
+static void scribble(const char *at)
+{
+	memory_scribble((char *)(uintptr_t)at, "\x5a", 1);
+}
+
+/* One fault was heard of, of this block and byte, and of no other. */
+static void expect(const void *block, size_t size, const void *at)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text),
+		 "bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
+		 (uintmax_t)(uintptr_t)block, size, (uintmax_t)(uintptr_t)at);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+	ck_assert_str_eq(faults.last.text, text);
+	ck_assert_ptr_eq(faults.last.address, block);
+	ck_assert_uint_eq(faults.last.size, size);
+	faults.count = 0;
+}
+
+static void check_finds(const void *block, size_t size, const void *at)
+{
+	ck_assert_int_eq(bheap_check(heap, &faults.last), -1);
+	ck_assert_errno(EUCLEAN);
+	ck_assert_uint_eq(faults.count, 0);
+	faults.count = 1;
+	expect(block, size, at);
+}
+
+/* ---- any byte, anywhere ---- */
+
+/* In a bin: all but the links, which the index looks at. */
+START_TEST(a_byte_of_a_block_in_a_bin)
+{
+	char *block = block_of(48), *fence = block_of(16);
+
+	free_good(block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	for (size_t at = 8; at < 48 + TRAILER; at++) {
+		scribble(block + at);
+		check_finds(block, 48 + TRAILER, block + at);
+		ck_assert_ptr_eq(bheap_alloc(heap, 48), block);
+		expect(block, 48 + TRAILER, block + at);
+		free_good(block);
+		ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	}
+	ck_assert_uint_eq(faults.count, 0);
+	free_good(fence);
+}
+END_TEST
+
+/* The top has no links: each of its bytes is looked at. */
+START_TEST(a_byte_of_the_top)
+{
+	char *block = block_of(48);
+
+	free_good(block);
+	for (size_t at = 0; at < 48 + TRAILER; at++) {
+		scribble(block + at);
+		check_finds(block, SIZE, block + at);
+		ck_assert_ptr_eq(bheap_alloc(heap, 48), block);
+		expect(block, 48 + TRAILER, block + at);
+		free_good(block);
+	}
+}
+END_TEST
+
+/* Nor has the victim: what is left of a split. */
+START_TEST(a_byte_of_the_victim)
+{
+	char *large = block_of(2000), *fence = block_of(16), *block;
+
+	for (size_t at = 0; at < 64; at++) {
+		free_good(large);
+		block = block_of(48);
+		ck_assert_ptr_eq(block, large);
+		scribble(block + 48 + TRAILER + at);
+		check_finds(block + 48 + TRAILER, 2000 - 48, block + 48 + TRAILER + at);
+		large = block_of(48);
+		ck_assert_ptr_eq(large, block + 48 + TRAILER);
+		expect(large, 48 + TRAILER, large + at);
+		free_good(block);
+		free_good(large);
+		large = block;
+		ck_assert_ptr_eq(block_of(2000), large);
+	}
+	ck_assert_uint_eq(faults.count, 0);
+	free_good(fence);
+}
+END_TEST
+
+/* A victim that grows in front, and then is one with the end. */
+START_TEST(where_blocks_were_merged)
+{
+	char *blocks[6];
+
+	for (size_t middle = 0; middle < 3; middle++) {
+		for (int index = 0; index < 6; index++)
+			blocks[index] = block_of(index == 5 ? 16 : 48);
+		free_good(blocks[1]);
+		free_good(blocks[3]);
+		free_good(blocks[2]);
+		ck_assert_int_eq(bheap_check(heap, NULL), 0);
+		scribble(blocks[middle + 1] + (middle ? 0 : 8));
+		check_finds(blocks[1], 3 * (48 + TRAILER), blocks[middle + 1] + (middle ? 0 : 8));
+		ck_assert_ptr_eq(bheap_alloc(heap, 3 * (48 + TRAILER) - TRAILER), blocks[1]);
+		expect(blocks[1], 3 * (48 + TRAILER), blocks[middle + 1] + (middle ? 0 : 8));
+		heap_empty(heap);
+	}
+}
+END_TEST
+
+/* ---- met on the way ---- */
+
+/* The second half of a node, of a block on either side of one that is freed. */
+START_TEST(written_beside_a_block_that_is_freed)
+{
+	char *left = block_of(48), *block = block_of(48), *right = block_of(48), *fence = block_of(16);
+	char *wrong = _i ? right : left;
+
+	free_good(left);
+	free_good(right);
+	scribble(wrong + 8);
+	free_good(block);
+	expect(wrong, 48 + TRAILER, wrong + 8);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(fence);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* The size of a large block is looked at too; made anew by the merge, it is right again. */
+START_TEST(the_size_of_a_large_block)
+{
+	char *large = block_of(4096), *block = block_of(48), *fence = block_of(16);
+
+	free_good(large);
+	scribble(large + 8 + _i);
+	free_good(block);
+	expect(large, 4096 + TRAILER, (size_t)_i < 8 ? large + 8 : NULL);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(fence);
+}
+END_TEST
+
+START_TEST(written_where_a_block_grows)
+{
+	char *block = block_of(48), *next = block_of(480), *fence = block_of(16);
+
+	free_good(next);
+	scribble(next + (_i ? 8 : 30));
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 100), block);
+	if (_i)
+		expect(next, 480 + TRAILER, next + 8);
+	else
+		expect(next, 64, next + 30);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(fence);
+}
+END_TEST
+
+START_TEST(written_where_a_block_shrank)
+{
+	char *block = block_of(480), *next = block_of(48), *fence = block_of(16);
+
+	if (_i)
+		free_good(next);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 48), block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	scribble(block + 100);
+	check_finds(block + 48 + TRAILER, _i ? 480 + TRAILER : 480 - 48, block + 100);
+	ck_assert_ptr_eq(bheap_alloc(heap, 48), _i ? block + 64 : block + 64);
+	expect(block + 64, 64, block + 100);
+	free_good(fence);
+}
+END_TEST
+
+/* Down over the free block in front; what it leaves behind is filled. */
+START_TEST(written_where_a_block_slides)
+{
+	static const size_t sizes[] = {30000, 38000, 59040};
+	char *front = block_of(20000), *block = block_of(24000), *behind = block_of(16000);
+	char *end = behind + (_i == 2 ? 16000 + TRAILER : 0), *rest;
+	size_t size = sizes[_i];
+
+	while (bheap_alloc(heap, 16))
+		;
+	free_good(front);
+	if (_i == 2)
+		free_good(behind);
+	scribble(front + 100);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, size), front);
+	expect(front, 20000 + TRAILER, front + 100);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	rest = front + size + TRAILER;
+	scribble(end - 100);
+	check_finds(rest, (size_t)(end - rest), end - 100);
+	ck_assert_ptr_eq(bheap_alloc(heap, (size_t)(end - rest) - TRAILER), rest);
+	expect(rest, (size_t)(end - rest), end - 100);
+}
+END_TEST
+
+START_TEST(written_where_an_aligned_block_is_cut_out)
+{
+	char *first = block_of(16), *large = block_of(3000), *fence = block_of(16), *block;
+
+	free_good(large);
+	scribble(large + 1500);
+	block = bheap_aligned_alloc(heap, 1024, 600);
+	ck_assert(block > large && block <= large + 1500 && large + 1500 < block + 600);
+	expect(block, 608 + TRAILER, large + 1500);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(block);
+	free_good(first);
+	free_good(fence);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* ---- what is left alone ---- */
+
+/* Pages that a range has in memory. */
+static size_t resident(const void *start, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
+	size_t count = ((uintptr_t)start + size - first) / page, found = 0;
+	unsigned char *pages = calloc(count + 1, 1);
+
+	ck_assert_int_eq(mincore((void *)first, count * page, pages), 0);
+	for (size_t index = 0; index < count; index++)
+		found += pages[index] & 1;
+	free(pages);
+	return found;
+}
+
+START_TEST(memory_never_touched_stays_so)
+{
+	bheap_t *large = bheap_create((size_t)1 << 30, BHEAP_GUARD);
+	char *aligned = bheap_aligned_alloc(large, (size_t)1 << 24, 100);
+	char *block = bheap_alloc(large, (size_t)1 << 28), *fence = bheap_alloc(large, 16);
+	size_t limit = (size_t)BH_FILL_MAX * GRANULE / 4096 + 8;
+
+	ck_assert(aligned && block && fence);
+	ck_assert_int_eq(heap_free(large, block), 0);
+	ck_assert_uint_le(resident(block, (size_t)1 << 28), limit);
+	ck_assert_int_eq(heap_free(large, aligned), 0);
+	ck_assert_int_eq(heap_free(large, fence), 0);
+	ck_assert_uint_le(resident(bheap_pointer(large, GRANULE), (size_t)1 << 30), 2 * limit);
+	ck_assert_int_eq(bheap_check(large, NULL), 0);
+	bheap_destroy(large);
+}
+END_TEST
+
+/* Only the front of a large block is filled. */
+START_TEST(so_much_is_filled)
+{
+	size_t limit = (size_t)BH_FILL_MAX * GRANULE;
+	bheap_t *large = bheap_create(4 * limit, BHEAP_GUARD);
+	char *block = bheap_alloc(large, 2 * limit);
+
+	ck_assert_int_eq(heap_free(large, block), 0);
+	scribble(block + limit);
+	ck_assert_int_eq(bheap_check(large, NULL), 0);
+	scribble(block + limit - 1);
+	ck_assert_int_eq(bheap_check(large, &faults.last), -1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+	bheap_destroy(large);
+}
+END_TEST
+
+START_TEST(pages_given_back_are_forgotten)
+{
+	char *block = block_of(40000), *again;
+
+	free_good(block);
+	ck_assert_uint_gt(bheap_trim(heap), 0);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	again = block_of(40000);
+	ck_assert_ptr_eq(again, block);
+	free_good(again);
+	ck_assert_uint_eq(faults.count, 0);
+	scribble(block + 20000);
+	check_finds(block, SIZE, block + 20000);
+	again = bheap_alloc(heap, 40000);
+	expect(again, 40000 + TRAILER, block + 20000);
+}
+END_TEST
+
+/* Without guards there is no pattern. */
+START_TEST(plain_heaps_are_not_filled)
+{
+	bheap_t *plain = bheap_create(SIZE, 0);
+	char *block = bheap_alloc(plain, 48);
+
+	memset(block, 0x11, 48);
+	ck_assert_int_eq(heap_free(plain, block), 0);
+	scribble(block + 30);
+	ck_assert_int_eq(bheap_check(plain, NULL), 0);
+	bheap_destroy(plain);
+}
+END_TEST
+
+/* ---- a copy taken by fork inside an operation ---- */
+
+static void *lock_and_wait(void *arg)
+{
+	struct bh_visit visit;
+
+	ck_assert(bh_enter_to_change(&visit, heap));
+	*(volatile int *)arg = 1;
+	pause();
+	return NULL;
+}
+
+START_TEST(a_torn_copy_accuses_nobody)
+{
+	char *block = block_of(48), *other = block_of(480), *fence = block_of(16);
+	volatile int inside = 0;
+	pthread_t thread;
+	int status;
+
+	free_good(block);
+	free_good(other);
+	scribble(other + 100);
+	ck_assert_int_eq(pthread_create(&thread, NULL, lock_and_wait, (void *)&inside), 0);
+	while (!inside)
+		usleep(1000);
+	if (!fork()) {
+		/* The rebuild, and then nothing but what happens from now on. */
+		if (bheap_check(heap, NULL) || faults.last.kind != BHEAP_FAULT_RECOVERED)
+			_exit(1);
+		heap_free(heap, fence);
+		scribble(fence + 8);
+		_exit(bheap_check(heap, NULL) ? 0 : 2);
+	}
+	wait(&status);
+	ck_assert_int_eq(status, 0);
+	_exit(0);
+}
+END_TEST
+
+/* ---- random ---- */
+
+/* Guarded heaps full of merges and splits: honest use is never accused. */
+START_TEST(honest_use_is_never_accused)
+{
+	static _Alignas(16) char buffer[20000];
+	char *blocks[100] = {NULL};
+	uint64_t random = (uint64_t)_i + 1;
+	bheap_t *other = _i % 2 ? bheap_create(20000, BHEAP_GUARD)
+				: bheap_create_in(buffer, sizeof(buffer), BHEAP_GUARD);
+
+	bheap_set_fault_handler(other, faults_record, &faults);
+	for (unsigned step = 0; step < 20000; step++) {
+		char **block = &blocks[random_below(&random, 100)];
+		size_t size = random_below(&random, step % 8 ? 150 : 6000);
+		uint64_t choice = random_below(&random, 8);
+
+		if (*block && choice < 6) {
+			heap_free(other, *block);
+			*block = NULL;
+		} else {
+			char *made = choice ? bheap_realloc(other, *block, size)
+				     : *block ? NULL
+					      : bheap_aligned_alloc(other, 256, size);
+
+			*block = made ? memset(made, (int)step, size) : *block;
+		}
+		if (step % 1000 == 0)
+			bheap_trim(other);
+		require(!bheap_check(other, &faults.last));
+	}
+	require_equal(faults.count, 0);
+	bheap_destroy(other);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("fill", &tcase, 30);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_byte_of_a_block_in_a_bin);
+	tcase_add_test(tcase, a_byte_of_the_top);
+	tcase_add_test(tcase, a_byte_of_the_victim);
+	tcase_add_test(tcase, where_blocks_were_merged);
+	tcase_add_loop_test(tcase, written_beside_a_block_that_is_freed, 0, 2);
+	tcase_add_loop_test(tcase, the_size_of_a_large_block, 0, 8);
+	tcase_add_loop_test(tcase, written_where_a_block_grows, 0, 2);
+	tcase_add_loop_test(tcase, written_where_a_block_shrank, 0, 2);
+	tcase_add_loop_test(tcase, written_where_a_block_slides, 0, 3);
+	tcase_add_test(tcase, written_where_an_aligned_block_is_cut_out);
+	tcase_add_test(tcase, memory_never_touched_stays_so);
+	tcase_add_test(tcase, so_much_is_filled);
+	tcase_add_test(tcase, pages_given_back_are_forgotten);
+	tcase_add_test(tcase, plain_heaps_are_not_filled);
+	tcase_add_test(tcase, a_torn_copy_accuses_nobody);
+	tcase_add_loop_test(tcase, honest_use_is_never_accused, 0, 4);
+	return suite_run(suite);
+}
