@@ -14,6 +14,7 @@
 
 #include "cache.h"
 #include "ledger.h"
+#include "setting.h"
 #include "size_text.h"
 
 #define STATUS_BAD_SETTING 2
@@ -58,7 +59,7 @@ static void __attribute__((format(printf, 1, 2))) line_write(const char *format,
 
 static bool setting_is_on(const char *name, bool otherwise)
 {
-	const char *value = secure_getenv(name);
+	const char *value = setting_find(name);
 
 	return value && *value ? strcmp(value, "0") != 0 : otherwise;
 }
@@ -66,7 +67,7 @@ static bool setting_is_on(const char *name, bool otherwise)
 /* The size asked for, or 0: none was. */
 static size_t setting_size(void)
 {
-	const char *value = secure_getenv("BHEAP_MALLOC_SIZE");
+	const char *value = setting_find("BHEAP_MALLOC_SIZE");
 	size_t size;
 
 	if (!value || !*value)
@@ -216,9 +217,10 @@ static bheap_t *heap_set_up(void)
 	}
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
-	ledger_open(secure_getenv("BHEAP_MALLOC_REPORT"), setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
+	ledger_open(setting_find("BHEAP_MALLOC_REPORT"), setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
 	if (ledger_is_wanted())
 		budget.mark = NULL;
+	setting_end();
 	return heap;
 }
 

@@ -11,6 +11,7 @@ endif
 	%D%/cache.c %D%/cache.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/malloc.c \
+	%D%/setting.c %D%/setting.h \
 	%D%/size_text.c %D%/size_text.h \
 	$(lib_libbheap_core_la_SOURCES)
 %C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin

@@ -4,6 +4,7 @@
 . "$srcdir/tests/tools/common.sh"
 
 family=$PWD/tests/tools/family
+lifetime=$PWD/tests/tools/lifetime
 map=$(cd "$srcdir" && pwd)/tools/libbheap-malloc.map
 cd "$scratch" || exit 99
 
@@ -29,6 +30,18 @@ family_in BHEAP_MALLOC_CACHE=0
 family_in BHEAP_MALLOC_GUARD=1
 env LD_PRELOAD="$preload" BHEAP_MALLOC_TRIM=0 CK_RUN_CASE=pages "$family" >out 2>&1 &&
 	fail "BHEAP_MALLOC_TRIM=0 gives pages back"
+
+# From before the constructors until after the destructors; a report of the end is written in between.
+mkdir lives
+for setting in BHEAP_MALLOC_CACHE=1 BHEAP_MALLOC_CACHE=0 BHEAP_MALLOC_GUARD=1 BHEAP_MALLOC_REPORT="$scratch/lives"; do
+	for turn in 1 2 3 4 5; do
+		out=$(env LD_PRELOAD="$preload" "$setting" "$lifetime" 2>&1) && [ -z "$out" ] ||
+			fail "early and late calls with $setting: status $?, '$out'"
+	done
+done
+[ "$(ls lives | wc -l)" -ge 5 ] || fail "no records of early and late calls"
+LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=0 "$lifetime" 2>/dev/null
+[ $? -eq 2 ] || fail "the size is not heeded before constructors"
 
 # A size that is none is refused before the program begins.
 for size in 0 -1 K 1T 65G 12Q 1.5M 99999999999999999999 'M1'; do

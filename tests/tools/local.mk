@@ -5,6 +5,10 @@ EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh
 TESTS += %D%/programs.sh
 
+check_PROGRAMS += %D%/lifetime
+%C%_lifetime_SOURCES = %D%/lifetime.c
+%C%_lifetime_CFLAGS = $(AM_CFLAGS) -fno-builtin
+
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * setting.h - the environment as libbheap-malloc sees it, also before the C library was told of it:
+ * the functions of .preinit_array may allocate. Allocates nothing.
+ */
+#ifndef TOOLS_SETTING_H
+#define TOOLS_SETTING_H
+
+/* NULL: not set, or the program runs with other privileges than its caller's. */
+const char *setting_find(const char *name);
+
+/* What was found before is no longer needed. */
+void setting_end(void);
+
+#endif
