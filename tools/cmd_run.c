@@ -18,6 +18,7 @@
 #include "picture.h"
 #include "records.h"
 #include "size_text.h"
+#include "utf8.h"
 
 struct run {
 	const char *size;    /* as given, or NULL */
@@ -121,7 +122,7 @@ static struct json_object *record_json(const struct record *record)
 	double fragmentation = 1.0 - (double)figures[FIGURE_LARGEST_FREE] / (double)figures[FIGURE_FREE];
 
 	json_object_object_add(object, "process", json_object_new_int64(record->pid));
-	json_object_object_add(object, "program", json_object_new_string(record->program));
+	json_object_object_add(object, "program", utf8_json(record->program));
 	for (unsigned index = 0; index < FIGURES; index++)
 		json_object_object_add(object, figure_names[index],
 				       index == FIGURE_ENDED
@@ -138,7 +139,7 @@ static void summary_json(FILE *stream, const struct run *run)
 	const struct record *own = records_find(&run->records, run->end.pid);
 	const struct rusage *usage = &run->end.usage;
 
-	json_object_object_add(object, "program", json_object_new_string(run->argv[0]));
+	json_object_object_add(object, "program", utf8_json(run->argv[0]));
 	json_object_object_add(object, "status", json_object_new_int(run->end.status));
 	json_object_object_add(object, "signal", json_object_new_int(run->end.signal));
 	json_object_object_add(object, "seconds", json_object_new_double(run->end.seconds));

@@ -16,6 +16,7 @@
 #include "output.h"
 #include "picture.h"
 #include "size_text.h"
+#include "utf8.h"
 
 #define COLUMNS 64
 #define MARGIN 14 /* what the map needs beside its cells */
@@ -27,16 +28,22 @@ struct show {
 	bool coloured, plain; /* as asked for; neither: on a terminal */
 };
 
+static const char *ending_for(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void figures_print(const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
 	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
 
 	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
-	printf("  %-14s %s in %zu blocks, %s at the peak\n", "used", size_print(one, stats->used),
-	       stats->live_blocks, size_print(other, stats->peak_used));
-	printf("  %-14s %s in %zu blocks, the largest %s, fragmentation %.1f %%\n", "free",
-	       size_print(one, stats->free), stats->free_blocks,
+	printf("  %-14s %s in %zu block%s, %s at the peak\n", "used", size_print(one, stats->used),
+	       stats->live_blocks, ending_for(stats->live_blocks),
+	       size_print(other, stats->peak_used));
+	printf("  %-14s %s in %zu block%s, the largest %s, fragmentation %.1f %%\n", "free",
+	       size_print(one, stats->free), stats->free_blocks, ending_for(stats->free_blocks),
 	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
 	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n", "so far",
 	       stats->allocations, stats->frees, stats->failures);
@@ -89,7 +96,7 @@ static void picture_json(const struct picture *picture, bool blocks)
 	const struct bheap_stats *stats = &picture->stats;
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "name", json_object_new_string(picture->name));
+	json_object_object_add(object, "name", utf8_json(picture->name));
 	number_add(object, "size", stats->size);
 	number_add(object, "used", stats->used);
 	number_add(object, "free", stats->free);

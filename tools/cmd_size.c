@@ -15,6 +15,7 @@
 #include "progress.h"
 #include "recording.h"
 #include "size_text.h"
+#include "utf8.h"
 #include "sizing.h"
 
 #define MARGIN_DEFAULT 10
@@ -118,7 +119,7 @@ static void answers_json(FILE *stream, const struct size *size)
 {
 	struct json_object *object = json_object_new_object(), *heaps = json_object_new_object();
 
-	json_object_object_add(object, "name", json_object_new_string(size->trace.name));
+	json_object_object_add(object, "name", utf8_json(size->trace.name));
 	json_object_object_add(object, "operations", json_object_new_uint64(size->trace.op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
 	json_object_object_add(object, "peak_blocks", json_object_new_uint64(size->trace.peak_blocks));

@@ -44,7 +44,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/sizing.c %D%/sizing.h \
 	bench/memory.c bench/memory.h \
 	bench/trace.c bench/trace.h \
-	%D%/svg.c %D%/svg.h
+	%D%/svg.c %D%/svg.h \
+	%D%/utf8.c %D%/utf8.h
 %C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
 	-DLIBDIR='"$(libdir)"' -DPKGLIBDIR='"$(pkglibdir)"'
 %C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)

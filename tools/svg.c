@@ -4,17 +4,29 @@
  */
 #include "svg.h"
 
+#include "utf8.h"
+
+/* What is no character, and control characters, are not allowed in XML at all. */
+static void character_write(FILE *stream, const char *text, size_t length)
+{
+	if (!length || (unsigned char)*text < ' ')
+		fputc('?', stream);
+	else
+		fwrite(text, 1, length, stream);
+}
+
 static void text_escape(FILE *stream, const char *text)
 {
-	for (; *text; text++) {
+	size_t length;
+
+	for (; *text; text += length ? length : 1) {
+		length = utf8_length(text);
 		switch (*text) {
 		case '<': fputs("&lt;", stream); break;
 		case '>': fputs("&gt;", stream); break;
 		case '&': fputs("&amp;", stream); break;
 		case '"': fputs("&quot;", stream); break;
-		default:
-			/* Control characters are not allowed in XML at all. */
-			fputc((unsigned char)*text < ' ' ? '?' : *text, stream);
+		default: character_write(stream, text, length);
 		}
 	}
 }

@@ -30,6 +30,13 @@ figure()
 	sed -n "s/^ *\"$2\": *\([-0-9.e]*\),*\$/\1/p" "$1" | head -n 1
 }
 
+# is_json FILE: where there is a parser, it takes it
+is_json()
+{
+	! /usr/bin/env python3 -c '' 2>/dev/null || /usr/bin/env python3 -m json.tool "$1" >/dev/null || {
+		cat "$1"; fail "$1 is no JSON"; }
+}
+
 # same_number WHAT ONE OTHER
 same_number()
 {
@@ -75,6 +82,7 @@ expect 127 'No such file' "$bheap" run --report=report no-such-program
 # What the report says: a program that makes a block of 3 MiB, and one for which that is too much.
 "$bheap" run --size=8M --json --report=r.json dd if=/dev/zero of=/dev/null bs=3M count=1 2>/dev/null ||
 	fail "run: dd fails"
+is_json r.json
 same_number "run: size" "$(figure r.json size)" 8388608
 same_number "run: refusals" "$(figure r.json failures)" 0
 same_number "run: status" "$(figure r.json status)" 0
@@ -95,6 +103,9 @@ expect 0 ' 1 refused' "$bheap" show spent.snap
 expect 143 'killed.snap: sh left no snapshot' "$bheap" run --snapshot=killed.snap sh -c 'kill -TERM $$'
 [ -e killed.snap ] && fail "run: a snapshot of nothing"
 
+# One that allocates nothing leaves a record too.
+expect 0 "peak " "$bheap" run true
+
 # The processes that a program starts have lines of their own.
 expect 0 '^ +[0-9]+ +sort +[0-9.]+ [KM]iB' "$bheap" run sh -c 'sort /dev/null; exit 0'
 [ "$(ls "${TMPDIR:-/tmp}" | grep -c '^bheap-......$')" -eq 0 ] || fail "run: it left a folder behind"
@@ -111,6 +122,7 @@ grep -Eq '^init_heap[(][)], bheap_create[(][)] +40960 +40.0 KiB +25.0 % +45056 '
 	cat out; fail "size: 10 pages are the answer"; }
 gzip -k trace
 expect 0 '' "$bheap" size --json --margin=100 --trace=trace.gz
+is_json out
 same_number "size: peak" "$(figure out peak_live)" 32768
 same_number "size: smallest" "$(figure out smallest)" 40960
 same_number "size: recommended" "$(figure out recommended)" 81920
@@ -166,6 +178,7 @@ expect 0 'used' "$bheap" show --color=always guarded
 grep -q "$(printf '\033')" out || fail "show: no colours"
 expect 0 '^ +0 +1008 +1008  used +-' "$bheap" show --blocks heap
 expect 0 '' "$bheap" show --json --blocks heap
+is_json out
 same_number "show: live blocks" "$(figure out live_blocks)" 3
 same_number "show: used" "$(figure out used)" 31008
 [ "$(grep -c '"offset"' out)" -eq "$(($(figure out live_blocks) + $(figure out free_blocks)))" ] ||
@@ -193,6 +206,16 @@ grep -Eq '^[+~] +[0-9a-f]+ +5008  ' out || fail "snapshot: the new block is not 
 grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block is not told"
 expect 1 '^1 blocks with other content' "$bheap" snapshot -c -q one.snap heap
 grep -q '^\*' out && fail "snapshot: -q is not quiet"
+
+# Names are bytes; JSON and XML are UTF-8.
+odd=$(printf 'n\303\266\377\355\240\200"<\001')
+cp heap "$odd"
+expect 0 '' "$bheap" show --json "$odd"
+is_json out
+grep -q "$(printf 'n\303\266????')" out || fail "show: a name in JSON that is no UTF-8"
+command -v iconv >/dev/null && { iconv -f UTF-8 -t UTF-8 out >/dev/null || fail "show: JSON that is no UTF-8"; }
+expect 0 '' "$bheap" show --svg=odd.svg "$odd"
+! command -v xmllint >/dev/null || xmllint --noout odd.svg || fail "show: a name breaks the picture"
 
 # A shared memory name.
 name=/bheap-test-$$
