@@ -44,15 +44,29 @@ static void signal_pass_on(int number)
 		kill(child_pid, number);
 }
 
-static const int terminal_signals[] = {SIGINT, SIGQUIT};
-static const int passed_signals[] = {SIGTERM, SIGHUP};
+static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+#define NUMBERS (sizeof(numbers) / sizeof(*numbers))
+#define OF_TERMINAL 2 /* the first ones */
 
-static void signals_set(void (*terminal)(int), void (*passed)(int))
+static struct sigaction found[NUMBERS];
+
+/* What was ignored, as below nohup(1), stays so. */
+static void signals_take(void)
 {
-	for (size_t index = 0; index < 2; index++) {
-		signal(terminal_signals[index], terminal);
-		signal(passed_signals[index], passed);
+	for (size_t index = 0; index < NUMBERS; index++) {
+		struct sigaction action = {.sa_flags = SA_RESTART};
+
+		action.sa_handler = index < OF_TERMINAL ? SIG_IGN : signal_pass_on;
+		sigaction(numbers[index], NULL, &found[index]);
+		if (found[index].sa_handler != SIG_IGN)
+			sigaction(numbers[index], &action, NULL);
 	}
+}
+
+static void signals_restore(void)
+{
+	for (size_t index = 0; index < NUMBERS; index++)
+		sigaction(numbers[index], &found[index], NULL);
 }
 
 /* ---- the program ---- */
@@ -73,7 +87,7 @@ static void __attribute__((noreturn)) program_become(const struct child *child, 
 {
 	int error;
 
-	signals_set(SIG_DFL, SIG_DFL);
+	signals_restore();
 	for (char *const *variable = child->environment; *variable; variable++)
 		putenv(*variable);
 	preload_set(child->preload);
@@ -127,7 +141,7 @@ void child_run(const struct child *child, char **argv, struct child_end *end)
 		warn("pipe");
 		return;
 	}
-	signals_set(SIG_IGN, signal_pass_on);
+	signals_take();
 	child_pid = fork();
 	if (child_pid == 0)
 		program_become(child, argv, pipes[1]);
@@ -136,12 +150,12 @@ void child_run(const struct child *child, char **argv, struct child_end *end)
 	if (child_pid < 0) {
 		warn("fork");
 		close(pipes[0]);
-		signals_set(SIG_DFL, SIG_DFL);
+		signals_restore();
 		return;
 	}
 	error = start_error(pipes[0]);
 	child_wait(end);
-	signals_set(SIG_DFL, SIG_DFL);
+	signals_restore();
 	end->seconds = wall_seconds() - begin;
 	end->ran = !error;
 	if (error) {
