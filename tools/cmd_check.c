@@ -8,6 +8,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -76,6 +77,30 @@ static enum verdict file_verify(const char *path, struct fault_log *log)
 	return BUSY;
 }
 
+/* ---- in its place ---- */
+
+#define PATIENCE_SECONDS 1
+
+static char waiting_text[512];
+
+static void waiting_tell(int number)
+{
+	(void)number;
+	if (write(STDERR_FILENO, waiting_text, strlen(waiting_text)) < 0)
+		return;
+}
+
+/* Says so when the lock is long in coming: its holder may be stopped, and then so are we. */
+static void heap_verify_in_time(const char *path, const bheap_t *heap, struct fault_log *log)
+{
+	snprintf(waiting_text, sizeof(waiting_text),
+		 "bheap: %.400s: waiting for a process that is inside it\n", path);
+	signal(SIGALRM, waiting_tell);
+	alarm(PATIENCE_SECONDS);
+	heap_verify(heap, log);
+	alarm(0);
+}
+
 /* Others are at work in it, so opening repairs nothing, and the lock makes it hold still. */
 static enum verdict busy_verify(const char *path, struct fault_log *log)
 {
@@ -84,7 +109,7 @@ static enum verdict busy_verify(const char *path, struct fault_log *log)
 	log->count = 0;
 	heap = heap_attach(path, O_RDWR, log);
 	if (heap) {
-		heap_verify(heap, log);
+		heap_verify_in_time(path, heap, log);
 		bheap_close(heap);
 	}
 	return log->count ? FAULTY : SOUND;

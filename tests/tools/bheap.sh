@@ -258,7 +258,9 @@ worker=$!
 until grep -q '^State:.T' /proc/$worker/status; do sleep 0.05; done
 "$bheap" check heap >stopped.out 2>&1 &
 checker=$!
-sleep 0.5
+until grep -q 'waiting for a process that is inside' stopped.out || ! kill -0 $checker 2>/dev/null; do
+	sleep 0.05
+done
 kill -CONT $worker
 wait $checker || { cat stopped.out; fail "check: a process that stands still is taken for dead"; }
 grep -q 'heap: sound' stopped.out || fail "check: a heap with a process inside is not sound"
