@@ -140,8 +140,8 @@ BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 
 /*
  * Makes a block larger or smaller, in place whenever the neighbours allow. ptr NULL: as
- * bheap_alloc(). size 0: shrinks to one granule, frees nothing. NULL with errno ENOMEM or EINVAL
- * (not a live block): the block is as it was.
+ * bheap_alloc(). size 0: shrinks to one granule of no known content, frees nothing. NULL with errno
+ * ENOMEM or EINVAL (not a live block): the block is as it was.
  */
 BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__)

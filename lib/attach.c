@@ -188,12 +188,13 @@ static bool heap_revive(struct bh_opening *opening)
 	heap->shared->space = bh_shared_space();
 	if (heap->shared->inside) {
 		bh_recover(heap);
-		bh_shared_commit(heap);
 		opening->recovered = true;
 	} else if (!bh_check_derived(&heap->heap, &finding)) {
 		bh_heap_rebuild(&heap->heap);
 		opening->rebuilt = true;
 	}
+	/* An intent without anyone inside too: a system that crashed may have left one. */
+	bh_shared_commit(heap);
 	return true;
 }
 

@@ -700,6 +700,32 @@ START_TEST(a_death_is_found_at_open)
 }
 END_TEST
 
+/*
+ * An intent that nobody has: pages of a file that a crash of the system left of different times. Who
+ * attaches first forgets it, or the next death would free a live block for it.
+ */
+START_TEST(a_stale_intent_is_forgotten)
+{
+	bheap_t *heap = heap_make(0);
+	char *block = bheap_alloc(heap, 50);
+	uint64_t offset = bheap_offset(heap, block);
+
+	heap->heap.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
+	heap->shared->slot = offset;
+	heap->shared->resizing = 1;
+	ck_assert_int_eq(bheap_close(heap), 0);
+	heap = heap_attach(O_RDWR);
+	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_uint_eq(heap->shared->slot, 0);
+	ck_assert_uint_eq(heap->shared->resizing, 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	POKE(inside, uint32_t, 1);
+	heap = heap_attach(O_RDWR);
+	ck_assert(bheap_owns(heap, bheap_pointer(heap, offset)));
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* ---- abort ---- */
 
 static int open_wrong_file(void *arg)
@@ -793,6 +819,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, folders_and_devices_are_refused, 0, 4);
 	tcase_add_test(tcase, a_damaged_index_is_healed);
 	tcase_add_test(tcase, a_death_is_found_at_open);
+	tcase_add_test(tcase, a_stale_intent_is_forgotten);
 	tcase_add_loop_test(tcase, a_wrong_file_may_abort, 0, 2);
 }
 
