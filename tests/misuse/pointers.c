@@ -296,7 +296,7 @@ static const void *a_function(struct scene *scene)
 
 static const void *of_malloc(struct scene *scene)
 {
-	static void *block; /* reachable to the end */
+	static void *volatile block; /* reachable to the end */
 
 	(void)scene;
 	block = malloc(32);
