@@ -104,5 +104,15 @@ bench bench-instructions:
 	@echo 'The benchmarks need zlib (zlib1g-dev).' >&2; exit 1
 endif
 
+# Processor time and memory of real programs, beside other allocators.
+dist_noinst_SCRIPTS += %D%/programs.py
+if SHARED_LIBRARIES
+bench-programs: tools/libbheap-malloc.la
+	$(srcdir)/%D%/programs.py $(BENCH_FLAGS) tools/.libs/libbheap-malloc.so
+else
+bench-programs:
+	@echo 'The programs need libbheap-malloc.so, and shared libraries are not built.' >&2; exit 1
+endif
+
 CLEANFILES += %D%/results.tsv %D%/results.svg
-.PHONY: bench bench-instructions
+.PHONY: bench bench-instructions bench-programs

@@ -60,6 +60,3 @@ endif
 %C%_bheap_record_la_SOURCES = bench/record.c
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif
-
-# Processor time and memory of real programs, beside other allocators.
-dist_noinst_SCRIPTS += %D%/measure.py
