@@ -46,6 +46,7 @@ unit_tests = \
 	%D%/test_map \
 	%D%/test_offsets \
 	%D%/test_open \
+	%D%/test_poison \
 	%D%/test_random \
 	%D%/test_region \
 	%D%/test_show \
@@ -91,6 +92,8 @@ TESTS += $(unit_tests)
 %C%_test_offsets_LDADD = $(UNIT_LIBS)
 %C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_open_LDADD = $(UNIT_LIBS)
+%C%_test_poison_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_poison_LDADD = $(UNIT_LIBS)
 %C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_random_LDADD = $(UNIT_LIBS)
 %C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)

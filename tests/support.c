@@ -157,6 +157,12 @@ static void coverage_keep(int signal)
 		__gcov_dump();
 }
 
+void child_exit(int code)
+{
+	coverage_keep(0);
+	_exit(code);
+}
+
 void child_run(struct child *child, int (*body)(void *arg), void *arg)
 {
 	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
@@ -176,8 +182,7 @@ void child_run(struct child *child, int (*body)(void *arg), void *arg)
 		dup2(err, STDERR_FILENO);
 		code = body(arg);
 		fflush(NULL);
-		coverage_keep(0);
-		_exit(code);
+		child_exit(code);
 	}
 	ck_assert_int_eq(waitpid(pid, &child->status, 0), pid);
 	output_read(out, child->out, sizeof(child->out));

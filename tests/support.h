@@ -91,6 +91,9 @@ struct child {
 /* Runs body in a child, which exits with what it returns, and keeps what it prints. */
 void child_run(struct child *child, int (*body)(void *arg), void *arg);
 
+/* _exit() for a child: nothing is flushed, but what it reached of the library is counted. */
+_Noreturn void child_exit(int code);
+
 /* Asserts that it ended this way, and shows what it said if not. */
 void child_assert_exited(const struct child *child, int code);
 void child_assert_killed(const struct child *child, int signal);

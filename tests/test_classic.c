@@ -304,7 +304,7 @@ static int show(void *arg)
 
 	kept = arg;
 	disp_heap();
-	_exit(kept != arg); /* what was not flushed is lost */
+	child_exit(kept != arg); /* what was not flushed is lost */
 }
 
 START_TEST(display_before_init)

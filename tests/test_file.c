@@ -187,7 +187,7 @@ static pid_t holder_start(void (*hold)(int fd))
 		hold(file_open(O_RDWR));
 		if (write(told[1], "x", 1) == 1)
 			pause();
-		_exit(1);
+		child_exit(1);
 	}
 	ck_assert_int_eq(read(told[0], &byte, 1), 1);
 	close(told[0]);
@@ -279,7 +279,7 @@ START_TEST(the_gate_waits_through_signals)
 			kill(getppid(), SIGUSR1);
 		}
 		kill(pid, SIGKILL);
-		_exit(0);
+		child_exit(0);
 	}
 	ck_assert_int_eq(bh_file_gate_enter(fd, true), 0);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);

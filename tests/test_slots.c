@@ -307,8 +307,8 @@ START_TEST(blocks_of_the_living_are_not)
 
 		close(wait[1]);
 		if (block && write(told[1], "x", 1) == 1 && read(wait[0], &byte, 1) == 0)
-			_exit(0);
-		_exit(1);
+			child_exit(0);
+		child_exit(1);
 	}
 	close(wait[0]);
 	ck_assert_int_eq(read(told[0], &byte, 1), 1);

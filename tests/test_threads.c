@@ -346,7 +346,7 @@ START_TEST(forks_while_threads_work)
 
 		ck_assert_int_ge(child, 0);
 		if (!child)
-			_exit(child_use(heap, &held));
+			child_exit(child_use(heap, &held));
 		ck_assert_int_eq(waitpid(child, &status, 0), child);
 		ck_assert_msg(!status, "fork %u: wait status 0x%x", count, (unsigned)status);
 	}

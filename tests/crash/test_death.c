@@ -268,7 +268,7 @@ static void fork_often(bheap_t *heap)
 
 		ck_assert_int_ge(pid, 0);
 		if (!pid)
-			_exit(use(heap));
+			child_exit(use(heap));
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert_int_eq(status, 0);
 	}

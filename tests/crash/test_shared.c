@@ -268,8 +268,8 @@ static pid_t leave_blocks(bheap_t *heap, unsigned count)
 	if (!pid) {
 		for (unsigned index = 0; index < count; index++)
 			if (!bheap_alloc(heap, 100))
-				_exit(1);
-		_exit(0);
+				child_exit(1);
+		child_exit(0);
 	}
 	return pid;
 }

@@ -204,7 +204,7 @@ static void start_at_once(struct start *start)
 		ck_assert_int_ge(pid, 0);
 		if (!pid) {
 			close(ends[1]);
-			_exit(starter_run(start));
+			child_exit(starter_run(start));
 		}
 	}
 	close(ends[0]);
@@ -271,7 +271,7 @@ START_TEST(names_come_and_go)
 	for (unsigned index = 0; index < 4; index++) {
 		pids[index] = fork();
 		if (!pids[index])
-			_exit(come_and_go(NULL));
+			child_exit(come_and_go(NULL));
 	}
 	for (unsigned index = 0; index < 4; index++) {
 		int status;
@@ -290,7 +290,7 @@ static void make_for_ever(int told)
 
 	if (bh_file_gate_enter(fd, true) || !bh_file_write(fd, &head, sizeof(head)) ||
 	    write(told, "", 1) != 1)
-		_exit(1);
+		child_exit(1);
 	for (;;)
 		pause();
 }
@@ -302,7 +302,7 @@ static void wait_at_the_gate(void)
 	signal(SIGALRM, SIG_DFL);
 	alarm(20);
 	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, BHEAP_GUARD);
-	_exit(heap && bheap_check(heap, NULL) == 0 ? 0 : 1);
+	child_exit(heap && bheap_check(heap, NULL) == 0 ? 0 : 1);
 }
 
 START_TEST(who_waits_for_a_maker_that_dies)
