@@ -101,6 +101,12 @@ void child_assert_killed(const struct child *child, int signal);
 /* Asserts that this, and no more, went to standard error. */
 void child_assert_said(const struct child *child, const char *text);
 
+/*
+ * For a child of a process that has threads: what those alone knew of is lost in it, which memcheck
+ * would count as its leak.
+ */
+void leaks_ignore(void);
+
 /* ---- the process ---- */
 
 /* How many there are, to see that none is left; always 0 mappings under tools, which make their own. */

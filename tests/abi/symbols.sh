@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Four lists of what the library exports are one: the header, the version script, the shared
 # library itself and the symbols file of the Debian package. What else the static library defines
-# for the linker has our prefix.
+# for the linker has our prefix, or AddressSanitizer's before it.
 srcdir=${srcdir:-.}
 : "${NM:=nm}"
 header=$srcdir/include/bheap.h
@@ -39,7 +39,7 @@ if [ -e "$library" ]; then
 fi
 if [ -e "$archive" ]; then
 	if $NM -g --defined-only "$archive" | awk 'NF == 3 { print $3 }' | sort -u |
-		grep -vxFf "$work/map-names" | grep -vE '^(bh_|_\.stapsdt\.base$|DW\.ref\.__gcc_personality_v0$)'; then
+		grep -vxFf "$work/map-names" | grep -vE '^((__odr_asan\.)?bh_|_\.stapsdt\.base$|DW\.ref\.__gcc_personality_v0$)'; then
 		echo "$archive defines the names above: neither exported nor bh_..."
 		failed=1
 	fi
