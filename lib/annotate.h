@@ -104,25 +104,37 @@ static inline void bh_annotate_close(const void *start, size_t size)
 }
 
 /*
- * The owner may use all of the block's granules, not just the bytes asked for. Which bytes of the
- * last granule were forbidden only the tool knows; asked for them, it must not take it as an error.
+ * Opens the bytes of the last granule that were not asked for; whether there are any only the tool
+ * knows, which must not take the question as an error.
+ */
+static inline bool bh_annotate_open_slack(const void *block, size_t usable)
+{
+	const char *end = (const char *)block + usable, *byte = end;
+
+	while (byte > (const char *)block && VALGRIND_CHECK_MEM_IS_ADDRESSABLE(byte - 1, 1)) {
+		byte--;
+		VALGRIND_MAKE_MEM_UNDEFINED(byte, 1);
+	}
+	bh_annotate_unpoison(block, usable);
+	return byte < end;
+}
+
+/*
+ * The owner may use all of the block's granules, not just the bytes asked for. To change a block
+ * memcheck sorts all blocks of the heap: it is asked only where something changes.
  */
 static inline void bh_annotate_claim(const void *pool, const void *block, size_t usable)
 {
-	const char *byte = (const char *)block + usable;
-
-	while (byte-- > (const char *)block && VALGRIND_CHECK_MEM_IS_ADDRESSABLE(byte, 1))
-		VALGRIND_MAKE_MEM_UNDEFINED(byte, 1);
-	VALGRIND_MEMPOOL_CHANGE(pool, block, block, usable);
-	bh_annotate_unpoison(block, usable);
+	if (bh_annotate_open_slack(block, usable))
+		VALGRIND_MEMPOOL_CHANGE(pool, block, block, usable);
 }
 
 /* A block resized in place: what it keeps stays defined, what it gains is not yet. */
 static inline void bh_annotate_resize(const void *pool, const void *block, size_t old_usable,
 				      size_t size)
 {
-	bh_annotate_claim(pool, block, old_usable);
-	VALGRIND_MEMPOOL_CHANGE(pool, block, block, size);
+	if (bh_annotate_open_slack(block, old_usable) || size != old_usable)
+		VALGRIND_MEMPOOL_CHANGE(pool, block, block, size);
 	if (size < old_usable)
 		bh_annotate_close((const char *)block + size, old_usable - size);
 	else
