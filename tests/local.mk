@@ -119,6 +119,9 @@ dist_check_SCRIPTS += %D%/test_annotate.sh
 TESTS += %D%/test_annotate.sh
 EXTRA_DIST += %D%/victims.c
 
+# Valgrind watches the programs; of the scripts it would see only the shell.
+check-valgrind-memcheck-local: MAKE += TESTS='$(filter-out %.sh,$(TESTS))'
+
 # Threads.
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_threads
