@@ -102,8 +102,8 @@ void child_assert_killed(const struct child *child, int signal);
 void child_assert_said(const struct child *child, const char *text);
 
 /*
- * For a child of a process that has threads: what those alone knew of is lost in it, which memcheck
- * would count as its leak.
+ * For a process that ends before its threads do, and for a child, which is without them: what a thread
+ * alone knew of is lost, which memcheck would count as a leak.
  */
 void leaks_ignore(void);
 
