@@ -59,8 +59,7 @@ void bh_handle_end(bheap_t *heap)
 
 void bh_note_report(struct bh_visit *visit, const struct bh_report *report)
 {
-	if (!visit->heap->read_only)
-		visit->heap->heap.control->faults++;
+	visit->heap->heap.control->faults++;
 	if (visit->count < BH_REPORTS_MAX)
 		visit->reports[visit->count++] = *report;
 }
@@ -202,7 +201,7 @@ void bh_leave(struct bh_visit *visit)
 	if (heap->annotated)
 		bh_annotate_leave();
 	if (visit->lock != BH_LOCK_SKIPPED) {
-		if (heap->shared && !heap->read_only)
+		if (heap->shared)
 			bh_shared_commit(heap);
 		bh_lock_release(&heap->lock);
 	}

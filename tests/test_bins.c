@@ -193,6 +193,22 @@ START_TEST(a_bad_size_is_seen)
 }
 END_TEST
 
+/* A block may end where the heap does, and no further, whatever the map says there. */
+START_TEST(a_size_up_to_the_end)
+{
+	uint32_t block = block_file(SPAN - LARGE, LARGE);
+	struct bh_node *node = bh_node(bins, block);
+
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), LARGE);
+	ck_assert_uint_eq(bins->damaged, 0);
+	bh_map_set_start(&box.heap.map, block + LARGE + 1);
+	node->granules = LARGE + 1;
+	node->check = ~node->granules;
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);
+	ck_assert_uint_eq(bins->damaged, block);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -208,5 +224,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_bad_link_is_not_followed, 0, 4);
 	tcase_add_loop_test(tcase, a_neighbour_that_does_not_point_back, 0, 2);
 	tcase_add_loop_test(tcase, a_bad_size_is_seen, 0, 6);
+	tcase_add_test(tcase, a_size_up_to_the_end);
 	return suite_run(suite);
 }

@@ -4,8 +4,10 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -135,6 +137,48 @@ static int report_through_pipe(void *arg)
 	return report(arg);
 }
 
+static int full_pipe;
+
+static void pipe_drain(int signal)
+{
+	static char bytes[65536];
+
+	(void)signal;
+	if (read(full_pipe, bytes, sizeof(bytes)) < 0)
+		_exit(3);
+}
+
+/* The pipe is full; the signal that interrupts the write makes room. */
+static int report_when_interrupted(void *arg)
+{
+	const struct sigaction action = {.sa_handler = pipe_drain};
+	char line[64] = "";
+	int ends[2];
+
+	if (pipe(ends) || dup2(ends[1], STDERR_FILENO) < 0)
+		return 2;
+	full_pipe = ends[0];
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	while (write(ends[1], ".", 1) > 0)
+		;
+	fcntl(ends[1], F_SETFL, 0);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 50000}}, NULL);
+	if (report(arg))
+		return 1;
+	return read(full_pipe, line, sizeof(line)) > 0 && !strcmp(line, "bheap: some text\n") ? 0 : 4;
+}
+
+START_TEST(a_signal_does_not_cut_the_line)
+{
+	struct bh_fault_sink sink = {0};
+	struct child child;
+
+	child_run(&child, report_when_interrupted, &sink);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
 START_TEST(standard_error_may_be_a_broken_pipe)
 {
 	struct bh_fault_sink sink = {0};
@@ -188,6 +232,7 @@ int main(void)
 	tcase_add_test(tcase, without_handlers_a_line_to_standard_error);
 	tcase_add_test(tcase, standard_error_may_be_closed);
 	tcase_add_test(tcase, standard_error_may_be_a_broken_pipe);
+	tcase_add_test(tcase, a_signal_does_not_cut_the_line);
 	tcase_add_test(tcase, a_flag_aborts_after_the_report);
 	tcase_add_loop_test(tcase, the_environment_aborts, 0, 4);
 	return suite_run(suite);

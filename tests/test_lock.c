@@ -116,6 +116,9 @@ START_TEST(a_fork_frees_an_idle_lock)
 
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
 	threads_begin();
+	/* Whoever had it before has let go of it. */
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
 	child_run(&child, acquire_after_fork, &lock);
 	ck_assert(WIFEXITED(child.status));
 	ck_assert_int_ne(WEXITSTATUS(child.status), BH_LOCK_TORN);

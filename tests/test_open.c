@@ -558,6 +558,12 @@ static void size_beyond_all(void)
 	POKE(size, uint64_t, UINT64_MAX - 4095);
 }
 
+static void a_page_too_large(void)
+{
+	POKE(size, uint64_t, BHEAP_SIZE_MAX + 4096);
+	ck_assert_int_eq(truncate(path, (off_t)BHEAP_SIZE_MAX + 4096), 0);
+}
+
 /* Where the map is, as whoever opens a heap of this size finds it. */
 static size_t map_offset(void)
 {
@@ -605,6 +611,7 @@ static const struct {
 	{no_whole_pages, EUCLEAN, "its length is not the one it was made with"},
 	{size_of_nothing, EUCLEAN, "its length is not the one it was made with"},
 	{size_beyond_all, EUCLEAN, "it was truncated"},
+	{a_page_too_large, EUCLEAN, "its length is not the one it was made with"},
 	{no_sentinel, EUCLEAN, "a sentinel is missing"},
 	{used_without_a_start, EUCLEAN, "used where no block starts"},
 	{zeroed_map, EUCLEAN, "a sentinel is missing"},
@@ -742,6 +749,28 @@ START_TEST(a_stale_intent_is_forgotten)
 }
 END_TEST
 
+/* What is no block of the heap is not freed for it, whatever the slot is said to be. */
+START_TEST(a_wild_intent_frees_nothing)
+{
+	static const uint32_t pending[] = {0, 2, 1000, SIZE / 16 + 100, UINT32_MAX};
+	static const uint64_t slots[] = {0, 3, 8, UINT64_MAX, UINT64_MAX - 7};
+	bheap_t *heap = heap_make(0);
+	char *block = bheap_alloc(heap, 50);
+	uint64_t offset = bheap_offset(heap, block);
+
+	heap->heap.control->pending = pending[_i];
+	heap->shared->slot = slots[_i];
+	ck_assert_int_eq(bheap_close(heap), 0);
+	POKE(inside, uint32_t, 1);
+	heap = heap_attach(O_RDWR);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
+	ck_assert(bheap_owns(heap, bheap_pointer(heap, offset)));
+	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* ---- abort ---- */
 
 static int open_wrong_file(void *arg)
@@ -836,6 +865,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_damaged_index_is_healed);
 	tcase_add_test(tcase, a_death_is_found_at_open);
 	tcase_add_test(tcase, a_stale_intent_is_forgotten);
+	tcase_add_loop_test(tcase, a_wild_intent_frees_nothing, 0, 5);
 	tcase_add_loop_test(tcase, a_wrong_file_may_abort, 0, 2);
 }
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "show.h"
+
 #define HEAD "No.     Status  Prev    t_Begin             t_End               t_Size\n"
 
 static bheap_t *heap;
@@ -160,6 +162,50 @@ START_TEST(streams_that_fail)
 }
 END_TEST
 
+/* A stream that takes so many bytes and no more, each as it comes. */
+static ssize_t write_until_full(void *cookie, const char *bytes, size_t length)
+{
+	size_t *left = cookie, taken = length < *left ? length : *left;
+
+	(void)bytes;
+	*left -= taken;
+	if (taken < length)
+		errno = ENOSPC;
+	return taken < length ? 0 : (ssize_t)taken;
+}
+
+/* Wherever it happens, in the table, the totals or the map: it is told. */
+START_TEST(streams_that_fail_on_the_way)
+{
+	const cookie_io_functions_t functions = {.write = write_until_full};
+	size_t limit, left;
+	void *blocks[3];
+	FILE *stream;
+	int shown = -1;
+
+	/* Rows of the map: one that a block completes, one that only the end does. */
+	blocks[0] = bheap_alloc(heap, 16);
+	blocks[1] = bheap_alloc(heap, 2000);
+	blocks[2] = bheap_alloc(heap, 400);
+	ck_assert_int_eq(heap_free(heap, blocks[0]), 0);
+	for (limit = 0; shown; limit++) {
+		left = limit;
+		stream = fopencookie(&left, "w", functions);
+		ck_assert_ptr_nonnull(stream);
+		setvbuf(stream, NULL, _IONBF, 0);
+		errno = 0;
+		shown = bh_show_charted(heap, stream);
+		if (shown)
+			ck_assert_errno(ENOSPC);
+		fclose(stream);
+		ck_assert_uint_lt(limit, 10000);
+	}
+	ck_assert_uint_eq(left, 0); /* the last byte was needed */
+	ck_assert_uint_gt(limit, 700);
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
+}
+END_TEST
+
 START_TEST(wrong_arguments)
 {
 	ck_assert_int_eq(bheap_display(heap, NULL), -1);
@@ -182,6 +228,7 @@ int main(void)
 	tcase_add_test(tcase, columns_are_aligned);
 	tcase_add_test(tcase, more_rows_than_columns_are_wide);
 	tcase_add_test(tcase, streams_that_fail);
+	tcase_add_test(tcase, streams_that_fail_on_the_way);
 	tcase_add_test(tcase, wrong_arguments);
 	return suite_run(suite);
 }

@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "handle.h"
 
 #define KINDS 4
 
@@ -336,6 +339,56 @@ START_TEST(blocks_of_the_living_are_not)
 }
 END_TEST
 
+/* Overflows by one byte into the slack: all are counted, and heard of are as many as one call tells. */
+static int allocate_and_overflow(void *arg)
+{
+	for (size_t count = *(size_t *)arg; count--;) {
+		char *block = bheap_alloc(heap, 100);
+
+		if (!block)
+			return 1;
+		memory_scribble(block + 100, "x", 1);
+	}
+	return 0;
+}
+
+START_TEST(more_faults_than_one_call_reports)
+{
+	size_t count = BH_REPORTS_MAX + 3;
+	struct bheap_stats stats;
+	struct child child;
+
+	heap_make(3);
+	bheap_set_fault_handler(heap, faults_record, &faults);
+	child_run(&child, allocate_and_overflow, &count);
+	child_assert_exited(&child, 0);
+	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
+	ck_assert_uint_eq(faults.count, BH_REPORTS_MAX);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.faults, count);
+	ck_assert_uint_eq(stats.live_blocks, 0);
+}
+END_TEST
+
+/* Without a descriptor to spare a process is asked about by a signal. */
+START_TEST(owners_are_told_apart_without_descriptors)
+{
+	size_t count = 3;
+	struct rlimit none = {0, 0};
+	struct child child;
+	void *mine;
+
+	heap_make(3);
+	mine = bheap_alloc(heap, 100);
+	child_run(&child, allocate_some, &count);
+	child_assert_exited(&child, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
+	ck_assert_uint_eq(live_blocks(), 1);
+	ck_assert(bheap_owns(heap, mine));
+}
+END_TEST
+
 START_TEST(heaps_without_owners)
 {
 	heap_make(_i);
@@ -366,6 +419,8 @@ int main(void)
 	tcase_add_test(tcase, blocks_remember_who_made_them);
 	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
 	tcase_add_test(tcase, blocks_of_the_living_are_not);
+	tcase_add_test(tcase, more_faults_than_one_call_reports);
+	tcase_add_test(tcase, owners_are_told_apart_without_descriptors);
 	tcase_add_loop_test(tcase, heaps_without_owners, 0, 3);
 	return suite_run(suite);
 }

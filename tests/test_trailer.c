@@ -105,6 +105,20 @@ START_TEST(no_trailer_is_good_elsewhere)
 }
 END_TEST
 
+/* A seal that is good, for more slack than the block has. */
+START_TEST(slack_is_no_longer_than_the_block)
+{
+	uint32_t other = bh_heap_allocate(&box.heap, 5);
+
+	bh_trailer_write(&box.heap, KEY, other, 5, 0, 7);
+	ck_assert(bh_trailer_is_intact(&box.heap, KEY, other, 5));
+	bh_trailer_write(&box.heap, KEY, other, 5, (size_t)-1, 7);
+	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, other, 5));
+	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, other, 5), 64);
+	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, other, 5), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -116,5 +130,6 @@ int main(void)
 	tcase_add_test(tcase, the_users_bytes_are_his);
 	tcase_add_test(tcase, a_broken_trailer_says_nothing);
 	tcase_add_test(tcase, no_trailer_is_good_elsewhere);
+	tcase_add_test(tcase, slack_is_no_longer_than_the_block);
 	return suite_run(suite);
 }

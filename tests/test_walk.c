@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "walk.h"
+
 /* ---- what is told ---- */
 
 struct told {
@@ -196,6 +198,24 @@ START_TEST(its_own_calls_are_refused)
 }
 END_TEST
 
+/* Who reads without the lock trusts no map: where even the sentinel is gone, the walk ends at the end. */
+START_TEST(a_map_without_an_end)
+{
+	bheap_t *heap = bheap_create(40000, 0);
+	struct bh_map_word *words = heap->heap.map.words;
+
+	for (size_t word = 0; word < bh_map_words(heap->heap.end); word++)
+		words[word] = (struct bh_map_word){word ? 0 : 2, 0};
+	ck_assert_uint_ge(bh_map_words(heap->heap.end), 30);
+	heap->read_only = true;
+	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->heap.end);
+	ck_assert_uint_eq(bh_walk_next(heap, heap->heap.end - 1), heap->heap.end);
+	words[heap->heap.end >> 6].start = ~UINT64_C(0) << 63; /* behind the end */
+	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->heap.end);
+	bheap_destroy(heap);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -206,5 +226,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_visitor_ends_it, 1, 6);
 	tcase_add_test(tcase, wrong_arguments);
 	tcase_add_loop_test(tcase, its_own_calls_are_refused, 0, 8);
+	tcase_add_test(tcase, a_map_without_an_end);
 	return suite_run(suite);
 }
