@@ -48,8 +48,8 @@ static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_f
 	struct bh_layout layout;
 	bheap_t *heap;
 
-	if (!bh_layout_for_size(&layout, size, sizeof(struct bh_shared)))
-		return refuse(opening, EINVAL, NULL);
+	/* Whole pages, of which the first alone has room for a heap. */
+	bh_layout_for_size(&layout, size, sizeof(struct bh_shared));
 	heap = bh_region_pages(handle_size());
 	if (!heap)
 		return false;

@@ -369,6 +369,9 @@ START_TEST(display_with_a_map)
 	setenv("BHEAP_MAP", "0", 1);
 	child_run(&child, show, kept);
 	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
+	setenv("BHEAP_MAP", "", 1);
+	child_run(&child, show, kept);
+	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
 	unsetenv("BHEAP_MAP");
 }
 END_TEST

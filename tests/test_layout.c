@@ -5,7 +5,7 @@
  */
 #include "support.h"
 
-#include "layout.h"
+#include "shared.h"
 
 /* The parts in order, each no smaller than it must be; the last granule is a sentinel of the map. */
 static void layout_check(const struct bh_layout *layout, size_t lead)
@@ -79,6 +79,16 @@ START_TEST(for_sizes_up_to_the_largest)
 END_TEST
 
 /* The room for blocks in small buffers: what the bookkeeping leaves. */
+/* A page is enough for a shared heap, or attach.c would have to ask. */
+START_TEST(a_page_is_enough_for_a_shared_heap)
+{
+	struct bh_layout layout;
+
+	ck_assert(bh_layout_for_size(&layout, 4096, sizeof(struct bh_shared)));
+	ck_assert_uint_gt(layout.span, 100);
+}
+END_TEST
+
 START_TEST(bookkeeping_is_small)
 {
 	static const struct {
@@ -110,6 +120,7 @@ int main(void)
 	tcase_add_loop_test(tcase, for_granules, 0, 10);
 	tcase_add_test(tcase, for_every_small_size);
 	tcase_add_test(tcase, for_sizes_up_to_the_largest);
+	tcase_add_test(tcase, a_page_is_enough_for_a_shared_heap);
 	tcase_add_loop_test(tcase, bookkeeping_is_small, 0, 6);
 	tcase_add_test(tcase, too_small_is_refused);
 	return suite_run(suite);

@@ -168,6 +168,71 @@ START_TEST(a_fork_of_a_fork_still_knows)
 }
 END_TEST
 
+/* Torn, and let go of unrepaired: so it is for the next copy too. */
+static int child_that_repairs_nothing(void *arg)
+{
+	struct child child;
+
+	if (bh_lock_acquire(arg) != BH_LOCK_TORN)
+		return 97;
+	bh_lock_release(arg);
+	child_run(&child, acquire_after_fork, arg);
+	return WIFEXITED(child.status) ? WEXITSTATUS(child.status) : 98;
+}
+
+START_TEST(a_lock_stays_torn_until_it_is_repaired)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	threads_begin();
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	child_run(&child, child_that_repairs_nothing, &lock);
+	child_assert_exited(&child, BH_LOCK_TORN);
+	bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* One thread does not skip a lock that is torn. */
+START_TEST(a_torn_lock_is_not_skipped)
+{
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_SKIPPED);
+	lock.torn = true;
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
+	bh_lock_repaired(&lock);
+	bh_lock_release(&lock);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_SKIPPED);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* A lock that another process made is not this one's to destroy. */
+static int destroy_at_once(void *arg)
+{
+	bh_lock_destroy(arg);
+	return 0;
+}
+
+START_TEST(a_copy_is_destroyed_unused)
+{
+	struct child child;
+	struct bh_lock lock;
+
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	threads_begin();
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	child_run(&child, destroy_at_once, &lock);
+	child_assert_exited(&child, 0);
+	bh_lock_release(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
 /* ---- processes ---- */
 
 static pthread_mutex_t *mutex_make(void)
@@ -267,6 +332,9 @@ int main(void)
 	tcase_add_test(tcase, a_fork_frees_an_idle_lock);
 	tcase_add_test(tcase, a_fork_tears_a_held_lock);
 	tcase_add_test(tcase, a_fork_of_a_fork_still_knows);
+	tcase_add_test(tcase, a_lock_stays_torn_until_it_is_repaired);
+	tcase_add_test(tcase, a_torn_lock_is_not_skipped);
+	tcase_add_test(tcase, a_copy_is_destroyed_unused);
 	tcase_add_test(tcase, a_death_tears_a_shared_lock);
 	tcase_add_test(tcase, an_unrepaired_shared_lock_is_refused);
 	tcase_add_loop_test(tcase, a_walker_is_refused, 0, 3);

@@ -144,6 +144,33 @@ START_TEST(used_bits)
 }
 END_TEST
 
+/* The only start of a map goes and comes: every level of the summary follows, of small maps and of the largest. */
+START_TEST(the_last_start_goes)
+{
+	static const size_t sizes[] = {SPAN, BH_GRANULES_MAX};
+	struct box own; /* that no walk is safe in */
+	const struct bh_map *all = &own.heap.map;
+	size_t word, counts[BH_MAP_LEVELS];
+	unsigned levels = bh_map_levels(BH_FIRST + sizes[_i], counts);
+
+	box_make(&own, sizes[_i], BH_BIN_SHIFT_MAX);
+	for (int last = 0; last < 2; last++) {
+		uint32_t granule = last ? own.heap.end : BH_FIRST - 1;
+
+		bh_map_clear_start(all, BH_FIRST - 1);
+		bh_map_clear_start(all, BH_FIRST);
+		bh_map_clear_start(all, own.heap.end);
+		for (unsigned level = 0; level < levels; level++)
+			require_equal(all->summary[level][0], 0);
+		bh_map_set_start(all, granule);
+		word = granule >> 6;
+		for (unsigned level = 0; level < levels; level++, word >>= 6)
+			require_equal(all->summary[level][word >> 6], (uint64_t)1 << (word & 63));
+	}
+	box_end(&own);
+}
+END_TEST
+
 START_TEST(levels_cover_all_words)
 {
 	static const struct {
@@ -177,6 +204,7 @@ int main(void)
 	tcase_add_loop_test(tcase, two_starts_around_a_boundary, 0, 2);
 	tcase_add_loop_test(tcase, random_starts, 0, 4);
 	tcase_add_test(tcase, used_bits);
+	tcase_add_loop_test(tcase, the_last_start_goes, 0, 2);
 	tcase_add_loop_test(tcase, levels_cover_all_words, 0, 11);
 	return suite_run(suite);
 }

@@ -374,7 +374,7 @@ END_TEST
 START_TEST(owners_are_told_apart_without_descriptors)
 {
 	size_t count = 3;
-	struct rlimit none = {0, 0};
+	struct rlimit none, before;
 	struct child child;
 	void *mine;
 
@@ -382,8 +382,11 @@ START_TEST(owners_are_told_apart_without_descriptors)
 	mine = bheap_alloc(heap, 100);
 	child_run(&child, allocate_some, &count);
 	child_assert_exited(&child, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	ck_assert_uint_eq(live_blocks(), 1);
 	ck_assert(bheap_owns(heap, mine));
 }
