@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -132,6 +133,32 @@ START_TEST(read_write_and_size)
 	ck_assert_errno(EBADF);
 	ck_assert(!bh_file_write(fd, into, 4));
 	ck_assert_errno(EBADF);
+}
+END_TEST
+
+/* Half a write is a full disk. */
+START_TEST(a_write_cut_short)
+{
+	int fd = file_open(O_RDWR | O_CREAT);
+	struct rlimit before, little;
+	bool whole;
+	int error;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	little = (struct rlimit){10, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	/* Between the two Check itself could not write. */
+	setrlimit(RLIMIT_FSIZE, &little);
+	whole = bh_file_write(fd, "twenty bytes, or less", 20);
+	error = errno;
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert(!whole);
+	errno = error;
+	ck_assert_errno(ENOSPC);
+	errno = ENOTTY;
+	ck_assert(bh_file_write(fd, "twenty bytes, or less", 20));
+	ck_assert_errno(ENOTTY);
+	close(fd);
 }
 END_TEST
 
@@ -306,6 +333,7 @@ int main(void)
 	tcase_add_test(tcase, names_of_shared_memory);
 	tcase_add_test(tcase, another_description);
 	tcase_add_test(tcase, read_write_and_size);
+	tcase_add_test(tcase, a_write_cut_short);
 	tcase_add_test(tcase, a_question_that_fails);
 	tcase_add_test(tcase, presence);
 	tcase_add_test(tcase, presence_ends_with_a_death);

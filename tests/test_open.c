@@ -749,6 +749,24 @@ START_TEST(a_stale_intent_is_forgotten)
 }
 END_TEST
 
+/* What a maker that died left says how large the heap was to be: not what no heap can be. */
+START_TEST(a_making_of_no_size)
+{
+	static const uint64_t sizes[] = {0, BHEAP_SIZE_MAX + 1, UINT64_MAX};
+
+	bheap_close(heap_make(0));
+	POKE(magic, uint64_t, BH_SHARED_MAKING);
+	POKE(size, uint64_t, sizes[_i]);
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(EINVAL);
+	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_close(heap);
+}
+END_TEST
+
 /* What is no block of the heap is not freed for it, whatever the slot is said to be. */
 START_TEST(a_wild_intent_frees_nothing)
 {
@@ -865,6 +883,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_damaged_index_is_healed);
 	tcase_add_test(tcase, a_death_is_found_at_open);
 	tcase_add_test(tcase, a_stale_intent_is_forgotten);
+	tcase_add_loop_test(tcase, a_making_of_no_size, 0, 3);
 	tcase_add_loop_test(tcase, a_wild_intent_frees_nothing, 0, 5);
 	tcase_add_loop_test(tcase, a_wrong_file_may_abort, 0, 2);
 }
