@@ -767,6 +767,28 @@ START_TEST(a_making_of_no_size)
 }
 END_TEST
 
+/* A pending block is freed after a death, unless the slot that it was for has it. */
+START_TEST(a_pending_block_is_in_its_slot_or_free)
+{
+	bheap_t *heap = heap_make(0);
+	uint64_t *slots = bheap_calloc(heap, 3, sizeof(*slots));
+	uint64_t base = bheap_offset(heap, slots), offset;
+
+	offset = bheap_offset(heap, bheap_alloc(heap, 50));
+	slots[0] = offset;
+	slots[1] = base;
+	heap->heap.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
+	heap->shared->slot = _i < 3 ? base + (uint64_t)_i * sizeof(*slots) : 0;
+	ck_assert_int_eq(bheap_close(heap), 0);
+	POKE(inside, uint32_t, 1);
+	heap = heap_attach(O_RDWR);
+	ck_assert_int_eq(bheap_owns(heap, bheap_pointer(heap, offset)), _i == 0);
+	ck_assert(bheap_owns(heap, bheap_pointer(heap, base)));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* What is no block of the heap is not freed for it, whatever the slot is said to be. */
 START_TEST(a_wild_intent_frees_nothing)
 {
@@ -884,6 +906,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_death_is_found_at_open);
 	tcase_add_test(tcase, a_stale_intent_is_forgotten);
 	tcase_add_loop_test(tcase, a_making_of_no_size, 0, 3);
+	tcase_add_loop_test(tcase, a_pending_block_is_in_its_slot_or_free, 0, 4);
 	tcase_add_loop_test(tcase, a_wild_intent_frees_nothing, 0, 5);
 	tcase_add_loop_test(tcase, a_wrong_file_may_abort, 0, 2);
 }
