@@ -6,11 +6,22 @@
 #ifndef BH_API_H
 #define BH_API_H
 
+#include <errno.h>
+
 #include "handle.h"
+
+/* Damage met again after so many rebuilds in one call: someone is writing right now. */
+#define BH_HEALS_MAX 3
+
+static inline void *bh_refuse(int error)
+{
+	errno = error;
+	return NULL;
+}
 
 void *bh_alloc(bheap_t *heap, size_t size);
 
-/* For ptr not NULL. */
+/* NULL is no block, and no mistake. */
 int bh_free(bheap_t *heap, void *ptr);
 
 /* A private heap; NULL with errno. */
@@ -30,6 +41,9 @@ void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr);
  * inside the door.
  */
 uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size);
+
+/* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
+void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules);
 
 /* Frees a live block, reporting a broken trailer first; heals on the way. */
 void bh_give_back(struct bh_visit *visit, uint32_t block);

@@ -44,7 +44,6 @@ struct bh_bins {
 	uint32_t span;           /* user granules: 1 ... span */
 	uint32_t shift;
 	uint32_t damaged;        /* the free block in which a check failed, or 0 */
-	uint32_t spare;          /* stands in for the link of a neighbour that is not there */
 };
 
 /* The number of bins for blocks of up to so many granules. */
@@ -69,29 +68,39 @@ static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 	return (scale << bins->shift) + (granules >> scale);
 }
 
+/* A block of a size that shares its bin with others says how large it is. */
+static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_node *node,
+				    uint32_t granules)
+{
+	uint32_t bin = bh_bin_of(bins, granules);
+
+	node->granules = granules;
+	node->check = ~granules;
+	return bin;
+}
+
 BH_UNCHECKED
 static inline void bh_bin_link(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	uint32_t bin = granules, next;
 	struct bh_node *node = bh_node(bins, block);
+	uint32_t bin = granules, next;
 
-	if (BH_UNLIKELY(granules >= bins->exact_limit)) {
-		bin = bh_bin_of(bins, granules);
-		node->granules = granules;
-		node->check = ~granules;
-		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
-	}
+	if (BH_UNLIKELY(granules >= bins->exact_limit))
+		bin = bh_bin_label(bins, node, granules);
 	next = bins->heads[bin];
-	node->links = (struct bh_links){.next = next};
-	*(next ? &bh_node(bins, next)->links.previous : &bins->spare) = block;
 	bins->heads[bin] = block;
+	node->links.next = next;
+	node->links.previous = 0;
+	if (next) {
+		bh_node(bins, next)->links.previous = block;
+		return;
+	}
 	bins->bits->words[bin >> 6] |= (uint64_t)1 << (bin & 63);
+	if (BH_UNLIKELY(granules >= bins->exact_limit))
+		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
 }
 
-/*
- * False, and nothing changed, when the neighbours do not point back. Where there is no neighbour,
- * the head or a spare word stands in for its link, so that one path serves all.
- */
+/* False, and nothing changed, when the neighbours do not point back. */
 BH_UNCHECKED
 static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
@@ -99,19 +108,28 @@ static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t 
 	/* Read one by one: each was perhaps just stored one by one. */
 	uint32_t next = node->links.next, previous = node->links.previous;
 	uint32_t bin = bh_bin_of(bins, granules);
-	uint32_t *back = next ? &bh_node(bins, next)->links.previous : &bins->spare;
-	uint32_t *from = previous ? &bh_node(bins, previous)->links.next : &bins->heads[bin];
+	uint32_t *from = &bins->heads[bin];
 
-	bins->spare = block;
-	if (BH_UNLIKELY((next > bins->span) | (previous > bins->span)) ||
-	    BH_UNLIKELY((*back ^ block) | (*from ^ block))) {
-		bins->damaged = block;
-		return false;
+	if (BH_UNLIKELY((next > previous ? next : previous) > bins->span))
+		goto damaged;
+	if (previous)
+		from = &bh_node(bins, previous)->links.next;
+	if (BH_UNLIKELY(*from != block))
+		goto damaged;
+	if (next) {
+		uint32_t *back = &bh_node(bins, next)->links.previous;
+
+		if (BH_UNLIKELY(*back != block))
+			goto damaged;
+		*back = previous;
+	} else if (!previous) {
+		bins->bits->words[bin >> 6] &= ~((uint64_t)1 << (bin & 63));
 	}
-	*back = previous;
 	*from = next;
-	bins->bits->words[bin >> 6] &= ~((uint64_t)!(next | previous) << (bin & 63));
 	return true;
+damaged:
+	bins->damaged = block;
+	return false;
 }
 
 static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)

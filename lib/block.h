@@ -54,9 +54,9 @@ static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
 /* The free block right before this one, or 0. */
 static inline uint32_t bh_block_free_before(const struct bh_heap *heap, uint32_t block)
 {
-	uint32_t previous = bh_map_previous(&heap->map, block);
+	struct bh_map_side previous = bh_map_before(&heap->map, block);
 
-	return bh_map_is_used(&heap->map, previous) ? 0 : previous;
+	return previous.used ? 0 : previous.granule;
 }
 
 #endif

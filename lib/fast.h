@@ -9,6 +9,8 @@
 
 #include "block.h"
 
+/* ---- allocate ---- */
+
 static inline void bh_fast_count(struct bh_control *control, uint32_t granules)
 {
 	uint32_t used = control->used + granules;
@@ -46,10 +48,11 @@ static inline uint32_t bh_fast_carve(struct bh_heap *heap, uint32_t granules)
 	struct bh_control *control = heap->control;
 	uint32_t block = control->victim, rest = control->victim_granules - granules;
 
-	bh_map_set_start(&heap->map, block + granules);
+	if (BH_UNLIKELY(!bh_map_try_start(&heap->map, block + granules)))
+		return 0;
 	bh_map_set_used(&heap->map, block);
-	control->victim = rest ? block + granules : 0;
 	control->victim_granules = rest;
+	control->victim = rest ? block + granules : 0;
 	bh_fast_count(control, granules);
 	return block;
 }
@@ -59,9 +62,9 @@ static inline uint32_t bh_fast_from_top(struct bh_heap *heap, uint32_t granules)
 	struct bh_control *control = heap->control;
 	uint32_t block = control->top;
 
-	if (BH_UNLIKELY(heap->end - block < granules))
+	if (BH_UNLIKELY(heap->end - block < granules) ||
+	    BH_UNLIKELY(!bh_map_try_start(&heap->map, block + granules)))
 		return 0;
-	bh_map_set_start(&heap->map, block + granules);
 	bh_map_set_used(&heap->map, block);
 	control->top = block + granules;
 	bh_fast_count(control, granules);
@@ -73,59 +76,127 @@ static inline uint32_t bh_fast_allocate(struct bh_heap *heap, size_t count)
 {
 	const struct bh_control *control = heap->control;
 	uint32_t granules = (uint32_t)count;
-	uint64_t larger;
 
 	if (BH_UNLIKELY(count >= heap->bins.exact_limit))
 		return 0;
-	larger = control->bits.words[0] >> granules;
-	if (larger & 1)
+	if (control->bits.words[0] >> granules & 1)
 		return bh_fast_pop(heap, granules);
 	if (BH_LIKELY(granules <= control->victim_granules))
 		return bh_fast_carve(heap, granules);
-	return larger | control->bits.summary ? 0 : bh_fast_from_top(heap, granules);
+	if (control->bits.words[0] >> granules | control->bits.summary)
+		return 0;
+	return bh_fast_from_top(heap, granules);
+}
+
+/* From the next larger bin of one size, the victim being too small; the rest is the new victim. */
+BH_UNCHECKED
+static inline uint32_t bh_fast_cut(struct bh_heap *heap, size_t count)
+{
+	struct bh_control *control = heap->control;
+	struct bh_bins *bins = &heap->bins;
+	uint32_t granules = (uint32_t)count, block, bin;
+	uint64_t larger = count < bins->exact_limit ? control->bits.words[0] >> granules : 0;
+
+	if (!larger || control->victim_granules >= granules)
+		return 0;
+	bin = granules + bh_lowest_bit(larger);
+	block = bins->heads[bin];
+	if (BH_UNLIKELY(bin >= bins->exact_limit) || BH_UNLIKELY(bin == granules) ||
+	    BH_UNLIKELY(!bh_bin_unlink(bins, block, bin)))
+		return 0;
+	bh_map_set_start(&heap->map, block + granules);
+	bh_map_set_used(&heap->map, block);
+	if (control->victim)
+		bh_bin_link(bins, control->victim, control->victim_granules);
+	control->victim = block + granules;
+	control->victim_granules = bin - granules;
+	bh_fast_count(control, granules);
+	return block;
+}
+
+/* ---- free ---- */
+
+/*
+ * The granules of a live block between two live ones that start in its own word of the map or one
+ * beside it, or the sentinel at the end; 0 for any other.
+ */
+static inline uint32_t bh_fast_alone(const struct bh_map *map, uint32_t block)
+{
+	const struct bh_map_word *word = &map->words[block >> 6];
+	uint64_t mask = bh_map_bit(block) - 1;
+	uint64_t below = word->start & mask, used = word->used & mask, above;
+	unsigned skip;
+
+	if (!below) {
+		below = word[-1].start;
+		used = word[-1].used;
+	}
+	/* The last start is that of a used block exactly if the used starts make half the number or more. */
+	if ((below ^ used) >= used)
+		return 0;
+	above = word->start >> (block & 63) >> 1;
+	if (BH_LIKELY(above)) {
+		skip = bh_lowest_bit(above);
+		return word->used >> (block & 63) >> 1 >> skip & 1 ? skip + 1 : 0;
+	}
+	above = word[1].start;
+	skip = bh_lowest_bit(above | (uint64_t)1 << 63);
+	return word[1].used >> skip & above >> skip & 1 ? (block | 63) + 1 - block + skip : 0;
+}
+
+/* Frees a block between two live ones: not the last, which becomes the top. */
+static inline void bh_fast_release(struct bh_heap *heap, uint32_t block, uint32_t granules)
+{
+	bh_map_clear_used(&heap->map, block);
+	heap->control->used -= granules;
+	heap->control->frees++;
+	bh_bin_link(&heap->bins, block, granules);
 }
 
 /* Frees a block and merges it with its free neighbours. */
-static inline enum bh_status bh_fast_release(struct bh_heap *heap, uint32_t block)
+static inline enum bh_status bh_fast_merge(struct bh_heap *heap, uint32_t block)
 {
 	const struct bh_map *map = &heap->map;
 	struct bh_control *control = heap->control;
-	uint32_t next = bh_map_next(map, block), previous = bh_map_previous(map, block);
-	bool next_free = !bh_map_is_used(map, next), previous_free = !bh_map_is_used(map, previous);
-	uint32_t begin = block, end = next, victim = control->victim;
-	bool was_victim = false;
+	struct bh_map_side next = bh_map_after(map, block), previous = bh_map_before(map, block);
+	uint32_t begin = block, end = next.granule;
 
-	if (next_free) {
-		/* The top is long: only its end is sure to be found at once. */
-		end = next == control->top ? heap->end : bh_map_next(map, next);
-		if (next == victim)
-			was_victim = true;
-		else if (next != control->top &&
-			 BH_UNLIKELY(!bh_bin_unlink(&heap->bins, next, end - next)))
-			return BH_DAMAGED;
+	/* Top and victim are in no bin; and the top is long: only its end is sure to be found at once. */
+	if (!next.used) {
+		if (end == control->victim)
+			end += control->victim_granules;
+		else if (end == control->top)
+			end = heap->end;
+		else {
+			end = bh_map_next(map, end);
+			if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, next.granule,
+						       end - next.granule)))
+				return BH_DAMAGED;
+		}
 	}
-	if (previous_free) {
-		begin = previous;
-		if (previous == victim)
-			was_victim = true;
-		else if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, previous, block - previous)))
+	if (!previous.used) {
+		begin = previous.granule;
+		if (begin != control->victim &&
+		    BH_UNLIKELY(!bh_bin_unlink(&heap->bins, begin, block - begin)))
 			return BH_DAMAGED;
 	}
 	bh_map_clear_used(map, block);
-	if (next_free)
-		bh_map_clear_start(map, next);
-	if (previous_free)
+	if (!next.used)
+		bh_map_clear_start(map, next.granule);
+	if (!previous.used)
 		bh_map_clear_start(map, block);
-	control->used -= next - block;
+	control->used -= next.granule - block;
 	control->frees++;
 	if (BH_UNLIKELY(end == heap->end)) {
 		control->top = begin;
-		begin = end;
-	}
-	if (was_victim) {
+		if (control->victim >= begin) {
+			control->victim = 0;
+			control->victim_granules = 0;
+		}
+	} else if (control->victim - begin < end - begin) {
+		control->victim = begin;
 		control->victim_granules = end - begin;
-		control->victim = begin < end ? begin : 0;
-	} else if (begin < end) {
+	} else {
 		bh_bin_link(&heap->bins, begin, end - begin);
 	}
 	return BH_DONE;

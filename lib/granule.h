@@ -20,6 +20,8 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Kept out of the straight path, that it may stay short. */
 #define BH_COLD __attribute__((noinline, cold))
+/* A frame of its own, that its callers need none. */
+#define BH_APART __attribute__((noinline))
 
 /* Size 0 wraps to a count above any heap, so that one comparison sends it out of the fast path. */
 static inline size_t bh_granules(size_t size)

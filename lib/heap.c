@@ -222,5 +222,5 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block)
 {
-	return bh_fast_release(heap, block);
+	return bh_fast_merge(heap, block);
 }

@@ -25,6 +25,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/map.c %D%/map.h \
 	%D%/open.c \
 	%D%/probe.h \
+	%D%/realloc.c \
 	%D%/rebuild.c \
 	%D%/resize.c \
 	%D%/region.c %D%/region.h \

@@ -80,6 +80,18 @@ static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule)
 		bh_map_summary_set(map, granule >> 6);
 }
 
+/* The same where the word has a start already; else false, and nothing done. */
+static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+	uint64_t old = *word;
+
+	if (BH_UNLIKELY(!old))
+		return false;
+	bh_map_store(word, old | bh_map_bit(granule));
+	return true;
+}
+
 static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
@@ -104,24 +116,67 @@ static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
 	bh_map_store(word, *word & ~bh_map_bit(granule));
 }
 
-/* The first start behind granule: the sentinel at the end at the latest. */
-static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
-{
-	uint64_t starts = map->words[granule >> 6].start >> (granule & 63) >> 1;
+/* A start found beside a granule, and whether its block is allocated. */
+struct bh_map_side {
+	uint32_t granule;
+	bool used;
+};
 
-	if (BH_LIKELY(starts))
-		return granule + 1 + bh_lowest_bit(starts);
-	return bh_map_next_far(map, granule);
+/* The first start behind granule: the sentinel at the end at the latest. */
+static inline struct bh_map_side bh_map_after(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+	uint64_t starts = word->start >> (granule & 63) >> 1;
+	struct bh_map_side side;
+
+	if (BH_LIKELY(starts)) {
+		unsigned skip = bh_lowest_bit(starts);
+
+		side.granule = granule + 1 + skip;
+		side.used = word->used >> (granule & 63) >> 1 >> skip & 1;
+	} else if (BH_LIKELY(word[1].start)) {
+		unsigned bit = bh_lowest_bit(word[1].start);
+
+		side.granule = (granule | 63) + 1 + bit;
+		side.used = word[1].used >> bit & 1;
+	} else {
+		side.granule = bh_map_next_far(map, granule);
+		side.used = bh_map_is_used(map, side.granule);
+	}
+	return side;
 }
 
 /* The last start before granule: the sentinel at the front at the earliest. */
+static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+	uint64_t starts = word->start & (bh_map_bit(granule) - 1);
+	uint32_t base = granule & ~UINT32_C(63);
+	struct bh_map_side side;
+
+	if (!starts) {
+		word--;
+		base -= 64;
+		starts = word->start;
+	}
+	if (BH_LIKELY(starts)) {
+		side.granule = base + bh_highest_bit(starts);
+		side.used = word->used >> bh_highest_bit(starts) & 1;
+	} else {
+		side.granule = bh_map_previous_far(map, granule);
+		side.used = bh_map_is_used(map, side.granule);
+	}
+	return side;
+}
+
+static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
+{
+	return bh_map_after(map, granule).granule;
+}
+
 static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)
 {
-	uint64_t starts = map->words[granule >> 6].start & (bh_map_bit(granule) - 1);
-
-	if (BH_LIKELY(starts))
-		return (granule & ~UINT32_C(63)) | bh_highest_bit(starts);
-	return bh_map_previous_far(map, granule);
+	return bh_map_before(map, granule).granule;
 }
 
 #endif

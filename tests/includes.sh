@@ -19,7 +19,7 @@ trailer
 handle shared fill
 walk stats check chart
 attach
-api show make open slots
+api realloc show make open slots
 classic
 '
 
