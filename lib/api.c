@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api.c - the block functions: arguments, errno, and the way through the door. bh_alloc() and bh_free()
- * are the straight path: no trailer, no annotation, no lock needed, and no stack frame, for they call
- * nothing but what is last. What that path cannot do it leaves undone, and the way through the door
- * does it from the start. An exported name is another one for the hidden function: no copy, no jump.
+ * api.c - the block functions: arguments, errno, and the way through the door. bh_alloc() and
+ * bh_free() are the straight path: no trailer, no annotation, no lock needed, and no stack frame,
+ * for they call nothing but what is last. What that path cannot do it leaves undone, and the way
+ * through the door does it from the start. An exported name is another one for the hidden function:
+ * no copy, no jump.
  */
 #include "api.h"
 
@@ -25,9 +26,8 @@ static uint32_t block_find_room(struct bh_visit *visit, size_t alignment, size_t
 
 	do {
 		bh_fill_watch(visit);
-		block = alignment > BH_GRANULE
-				? bh_heap_allocate_aligned(heap, alignment, granules)
-				: bh_heap_allocate(heap, granules);
+		block = alignment > BH_GRANULE ? bh_heap_allocate_aligned(heap, alignment, granules)
+					       : bh_heap_allocate(heap, granules);
 	} while (BH_UNLIKELY(!block && bh_heal(visit)) && --heals);
 	return block;
 }
@@ -114,7 +114,8 @@ void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
 						     : bh_map_previous(&heap->map, granule);
 	size = bh_bytes(bh_heap_granules(heap, block));
 	if (bh_map_is_used(&heap->map, block))
-		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, size, "inside a live block of that size");
+		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
+			"inside a live block of that size");
 	else
 		bh_note(visit, BHEAP_FAULT_DOUBLE_FREE, ptr, size, NULL);
 }
@@ -212,11 +213,20 @@ static int free_through_door(bheap_t *heap, void *ptr)
 	return block ? 0 : -1;
 }
 
-/* A block with a free neighbour, or one that is far away. */
+/* A block with a free neighbour in front, or one that is far away. */
 BH_APART
 static int free_and_merge(bheap_t *heap, void *ptr, uint32_t block)
 {
-	if (BH_UNLIKELY(bh_fast_merge(&heap->heap, block) != BH_DONE))
+	if (BH_UNLIKELY(bh_fast_release(&heap->heap, block) != BH_DONE))
+		return free_through_door(heap, ptr);
+	bh_probe_free(heap, ptr);
+	return 0;
+}
+
+BH_APART
+static int free_and_join(bheap_t *heap, void *ptr, uint32_t block, uint32_t next)
+{
+	if (BH_UNLIKELY(!bh_fast_join(&heap->heap, block, next)))
 		return free_through_door(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
@@ -224,18 +234,21 @@ static int free_and_merge(bheap_t *heap, void *ptr, uint32_t block)
 
 int bh_free(bheap_t *heap, void *ptr)
 {
-	uint32_t block, granules;
+	uint32_t block, next;
+	enum bh_fast_place place;
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
 		return free_through_door(heap, ptr);
 	block = bh_heap_find(&heap->heap, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_through_door(heap, ptr);
-	granules = bh_fast_alone(&heap->heap.map, block);
-	if (!granules || BH_UNLIKELY(block + granules == heap->heap.end))
+	place = bh_fast_look(&heap->heap.map, block, &next);
+	if (place == BH_FAST_BEFORE_FREE)
+		return free_and_join(heap, ptr, block, next);
+	if (place != BH_FAST_ALONE || BH_UNLIKELY(next == heap->heap.end))
 		return free_and_merge(heap, ptr, block);
 	bh_probe_free(heap, ptr);
-	bh_fast_release(&heap->heap, block, granules);
+	bh_fast_leave(&heap->heap, block, next - block);
 	return 0;
 }
 

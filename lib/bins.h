@@ -31,19 +31,20 @@ _Static_assert(sizeof(struct bh_node) == BH_GRANULE, "the smallest block is one 
 /* The part of the index that lies in the heap's control block. */
 struct bh_bin_bits {
 	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
-	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty; as many as needed */
+	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty; as many as needed
+					   */
 };
 
 /* This process's view of the bins of a heap. */
 struct bh_bins {
-	char *base;              /* where granule 0 would be */
+	char *base; /* where granule 0 would be */
 	struct bh_bin_bits *bits;
-	uint32_t *heads;         /* the first block of each bin, or 0 */
+	uint32_t *heads; /* the first block of each bin, or 0 */
 	uint32_t count;
-	uint32_t exact_limit;    /* sizes below have a bin of their own */
-	uint32_t span;           /* user granules: 1 ... span */
+	uint32_t exact_limit; /* sizes below have a bin of their own */
+	uint32_t span;        /* user granules: 1 ... span */
 	uint32_t shift;
-	uint32_t damaged;        /* the free block in which a check failed, or 0 */
+	uint32_t damaged; /* the free block in which a check failed, or 0 */
 };
 
 /* The number of bins for blocks of up to so many granules. */
@@ -137,22 +138,29 @@ static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 	return bins->heads[bin];
 }
 
+/* Whether the first block of a bin that is not empty says that it is the first. */
+BH_UNCHECKED
+static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)
+{
+	return !bh_node(bins, bins->heads[bin])->links.previous;
+}
+
 /* The next block of a list; 0 at its end, and, with damage noted, for a bad link. */
 BH_UNCHECKED
 static inline uint32_t bh_bin_following(struct bh_bins *bins, uint32_t block)
 {
 	uint32_t next = bh_node(bins, block)->links.next;
 
-	if (BH_LIKELY(!next || (next <= bins->span &&
-				bh_node(bins, next)->links.previous == block)))
+	if (BH_LIKELY(!next ||
+		      (next <= bins->span && bh_node(bins, next)->links.previous == block)))
 		return next;
 	bins->damaged = block;
 	return 0;
 }
 
 /*
- * The size that a free block in a bin of more than one size says it has; 0, with damage noted, where
- * that cannot be.
+ * The size that a free block in a bin of more than one size says it has; 0, with damage noted,
+ * where that cannot be.
  */
 BH_UNCHECKED
 static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map *map,
@@ -162,8 +170,7 @@ static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map
 	uint32_t granules = node->granules;
 
 	if (BH_LIKELY(granules == ~node->check && granules - 1 < bins->span &&
-		      block - 1 + granules <= bins->span &&
-		      bh_map_is_start(map, block + granules)))
+		      block - 1 + granules <= bins->span && bh_map_is_start(map, block + granules)))
 		return granules;
 	bins->damaged = block;
 	return 0;

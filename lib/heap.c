@@ -8,6 +8,7 @@
 
 /* How many blocks of one bin a request looks at for a better fit. */
 #define PROBES 8
+#define PROBES_REALTIME 1
 
 /* ---- allocate ---- */
 
@@ -98,7 +99,7 @@ static uint32_t allocate_small_rest(struct bh_heap *heap, uint32_t granules, uin
 	bin = larger ? granules + bh_lowest_bit(larger) : bh_bin_find(&heap->bins, 64);
 	if (!bin)
 		return allocate_from_top(heap, granules);
-	block = bin_probe(heap, bin, granules, PROBES, &size);
+	block = bin_probe(heap, bin, granules, heap->realtime ? PROBES_REALTIME : PROBES, &size);
 	return block ? allocate_by_split(heap, block, size, granules) : 0;
 }
 
@@ -107,13 +108,14 @@ static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 {
 	struct bh_control *control = heap->control;
 	uint32_t own = bh_bin_of(&heap->bins, granules);
+	unsigned probes = heap->realtime ? PROBES_REALTIME : PROBES;
 	uint32_t block, size, bin;
 
-	block = bin_probe(heap, own, granules, PROBES, &size);
+	block = bin_probe(heap, own, granules, probes, &size);
 	if (!block && !heap->bins.damaged) {
 		bin = bh_bin_find(&heap->bins, own + 1);
 		if (bin)
-			block = bin_probe(heap, bin, granules, PROBES, &size);
+			block = bin_probe(heap, bin, granules, probes, &size);
 	}
 	if (BH_UNLIKELY(heap->bins.damaged))
 		return 0;
@@ -222,5 +224,5 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block)
 {
-	return bh_fast_merge(heap, block);
+	return bh_fast_release(heap, block);
 }

@@ -25,12 +25,10 @@ unsigned bh_map_levels(size_t granules, size_t counts[BH_MAP_LEVELS])
 
 uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule)
 {
-	size_t position = (granule >> 6) + 1;
-	uint64_t bits = map->words[position].start;
+	size_t position = granule >> 6;
 	unsigned level = 0;
+	uint64_t bits;
 
-	if (bits)
-		return (uint32_t)(position << 6 | bh_lowest_bit(bits));
 	/* Up, until a word has something behind our position; the sentinel at the end ends this. */
 	while (!(bits = map->summary[level][position >> 6] & ~UINT64_C(1) << (position & 63))) {
 		position >>= 6;
@@ -44,13 +42,12 @@ uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule)
 
 uint32_t bh_map_previous_far(const struct bh_map *map, uint32_t granule)
 {
-	size_t position = (granule >> 6) - 1;
-	uint64_t bits = map->words[position].start;
+	size_t position = granule >> 6;
 	unsigned level = 0;
+	uint64_t bits;
 
-	if (bits)
-		return (uint32_t)(position << 6 | bh_highest_bit(bits));
-	while (!(bits = map->summary[level][position >> 6] & (((uint64_t)1 << (position & 63)) - 1))) {
+	while (!(bits = map->summary[level][position >> 6] &
+			(((uint64_t)1 << (position & 63)) - 1))) {
 		position >>= 6;
 		level++;
 	}

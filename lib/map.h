@@ -8,8 +8,8 @@
  *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
  *             |used |F|used     |free
  *
- * Every store to it is one 64-bit store after which the map is still a tiling; the callers order them.
- * Refuses to know sizes of classes and users.
+ * Every store to it is one 64-bit store after which the map is still a tiling; the callers order
+ * them. Refuses to know sizes of classes and users.
  */
 #ifndef BH_MAP_H
 #define BH_MAP_H
@@ -29,7 +29,8 @@ struct bh_map_word {
 
 struct bh_map {
 	struct bh_map_word *words; /* one in front of them and one behind exist and are zero */
-	uint64_t *summary[BH_MAP_LEVELS]; /* summary[0]: a bit for each word with a start; and so on */
+	uint64_t *summary[BH_MAP_LEVELS]; /* summary[0]: a bit for each word with a start; and so on
+					   */
 };
 
 size_t bh_map_words(size_t granules);

@@ -94,7 +94,8 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 		block_redress(heap, block, kept, size, bh_shared_owner(heap));
 		bh_probe_free(heap, old);
 		bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-		heap->heap.control->failures--; /* the copy that found no room was not the last word */
+		heap->heap.control
+			->failures--; /* the copy that found no room was not the last word */
 	}
 	bh_leave(&visit);
 	return status == BH_DONE ? bh_heap_address(&heap->heap, block) : NULL;
