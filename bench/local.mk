@@ -7,7 +7,7 @@ BENCH_FLAGS =
 
 dist_check_SCRIPTS += %D%/checks.sh
 TESTS += %D%/checks.sh
-EXTRA_DIST += %D%/README.md %D%/chart.gp %D%/instructions.sh
+EXTRA_DIST += %D%/README.md %D%/chart.gp %D%/chart.svg %D%/instructions.sh
 
 # make soak: whether heaps wear out; SOAK_FLAGS for longer.
 noinst_PROGRAMS += %D%/soak
