@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,19 @@ void leaks_ignore(void)
 }
 
 /* ---- the process ---- */
+
+static void *thread_nothing(void *arg)
+{
+	return arg;
+}
+
+void threads_begin(void)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_nothing, NULL), 0);
+	pthread_join(thread, NULL);
+}
 
 size_t mappings_count(void)
 {

@@ -109,6 +109,9 @@ void leaks_ignore(void);
 
 /* ---- the process ---- */
 
+/* From now on this process is not known to have one thread. */
+void threads_begin(void);
+
 /* How many there are, to see that none is left; always 0 mappings under tools, which make their own. */
 size_t mappings_count(void);
 size_t descriptors_count(void);

@@ -14,20 +14,6 @@
 
 #include "lock.h"
 
-static void *nothing(void *arg)
-{
-	return arg;
-}
-
-/* From now on this process is not known to have one thread. */
-static void threads_begin(void)
-{
-	pthread_t thread;
-
-	ck_assert_int_eq(pthread_create(&thread, NULL, nothing, NULL), 0);
-	pthread_join(thread, NULL);
-}
-
 START_TEST(none_is_always_skipped)
 {
 	struct bh_lock lock;

@@ -436,20 +436,6 @@ static int visitor_calls(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
-static void *nothing(void *arg)
-{
-	return arg;
-}
-
-/* From now on this process is not known to have one thread. */
-static void threads_begin(void)
-{
-	pthread_t thread;
-
-	ck_assert_int_eq(pthread_create(&thread, NULL, nothing, NULL), 0);
-	pthread_join(thread, NULL);
-}
-
 START_TEST(calls_from_a_visitor)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
