@@ -70,6 +70,7 @@ static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 }
 
 /* A block of a size that shares its bin with others says how large it is. */
+BH_UNCHECKED
 static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_node *node,
 				    uint32_t granules)
 {

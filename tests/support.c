@@ -312,6 +312,16 @@ void path_remove(void)
 }
 
 BH_UNCHECKED
+void memory_change(void *at, unsigned char byte)
+{
+	volatile unsigned char *to = at;
+
+	bh_annotate_enter();
+	*to = *to == byte ? (unsigned char)~byte : byte;
+	bh_annotate_leave();
+}
+
+BH_UNCHECKED
 void memory_scribble(void *at, const void *bytes, size_t size)
 {
 	volatile unsigned char *to = at;

@@ -136,4 +136,7 @@ void path_remove(void);
 /* Writes where only the library may: free blocks and trailers. */
 void memory_scribble(void *at, const void *bytes, size_t size);
 
+/* Makes a byte there another than it was: this one, or, if a seal happens to have it, its opposite. */
+void memory_change(void *at, unsigned char byte);
+
 #endif

@@ -515,7 +515,7 @@ START_TEST(an_overflow_names_its_block)
 
 	ck_assert_ptr_nonnull(first);
 	ck_assert_int_eq(bheap_check(guarded, &fault), 0);
-	memory_scribble(second + 100 + _i, "!", 1);
+	memory_change(second + 100 + _i, '!');
 	ck_assert_int_eq(bheap_check(guarded, &fault), -1);
 	ck_assert_errno(EUCLEAN);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_OVERFLOW);

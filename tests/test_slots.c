@@ -347,7 +347,7 @@ static int allocate_and_overflow(void *arg)
 
 		if (!block)
 			return 1;
-		memory_scribble(block + 100, "x", 1);
+		memory_change(block + 100, 'x');
 	}
 	return 0;
 }

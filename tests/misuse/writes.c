@@ -168,7 +168,10 @@ static void write_bytes(struct scene *scene, const struct play *play, const stru
 	}
 	memset(bytes, row->byte, row->count);
 	harm_note(scene, play->block + from, row->count);
-	memory_scribble(play->block + from, bytes, row->count);
+	if (row->count == 1)
+		memory_change(play->block + from, row->byte);
+	else
+		memory_scribble(play->block + from, bytes, row->count);
 }
 
 /* ---- what is seen ---- */
@@ -296,7 +299,7 @@ START_TEST(overflows_are_seen_by_resizes)
 	block = bheap_alloc(scene.heap, 48);
 	memset(block, 7, 48);
 	scene_keep(&scene, 48);
-	memory_scribble(block + 48, "x", 1);
+	memory_change(block + 48, 'x');
 	block = bheap_realloc(scene.heap, block, sizes[_i % 3]);
 	ck_assert_ptr_nonnull(block);
 	ck_assert_uint_eq(block[7], 7);

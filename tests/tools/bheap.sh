@@ -77,8 +77,8 @@ expect 127 'No such file' "$bheap" run --report=report no-such-program
 [ "$(cat report)" = before ] || fail "run: a report of nothing took the place of another"
 
 # What is ignored, as nohup has it, the program ignores too; else it ends by it.
-(trap '' HUP; expect 0 'ended with status 0' "$bheap" run sh -c 'kill -HUP $$'; exit $failures) || failures=$((failures + 1))
-expect 129 'signal 1' "$bheap" run sh -c 'kill -HUP $$'
+(trap '' USR1; expect 0 'ended with status 0' "$bheap" run sh -c 'kill -USR1 $$'; exit $failures) || failures=$((failures + 1))
+expect 138 'signal 10' "$bheap" run sh -c 'kill -USR1 $$'
 
 # Standard output is the program's alone.
 [ "$("$bheap" run echo words 2>/dev/null)" = words ] || fail "run: the output is not the program's"
