@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -363,7 +364,7 @@ static void *lock_and_wait(void *arg)
 	struct bh_visit visit;
 
 	ck_assert(bh_enter_to_change(&visit, heap));
-	*(volatile int *)arg = 1;
+	*(atomic_int *)arg = 1;
 	pause();
 	return NULL;
 }
@@ -371,14 +372,14 @@ static void *lock_and_wait(void *arg)
 START_TEST(a_torn_copy_accuses_nobody)
 {
 	char *block = block_of(48), *other = block_of(480), *fence = block_of(16);
-	volatile int inside = 0;
+	atomic_int inside = 0;
 	pthread_t thread;
 	int status;
 
 	free_good(block);
 	free_good(other);
 	scribble(other + 100);
-	ck_assert_int_eq(pthread_create(&thread, NULL, lock_and_wait, (void *)&inside), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, lock_and_wait, &inside), 0);
 	while (!inside)
 		usleep(1000);
 	leaks_ignore();

@@ -184,15 +184,20 @@ END_TEST
 /* One thread does not skip a lock that is torn. */
 START_TEST(a_torn_lock_is_not_skipped)
 {
+	enum bh_lock_result usual = __libc_single_threaded ? BH_LOCK_SKIPPED : BH_LOCK_HELD;
 	struct bh_lock lock;
 
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
-	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_SKIPPED);
+	ck_assert_int_eq(bh_lock_acquire(&lock), usual);
+	if (usual == BH_LOCK_HELD)
+		bh_lock_release(&lock);
 	lock.torn = true;
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
 	bh_lock_repaired(&lock);
 	bh_lock_release(&lock);
-	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_SKIPPED);
+	ck_assert_int_eq(bh_lock_acquire(&lock), usual);
+	if (usual == BH_LOCK_HELD)
+		bh_lock_release(&lock);
 	bh_lock_destroy(&lock);
 }
 END_TEST
