@@ -135,38 +135,44 @@ static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block) : bh_refuse(ENOMEM);
 }
 
-/* What the straight path does not do, with a frame of its own. */
+/* The way of a call that may pass the door, with a frame. */
 BH_APART
 static void *alloc_by_search(bheap_t *heap, size_t size)
 {
-	if (BH_LIKELY(heap && bh_may_pass(heap))) {
-		uint32_t block = bh_fast_cut(&heap->heap, bh_granules(size));
+	uint32_t block = bh_heap_allocate(&heap->heap, bh_granules(size));
 
-		if (!block)
-			block = bh_heap_allocate(&heap->heap, bh_granules(size));
-		if (BH_LIKELY(block)) {
-			void *address = bh_heap_address(&heap->heap, block);
+	if (BH_UNLIKELY(!block))
+		return alloc_through_door(heap, BH_GRANULE, size);
+	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+	return bh_heap_address(&heap->heap, block);
+}
 
-			bh_probe_alloc(heap, address, size);
-			return address;
-		}
-	}
-	return alloc_through_door(heap, BH_GRANULE, size);
+/* The same where neither the bin of its size nor the victim can serve a small request. */
+BH_APART
+static void *alloc_by_cut(bheap_t *heap, size_t size)
+{
+	uint32_t block = bh_fast_cut(&heap->heap, (uint32_t)bh_granules(size));
+
+	if (!block)
+		return alloc_by_search(heap, size);
+	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+	return bh_heap_address(&heap->heap, block);
 }
 
 void *bh_alloc(bheap_t *heap, size_t size)
 {
-	if (BH_LIKELY(heap && bh_may_pass(heap))) {
-		uint32_t block = bh_fast_allocate(&heap->heap, bh_granules(size));
+	size_t granules = bh_granules(size);
+	uint32_t block;
 
-		if (BH_LIKELY(block)) {
-			void *address = bh_heap_address(&heap->heap, block);
-
-			bh_probe_alloc(heap, address, size);
-			return address;
-		}
-	}
-	return alloc_by_search(heap, size);
+	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
+		return alloc_through_door(heap, BH_GRANULE, size);
+	if (granules >= heap->heap.bins.exact_limit)
+		return alloc_by_search(heap, size);
+	block = bh_fast_allocate(&heap->heap, (uint32_t)granules);
+	if (!block)
+		return alloc_by_cut(heap, size);
+	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+	return bh_heap_address(&heap->heap, block);
 }
 
 extern __typeof(bh_alloc) bheap_alloc __attribute__((alias("bh_alloc")));
@@ -213,43 +219,102 @@ static int free_through_door(bheap_t *heap, void *ptr)
 	return block ? 0 : -1;
 }
 
-/* A block with a free neighbour in front, or one that is far away. */
+/* However far the block behind it is, and whatever the summary must hear of. */
 BH_APART
-static int free_and_merge(bheap_t *heap, void *ptr, uint32_t block)
+static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 {
-	if (BH_UNLIKELY(bh_fast_release(&heap->heap, block) != BH_DONE))
+	void *ptr = bh_heap_address(&heap->heap, block);
+
+	if (BH_UNLIKELY(bh_heap_release_behind(&heap->heap, block, previous) != BH_DONE))
 		return free_through_door(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
 }
 
-BH_APART
-static int free_and_join(bheap_t *heap, void *ptr, uint32_t block, uint32_t next)
+static BH_WOVEN int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast_merge with)
 {
-	if (BH_UNLIKELY(!bh_fast_join(&heap->heap, block, next)))
-		return free_through_door(heap, ptr);
-	bh_probe_free(heap, ptr);
+	if (BH_UNLIKELY(!bh_fast_merge(&heap->heap, block, with)))
+		return free_anywhere(heap, block, with.previous);
+	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
 	return 0;
+}
+
+BH_APART
+static int free_before_free(bheap_t *heap, uint32_t block, uint32_t next)
+{
+	return free_and_merge(heap, block,
+			      (struct bh_fast_merge){.next = next, .next_free = true, .near = true});
+}
+
+BH_APART
+static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
+{
+	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
+	struct bh_fast_merge with = {.previous = previous, .near = true};
+	enum bh_fast_side side = bh_fast_after(&at, &with.next);
+	uint64_t company = at.start & ~at.bit;
+
+	if (side == BH_FAST_LIVE && company)
+		return free_and_merge(heap, block, with);
+	with.next_free = true;
+	if (side == BH_FAST_FREE && company & ~bh_map_bit(with.next))
+		return free_and_merge(heap, block, with);
+	return free_anywhere(heap, block, previous);
+}
+
+/* What is in front is a live block; inline, for each of its callers. */
+static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *at)
+{
+	uint32_t next;
+	enum bh_fast_side side = bh_fast_after(at, &next);
+
+	if (side != BH_FAST_LIVE)
+		return side == BH_FAST_FREE ? free_before_free(heap, at->block, next)
+					    : free_anywhere(heap, at->block, 0);
+	if (BH_UNLIKELY(next == heap->heap.end))
+		return free_anywhere(heap, at->block, 0);
+	bh_probe_free(heap, at->address);
+	bh_fast_leave(&heap->heap, at, next);
+	return 0;
+}
+
+/* What is in front starts far away: a live block in most cases. */
+BH_APART
+static int free_behind_far(bheap_t *heap, uint32_t block)
+{
+	uint32_t previous = bh_map_previous_far(&heap->heap.map, block);
+	struct bh_fast_spot at;
+
+	if (!bh_map_is_used(&heap->heap.map, previous))
+		return free_behind_free(heap, block, previous);
+	at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
+	return free_behind_live(heap, &at);
+}
+
+BH_APART
+static int free_behind(bheap_t *heap, uint32_t block)
+{
+	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
+	uint32_t previous = bh_fast_front(&at);
+
+	return BH_LIKELY(previous) ? free_behind_free(heap, block, previous)
+				   : free_behind_far(heap, block);
 }
 
 int bh_free(bheap_t *heap, void *ptr)
 {
-	uint32_t block, next;
-	enum bh_fast_place place;
+	struct bh_fast_spot at;
+	uint32_t block;
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
 		return free_through_door(heap, ptr);
 	block = bh_heap_find(&heap->heap, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_through_door(heap, ptr);
-	place = bh_fast_look(&heap->heap.map, block, &next);
-	if (place == BH_FAST_BEFORE_FREE)
-		return free_and_join(heap, ptr, block, next);
-	if (place != BH_FAST_ALONE || BH_UNLIKELY(next == heap->heap.end))
-		return free_and_merge(heap, ptr, block);
-	bh_probe_free(heap, ptr);
-	bh_fast_leave(&heap->heap, block, next - block);
-	return 0;
+	at = bh_fast_spot(&heap->heap, block, ptr);
+	if (!bh_fast_is_behind_live(&at))
+		return free_behind(heap, block);
+	return free_behind_live(heap, &at);
 }
 
 extern __typeof(bh_free) bheap_free __attribute__((alias("bh_free")));

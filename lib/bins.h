@@ -39,11 +39,12 @@ struct bh_bin_bits {
 struct bh_bins {
 	char *base; /* where granule 0 would be */
 	struct bh_bin_bits *bits;
-	uint32_t *heads; /* the first block of each bin, or 0 */
+	uint32_t *heads; /* the first block of each bin, or 0; there are no blocks of size 0 */
 	uint32_t count;
 	uint32_t exact_limit; /* sizes below have a bin of their own */
 	uint32_t span;        /* user granules: 1 ... span */
 	uint32_t shift;
+	uint64_t spare;   /* from base to one link before heads: see bh_bin_back() */
 	uint32_t damaged; /* the free block in which a check failed, or 0 */
 };
 
@@ -81,25 +82,41 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_node *
 	return bin;
 }
 
-BH_UNCHECKED
-static inline void bh_bin_link(struct bh_bins *bins, uint32_t block, uint32_t granules)
+/*
+ * Where the block that follows in a list has its link back. Where none follows it is the head of bin
+ * 0, for which no block is small enough: what is stored and compared there needs no branch, and
+ * whether a list ends here no processor can foretell. (With ?: the compiler makes a branch.)
+ */
+static inline uint32_t *bh_bin_back(const struct bh_bins *bins, uint32_t next)
 {
-	struct bh_node *node = bh_node(bins, block);
+	uint64_t none = (uint64_t)((int64_t)((uint64_t)next - 1) >> 63) & bins->spare;
+
+	return (uint32_t *)(void *)(bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
+}
+
+BH_UNCHECKED
+static inline void bh_bin_put(struct bh_bins *bins, struct bh_node *node, uint32_t block,
+			      uint32_t granules)
+{
 	uint32_t bin = granules, next;
 
-	if (BH_UNLIKELY(granules >= bins->exact_limit))
+	if (BH_UNLIKELY(granules >= bins->exact_limit)) {
 		bin = bh_bin_label(bins, node, granules);
+		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
+		bins->bits->words[bin >> 6] |= (uint64_t)1 << (bin & 63);
+	} else {
+		bins->bits->words[0] |= (uint64_t)1 << bin;
+	}
 	next = bins->heads[bin];
 	bins->heads[bin] = block;
 	node->links.next = next;
 	node->links.previous = 0;
-	if (next) {
-		bh_node(bins, next)->links.previous = block;
-		return;
-	}
-	bins->bits->words[bin >> 6] |= (uint64_t)1 << (bin & 63);
-	if (BH_UNLIKELY(granules >= bins->exact_limit))
-		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
+	*bh_bin_back(bins, next) = block;
+}
+
+static inline void bh_bin_link(struct bh_bins *bins, uint32_t block, uint32_t granules)
+{
+	bh_bin_put(bins, bh_node(bins, block), block, granules);
 }
 
 /* False, and nothing changed, when the neighbours do not point back. */
@@ -110,24 +127,18 @@ static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t 
 	/* Read one by one: each was perhaps just stored one by one. */
 	uint32_t next = node->links.next, previous = node->links.previous;
 	uint32_t bin = bh_bin_of(bins, granules);
-	uint32_t *from = &bins->heads[bin];
+	uint32_t *from, *back;
 
 	if (BH_UNLIKELY((next > previous ? next : previous) > bins->span))
 		goto damaged;
-	if (previous)
-		from = &bh_node(bins, previous)->links.next;
-	if (BH_UNLIKELY(*from != block))
+	from = previous ? &bh_node(bins, previous)->links.next : &bins->heads[bin];
+	bins->heads[0] = block;
+	back = bh_bin_back(bins, next);
+	if (BH_UNLIKELY(*from != block) || BH_UNLIKELY(*back != block))
 		goto damaged;
-	if (next) {
-		uint32_t *back = &bh_node(bins, next)->links.previous;
-
-		if (BH_UNLIKELY(*back != block))
-			goto damaged;
-		*back = previous;
-	} else if (!previous) {
-		bins->bits->words[bin >> 6] &= ~((uint64_t)1 << (bin & 63));
-	}
+	*back = previous;
 	*from = next;
+	bins->bits->words[bin >> 6] &= ~((uint64_t) !(next | previous) << (bin & 63));
 	return true;
 damaged:
 	bins->damaged = block;

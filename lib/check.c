@@ -233,7 +233,8 @@ static bool bits_behind_check(const struct bh_heap *heap, struct bh_finding *fin
 	const struct bh_bin_bits *bits = heap->bins.bits;
 	uint32_t last = heap->bins.count - 1;
 
-	if (bits->summary >> (last >> 6) >> 1 || bits->words[last >> 6] >> (last & 63) >> 1)
+	if (bits->words[0] & 1 || bits->summary >> (last >> 6) >> 1 ||
+	    bits->words[last >> 6] >> (last & 63) >> 1)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
 			     "the bin bits disagree with the bins");
 	return true;
@@ -241,7 +242,8 @@ static bool bits_behind_check(const struct bh_heap *heap, struct bh_finding *fin
 
 static bool bins_check(const struct bh_heap *heap, uint32_t binned, struct bh_finding *finding)
 {
-	for (uint32_t bin = 0; bin < heap->bins.count; bin++)
+	/* The head of bin 0 stands in for what is not there: bins.h. */
+	for (uint32_t bin = 1; bin < heap->bins.count; bin++)
 		if (!bin_check(heap, bin, &binned, finding) || !bin_bit_check(heap, bin, finding))
 			return false;
 	if (binned)

@@ -27,16 +27,15 @@ static inline uint32_t bh_fast_pop(struct bh_heap *heap, uint32_t bin)
 {
 	struct bh_bins *bins = &heap->bins;
 	uint32_t block = bins->heads[bin], next = bh_node(bins, block)->links.next;
+	uint32_t *back = bh_bin_back(bins, next);
 
-	if (next) {
-		struct bh_node *after = bh_node(bins, next);
-
-		if (BH_UNLIKELY(next > bins->span) || BH_UNLIKELY(after->links.previous != block))
-			return 0;
-		after->links.previous = 0;
-	} else {
-		bins->bits->words[0] &= ~((uint64_t)1 << bin);
-	}
+	if (BH_UNLIKELY(next > bins->span))
+		return 0;
+	bins->heads[0] = block;
+	if (BH_UNLIKELY(*back != block))
+		return 0;
+	*back = 0;
+	bins->bits->words[0] &= ~((uint64_t)!next << bin);
 	bins->heads[bin] = next;
 	return block;
 }
@@ -82,13 +81,10 @@ static inline uint32_t bh_fast_from_top(struct bh_heap *heap, uint32_t granules)
 
 /* From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
  */
-static inline uint32_t bh_fast_allocate(struct bh_heap *heap, size_t count)
+static inline uint32_t bh_fast_allocate(struct bh_heap *heap, uint32_t granules)
 {
 	const struct bh_control *control = heap->control;
-	uint32_t granules = (uint32_t)count;
 
-	if (BH_UNLIKELY(count >= heap->bins.exact_limit))
-		return 0;
 	if (control->bits.words[0] >> granules & 1)
 		return bh_fast_exact(heap, granules);
 	if (BH_LIKELY(granules <= control->victim_granules))
@@ -98,23 +94,25 @@ static inline uint32_t bh_fast_allocate(struct bh_heap *heap, size_t count)
 	return bh_fast_from_top(heap, granules);
 }
 
-/* From the next larger bin of one size, the victim being too small; the rest is the new victim. */
-static inline uint32_t bh_fast_cut(struct bh_heap *heap, size_t count)
+/*
+ * From the next larger bin of one size, the victim being too small; the rest is the new victim. Where
+ * it starts, its word has another start: the summary need not hear of it.
+ */
+static inline uint32_t bh_fast_cut(struct bh_heap *heap, uint32_t granules)
 {
 	struct bh_control *control = heap->control;
-	uint32_t granules = (uint32_t)count, block, bin;
-	uint64_t larger = count < heap->bins.exact_limit ? control->bits.words[0] >> granules : 0;
+	uint64_t larger = control->bits.words[0] >> granules;
+	uint32_t bin = granules + bh_lowest_bit(larger), block;
 
-	if (!larger || control->victim_granules >= granules)
-		return 0;
-	bin = granules + bh_lowest_bit(larger);
-	if (BH_UNLIKELY(bin == granules) || BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
+	if (!larger || control->victim_granules >= granules ||
+	    BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
 	    BH_UNLIKELY(!bh_bin_first_is_sound(&heap->bins, bin)))
 		return 0;
-	block = bh_fast_pop(heap, bin);
-	if (BH_UNLIKELY(!block))
+	block = bh_bin_first(&heap->bins, bin);
+	if (BH_UNLIKELY(!heap->map.words[(block + granules) >> 6].start) ||
+	    BH_UNLIKELY(!bh_fast_pop(heap, bin)))
 		return 0;
-	bh_map_set_start(&heap->map, block + granules);
+	bh_map_try_start(&heap->map, block + granules);
 	bh_map_set_used(&heap->map, block);
 	if (control->victim)
 		bh_bin_link(&heap->bins, control->victim, control->victim_granules);
@@ -125,6 +123,86 @@ static inline uint32_t bh_fast_cut(struct bh_heap *heap, size_t count)
 }
 
 /* ---- free ---- */
+
+/* Where a block starts in the map, and what stands there. */
+struct bh_fast_spot {
+	struct bh_map_word *word;
+	uint64_t start, used, bit;
+	void *address;
+	uint32_t block;
+};
+
+static inline struct bh_fast_spot bh_fast_spot(const struct bh_heap *heap, uint32_t block,
+					       void *address)
+{
+	struct bh_map_word *word = &heap->map.words[block >> 6];
+
+	return (struct bh_fast_spot){word, word->start, word->used, bh_map_bit(block), address, block};
+}
+
+/*
+ * Whether a live block is in front, and near. The last start in the block's own word and the one
+ * before it, taken as one number, is that of a live block exactly if the used starts make half the
+ * number or more: no search, no branch where a word begins.
+ */
+static inline bool bh_fast_is_behind_live(const struct bh_fast_spot *at)
+{
+	const struct bh_map_word *before = &at->word[-1];
+	uint64_t below = at->bit - 1;
+	unsigned __int128 starts = (unsigned __int128)(at->start & below) << 64 | before->start;
+	unsigned __int128 used = (unsigned __int128)(at->used & below) << 64 | before->used;
+
+	return (starts ^ used) < used;
+}
+
+/* The start before the block, or 0 where that is far. */
+static inline uint32_t bh_fast_front(const struct bh_fast_spot *at)
+{
+	uint32_t base = at->block & ~UINT32_C(63);
+	uint64_t below = at->start & (at->bit - 1);
+
+	if (BH_LIKELY(below))
+		return base + bh_highest_bit(below);
+	below = at->word[-1].start;
+	return below ? base - 64 + bh_highest_bit(below) : 0;
+}
+
+/* What is behind a block. */
+enum bh_fast_side {
+	BH_FAST_LIVE,
+	BH_FAST_FREE,
+	BH_FAST_FAR, /* beyond the next word, or a merge would take that word's last start */
+};
+
+/* Sets next, unless that is far. */
+static inline enum bh_fast_side bh_fast_after(const struct bh_fast_spot *at, uint32_t *next)
+{
+	uint32_t base = at->block & ~UINT32_C(63);
+	uint64_t above = at->start & -(at->bit << 1);
+
+	if (BH_LIKELY(above)) {
+		*next = base + bh_lowest_bit(above);
+		return at->used >> bh_lowest_bit(above) & 1 ? BH_FAST_LIVE : BH_FAST_FREE;
+	}
+	above = at->word[1].start;
+	if (!above)
+		return BH_FAST_FAR;
+	*next = base + 64 + bh_lowest_bit(above);
+	if (at->word[1].used >> bh_lowest_bit(above) & 1)
+		return BH_FAST_LIVE;
+	return above & (above - 1) ? BH_FAST_FREE : BH_FAST_FAR;
+}
+
+/* The end of a free block in a bin. One that is not near is large enough to say its size itself. */
+static inline uint32_t bh_fast_end(struct bh_heap *heap, uint32_t block)
+{
+	uint32_t end = bh_map_next_near(&heap->map, block), granules;
+
+	if (BH_LIKELY(end))
+		return end;
+	granules = bh_bin_granules(&heap->bins, &heap->map, block);
+	return granules ? block + granules : 0;
+}
 
 /* The end of a free block that follows the one being freed, taken out of its bin; 0 for damage. */
 static inline uint32_t bh_fast_take_next(struct bh_heap *heap, uint32_t next)
@@ -137,8 +215,8 @@ static inline uint32_t bh_fast_take_next(struct bh_heap *heap, uint32_t next)
 		return next + control->victim_granules;
 	if (next == control->top)
 		return heap->end;
-	end = bh_map_next(&heap->map, next);
-	return BH_LIKELY(bh_bin_unlink(&heap->bins, next, end - next)) ? end : 0;
+	end = bh_fast_end(heap, next);
+	return BH_LIKELY(end && bh_bin_unlink(&heap->bins, next, end - next)) ? end : 0;
 }
 
 /* Files what a free has made: it may hold the victim. */
@@ -161,105 +239,52 @@ static inline void bh_fast_file(struct bh_heap *heap, uint32_t begin, uint32_t e
 	}
 }
 
-/* Frees a block and merges it with its free neighbours. */
-static inline enum bh_status bh_fast_release(struct bh_heap *heap, uint32_t block)
-{
-	const struct bh_map *map = &heap->map;
-	struct bh_control *control = heap->control;
-	struct bh_map_side next = bh_map_after(map, block), previous = bh_map_before(map, block);
-	uint32_t begin = block, end = next.granule;
-
-	if (!next.used) {
-		end = bh_fast_take_next(heap, next.granule);
-		if (BH_UNLIKELY(!end))
-			return BH_DAMAGED;
-	}
-	if (!previous.used) {
-		begin = previous.granule;
-		if (begin != control->victim &&
-		    BH_UNLIKELY(!bh_bin_unlink(&heap->bins, begin, block - begin)))
-			return BH_DAMAGED;
-	}
-	bh_map_clear_used(map, block);
-	if (!next.used)
-		bh_map_clear_start(map, next.granule);
-	if (!previous.used)
-		bh_map_clear_start(map, block);
-	control->used -= next.granule - block;
-	control->frees++;
-	bh_fast_file(heap, begin, end);
-	return BH_DONE;
-}
-
-/* What is next to a block: a live one on either side, or a free one behind; anything else. */
-enum bh_fast_place {
-	BH_FAST_ALONE,
-	BH_FAST_BEFORE_FREE,
-	BH_FAST_ELSE,
+/* What a block is freed between. */
+struct bh_fast_merge {
+	uint32_t previous; /* where the free block in front starts; 0: a live one */
+	uint32_t next;     /* where the block ends */
+	bool next_free;
+	bool near;         /* no word loses its last start: a constant of each caller */
 };
 
-/* Looks no further than the words beside the block's own. next is where the block ends. */
-static inline enum bh_fast_place bh_fast_look(const struct bh_map *map, uint32_t block,
-					      uint32_t *next)
+static BH_WOVEN void bh_fast_clear_start(struct bh_heap *heap, uint32_t granule, bool near)
 {
-	const struct bh_map_word *word = &map->words[block >> 6];
-	uint64_t mask = bh_map_bit(block) - 1;
-	uint64_t below = word->start & mask, used = word->used & mask, above;
-	unsigned skip;
-
-	if (!below) {
-		below = word[-1].start;
-		used = word[-1].used;
-	}
-	/* The last start is that of a live block exactly if the used starts make half the number or
-	 * more. */
-	if ((below ^ used) >= used)
-		return BH_FAST_ELSE;
-	above = word->start >> (block & 63) >> 1;
-	if (BH_LIKELY(above)) {
-		skip = bh_lowest_bit(above);
-		*next = block + 1 + skip;
-		return word->used >> (block & 63) >> 1 >> skip & 1 ? BH_FAST_ALONE
-								   : BH_FAST_BEFORE_FREE;
-	}
-	above = word[1].start;
-	if (BH_UNLIKELY(!above))
-		return BH_FAST_ELSE;
-	skip = bh_lowest_bit(above);
-	*next = (block | 63) + 1 + skip;
-	return word[1].used >> skip & 1 ? BH_FAST_ALONE : BH_FAST_BEFORE_FREE;
+	if (near)
+		bh_map_drop_start(&heap->map, granule);
+	else
+		bh_map_clear_start(&heap->map, granule);
 }
 
-/* Frees a block between two live ones: not the last, which becomes the top. */
-static inline void bh_fast_leave(struct bh_heap *heap, uint32_t block, uint32_t granules)
-{
-	bh_map_clear_used(&heap->map, block);
-	heap->control->used -= granules;
-	heap->control->frees++;
-	bh_bin_link(&heap->bins, block, granules);
-}
-
-/* Frees a block between a live one and a free one. False, and nothing done, for damage. */
-static inline bool bh_fast_join(struct bh_heap *heap, uint32_t block, uint32_t next)
+/* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
+static BH_WOVEN bool bh_fast_merge(struct bh_heap *heap, uint32_t block, struct bh_fast_merge with)
 {
 	struct bh_control *control = heap->control;
-	uint32_t end = bh_fast_take_next(heap, next);
+	uint32_t begin = with.previous ? with.previous : block;
+	uint32_t end = with.next_free ? bh_fast_take_next(heap, with.next) : with.next;
 
 	if (BH_UNLIKELY(!end))
 		return false;
+	if (with.previous && begin != control->victim &&
+	    BH_UNLIKELY(!bh_bin_unlink(&heap->bins, begin, block - begin)))
+		return false;
 	bh_map_clear_used(&heap->map, block);
-	bh_map_clear_start(&heap->map, next);
-	control->used -= next - block;
+	if (with.next_free)
+		bh_fast_clear_start(heap, with.next, with.near);
+	if (with.previous)
+		bh_fast_clear_start(heap, block, with.near);
+	control->used -= with.next - block;
 	control->frees++;
-	if (next == control->victim) {
-		control->victim = block;
-		control->victim_granules = end - block;
-	} else if (next == control->top) {
-		control->top = block;
-	} else {
-		bh_bin_link(&heap->bins, block, end - block);
-	}
+	bh_fast_file(heap, begin, end);
 	return true;
+}
+
+/* Frees a block between two live ones: not the last, which becomes the top. */
+static inline void bh_fast_leave(struct bh_heap *heap, const struct bh_fast_spot *at, uint32_t next)
+{
+	bh_map_store(&at->word->used, at->used & ~at->bit);
+	heap->control->used -= next - at->block;
+	heap->control->frees++;
+	bh_bin_put(&heap->bins, at->address, at->block, next - at->block);
 }
 
 #endif

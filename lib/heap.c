@@ -7,7 +7,7 @@
 #include "fast.h"
 
 /* How many blocks of one bin a request looks at for a better fit. */
-#define PROBES 8
+#define PROBES 16
 #define PROBES_REALTIME 1
 
 /* ---- allocate ---- */
@@ -53,7 +53,7 @@ static inline uint32_t allocate_by_split(struct bh_heap *heap, uint32_t block, u
 {
 	uint32_t rest = size - granules;
 
-	if (BH_UNLIKELY(!size || !bh_bin_unlink(&heap->bins, block, size)))
+	if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, block, size)))
 		return 0;
 	if (rest) {
 		bh_map_set_start(&heap->map, block + granules);
@@ -65,30 +65,68 @@ static inline uint32_t allocate_by_split(struct bh_heap *heap, uint32_t block, u
 	return bh_block_commit(heap, block, granules);
 }
 
-/* The smallest of the first few blocks of a bin that has room for granules; its size in *size. */
-static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules, unsigned probes,
-			  uint32_t *size)
+/* Whether a block that was found by what it says is what it says. */
+static inline bool block_is_true(struct bh_heap *heap, uint32_t block)
 {
-	uint32_t best = 0;
-	uint32_t block = bh_bin_first(&heap->bins, bin);
+	if (BH_LIKELY(bh_map_is_start(&heap->map, block) && !bh_map_is_used(&heap->map, block)))
+		return bh_bin_granules(&heap->bins, &heap->map, block);
+	heap->bins.damaged = block;
+	return false;
+}
+
+/*
+ * The smallest of the first few blocks of a bin of more than one size that has room for granules, by
+ * what they say; its size in *size. Only the one chosen is looked at closely; with damage noted none
+ * is.
+ */
+BH_UNCHECKED
+static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules, uint32_t *size)
+{
+	const struct bh_bins *bins = &heap->bins;
+	uint32_t block = bh_bin_first(bins, bin), best = 0;
+	unsigned probes = heap->realtime ? PROBES_REALTIME : PROBES;
 
 	*size = UINT32_MAX;
-	if (bin < heap->bins.exact_limit) {
-		*size = bin;
-		return block;
+	while (block && BH_LIKELY(block <= bins->span) && probes-- && *size != granules) {
+		const struct bh_node *node = bh_node(bins, block);
+
+		/* What is too small wraps to more than anything. */
+		if (node->granules - granules < *size - granules) {
+			best = block;
+			*size = node->granules;
+		}
+		block = node->links.next;
 	}
-	while (block && probes--) {
+	return best && block_is_true(heap, best) ? best : 0;
+}
+
+/* The same in a bin of which every block has room: it is damage if none says so. */
+static uint32_t bin_probe_larger(struct bh_heap *heap, uint32_t bin, uint32_t granules,
+				 uint32_t *size)
+{
+	uint32_t block = bin_probe(heap, bin, granules, size);
+
+	if (BH_UNLIKELY(!block))
+		heap->bins.damaged = bh_bin_first(&heap->bins, bin);
+	return block;
+}
+
+/* The smallest of all blocks of a bin that has room, every link and size looked at. */
+static uint32_t bin_search(struct bh_heap *heap, uint32_t bin, uint32_t granules, uint32_t *size)
+{
+	uint32_t best = 0, block = bh_bin_first(&heap->bins, bin);
+
+	*size = UINT32_MAX;
+	while (block && *size != granules) {
 		uint32_t candidate = bh_bin_granules(&heap->bins, &heap->map, block);
 
 		if (candidate >= granules && candidate < *size) {
 			best = block;
 			*size = candidate;
-			if (candidate == granules)
-				break;
 		}
 		block = candidate ? bh_bin_following(&heap->bins, block) : 0;
 	}
-	return best;
+	return heap->bins.damaged ? 0 : best;
 }
 
 /* A small request with neither an exact bin nor a victim. */
@@ -99,7 +137,9 @@ static uint32_t allocate_small_rest(struct bh_heap *heap, uint32_t granules, uin
 	bin = larger ? granules + bh_lowest_bit(larger) : bh_bin_find(&heap->bins, 64);
 	if (!bin)
 		return allocate_from_top(heap, granules);
-	block = bin_probe(heap, bin, granules, heap->realtime ? PROBES_REALTIME : PROBES, &size);
+	if (bin < heap->bins.exact_limit)
+		return allocate_by_split(heap, bh_bin_first(&heap->bins, bin), bin, granules);
+	block = bin_probe_larger(heap, bin, granules, &size);
 	return block ? allocate_by_split(heap, block, size, granules) : 0;
 }
 
@@ -108,14 +148,13 @@ static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 {
 	struct bh_control *control = heap->control;
 	uint32_t own = bh_bin_of(&heap->bins, granules);
-	unsigned probes = heap->realtime ? PROBES_REALTIME : PROBES;
 	uint32_t block, size, bin;
 
-	block = bin_probe(heap, own, granules, probes, &size);
+	block = bin_probe(heap, own, granules, &size);
 	if (!block && !heap->bins.damaged) {
 		bin = bh_bin_find(&heap->bins, own + 1);
 		if (bin)
-			block = bin_probe(heap, bin, granules, probes, &size);
+			block = bin_probe_larger(heap, bin, granules, &size);
 	}
 	if (BH_UNLIKELY(heap->bins.damaged))
 		return 0;
@@ -126,8 +165,8 @@ static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 	block = allocate_from_top(heap, granules);
 	if (block || heap->realtime)
 		return block;
-	block = bin_probe(heap, own, granules, UINT_MAX, &size);
-	return block && !heap->bins.damaged ? allocate_by_split(heap, block, size, granules) : 0;
+	block = bin_search(heap, own, granules, &size);
+	return block ? allocate_by_split(heap, block, size, granules) : 0;
 }
 
 uint32_t bh_heap_allocate(struct bh_heap *heap, size_t count)
@@ -180,11 +219,14 @@ static uint32_t aligned_candidate(struct bh_heap *heap, size_t alignment, size_t
 {
 	size_t wanted = granules + (alignment >> BH_GRANULE_SHIFT) - 1;
 	struct bh_control *control = heap->control;
-	uint32_t bin, block, size;
+	uint32_t bin, block = 0, size;
 
 	if (wanted <= heap->bins.span) {
 		bin = bh_bin_find(&heap->bins, bh_bin_of(&heap->bins, (uint32_t)wanted - 1) + 1);
-		block = bin ? bin_probe(heap, bin, (uint32_t)wanted, PROBES, &size) : 0;
+		if (bin)
+			block = bin < heap->bins.exact_limit
+					? bh_bin_first(&heap->bins, bin)
+					: bin_probe_larger(heap, bin, (uint32_t)wanted, &size);
 		if (block || heap->bins.damaged)
 			return block;
 		if (control->victim_granules >= wanted)
@@ -222,7 +264,16 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 /* ---- free ---- */
 
+enum bh_status bh_heap_release_behind(struct bh_heap *heap, uint32_t block, uint32_t previous)
+{
+	struct bh_map_side next = bh_map_after(&heap->map, block);
+	struct bh_fast_merge with = {
+		.previous = previous, .next = next.granule, .next_free = !next.used};
+
+	return bh_fast_merge(heap, block, with) ? BH_DONE : BH_DAMAGED;
+}
+
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block)
 {
-	return bh_fast_release(heap, block);
+	return bh_heap_release_behind(heap, block, bh_block_free_before(heap, block));
 }

@@ -302,7 +302,7 @@ def check_bins(heap):
         if not used and granule != victim and granule + granules != heap.end
     }
     broken = False
-    for number in range(int(bins["count"])):
+    for number in range(1, int(bins["count"])):  # bin 0 stands in for what is not there
         first = int(bins["heads"][number])
         marked = int(bins["bits"]["words"][number >> 6]) >> (number & 63) & 1
         if marked != bool(first):

@@ -103,6 +103,14 @@ static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule
 		bh_map_summary_clear(map, granule >> 6);
 }
 
+/* The same where the caller knows that the word has another start. */
+static inline void bh_map_drop_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+
+	bh_map_store(word, *word & ~bh_map_bit(granule));
+}
+
 static inline void bh_map_set_used(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].used;
@@ -173,6 +181,20 @@ static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_
 static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
 {
 	return bh_map_after(map, granule).granule;
+}
+
+/* The same, or 0 where it is farther than in the next word. */
+static inline uint32_t bh_map_next_near(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+	uint32_t base = granule & ~UINT32_C(63);
+	uint64_t starts = word->start & -(bh_map_bit(granule) << 1);
+
+	if (!starts) {
+		starts = word[1].start;
+		base += 64;
+	}
+	return starts ? base + bh_lowest_bit(starts) : 0;
 }
 
 static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)

@@ -22,6 +22,7 @@ void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *la
 		.control = control,
 		.end = BH_FIRST + layout->span,
 	};
+	heap->bins.spare = (uint64_t)((char *)heap->bins.heads - heap->bins.base) - sizeof(uint32_t);
 	for (unsigned level = 0; level < layout->levels; level++)
 		heap->map.summary[level] = (uint64_t *)(void *)(region + layout->summary[level]);
 }

@@ -71,7 +71,7 @@ begin
 trap 'rm -rf "$work"' EXIT
 echo "1..6"
 
-move fast.h bh_fast_release 'bh_map_clear_used(map, block)' 'bh_map_clear_start(map, next.granule)' after
+move fast.h bh_fast_merge 'bh_map_clear_used(&heap->map, block)' 'bh_fast_clear_start(heap, with.next' after
 expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
 
 move resize.c block_shrink 'bh_map_set_start(&heap->map, rest)' \
