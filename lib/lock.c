@@ -7,6 +7,7 @@
 #include "lock.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 unsigned bh_lock_generation;
 
@@ -86,8 +87,6 @@ static void own_renew(struct bh_lock *lock)
 	if (lock->generation != bh_lock_generation) {
 		own_init(&lock->own);
 		lock->torn = lock->torn || lock->held;
-		lock->held = false;
-		lock->walker = 0;
 		__atomic_store_n(&lock->generation, bh_lock_generation, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&renew_lock);
@@ -108,9 +107,16 @@ static enum bh_lock_result shared_acquire(struct bh_lock *lock)
 	return error ? lock_refused(error) : BH_LOCK_HELD;
 }
 
+/*
+ * A fork during a walk: in the child the walker is the thread that forked, now the first one, or is
+ * not there any more, and a new thread may have got its identity.
+ */
 bool bh_lock_is_walking(const struct bh_lock *lock)
 {
-	return BH_UNLIKELY(__atomic_load_n(&lock->walker, __ATOMIC_RELAXED) == pthread_self());
+	if (BH_LIKELY(__atomic_load_n(&lock->walker, __ATOMIC_RELAXED) != pthread_self()))
+		return false;
+	return __atomic_load_n(&lock->walk_generation, __ATOMIC_RELAXED) == bh_lock_generation ||
+	       gettid() == getpid();
 }
 
 static enum bh_lock_result own_acquire(struct bh_lock *lock)
@@ -154,6 +160,7 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 
 void bh_lock_walk(struct bh_lock *lock, bool walking)
 {
+	__atomic_store_n(&lock->walk_generation, bh_lock_generation, __ATOMIC_RELAXED);
 	__atomic_store_n(&lock->walker, walking ? pthread_self() : 0, __ATOMIC_RELAXED);
 }
 

@@ -31,10 +31,11 @@ struct bh_lock {
 	pthread_mutex_t *shared; /* in the region; else NULL */
 	pthread_mutex_t own;
 	enum bh_lock_kind kind;
-	unsigned generation;     /* of the process that last prepared own: a fork makes it stale */
+	unsigned generation; /* of the process that last prepared own: a fork makes it stale */
 	bool held;
-	bool torn;               /* held by another thread when the process forked */
-	pthread_t walker;        /* the thread inside a visitor, or 0 */
+	bool torn;                /* held by another thread when the process forked */
+	unsigned walk_generation; /* of the process that the walker began in */
+	pthread_t walker;         /* the thread inside a visitor, or 0 */
 };
 
 /* Forks between the first process and this one. */

@@ -494,6 +494,107 @@ START_TEST(other_threads_wait_for_a_walk)
 }
 END_TEST
 
+/* ---- a fork during a walk ---- */
+
+static atomic_int walk_stage; /* 1: inside the visitor; 2: it may leave */
+
+static int visitor_waiting(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	(void)arg;
+	atomic_store(&walk_stage, 1);
+	while (atomic_load(&walk_stage) < 2)
+		usleep(1000);
+	return 1;
+}
+
+static void *walk_slowly(void *arg)
+{
+	bheap_walk(arg, visitor_waiting, NULL);
+	return NULL;
+}
+
+static void *allocate_beside(void *arg)
+{
+	return bheap_alloc(arg, 10);
+}
+
+/* The new thread has the stack, and so the identity, of the one that walks in the parent. */
+static int use_by_a_new_thread(void *arg)
+{
+	pthread_t thread;
+	void *block = NULL;
+
+	if (pthread_create(&thread, NULL, allocate_beside, arg))
+		return 99;
+	pthread_join(thread, &block);
+	return block ? 0 : 1;
+}
+
+static int use_in_a_visitor(const struct bheap_block *block, void *arg)
+{
+	(void)block;
+	errno = 0;
+	return !bheap_alloc(arg, 10) && errno == EDEADLK ? 50 : 51;
+}
+
+/* A walk of the child's own is one, whoever walks in the parent. */
+static int walk_in_child(void *arg)
+{
+	return bheap_walk(arg, use_in_a_visitor, arg);
+}
+
+START_TEST(forks_while_a_thread_walks)
+{
+	static int (*const uses[])(void *) = {use_by_a_new_thread, walk_in_child};
+	bheap_t *heap = bheap_create(HEAP_SIZE, 0);
+	struct faults faults;
+	struct child child;
+	pthread_t thread;
+
+	/* The thread sanitizer lets no child of threads make threads. */
+	if (!_i && is_watched())
+		return;
+	faults_expect(&faults);
+	ck_assert_int_eq(pthread_create(&thread, NULL, walk_slowly, heap), 0);
+	while (atomic_load(&walk_stage) < 1)
+		usleep(1000);
+	child_run(&child, uses[_i], heap);
+	atomic_store(&walk_stage, 2);
+	pthread_join(thread, NULL);
+	child_assert_exited(&child, _i ? 50 : 0);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 10));
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
+static int use_by_a_visitor(void *arg)
+{
+	return use_in_a_visitor(NULL, arg);
+}
+
+static int visitor_forks(const struct bheap_block *block, void *arg)
+{
+	struct child child;
+
+	(void)block;
+	child_run(&child, use_by_a_visitor, arg);
+	return WIFEXITED(child.status) ? WEXITSTATUS(child.status) : 1;
+}
+
+/* A visitor that forks is a visitor in the child too. */
+START_TEST(a_visitor_that_forks)
+{
+	bheap_t *heap = bheap_create(HEAP_SIZE, 0);
+
+	if (_i)
+		threads_begin();
+	ck_assert_int_eq(bheap_walk(heap, visitor_forks, heap), 50);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 10));
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 /* ---- handlers ---- */
 
 static atomic_uint heard;
@@ -603,6 +704,8 @@ int main(void)
 	tcase_add_loop_test(tcase, forks_while_threads_work, 0, 2);
 	tcase_add_loop_test(tcase, calls_from_a_visitor, 0, 6);
 	tcase_add_test(tcase, other_threads_wait_for_a_walk);
+	tcase_add_loop_test(tcase, forks_while_a_thread_walks, 0, 2);
+	tcase_add_loop_test(tcase, a_visitor_that_forks, 0, 2);
 	tcase_add_loop_test(tcase, handlers_may_call, 0, 2);
 	tcase_add_test(tcase, one_of_many_makes_the_default_heap);
 	return suite_run(suite);
