@@ -38,10 +38,10 @@ static void bits_set(const bheap_t *heap, uint32_t from, uint32_t to)
 		heap->filled[word] |= word_mask(word, from, to);
 }
 
-/* Stores only where a bit is set: the words of a large heap were mostly never written. */
+/* Some granules. Stores only where a bit is set: the words of a large heap were mostly never written. */
 static void bits_clear(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++)
+	for (uint32_t word = from >> 6; word <= (to - 1) >> 6; word++)
 		if (heap->filled[word] & word_mask(word, from, to))
 			heap->filled[word] &= ~word_mask(word, from, to);
 }

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
-# What the tests of the library reach of it: configure with --enable-code-coverage CFLAGS=-O0. What
-# only memcheck or AddressSanitizer reaches (annotate.h) has tests of its own (test_annotate.sh). With
-# -fexceptions each call has an edge for what it might throw: not counted, for the library throws nothing.
+# What the tests of the library reach of it. What only memcheck or AddressSanitizer reaches (annotate.h)
+# has tests of its own (test_annotate.sh). Every object is built with -fno-exceptions: with -fexceptions
+# each call has an edge for what it might throw, and the branches behind it have other numbers than in an
+# object without, where they would be counted, and missed, a second time. A branch of an inline function
+# is one branch, however many files have a copy of it, and is reached when a test reaches it in any.
 
 GCOVR = gcovr
-COVERAGE_LINES = 99
-COVERAGE_BRANCHES = 97
+COVERAGE_LINES = 100
+COVERAGE_BRANCHES = 98
 COVERAGE_TESTS = $(unit_tests) $(shared_tests) $(fuzz_targets) tests/test_threads
 COVERAGE_REPORT = $(GCOVR) --root $(srcdir) --object-directory . --filter $(srcdir)/lib/ \
 	--exclude '.*/annotate\.h' --exclude-unreachable-branches --exclude-throw-branches .
 
 .PHONY: check-coverage
 check-coverage:
-	@test '$(CODE_COVERAGE_ENABLED)' = yes || \
-		{ echo 'configure with --enable-code-coverage CFLAGS=-O0' >&2; exit 1; }
+	@case '$(CODE_COVERAGE_ENABLED) $(CFLAGS) ' in 'yes '*' -fno-exceptions '*) ;; *) \
+		echo "configure with --enable-code-coverage CFLAGS='-O0 -fno-exceptions'" >&2; exit 1 ;; esac
 	find . -name '*.gcda' -exec rm -f {} +
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(COVERAGE_TESTS)'
 	$(COVERAGE_REPORT) --branches

@@ -20,6 +20,12 @@ INJECT_WRAPS = \
 	-Wl,--wrap=pthread_mutexattr_init -Wl,--wrap=pthread_mutexattr_settype \
 	-Wl,--wrap=pthread_mutexattr_setpshared -Wl,--wrap=pthread_mutexattr_setrobust
 
+# The same for test_seldom.
+SELDOM_WRAPS = \
+	-Wl,--wrap=getauxval -Wl,--wrap=stat -Wl,--wrap=fstat -Wl,--wrap=kill -Wl,--wrap=fcntl \
+	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=pthread_atfork
+
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_SOURCES = \
@@ -33,6 +39,7 @@ unit_tests = \
 	%D%/test_bins \
 	%D%/test_check \
 	%D%/test_classic \
+	%D%/test_damage \
 	%D%/test_exhaustive \
 	%D%/test_fault \
 	%D%/test_file \
@@ -49,6 +56,7 @@ unit_tests = \
 	%D%/test_poison \
 	%D%/test_random \
 	%D%/test_region \
+	%D%/test_seldom \
 	%D%/test_show \
 	%D%/test_slots \
 	%D%/test_stats \
@@ -65,6 +73,8 @@ TESTS += $(unit_tests)
 %C%_test_check_LDADD = $(UNIT_LIBS)
 %C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_classic_LDADD = $(UNIT_LIBS)
+%C%_test_damage_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_damage_LDADD = $(UNIT_LIBS)
 %C%_test_exhaustive_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_exhaustive_LDADD = $(UNIT_LIBS)
 %C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -98,6 +108,9 @@ TESTS += $(unit_tests)
 %C%_test_random_LDADD = $(UNIT_LIBS)
 %C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_region_LDADD = $(UNIT_LIBS)
+%C%_test_seldom_CPPFLAGS = $(TEST_CPPFLAGS) -U_FORTIFY_SOURCE
+%C%_test_seldom_LDADD = $(UNIT_LIBS)
+%C%_test_seldom_LDFLAGS = $(SELDOM_WRAPS)
 %C%_test_show_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_show_LDADD = $(UNIT_LIBS)
 %C%_test_slots_CPPFLAGS = $(TEST_CPPFLAGS)

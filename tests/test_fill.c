@@ -231,6 +231,19 @@ START_TEST(written_where_a_block_shrank)
 }
 END_TEST
 
+/* A granule is all that is left: a node of a bin, and nothing behind it. */
+START_TEST(written_where_a_block_shrank_by_a_granule)
+{
+	char *block = block_of(64), *fence = block_of(16);
+
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 48), block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	scribble(block + 48 + TRAILER + 8);
+	check_finds(block + 48 + TRAILER, GRANULE, block + 48 + TRAILER + 8);
+	free_good(fence);
+}
+END_TEST
+
 /* Down over the free block in front; what it leaves behind is filled. */
 START_TEST(written_where_a_block_slides)
 {
@@ -447,6 +460,7 @@ int main(void)
 	tcase_add_loop_test(tcase, the_size_of_a_large_block, 0, 8);
 	tcase_add_loop_test(tcase, written_where_a_block_grows, 0, 2);
 	tcase_add_loop_test(tcase, written_where_a_block_shrank, 0, 2);
+	tcase_add_test(tcase, written_where_a_block_shrank_by_a_granule);
 	tcase_add_loop_test(tcase, written_where_a_block_slides, 0, 3);
 	tcase_add_test(tcase, written_where_an_aligned_block_is_cut_out);
 	tcase_add_test(tcase, memory_never_touched_stays_so);

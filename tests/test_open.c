@@ -753,14 +753,19 @@ END_TEST
 START_TEST(a_making_of_no_size)
 {
 	static const uint64_t sizes[] = {0, BHEAP_SIZE_MAX + 1, UINT64_MAX};
+	bheap_t *heap;
+	int fd;
 
 	bheap_close(heap_make(0));
 	POKE(magic, uint64_t, BH_SHARED_MAKING);
 	POKE(size, uint64_t, sizes[_i]);
+	fd = open(path, O_RDWR);
 	errno = 0;
-	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_ptr_null(bheap_open_fd(fd, 0, 0));
 	ck_assert_errno(EINVAL);
-	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	close(fd);
+	ck_assert_int_eq(file_size(), SIZE);
+	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
 	ck_assert_ptr_nonnull(heap);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_close(heap);

@@ -5,7 +5,10 @@
  */
 #include "box.h"
 
-#include "trailer.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "shared.h"
 
 #define KEY UINT64_C(0x123456789abcdef0)
 
@@ -119,6 +122,38 @@ START_TEST(slack_is_no_longer_than_the_block)
 }
 END_TEST
 
+/*
+ * A death between two stores may leave a live block of one granule, where a trailer would have no
+ * room: a recovery seals every other block anew, and leaves that one's bytes alone.
+ */
+START_TEST(a_block_without_room_for_one)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+	bheap_t *heap = _i ? bheap_open_fd(fd, 65536, BHEAP_GUARD) : bheap_create(65536, BHEAP_GUARD);
+	char *front = bheap_alloc(heap, 40), *behind;
+	struct faults faults;
+	uint32_t single;
+
+	close(fd);
+	faults_expect(&faults);
+	single = bh_heap_allocate(&heap->heap, 1);
+	behind = bheap_alloc(heap, 40);
+	memset(bh_heap_address(&heap->heap, single), 0x77, BH_GRANULE);
+	memory_change(front + 40, 'x');
+	if (_i)
+		heap->shared->resizing = single;
+	bh_recover(heap);
+	for (size_t index = 0; index < BH_GRANULE; index++)
+		ck_assert_int_eq(((char *)bh_heap_address(&heap->heap, single))[index], 0x77);
+	ck_assert_uint_eq(bheap_usable_size(heap, front), _i ? 40 : 48);
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	ck_assert_uint_eq(faults.count, _i ? 1 : 0);
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_uint_eq(faults.count, _i ? 1 : 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -131,5 +166,6 @@ int main(void)
 	tcase_add_test(tcase, a_broken_trailer_says_nothing);
 	tcase_add_test(tcase, no_trailer_is_good_elsewhere);
 	tcase_add_test(tcase, slack_is_no_longer_than_the_block);
+	tcase_add_loop_test(tcase, a_block_without_room_for_one, 0, 2);
 	return suite_run(suite);
 }

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_damage.c - free memory that was written to, met on the straight path, in long bins, by a
+ * slide; and memory that is damaged again as soon as it is healed: two pages of the heap are one.
+ * A call gives up on those, tells so, and what is live stays whole.
+ */
+#include "support.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "box.h"
+
+static struct faults faults;
+
+static void setup(void)
+{
+	faults_expect(&faults);
+}
+
+static void faults_were(unsigned count)
+{
+	ck_assert_uint_eq(faults.count, count);
+	if (count)
+		ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
+	faults.count = 0;
+}
+
+static bheap_t *heap_of(size_t size, unsigned flags)
+{
+	bheap_t *heap = bheap_create(size, flags);
+
+	ck_assert_ptr_nonnull(heap);
+	return heap;
+}
+
+/* ---- the straight path ---- */
+
+/* A link to itself, to another granule, and far beyond the end, as next and as previous. */
+START_TEST(a_larger_block_to_cut_from)
+{
+	static const uint32_t links[][2] = {{0, 1}, {0, 0xffffffff}, {1, 0}, {0xffffffff, 0}};
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *cut;
+
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	memory_scribble(block, links[_i], sizeof(links[_i]));
+	cut = bheap_alloc(heap, 48);
+	ck_assert_ptr_eq(cut, block);
+	faults_were(1);
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), block + 48);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	faults_were(0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* ---- long bins ---- */
+
+#define CLASS 128 /* granules: 128 to 131 share a bin */
+
+/* A bin of CLASS: eight that are too small for a request of CLASS + 2, one that fits, one more. */
+static void bin_fill(struct box *box, uint32_t blocks[10])
+{
+	box_make(box, 4096, BH_BIN_SHIFT_MAX);
+	ck_assert_uint_eq(bh_bin_of(&box->heap.bins, CLASS), bh_bin_of(&box->heap.bins, CLASS + 3));
+	for (int index = 0; index < 10; index++) {
+		blocks[index] = bh_heap_allocate(&box->heap, index < 2 ? CLASS + 3 : CLASS);
+		ck_assert_uint_ne(bh_heap_allocate(&box->heap, 1), 0);
+	}
+	ck_assert_uint_ne(bh_heap_allocate(&box->heap, box->heap.end - box->heap.control->top), 0);
+	for (int index = 0; index < 10; index++)
+		ck_assert_int_eq(bh_heap_release(&box->heap, blocks[index]), BH_DONE);
+}
+
+/* A block that fits is found, but not what follows it: the list is not to be trusted. */
+START_TEST(a_link_behind_the_block_that_fits)
+{
+	struct box box;
+	uint32_t blocks[10];
+
+	bin_fill(&box, blocks);
+	bh_node(&box.heap.bins, blocks[0])->links.previous = blocks[5];
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	ck_assert_uint_eq(box.heap.bins.damaged, blocks[1]);
+	bh_heap_rebuild(&box.heap);
+	box_check(&box);
+	ck_assert_uint_ne(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	box_check(&box);
+	box_end(&box);
+}
+END_TEST
+
+START_TEST(the_size_of_a_block_to_align_in)
+{
+	struct box box;
+	uint32_t blocks[10], used;
+
+	bin_fill(&box, blocks);
+	used = box.heap.control->used;
+	bh_node(&box.heap.bins, blocks[9])->check = CLASS;
+	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, CLASS - 30), 0);
+	ck_assert_uint_eq(box.heap.bins.damaged, blocks[9]);
+	ck_assert_uint_eq(box.heap.control->used, used);
+	bh_heap_rebuild(&box.heap);
+	box_check(&box);
+	ck_assert_uint_ne(bh_heap_allocate_aligned(&box.heap, 64, CLASS - 30), 0);
+	box_check(&box);
+	box_end(&box);
+}
+END_TEST
+
+/* ---- a slide ---- */
+
+/* The free block in front is too small for a search to look at: the slide is the first to see it. */
+START_TEST(the_block_in_front_of_a_slide)
+{
+	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
+	static const unsigned char damage[] = "written";
+	bheap_t *heap = heap_of(65536, flags[_i]);
+	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
+
+	while (bheap_alloc(heap, 512))
+		;
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	memory_scribble(front, damage, sizeof(damage));
+	pattern_fill(block, 30000, 5);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
+	faults_were(1);
+	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* ---- damage that comes back ---- */
+
+#define HEAP_SIZE (16 * 4096)
+#define BLOCK 64
+#define BLOCKS 1024 /* more than there is room for */
+
+/*
+ * A heap of blocks of 64 bytes, two pages of which are the same memory. first, in one of them, and
+ * second, in the other, lie in the same bytes and are free: no two links of theirs can be right.
+ */
+struct twins {
+	char *start;
+	bheap_t *heap;
+	char *blocks[BLOCKS];
+	int count, first, second;
+};
+
+static char *page_share(char *at, int fd)
+{
+	return mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+}
+
+/* One that both neighbours of belong to the page too. */
+static int block_within(const struct twins *twins, const char *page)
+{
+	int index = 0;
+
+	while (twins->blocks[index] < page + 2 * BLOCK)
+		index++;
+	return index;
+}
+
+static void twins_make(struct twins *twins)
+{
+	int fd = memfd_create("twins", MFD_CLOEXEC);
+
+	*twins = (struct twins){0};
+	ck_assert_int_eq(ftruncate(fd, 4096), 0);
+	twins->start = mmap(NULL, HEAP_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert(twins->start != MAP_FAILED);
+	twins->heap = bheap_create_in(twins->start, HEAP_SIZE, BHEAP_UNLOCKED);
+	ck_assert(page_share(twins->start + 8 * 4096, fd) != MAP_FAILED);
+	ck_assert(page_share(twins->start + 9 * 4096, fd) != MAP_FAILED);
+	close(fd);
+	while ((twins->blocks[twins->count] = bheap_alloc(twins->heap, BLOCK)))
+		twins->count++;
+	twins->first = block_within(twins, twins->start + 8 * 4096);
+	twins->second = block_within(twins, twins->start + 9 * 4096);
+	ck_assert_ptr_eq(twins->blocks[twins->first] + 4096, twins->blocks[twins->second]);
+	ck_assert_int_eq(heap_free(twins->heap, twins->blocks[twins->first]), 0);
+	ck_assert_int_eq(heap_free(twins->heap, twins->blocks[twins->second]), 0);
+	faults_were(0);
+}
+
+/* With memory of its own again, as it was, the heap needs one more healing and is whole. */
+static void twins_part(const struct twins *twins)
+{
+	char *page = twins->start + 8 * 4096, content[4096];
+
+	memcpy(content, page, sizeof(content));
+	ck_assert(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		       0) == page);
+	memcpy(page, content, sizeof(content));
+	ck_assert_int_eq(bheap_check(twins->heap, NULL), -1);
+	faults.count = 0;
+	while (bheap_alloc(twins->heap, BLOCK))
+		;
+	ck_assert_int_eq(bheap_check(twins->heap, NULL), 0);
+	bheap_destroy(twins->heap);
+	munmap(twins->start, HEAP_SIZE);
+}
+
+/* Every call rebuilds three times, and reports each. */
+START_TEST(an_allocation_gives_up)
+{
+	struct twins twins;
+	uint64_t *slot;
+
+	twins_make(&twins);
+	slot = (uint64_t *)(void *)twins.blocks[0];
+	*slot = 5;
+	ck_assert_ptr_null(bheap_alloc_into(twins.heap, slot, BLOCK));
+	ck_assert_errno(ENOMEM);
+	faults_were(3);
+	ck_assert_uint_eq(*slot, 5);
+	twins_part(&twins);
+}
+END_TEST
+
+/* The block stays live: it can be freed when the memory is good again. */
+START_TEST(a_free_gives_up)
+{
+	struct bheap_stats before, after;
+	struct twins twins;
+	char *block;
+
+	twins_make(&twins);
+	block = twins.blocks[twins.first + 1];
+	bheap_stats(twins.heap, &before);
+	ck_assert_int_eq(heap_free(twins.heap, block), 0);
+	faults_were(3);
+	bheap_stats(twins.heap, &after);
+	ck_assert_uint_eq(after.live_blocks, before.live_blocks);
+	ck_assert_uint_eq(after.used, before.used);
+	ck_assert(bheap_owns(twins.heap, block));
+	twins_part(&twins);
+}
+END_TEST
+
+/* It moves, and the old place, beside the damage, stays live. */
+START_TEST(a_realloc_moves_away)
+{
+	struct twins twins;
+	char *block, *moved;
+
+	twins_make(&twins);
+	ck_assert_int_eq(heap_free(twins.heap, twins.blocks[twins.count - 1]), 0);
+	ck_assert_int_eq(heap_free(twins.heap, twins.blocks[twins.count - 2]), 0);
+	block = twins.blocks[twins.first - 1];
+	pattern_fill(block, BLOCK, 7);
+	moved = bheap_realloc(twins.heap, block, 2 * BLOCK);
+	ck_assert_ptr_eq(moved, twins.blocks[twins.count - 2]);
+	ck_assert(pattern_holds(moved, BLOCK, 7));
+	faults_were(6);
+	ck_assert(bheap_owns(twins.heap, block));
+	twins_part(&twins);
+}
+END_TEST
+
+START_TEST(a_slide_gives_up)
+{
+	struct twins twins;
+	char *block;
+
+	twins_make(&twins);
+	block = twins.blocks[twins.first + 1];
+	pattern_fill(block, BLOCK, 9);
+	ck_assert_ptr_null(bheap_realloc(twins.heap, block, 2 * BLOCK));
+	ck_assert_errno(ENOMEM);
+	faults_were(3);
+	ck_assert(bheap_owns(twins.heap, block));
+	ck_assert(pattern_holds(block, BLOCK, 9));
+	twins_part(&twins);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("damage", &tcase, 10);
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_loop_test(tcase, a_larger_block_to_cut_from, 0, 4);
+	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
+	tcase_add_test(tcase, the_size_of_a_block_to_align_in);
+	tcase_add_loop_test(tcase, the_block_in_front_of_a_slide, 0, 3);
+	tcase_add_test(tcase, an_allocation_gives_up);
+	tcase_add_test(tcase, a_free_gives_up);
+	tcase_add_test(tcase, a_realloc_moves_away);
+	tcase_add_test(tcase, a_slide_gives_up);
+	return suite_run(suite);
+}

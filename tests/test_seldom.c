@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_seldom.c - what the system answers seldom, or not on this machine, and what others do between
+ * two calls of one operation. The linker's --wrap puts the functions below between the library and
+ * the C library.
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "shared.h"
+
+#define SIZE (64 * 1024)
+#define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */
+
+static struct {
+	bool no_random, no_status, no_kill, no_lock, no_descriptor;
+	unsigned interrupted;     /* so often is storage not reserved yet */
+	void (*reserving)(void);  /* done first, then the disk is full */
+	void (*opening)(void);    /* done before a file that is there is opened */
+	void (*locking)(void);    /* done before the next lock is taken */
+	dev_t device;             /* where files seem to be, or 0 */
+} plan;
+
+static const char *path;
+static struct faults faults;
+
+/* ---- what stands in for the system ---- */
+
+unsigned long __real_getauxval(unsigned long type);
+unsigned long __wrap_getauxval(unsigned long type);
+unsigned long __wrap_getauxval(unsigned long type)
+{
+	return plan.no_random && type == AT_RANDOM ? 0 : __real_getauxval(type);
+}
+
+int __real_stat(const char *name, struct stat *status);
+int __wrap_stat(const char *name, struct stat *status);
+int __wrap_stat(const char *name, struct stat *status)
+{
+	int result = __real_stat(name, status);
+
+	if (plan.device)
+		status->st_dev = plan.device;
+	return plan.no_status ? -1 : result;
+}
+
+int __real_fstat(int fd, struct stat *status);
+int __wrap_fstat(int fd, struct stat *status);
+int __wrap_fstat(int fd, struct stat *status)
+{
+	return plan.no_descriptor ? -1 : __real_fstat(fd, status);
+}
+
+int __real_open(const char *name, int oflag, ...);
+int __wrap_open(const char *name, int oflag, ...);
+int __wrap_open(const char *name, int oflag, ...)
+{
+	void (*first)(void) = oflag & O_CREAT ? NULL : plan.opening;
+	mode_t mode = 0;
+	va_list rest;
+
+	va_start(rest, oflag);
+	if (oflag & O_CREAT)
+		mode = va_arg(rest, mode_t);
+	va_end(rest);
+	if (first) {
+		plan.opening = NULL;
+		first();
+	}
+	return __real_open(name, oflag, mode);
+}
+
+int __real_kill(pid_t pid, int number);
+int __wrap_kill(pid_t pid, int number);
+int __wrap_kill(pid_t pid, int number)
+{
+	if (!plan.no_kill)
+		return __real_kill(pid, number);
+	errno = EPERM;
+	return -1;
+}
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...)
+{
+	va_list rest;
+	void *arg;
+
+	va_start(rest, command);
+	arg = va_arg(rest, void *);
+	va_end(rest);
+	if (!plan.no_lock || command != F_OFD_SETLK)
+		return __real_fcntl(fd, command, arg);
+	errno = EACCES;
+	return -1;
+}
+
+int __real_posix_fallocate(int fd, off_t from, off_t size);
+int __wrap_posix_fallocate(int fd, off_t from, off_t size);
+int __wrap_posix_fallocate(int fd, off_t from, off_t size)
+{
+	if (plan.reserving) {
+		plan.reserving();
+		return ENOSPC;
+	}
+	if (plan.interrupted) {
+		plan.interrupted--;
+		return EINTR;
+	}
+	return __real_posix_fallocate(fd, from, size);
+}
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	void (*first)(void) = plan.locking;
+
+	plan.locking = NULL;
+	if (first)
+		first();
+	return __real_pthread_mutex_lock(mutex);
+}
+
+/* Called when the program is loaded. */
+int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	return getenv(WITHOUT_FORKS) ? ENOMEM : __real_pthread_atfork(prepare, parent, child);
+}
+
+/* ---- before and after ---- */
+
+static void setup(void)
+{
+	path = path_make();
+	memset(&plan, 0, sizeof(plan));
+	faults_expect(&faults);
+}
+
+static bheap_t *file_heap(unsigned flags)
+{
+	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
+
+	ck_assert_msg(heap, "%s", strerrorname_np(errno));
+	return heap;
+}
+
+/* ---- the system ---- */
+
+/* Seals are weaker then, for the key is known; they hold all the same. */
+START_TEST(no_random_word)
+{
+	bheap_t *heap, *other;
+	char *block;
+
+	plan.no_random = true;
+	heap = bheap_create(SIZE, BHEAP_GUARD);
+	other = bheap_create(SIZE, BHEAP_GUARD);
+	ck_assert_uint_eq(heap->key, other->key);
+	ck_assert_uint_ne(heap->key, 0);
+	block = bheap_alloc(heap, 40);
+	memory_change(block + 40, 'x');
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	bheap_destroy(heap);
+	bheap_destroy(other);
+}
+END_TEST
+
+/* Processes of one system without namespaces may share owners' numbers; others may not join. */
+START_TEST(no_process_namespace)
+{
+	bheap_t *heap, *second;
+
+	plan.no_status = true;
+	heap = file_heap(BHEAP_OWNED);
+	ck_assert_uint_eq(heap->shared->space, 0);
+	second = bheap_open(path, 0, O_RDWR, 0, 0);
+	ck_assert_ptr_nonnull(second);
+	bheap_close(second);
+	plan.no_status = false;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+	ck_assert_errno(EBUSY);
+	bheap_close(heap);
+}
+END_TEST
+
+static int allocate(void *arg)
+{
+	return bheap_alloc(arg, 100) ? 0 : 1;
+}
+
+/* A process of another user, say, with the number of one that has ended: it may be anyone's. */
+START_TEST(a_process_that_may_not_be_asked_about)
+{
+	bheap_t *heap = file_heap(BHEAP_OWNED);
+	struct rlimit none, before;
+	struct child child;
+
+	child_run(&child, allocate, heap);
+	child_assert_exited(&child, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	plan.no_kill = true;
+	ck_assert_int_eq(bheap_reclaim(heap), 0);
+	plan.no_kill = false;
+	ck_assert_int_eq(bheap_reclaim(heap), 1);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bheap_close(heap);
+}
+END_TEST
+
+/* POSIX lets a lock that is held be refused with either errno. */
+START_TEST(a_lock_that_is_held_is_no_access)
+{
+	bool alone = true;
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	plan.no_lock = true;
+	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
+	ck_assert(!alone);
+	plan.no_lock = false;
+	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
+	ck_assert(alone);
+	close(fd);
+}
+END_TEST
+
+START_TEST(reserving_is_interrupted)
+{
+	bheap_t *heap;
+
+	plan.interrupted = 3;
+	heap = file_heap(BHEAP_PREALLOCATE);
+	ck_assert_uint_eq(plan.interrupted, 0);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, SIZE / 2));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_close(heap);
+}
+END_TEST
+
+/* Without a watch on forks a lock could not be trusted: no heap that has one is made. */
+static int make_without_forks(void)
+{
+	bheap_t *heap;
+
+	if (bheap_create(SIZE, 0) || errno != ENOMEM)
+		return 1;
+	errno = 0;
+	if (bheap_open("test-without-forks.heap", SIZE, O_RDWR | O_CREAT, 0600, 0) || errno != ENOMEM)
+		return 2;
+	if (access("test-without-forks.heap", F_OK) == 0)
+		return 3;
+	heap = bheap_create(SIZE, BHEAP_UNLOCKED);
+	return heap && bheap_alloc(heap, 100) && bheap_destroy(heap) == 0 ? 0 : 4;
+}
+
+static int run_without_forks(void *arg)
+{
+	setenv(WITHOUT_FORKS, "1", 1);
+	execl("/proc/self/exe", "test_seldom", (char *)NULL);
+	(void)arg;
+	return 9;
+}
+
+START_TEST(forks_cannot_be_watched)
+{
+	struct child child;
+
+	if (is_emulated())
+		return;
+	child_run(&child, run_without_forks, NULL);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+/* ---- others, meanwhile ---- */
+
+START_TEST(which_file_a_name_means)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600), other = open("/dev/null", O_RDWR);
+
+	ck_assert(bh_file_is_at(fd, path));
+	ck_assert(!bh_file_is_at(other, path));
+	plan.device = 12345;
+	ck_assert(!bh_file_is_at(fd, path));
+	plan.device = 0;
+	plan.no_descriptor = true;
+	ck_assert(!bh_file_is_at(fd, path));
+	plan.no_descriptor = false;
+	ck_assert(!bh_file_is_at(fd, "/bheap-shared-memory"));
+	ck_assert_int_eq(rename(path, "test-seldom-moved.heap"), 0);
+	ck_assert(!bh_file_is_at(fd, path));
+	close(open(path, O_RDWR | O_CREAT, 0600));
+	ck_assert(!bh_file_is_at(fd, path));
+	ck_assert(bh_file_is_at(fd, "test-seldom-moved.heap"));
+	unlink("test-seldom-moved.heap");
+	close(fd);
+	close(other);
+}
+END_TEST
+
+/* The name is there when it must not be, and cannot be opened when it may. */
+START_TEST(a_file_that_may_not_be_opened)
+{
+	bool created = true;
+
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	errno = 0;
+	ck_assert_int_eq(bh_file_open(path, O_RDWR | O_CREAT, 0600, &created), -1);
+	ck_assert_errno(EISDIR);
+	ck_assert(!created);
+	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+static void name_remove(void)
+{
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+/* There when a file was to be made, gone when it was to be opened: made after all. */
+START_TEST(a_name_that_comes_and_goes)
+{
+	bool created = false;
+	int fd;
+
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	plan.opening = name_remove;
+	fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(created);
+	ck_assert(bh_file_is_at(fd, path));
+	close(fd);
+}
+END_TEST
+
+static void name_take(void)
+{
+	name_remove();
+	close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+}
+
+static void descriptor_spoil(void)
+{
+	plan.no_descriptor = true;
+}
+
+/* A heap that could not be made takes its name with it; the file of someone else keeps his. */
+START_TEST(a_name_that_is_taken_meanwhile)
+{
+	static void (*const others[])(void) = {name_take, descriptor_spoil};
+	struct stat status;
+
+	plan.reserving = others[_i];
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOSPC);
+	plan.no_descriptor = false;
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_int_eq(status.st_size, 0);
+}
+END_TEST
+
+static bheap_t *forked;
+
+static void *use_forked(void *arg)
+{
+	(void)arg;
+	return bheap_alloc(forked, 100);
+}
+
+/* Another thread renews the lock while this one waits for its turn to. */
+static void be_overtaken(void)
+{
+	pthread_t thread;
+	void *block = NULL;
+
+	require(pthread_create(&thread, NULL, use_forked, NULL) == 0);
+	pthread_join(thread, &block);
+	require(block);
+}
+
+static int use_when_overtaken(void *arg)
+{
+	bool was_held = forked->lock.held;
+	void *block;
+
+	(void)arg;
+	plan.locking = be_overtaken;
+	block = bheap_alloc(forked, 100);
+	return block && !plan.locking && bheap_check(forked, NULL) == 0 && was_held ? 0 : 1;
+}
+
+/* Forked while inside: one of the two threads recovers the copy, once. */
+START_TEST(a_lock_that_is_renewed_meanwhile)
+{
+	struct bheap_stats stats;
+	struct child child;
+
+	threads_begin();
+	forked = bheap_create(SIZE, 0);
+	ck_assert_int_eq(bh_lock_acquire(&forked->lock), BH_LOCK_HELD);
+	child_run(&child, use_when_overtaken, NULL);
+	bh_lock_release(&forked->lock);
+	child_assert_exited(&child, 0);
+	ck_assert_int_eq(bheap_stats(forked, &stats), 0);
+	ck_assert_uint_eq(stats.live_blocks, 0);
+	bheap_destroy(forked);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite;
+
+	if (getenv(WITHOUT_FORKS))
+		return make_without_forks();
+	suite = suite_of("seldom", &tcase, 20);
+	tcase_add_checked_fixture(tcase, setup, path_remove);
+	tcase_add_test(tcase, no_random_word);
+	tcase_add_test(tcase, no_process_namespace);
+	tcase_add_test(tcase, a_process_that_may_not_be_asked_about);
+	tcase_add_test(tcase, a_lock_that_is_held_is_no_access);
+	tcase_add_test(tcase, reserving_is_interrupted);
+	tcase_add_test(tcase, forks_cannot_be_watched);
+	tcase_add_test(tcase, which_file_a_name_means);
+	tcase_add_test(tcase, a_file_that_may_not_be_opened);
+	tcase_add_test(tcase, a_name_that_comes_and_goes);
+	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
+	tcase_add_test(tcase, a_lock_that_is_renewed_meanwhile);
+	return suite_run(suite);
+}
