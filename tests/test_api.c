@@ -495,6 +495,26 @@ START_TEST(free_of_null_is_nothing)
 }
 END_TEST
 
+/* The second block of its bin would do; a real-time heap looks at the first alone. */
+START_TEST(realtime_looks_at_one_block)
+{
+	static const size_t sizes[] = {131 * 16, 128 * 16};
+	char *blocks[2];
+
+	heap = bheap_create(65536, _i ? BHEAP_REALTIME : 0);
+	for (int index = 0; index < 2; index++) {
+		blocks[index] = bheap_alloc(heap, sizes[index]);
+		ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	}
+	while (bheap_alloc(heap, 1024))
+		;
+	for (int index = 0; index < 2; index++)
+		ck_assert_int_eq(heap_free(heap, blocks[index]), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 130 * 16), _i ? NULL : blocks[0]);
+	ck_assert_ptr_eq(bheap_alloc(heap, 128 * 16), blocks[1]);
+}
+END_TEST
+
 /* ---- damage ---- */
 
 /* Free blocks of one size between used ones; all their first bytes are written over, or their links alone. */
@@ -709,6 +729,7 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, wrong_pointers_are_told_apart, 0, KINDS);
 	tcase_add_loop_test(tcase, another_heaps_block_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
+	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
 	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_free, 0, 12);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -107,6 +108,25 @@ START_TEST(without_handlers_a_line_to_standard_error)
 	child_assert_exited(&child, 0);
 	child_assert_said(&child, "bheap: some text\n");
 	ck_assert_str_eq(child.out, "");
+}
+END_TEST
+
+START_TEST(the_longest_line)
+{
+	struct bh_fault_sink sink = {0};
+	struct bheap_fault fault = {.kind = BHEAP_FAULT_COUNT};
+	char expected[sizeof(fault.text) + 1];
+	int ends[2], saved = dup(STDERR_FILENO);
+	char line[2 * sizeof(fault.text)];
+
+	memset(fault.text, 'x', sizeof(fault.text) - 1);
+	snprintf(expected, sizeof(expected), "%s\n", fault.text);
+	ck_assert_int_eq(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	bh_fault_report(&sink, &fault);
+	dup2(saved, STDERR_FILENO);
+	ck_assert_int_eq(read(ends[0], line, sizeof(line)), sizeof(expected) - 1);
+	ck_assert_mem_eq(line, expected, sizeof(expected) - 1);
 }
 END_TEST
 
@@ -230,6 +250,7 @@ int main(void)
 	tcase_add_test(tcase, a_long_text_is_cut);
 	tcase_add_test(tcase, own_handler_before_the_general_one);
 	tcase_add_test(tcase, without_handlers_a_line_to_standard_error);
+	tcase_add_test(tcase, the_longest_line);
 	tcase_add_test(tcase, standard_error_may_be_closed);
 	tcase_add_test(tcase, standard_error_may_be_a_broken_pipe);
 	tcase_add_test(tcase, a_signal_does_not_cut_the_line);

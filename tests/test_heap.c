@@ -597,6 +597,28 @@ START_TEST(rebuild_makes_what_a_call_leaves)
 }
 END_TEST
 
+/* What happened is not forgotten; what cannot be, more frees than allocations, or fewer of either, is. */
+START_TEST(rebuild_corrects_the_counters)
+{
+	struct bh_control *control = box.heap.control;
+	uint32_t blocks[8];
+
+	take_row((const size_t[]){3, 200, 1, 17, 0}, blocks);
+	give(blocks[0]);
+	control->allocations = 10;
+	bh_heap_rebuild(&box.heap);
+	ck_assert_uint_eq(control->allocations, 10);
+	ck_assert_uint_eq(control->frees, 7);
+	control->allocations = 2;
+	control->peak = 300;
+	bh_heap_rebuild(&box.heap);
+	ck_assert_uint_eq(control->allocations, 3);
+	ck_assert_uint_eq(control->frees, 0);
+	ck_assert_uint_eq(control->used, 218);
+	ck_assert_uint_eq(control->peak, 300);
+}
+END_TEST
+
 START_TEST(rebuild_merges_free_neighbours)
 {
 	uint32_t blocks[4];
@@ -721,6 +743,7 @@ int main(void)
 	tcase_add_loop_test(tcase, damage_behind_is_seen_by_slide, 1, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_aligned_allocate, 0, 4);
 	tcase_add_test(tcase, rebuild_makes_what_a_call_leaves);
+	tcase_add_test(tcase, rebuild_corrects_the_counters);
 	tcase_add_test(tcase, rebuild_merges_free_neighbours);
 	tcase_add_test(tcase, rebuild_drops_what_is_no_tiling);
 	tcase_add_test(tcase, rebuild_of_a_full_heap);

@@ -868,6 +868,67 @@ START_TEST(a_file_that_may_not_grow)
 }
 END_TEST
 
+/* The largest size is none too many: it is the file that may not grow so. */
+static int make_the_largest(void *arg)
+{
+	struct rlimit limit = {SIZE / 2, SIZE / 2};
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	(void)arg;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	errno = 0;
+	if (bheap_open_fd(fd, BHEAP_SIZE_MAX, 0) || errno != EFBIG)
+		return 1;
+	errno = 0;
+	if (bheap_open(path, BHEAP_SIZE_MAX, O_RDWR | O_CREAT, 0600, 0) || errno != EFBIG)
+		return 2;
+	errno = 0;
+	if (bheap_open_fd(fd, BHEAP_SIZE_MAX + 1, 0) || errno != EINVAL)
+		return 3;
+	errno = 0;
+	return bheap_open(path, BHEAP_SIZE_MAX + 1, O_RDWR | O_CREAT, 0600, 0) || errno != EINVAL ? 4 : 0;
+}
+
+START_TEST(a_file_that_may_not_grow_so_far)
+{
+	struct child child;
+
+	child_run(&child, make_the_largest, NULL);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+/* Standard input is closed in some services: 0 is a descriptor like any other. */
+static int use_descriptor_0(void *arg)
+{
+	bheap_t *heap;
+	char *block;
+
+	(void)arg;
+	close(STDIN_FILENO);
+	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	if (!heap || heap->region.fd != 0)
+		return 1;
+	block = bheap_alloc(heap, SIZE / 2);
+	if (!block)
+		return 2;
+	memset(block, 7, SIZE / 2);
+	/* The pages leave the file too: what is read there again is zero. */
+	if (bheap_free(heap, block) || !bheap_trim(heap) || block[SIZE / 4])
+		return is_emulated() ? 0 : 3;
+	return bheap_close(heap) == 0 && fcntl(0, F_GETFD) < 0 ? 0 : 4;
+}
+
+START_TEST(a_heap_on_descriptor_0)
+{
+	struct child child;
+
+	child_run(&child, use_descriptor_0, NULL);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
 START_TEST(preallocated_blocks)
 {
 	struct stat status;
@@ -896,6 +957,8 @@ static void making_tests_add(TCase *tcase)
 	tcase_add_test(tcase, descriptors_that_will_not_do);
 	tcase_add_test(tcase, a_name_of_shared_memory);
 	tcase_add_loop_test(tcase, a_file_that_may_not_grow, 0, 2);
+	tcase_add_test(tcase, a_file_that_may_not_grow_so_far);
+	tcase_add_test(tcase, a_heap_on_descriptor_0);
 	tcase_add_test(tcase, preallocated_blocks);
 }
 

@@ -27,6 +27,7 @@ static struct {
 	unsigned interrupted;     /* so often is storage not reserved yet */
 	void (*reserving)(void);  /* done first, then the disk is full */
 	void (*opening)(void);    /* done before a file that is there is opened */
+	void (*gating)(void);     /* done before the gate is entered */
 	void (*locking)(void);    /* done before the next lock is taken */
 	dev_t device;             /* where files seem to be, or 0 */
 } plan;
@@ -100,6 +101,10 @@ int __wrap_fcntl(int fd, int command, ...)
 	va_start(rest, command);
 	arg = va_arg(rest, void *);
 	va_end(rest);
+	if (plan.gating && command == F_OFD_SETLKW) {
+		plan.gating();
+		plan.gating = NULL;
+	}
 	if (!plan.no_lock || command != F_OFD_SETLK)
 		return __real_fcntl(fd, command, arg);
 	errno = EACCES;
@@ -351,6 +356,21 @@ START_TEST(a_name_that_comes_and_goes)
 }
 END_TEST
 
+/* A maker that failed takes the name of his empty file away from who waits for him: that one begins anew. */
+START_TEST(a_name_that_goes_while_the_gate_is_closed)
+{
+	bheap_t *heap;
+
+	if (_i)
+		bheap_close(file_heap(0));
+	plan.gating = name_remove;
+	heap = file_heap(0);
+	ck_assert_ptr_null(plan.gating);
+	ck_assert(bh_file_is_at(heap->region.fd, path));
+	bheap_close(heap);
+}
+END_TEST
+
 static void name_take(void)
 {
 	name_remove();
@@ -444,6 +464,7 @@ int main(void)
 	tcase_add_test(tcase, which_file_a_name_means);
 	tcase_add_test(tcase, a_file_that_may_not_be_opened);
 	tcase_add_test(tcase, a_name_that_comes_and_goes);
+	tcase_add_loop_test(tcase, a_name_that_goes_while_the_gate_is_closed, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
 	tcase_add_test(tcase, a_lock_that_is_renewed_meanwhile);
 	return suite_run(suite);

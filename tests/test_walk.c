@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "handle.h"
 #include "walk.h"
 
 /* ---- what is told ---- */
@@ -86,6 +87,23 @@ START_TEST(a_visitor_ends_it)
 	ck_assert_int_eq(told.count, _i);
 	ck_assert_int_eq(heap_free(heap, blocks[0]), 0); /* not locked any more */
 	heap_empty(heap);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* Closed while a visitor is there, the straight path is open again afterwards. */
+START_TEST(the_straight_path_is_open_again)
+{
+	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
+	bheap_t *heap = bheap_create(16384, flags[_i]);
+	struct told told = {0};
+	unsigned pass = heap->pass;
+
+	ck_assert_int_eq(bheap_walk(heap, tell, &told), 0);
+	ck_assert_uint_eq(heap->pass, pass);
+	told = (struct told){.ends_at = 1};
+	ck_assert_int_eq(bheap_walk(heap, tell, &told), 1001);
+	ck_assert_uint_eq(heap->pass, pass);
 	bheap_destroy(heap);
 }
 END_TEST
@@ -224,6 +242,7 @@ int main(void)
 	tcase_add_test(tcase, blocks_in_address_order);
 	tcase_add_test(tcase, guarded_blocks);
 	tcase_add_loop_test(tcase, a_visitor_ends_it, 1, 6);
+	tcase_add_loop_test(tcase, the_straight_path_is_open_again, 0, 3);
 	tcase_add_test(tcase, wrong_arguments);
 	tcase_add_loop_test(tcase, its_own_calls_are_refused, 0, 8);
 	tcase_add_test(tcase, a_map_without_an_end);
