@@ -138,10 +138,16 @@ watched_tests = $(filter-out %.sh,$(TESTS))
 watched_first = $(filter tests/misuse/%,$(watched_tests))
 check-valgrind-memcheck-local: MAKE += TESTS='$(watched_first) $(filter-out $(watched_first),$(watched_tests))'
 
-# Threads.
+# Threads. Helgrind looks at those that it can follow.
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_threads
 TESTS += %D%/test_threads
 %C%_test_threads_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_threads_LDADD = $(UNIT_LIBS)
+
+.PHONY: check-helgrind
+check-helgrind: %D%/test_threads
+	CK_RUN_CASE=threads $(LIBTOOL) --mode=execute $(VALGRIND) --tool=helgrind --quiet \
+		--error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/test_threads
 endif
+EXTRA_DIST += %D%/helgrind.supp

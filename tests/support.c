@@ -19,6 +19,10 @@
 
 #include "../lib/annotate.h"
 
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 int suite_run(Suite *suite)
 {
 	SRunner *runner = srunner_create(suite);
@@ -287,7 +291,7 @@ extern void __tsan_init(void) __attribute__((weak));
 
 bool is_watched(void)
 {
-	return bh_annotate_wanted() || __tsan_init;
+	return bh_annotate_wanted() || RUNNING_ON_VALGRIND || __tsan_init;
 }
 
 bool is_emulated(void)

@@ -138,6 +138,7 @@ START_TEST(a_block_without_room_for_one)
 	faults_expect(&faults);
 	single = bh_heap_allocate(&heap->heap, 1);
 	behind = bheap_alloc(heap, 40);
+	bh_annotate_open(bh_heap_address(&heap->heap, single), BH_GRANULE);
 	memset(bh_heap_address(&heap->heap, single), 0x77, BH_GRANULE);
 	memory_change(front + 40, 'x');
 	if (_i)
