@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_exhaustive.c - all sequences of up to N operations on tiny heaps, each step held against a
- * model: who has which granule, what lies in it, and every invariant; after a rebuild too.
+ * model: who has which granule, what lies in it, and every invariant; after a rebuild too. The same
+ * through the block functions, which go the straight path first.
  * Environment: BHEAP_TEST_OPERATIONS sets N.
  */
 #include "box.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "handle.h"
 
 #define SIZES 4
 #define OPERATIONS_MAX 12
@@ -18,19 +20,21 @@ struct world {
 	const char *name;
 	size_t span;
 	unsigned shift;          /* of the bins */
-	bool realtime;
+	enum { PLAIN, REALTIME, STRAIGHT } kind; /* STRAIGHT: by the block functions */
 	uint32_t sizes[SIZES];   /* in granules */
 	size_t alignment;
 };
 
 /* The smallest heaps with the coarsest and the finest bins, and blocks across the words of the map. */
 static const struct world worlds[] = {
-	{"12 granules, bins of powers of two", 12, 0, false, {1, 2, 3, 5}, 64},
-	{"12 granules, coarse bins", 12, 1, false, {1, 2, 4, 7}, 32},
-	{"12 granules, exact bins", 12, 5, false, {1, 2, 3, 6}, 64},
-	{"12 granules, real-time", 12, 0, true, {1, 2, 3, 5}, 64},
-	{"130 granules, exact bins", 130, 5, false, {1, 33, 62, 64}, 1024},
-	{"130 granules, large bins", 130, 2, false, {1, 17, 40, 65}, 512},
+	{"12 granules, bins of powers of two", 12, 0, PLAIN, {1, 2, 3, 5}, 64},
+	{"12 granules, coarse bins", 12, 1, PLAIN, {1, 2, 4, 7}, 32},
+	{"12 granules, exact bins", 12, 5, PLAIN, {1, 2, 3, 6}, 64},
+	{"12 granules, real-time", 12, 0, REALTIME, {1, 2, 3, 5}, 64},
+	{"130 granules, exact bins", 130, 5, PLAIN, {1, 33, 62, 64}, 1024},
+	{"130 granules, large bins", 130, 2, PLAIN, {1, 17, 40, 65}, 512},
+	{"12 granules, straight path", 12, 5, STRAIGHT, {1, 2, 3, 6}, 64},
+	{"130 granules, straight path", 130, 5, STRAIGHT, {1, 17, 40, 63}, 512},
 };
 
 #define WORLDS ((int)(sizeof(worlds) / sizeof(*worlds)))
@@ -50,6 +54,7 @@ struct state {
 
 static const struct world *world;
 static struct box box;
+static bheap_t handle;           /* of the box's heap while a block function works */
 static struct state now;         /* all but the region, which is the box's */
 static struct state saved[OPERATIONS_MAX];
 static uint64_t states;
@@ -177,15 +182,26 @@ static void block_add(uint32_t start, uint32_t granules)
 	block_mark(&now.live[now.count++]);
 }
 
+static uint32_t straight_allocate(uint32_t granules)
+{
+	void *ptr;
+
+	handle.heap = box.heap;
+	ptr = bheap_alloc(&handle, bh_bytes(granules));
+	box.heap = handle.heap;
+	return ptr ? bh_heap_find(&box.heap, ptr) : 0;
+}
+
 static void allocate(uint32_t granules)
 {
 	uint32_t run = largest_run(BH_GRANULE);
-	uint32_t block = bh_heap_allocate(&box.heap, granules);
+	uint32_t block = world->kind == STRAIGHT ? straight_allocate(granules)
+					 : bh_heap_allocate(&box.heap, granules);
 
 	if (block)
 		block_add(block, granules);
 	else
-		expect(run < (world->realtime ? 2 * granules : granules));
+		expect(run < (world->kind == REALTIME ? 2 * granules : granules));
 }
 
 static void allocate_aligned(uint32_t granules)
@@ -195,14 +211,27 @@ static void allocate_aligned(uint32_t granules)
 	if (block) {
 		expect((uintptr_t)bh_heap_address(&box.heap, block) % world->alignment == 0);
 		block_add(block, granules);
-	} else if (!world->realtime) {
+	} else if (world->kind != REALTIME) {
 		expect(largest_run(world->alignment) < granules);
 	}
 }
 
+static bool straight_release(uint32_t block)
+{
+	int result;
+
+	handle.heap = box.heap;
+	result = bheap_free(&handle, bh_heap_address(&box.heap, block));
+	box.heap = handle.heap;
+	return result == 0;
+}
+
 static void release(unsigned index)
 {
-	expect(bh_heap_release(&box.heap, now.live[index].start) == BH_DONE);
+	uint32_t block = now.live[index].start;
+
+	expect(world->kind == STRAIGHT ? straight_release(block)
+			       : bh_heap_release(&box.heap, block) == BH_DONE);
 	now.live[index] = now.live[--now.count];
 }
 
@@ -218,18 +247,43 @@ static uint32_t room_in_place(const struct block *block)
 	return end - block->start;
 }
 
-/* In place; else down over the free block in front. The content comes along. */
+/* In place; else down over the free block in front. */
+static bool box_resize(const struct block *block, uint32_t *start, uint32_t granules)
+{
+	bool in_place = granules <= room_in_place(block);
+	enum bh_status status = bh_heap_resize(&box.heap, *start, granules);
+
+	expect(status == (in_place ? BH_DONE : BH_NO_ROOM));
+	if (status == BH_NO_ROOM)
+		status = bh_heap_slide(&box.heap, start, granules, bh_bytes(block->granules));
+	return status == BH_DONE;
+}
+
+/* In place; else by a copy; else down over the free block in front. */
+static bool straight_resize(const struct block *block, uint32_t *start, uint32_t granules)
+{
+	bool in_place = granules <= room_in_place(block);
+	uint32_t run = largest_run(BH_GRANULE);
+	void *ptr = bh_heap_address(&box.heap, *start), *moved;
+
+	handle.heap = box.heap;
+	moved = bheap_realloc(&handle, ptr, bh_bytes(granules));
+	box.heap = handle.heap;
+	expect((moved == ptr) == in_place);
+	expect(moved || run < granules);
+	*start = moved ? bh_heap_find(&box.heap, moved) : *start;
+	return moved;
+}
+
+/* The content comes along. */
 static void resize(unsigned index, uint32_t granules)
 {
 	struct block *block = &now.live[index];
 	uint32_t kept = block->granules < granules ? block->granules : granules;
-	uint32_t start = block->start, room = room_in_place(block);
-	enum bh_status status = bh_heap_resize(&box.heap, start, granules);
+	uint32_t start = block->start;
 
-	expect(status == (granules <= room ? BH_DONE : BH_NO_ROOM));
-	if (status == BH_NO_ROOM)
-		status = bh_heap_slide(&box.heap, &start, granules, bh_bytes(block->granules));
-	if (status == BH_DONE) {
+	if (world->kind == STRAIGHT ? straight_resize(block, &start, granules)
+			    : box_resize(block, &start, granules)) {
 		struct block moved = {.start = start, .granules = kept, .mark = block->mark};
 
 		marks_check(&moved);
@@ -299,7 +353,11 @@ START_TEST(all_sequences)
 	depth_max = (unsigned)environment_number("BHEAP_TEST_OPERATIONS", is_watched() ? 3 : 5);
 	ck_assert_uint_le(depth_max, OPERATIONS_MAX);
 	box_make(&box, world->span, world->shift);
-	box.heap.realtime = world->realtime;
+	ck_assert_int_eq(bh_handle_init(&handle, BHEAP_UNLOCKED, BH_LOCK_NONE, NULL), 0);
+	handle.annotated = false;
+	handle.pass = BH_PASS_ALWAYS;
+	box.heap.realtime = world->kind == REALTIME;
+	box.heap.slides = world->kind == STRAIGHT;
 	ck_assert_uint_le(box.size, sizeof(now.region));
 	sequences_try(0);
 	printf("# %s: all sequences of up to %u operations, %ju states\n", world->name, depth_max,
