@@ -24,7 +24,7 @@ INJECT_WRAPS = \
 SELDOM_WRAPS = \
 	-Wl,--wrap=getauxval -Wl,--wrap=stat -Wl,--wrap=fstat -Wl,--wrap=kill -Wl,--wrap=fcntl \
 	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
-	-Wl,--wrap=pthread_atfork
+	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=pwrite
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
@@ -144,10 +144,10 @@ check_PROGRAMS += %D%/test_threads
 TESTS += %D%/test_threads
 %C%_test_threads_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_threads_LDADD = $(UNIT_LIBS)
+endif
 
 .PHONY: check-helgrind
 check-helgrind: %D%/test_threads
 	CK_RUN_CASE=threads $(LIBTOOL) --mode=execute $(VALGRIND) --tool=helgrind --quiet \
 		--error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/test_threads
-endif
 EXTRA_DIST += %D%/helgrind.supp

@@ -57,6 +57,7 @@ EQUIVALENT = {
     "trailer.c: return (mixed ^ mixed << 32) | UINT64_C(0x0100000000000001);": "another seal",
     "layout.c: excess = excess > 63 ? excess - excess / 32 : 1;": "62 of 64 are not too many",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
+    "region.c: if (!region->start || last == first)": "no system gives back less than nothing",
     "realloc.c: if (!(opens))": "for AddressSanitizer: test_poison",
 }
 STATEMENT = re.compile(r"^\t+[^/{}]*;( /\*.*)?$")

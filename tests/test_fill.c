@@ -338,6 +338,44 @@ START_TEST(so_much_is_filled)
 }
 END_TEST
 
+/* What is taken is not known to be filled any more: freed again, no more than its front is. */
+START_TEST(a_taken_block_is_forgotten)
+{
+	size_t limit = (size_t)BH_FILL_MAX * GRANULE;
+	bheap_t *large = bheap_create(8 * limit, BHEAP_GUARD);
+	char *front = bheap_alloc(large, limit), *back = bheap_alloc(large, limit);
+	char *fence = bheap_alloc(large, 16), *both;
+
+	ck_assert_int_eq(heap_free(large, back), 0);
+	ck_assert_int_eq(heap_free(large, front), 0);
+	both = bheap_alloc(large, 2 * limit);
+	ck_assert_ptr_eq(both, front);
+	memset(both, 0x11, 2 * limit);
+	ck_assert_int_eq(heap_free(large, both), 0);
+	ck_assert_int_eq(bheap_check(large, NULL), 0);
+	ck_assert_int_eq(heap_free(large, fence), 0);
+	bheap_destroy(large);
+}
+END_TEST
+
+/* No granule more, and none less, at the ends of words and within. */
+START_TEST(a_range_is_forgotten)
+{
+	static const uint32_t ends[] = {1, 2, 62, 63, 64, 65, 66, 126, 127, 128, 129, 191, 192, 193};
+	const int count = sizeof(ends) / sizeof(*ends);
+
+	for (int from = 0; from < count; from++)
+		for (int to = from + 1; to < count; to++) {
+			memset(heap->filled, 0xff, 5 * sizeof(uint64_t));
+			bh_fill_forget(heap, ends[from], ends[to]);
+			for (uint32_t granule = 0; granule < 320; granule++)
+				require_equal(heap->filled[granule >> 6] >> (granule & 63) & 1,
+					      granule < ends[from] || granule >= ends[to]);
+		}
+	memset(heap->filled, 0, 5 * sizeof(uint64_t));
+}
+END_TEST
+
 START_TEST(pages_given_back_are_forgotten)
 {
 	char *block = block_of(40000), *again;
@@ -465,6 +503,8 @@ int main(void)
 	tcase_add_test(tcase, written_where_an_aligned_block_is_cut_out);
 	tcase_add_test(tcase, memory_never_touched_stays_so);
 	tcase_add_test(tcase, so_much_is_filled);
+	tcase_add_test(tcase, a_taken_block_is_forgotten);
+	tcase_add_test(tcase, a_range_is_forgotten);
 	tcase_add_test(tcase, pages_given_back_are_forgotten);
 	tcase_add_test(tcase, plain_heaps_are_not_filled);
 	tcase_add_test(tcase, a_torn_copy_accuses_nobody);

@@ -23,7 +23,8 @@
 #define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */
 
 static struct {
-	bool no_random, no_status, no_kill, no_lock, no_descriptor;
+	bool no_random, no_status, no_kill, no_lock, no_descriptor, no_presence, no_write;
+	bool spoils_errno;        /* what ends a mapping */
 	unsigned interrupted;     /* so often is storage not reserved yet */
 	void (*reserving)(void);  /* done first, then the disk is full */
 	void (*opening)(void);    /* done before a file that is there is opened */
@@ -105,10 +106,32 @@ int __wrap_fcntl(int fd, int command, ...)
 		plan.gating();
 		plan.gating = NULL;
 	}
-	if (!plan.no_lock || command != F_OFD_SETLK)
-		return __real_fcntl(fd, command, arg);
-	errno = EACCES;
-	return -1;
+	if (plan.no_lock && command == F_OFD_SETLK) {
+		errno = EACCES;
+		return -1;
+	}
+	if (plan.no_presence && command == F_OFD_SETLKW && ((struct flock *)arg)->l_start) {
+		errno = ENOLCK;
+		return -1;
+	}
+	return __real_fcntl(fd, command, arg);
+}
+
+int __real_munmap(void *start, size_t size);
+int __wrap_munmap(void *start, size_t size);
+int __wrap_munmap(void *start, size_t size)
+{
+	int result = __real_munmap(start, size);
+
+	errno = plan.spoils_errno ? EIO : errno;
+	return result;
+}
+
+ssize_t __real_pwrite(int fd, const void *from, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at)
+{
+	return plan.no_write ? 0 : __real_pwrite(fd, from, size, at);
 }
 
 int __real_posix_fallocate(int fd, off_t from, off_t size);
@@ -257,6 +280,30 @@ START_TEST(reserving_is_interrupted)
 	ck_assert_ptr_nonnull(bheap_alloc(heap, SIZE / 2));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_close(heap);
+}
+END_TEST
+
+/* Nothing written, and no error: there is no room. */
+START_TEST(a_write_of_nothing)
+{
+	plan.no_write = true;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOSPC);
+	ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+/* errno tells of what went wrong first. */
+START_TEST(what_cannot_be_undone)
+{
+	plan.no_presence = true;
+	plan.spoils_errno = true;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOLCK);
+	plan.no_presence = false;
+	bheap_close(file_heap(0));
 }
 END_TEST
 
@@ -463,6 +510,8 @@ int main(void)
 	tcase_add_test(tcase, a_process_that_may_not_be_asked_about);
 	tcase_add_test(tcase, a_lock_that_is_held_is_no_access);
 	tcase_add_test(tcase, reserving_is_interrupted);
+	tcase_add_test(tcase, a_write_of_nothing);
+	tcase_add_test(tcase, what_cannot_be_undone);
 	tcase_add_test(tcase, forks_cannot_be_watched);
 	tcase_add_test(tcase, which_file_a_name_means);
 	tcase_add_test(tcase, a_file_that_may_not_be_opened);

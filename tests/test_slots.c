@@ -5,6 +5,7 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -293,7 +294,9 @@ START_TEST(blocks_of_the_dead_are_reclaimed)
 	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
 	ck_assert_uint_eq(live_blocks(), 1);
 	ck_assert(bheap_owns(heap, mine));
+	errno = 0;
 	ck_assert_int_eq(bheap_reclaim(heap), 0);
+	ck_assert_int_eq(errno, 0);
 }
 END_TEST
 
@@ -370,6 +373,33 @@ START_TEST(more_faults_than_one_call_reports)
 }
 END_TEST
 
+/* Dead and not reaped: a signal would still reach him, but his descriptor, which is 0 here, tells. */
+static int reclaim_with_descriptor_0(void *arg)
+{
+	siginfo_t info;
+	pid_t pid;
+
+	close(STDIN_FILENO);
+	pid = fork();
+	if (!pid)
+		child_exit(allocate_some(arg));
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	return bheap_reclaim(heap) == (ssize_t)*(size_t *)arg && fcntl(0, F_GETFD) < 0 ? 0 : 1;
+}
+
+START_TEST(a_process_has_descriptor_0)
+{
+	size_t count = 3;
+	struct child child;
+
+	heap_make(3);
+	if (is_reaped_to_be_dead())
+		return;
+	child_run(&child, reclaim_with_descriptor_0, &count);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
 /* Without a descriptor to spare a process is asked about by a signal. */
 START_TEST(owners_are_told_apart_without_descriptors)
 {
@@ -423,6 +453,7 @@ int main(void)
 	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
 	tcase_add_test(tcase, blocks_of_the_living_are_not);
 	tcase_add_test(tcase, more_faults_than_one_call_reports);
+	tcase_add_test(tcase, a_process_has_descriptor_0);
 	tcase_add_test(tcase, owners_are_told_apart_without_descriptors);
 	tcase_add_loop_test(tcase, heaps_without_owners, 0, 3);
 	return suite_run(suite);
