@@ -24,7 +24,8 @@ INJECT_WRAPS = \
 SELDOM_WRAPS = \
 	-Wl,--wrap=getauxval -Wl,--wrap=stat -Wl,--wrap=fstat -Wl,--wrap=kill -Wl,--wrap=fcntl \
 	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
-	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=pwrite
+	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=mprotect \
+	-Wl,--wrap=pwrite -Wl,--wrap=close
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la

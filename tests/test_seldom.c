@@ -24,7 +24,8 @@
 
 static struct {
 	bool no_random, no_status, no_kill, no_lock, no_descriptor, no_presence, no_write;
-	bool spoils_errno;        /* what ends a mapping */
+	bool no_protection;
+	bool spoils_errno;        /* what ends a mapping or closes a file */
 	unsigned interrupted;     /* so often is storage not reserved yet */
 	void (*reserving)(void);  /* done first, then the disk is full */
 	void (*opening)(void);    /* done before a file that is there is opened */
@@ -125,6 +126,26 @@ int __wrap_munmap(void *start, size_t size)
 
 	errno = plan.spoils_errno ? EIO : errno;
 	return result;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	int result = __real_close(fd);
+
+	errno = plan.spoils_errno ? EIO : errno;
+	return result;
+}
+
+int __real_mprotect(void *start, size_t size, int protection);
+int __wrap_mprotect(void *start, size_t size, int protection);
+int __wrap_mprotect(void *start, size_t size, int protection)
+{
+	if (!plan.no_protection)
+		return __real_mprotect(start, size, protection);
+	errno = ENOMEM;
+	return -1;
 }
 
 ssize_t __real_pwrite(int fd, const void *from, size_t size, off_t at);
@@ -303,6 +324,10 @@ START_TEST(what_cannot_be_undone)
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOLCK);
 	plan.no_presence = false;
+	plan.no_protection = true;
+	ck_assert_ptr_null(bheap_create(SIZE, 0));
+	ck_assert_errno(ENOMEM);
+	plan.no_protection = false;
 	bheap_close(file_heap(0));
 }
 END_TEST
@@ -312,6 +337,7 @@ static int make_without_forks(void)
 {
 	bheap_t *heap;
 
+	plan.spoils_errno = true;
 	if (bheap_create(SIZE, 0) || errno != ENOMEM)
 		return 1;
 	errno = 0;
