@@ -307,12 +307,21 @@ static char path[64];
 const char *path_make(void)
 {
 	snprintf(path, sizeof(path), "./test-%ju.heap", (uintmax_t)getpid());
+	path_remove();
 	return path;
 }
 
 void path_remove(void)
 {
 	unlink(path);
+}
+
+bheap_t *path_heap(size_t size, unsigned flags)
+{
+	bheap_t *heap = bheap_open(path, size, O_RDWR | O_CREAT, 0600, flags);
+
+	ck_assert_msg(heap, "%s", strerrorname_np(errno));
+	return heap;
 }
 
 BH_UNCHECKED

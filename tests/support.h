@@ -129,9 +129,12 @@ bool is_watched(void);
  */
 bool is_emulated(void);
 
-/* A path in the current folder that no other test uses; removed by path_remove(), if it is there. */
+/* A path in the current folder that no other test uses, and where nothing is; removed by path_remove(). */
 const char *path_make(void);
 void path_remove(void);
+
+/* The heap in that file, made if there is none. */
+bheap_t *path_heap(size_t size, unsigned flags);
 
 /* Writes where only the library may: free blocks and trailers. */
 void memory_scribble(void *at, const void *bytes, size_t size);

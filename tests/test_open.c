@@ -48,10 +48,7 @@ static void teardown(void)
 
 static bheap_t *heap_make(unsigned flags)
 {
-	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
-
-	ck_assert_msg(heap, "%s", strerrorname_np(errno));
-	return heap;
+	return path_heap(SIZE, flags);
 }
 
 static bheap_t *heap_attach(int oflag)

@@ -199,14 +199,6 @@ static void setup(void)
 	faults_expect(&faults);
 }
 
-static bheap_t *file_heap(unsigned flags)
-{
-	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
-
-	ck_assert_msg(heap, "%s", strerrorname_np(errno));
-	return heap;
-}
-
 /* ---- the system ---- */
 
 /* Seals are weaker then, for the key is known; they hold all the same. */
@@ -236,7 +228,7 @@ START_TEST(no_process_namespace)
 	bheap_t *heap, *second;
 
 	plan.no_status = true;
-	heap = file_heap(BHEAP_OWNED);
+	heap = path_heap(SIZE, BHEAP_OWNED);
 	ck_assert_uint_eq(heap->shared->space, 0);
 	second = bheap_open(path, 0, O_RDWR, 0, 0);
 	ck_assert_ptr_nonnull(second);
@@ -257,7 +249,7 @@ static int allocate(void *arg)
 /* A process of another user, say, with the number of one that has ended: it may be anyone's. */
 START_TEST(a_process_that_may_not_be_asked_about)
 {
-	bheap_t *heap = file_heap(BHEAP_OWNED);
+	bheap_t *heap = path_heap(SIZE, BHEAP_OWNED);
 	struct rlimit none, before;
 	struct child child;
 
@@ -296,7 +288,7 @@ START_TEST(reserving_is_interrupted)
 	bheap_t *heap;
 
 	plan.interrupted = 3;
-	heap = file_heap(BHEAP_PREALLOCATE);
+	heap = path_heap(SIZE, BHEAP_PREALLOCATE);
 	ck_assert_uint_eq(plan.interrupted, 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, SIZE / 2));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
@@ -328,7 +320,7 @@ START_TEST(what_cannot_be_undone)
 	ck_assert_ptr_null(bheap_create(SIZE, 0));
 	ck_assert_errno(ENOMEM);
 	plan.no_protection = false;
-	bheap_close(file_heap(0));
+	bheap_close(path_heap(SIZE, 0));
 }
 END_TEST
 
@@ -435,9 +427,9 @@ START_TEST(a_name_that_goes_while_the_gate_is_closed)
 	bheap_t *heap;
 
 	if (_i)
-		bheap_close(file_heap(0));
+		bheap_close(path_heap(SIZE, 0));
 	plan.gating = name_remove;
-	heap = file_heap(0);
+	heap = path_heap(SIZE, 0);
 	ck_assert_ptr_null(plan.gating);
 	ck_assert(bh_file_is_at(heap->region.fd, path));
 	bheap_close(heap);

@@ -266,6 +266,15 @@ static int allocate_some(void *arg)
 	return 0;
 }
 
+/* So many blocks of a process that is no more. */
+static void dead_allocate(size_t count)
+{
+	struct child child;
+
+	child_run(&child, allocate_some, &count);
+	child_assert_exited(&child, 0);
+}
+
 START_TEST(blocks_remember_who_made_them)
 {
 	void *block;
@@ -283,13 +292,11 @@ END_TEST
 START_TEST(blocks_of_the_dead_are_reclaimed)
 {
 	size_t count = (size_t)_i;
-	struct child child;
 	void *mine;
 
 	heap_make(3);
 	mine = bheap_alloc(heap, 100);
-	child_run(&child, allocate_some, &count);
-	child_assert_exited(&child, 0);
+	dead_allocate(count);
 	ck_assert_uint_eq(live_blocks(), count + 1);
 	ck_assert_int_eq(bheap_reclaim(heap), (int)count);
 	ck_assert_uint_eq(live_blocks(), 1);
@@ -405,13 +412,11 @@ START_TEST(owners_are_told_apart_without_descriptors)
 {
 	size_t count = 3;
 	struct rlimit none, before;
-	struct child child;
 	void *mine;
 
 	heap_make(3);
 	mine = bheap_alloc(heap, 100);
-	child_run(&child, allocate_some, &count);
-	child_assert_exited(&child, 0);
+	dead_allocate(count);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){0, before.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);

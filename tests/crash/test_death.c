@@ -22,21 +22,12 @@ static struct faults faults;
 static void setup(void)
 {
 	path = path_make();
-	path_remove();
 	faults_expect(&faults);
-}
-
-static void teardown(void)
-{
-	path_remove();
 }
 
 static bheap_t *make(unsigned flags)
 {
-	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
-
-	ck_assert_ptr_nonnull(heap);
-	return heap;
+	return path_heap(SIZE, flags);
 }
 
 /* ---- processes ---- */
@@ -301,7 +292,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("death", &tcase, 60);
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, the_next_to_lock_recovers);
 	tcase_add_test(tcase, the_next_to_open_recovers);
 	tcase_add_test(tcase, readers_do_not_hinder_a_revival);

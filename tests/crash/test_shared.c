@@ -23,13 +23,7 @@ static struct faults faults;
 static void setup(void)
 {
 	path = path_make();
-	path_remove();
 	faults_expect(&faults);
-}
-
-static void teardown(void)
-{
-	path_remove();
 }
 
 static bheap_t *open_as(int oflag, unsigned flags)
@@ -42,7 +36,7 @@ static bheap_t *open_as(int oflag, unsigned flags)
 
 static bheap_t *make(unsigned flags)
 {
-	return open_as(O_RDWR | O_CREAT, flags);
+	return path_heap(SIZE, flags);
 }
 
 static int block_alloc_from_visitor(const struct bheap_block *block, void *arg)
@@ -315,7 +309,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("shared", &tcase, 60);
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, the_holder_is_refused_by_any_handle);
 	tcase_add_test(tcase, read_only_while_others_write);
 	tcase_add_test(tcase, read_only_with_a_stale_summary);

@@ -28,21 +28,12 @@ static struct faults faults;
 static void setup(void)
 {
 	path = path_make();
-	path_remove();
 	faults_expect(&faults);
-}
-
-static void teardown(void)
-{
-	path_remove();
 }
 
 static bheap_t *make(unsigned flags)
 {
-	bheap_t *heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
-
-	ck_assert_ptr_nonnull(heap);
-	return heap;
+	return path_heap(SIZE, flags);
 }
 
 static void make_and_close(unsigned flags)
@@ -453,7 +444,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("start", &tcase, 60);
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, who_only_attaches_makes_nothing);
 	tcase_add_test(tcase, any_bit_may_be_wrong);
 	tcase_add_test(tcase, many_start_at_once_and_get_one_heap);
