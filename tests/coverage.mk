@@ -17,7 +17,7 @@ check-coverage:
 	@case '$(CODE_COVERAGE_ENABLED) $(CFLAGS) ' in 'yes '*' -fno-exceptions '*) ;; *) \
 		echo "configure with --enable-code-coverage CFLAGS='-O0 -fno-exceptions'" >&2; exit 1 ;; esac
 	find . -name '*.gcda' -exec rm -f {} +
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(COVERAGE_TESTS)'
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(COVERAGE_TESTS)'
 	$(COVERAGE_REPORT) --branches
 	$(COVERAGE_REPORT) --print-summary \
 		--fail-under-line $(COVERAGE_LINES) --fail-under-branch $(COVERAGE_BRANCHES)
