@@ -56,6 +56,7 @@ EQUIVALENT = {
     "lock.c: bh_lock_generation--;": "any other number will do",
     "trailer.c: return (mixed ^ mixed << 32) | UINT64_C(0x0100000000000001);": "another seal",
     "layout.c: excess = excess > 63 ? excess - excess / 32 : 1;": "62 of 64 are not too many",
+    "attach.c: bh_handle_end(heap);": "the mutex is unmapped with the handle",
     "bins.c: for (uint32_t word = 0; word <= (bins->count + 1) >> 6; word++)":
         "what lies behind the bits are the heads, which are cleared too",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
