@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -23,7 +25,7 @@
 #define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */
 
 static struct {
-	bool no_random, no_status, no_kill, no_lock, no_descriptor, no_presence, no_write;
+	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_presence, no_write;
 	bool no_protection;
 	bool spoils_errno;        /* what ends a mapping or closes a file */
 	unsigned interrupted;     /* so often is storage not reserved yet */
@@ -90,6 +92,16 @@ int __wrap_kill(pid_t pid, int number)
 	if (!plan.no_kill)
 		return __real_kill(pid, number);
 	errno = EPERM;
+	return -1;
+}
+
+int __real_poll(struct pollfd *files, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *files, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *files, nfds_t count, int timeout)
+{
+	if (!plan.no_poll)
+		return __real_poll(files, count, timeout);
+	errno = ENOMEM;
 	return -1;
 }
 
@@ -263,6 +275,25 @@ START_TEST(a_process_that_may_not_be_asked_about)
 	plan.no_kill = false;
 	ck_assert_int_eq(bheap_reclaim(heap), 1);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bheap_close(heap);
+}
+END_TEST
+
+/* Dead, not yet reaped, and no memory to be told so: taken to live. */
+START_TEST(a_process_that_cannot_be_asked_about)
+{
+	bheap_t *heap = path_heap(SIZE, BHEAP_OWNED);
+	siginfo_t info;
+	pid_t pid = fork();
+
+	if (!pid)
+		child_exit(allocate(heap));
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	plan.no_poll = true;
+	ck_assert_int_eq(bheap_reclaim(heap), 0);
+	plan.no_poll = false;
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(bheap_reclaim(heap), 1);
 	bheap_close(heap);
 }
 END_TEST
@@ -526,6 +557,7 @@ int main(void)
 	tcase_add_test(tcase, no_random_word);
 	tcase_add_test(tcase, no_process_namespace);
 	tcase_add_test(tcase, a_process_that_may_not_be_asked_about);
+	tcase_add_test(tcase, a_process_that_cannot_be_asked_about);
 	tcase_add_test(tcase, a_lock_that_is_held_is_no_access);
 	tcase_add_test(tcase, reserving_is_interrupted);
 	tcase_add_test(tcase, a_write_of_nothing);

@@ -123,7 +123,7 @@ static void sizes_use(struct scene *scene)
 static void heap_fill(struct scene *scene)
 {
 	static unsigned char *blocks[SCENE_SIZE / 16];
-	size_t size = is_watched() ? 256 : 32; /* memcheck sorts all blocks at each resize */
+	size_t size = is_watched() ? 512 : 32; /* memcheck sorts all blocks at each resize */
 	size_t count = 0;
 
 	while ((blocks[count] = bheap_alloc(scene->heap, size))) {
