@@ -59,6 +59,8 @@ EQUIVALENT = {
     "attach.c: bh_handle_end(heap);": "the mutex is unmapped with the handle",
     "bins.c: for (uint32_t word = 0; word <= (bins->count + 1) >> 6; word++)":
         "what lies behind the bits are the heads, which are cleared too",
+    "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
+        "granules have even addresses",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
     "region.c: if (!region->start || last == first)": "no system gives back less than nothing",
     "realloc.c: if (!(opens))": "for AddressSanitizer: test_poison",

@@ -208,6 +208,39 @@ START_TEST(aligned_blocks)
 }
 END_TEST
 
+/* A block that is just large enough for any alignment is found in its bin, before the top is cut. */
+START_TEST(aligned_from_the_smallest_that_fits)
+{
+	static const uint32_t sizes[] = {8, 128}; /* a bin of one size, the first size of another */
+	uint32_t block = take(sizes[_i]), aligned;
+
+	take(1);
+	give(block);
+	aligned = bh_heap_allocate_aligned(&box.heap, 64, sizes[_i] - 3);
+	ck_assert_uint_ge(aligned, block);
+	ck_assert_uint_le(aligned + sizes[_i] - 3, block + sizes[_i]);
+	box_check(&box);
+}
+END_TEST
+
+/* Of two that fit alike the victim is taken: it is in no bin. */
+START_TEST(the_victim_before_a_block_as_large)
+{
+	uint32_t large = take(201), other, victim;
+
+	take(1);
+	other = take(200);
+	take(1);
+	give(large);
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 1), large);
+	victim = box.heap.control->victim;
+	ck_assert_uint_eq(box.heap.control->victim_granules, 200);
+	give(other);
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 150), victim);
+	box_check(&box);
+}
+END_TEST
+
 START_TEST(aligned_beyond_all_is_refused)
 {
 	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, (size_t)1 << 50, 1), 0);
@@ -723,6 +756,8 @@ int main(void)
 	tcase_add_test(tcase, no_request_fails_while_a_block_is_large_enough);
 	tcase_add_test(tcase, realtime_never_searches_a_class);
 	tcase_add_loop_test(tcase, aligned_blocks, 0, 8);
+	tcase_add_loop_test(tcase, aligned_from_the_smallest_that_fits, 0, 2);
+	tcase_add_test(tcase, the_victim_before_a_block_as_large);
 	tcase_add_test(tcase, aligned_beyond_all_is_refused);
 	tcase_add_test(tcase, aligned_search_finds_the_only_place);
 	tcase_add_loop_test(tcase, free_merges_on_both_sides, 0, 4);
