@@ -23,7 +23,7 @@ INJECT_WRAPS = \
 # The same for test_seldom.
 SELDOM_WRAPS = \
 	-Wl,--wrap=getauxval -Wl,--wrap=stat -Wl,--wrap=fstat -Wl,--wrap=kill -Wl,--wrap=fcntl \
-	-Wl,--wrap=poll \
+	-Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=mprotect \
 	-Wl,--wrap=pwrite -Wl,--wrap=close

@@ -309,6 +309,26 @@ START_TEST(realloc_in_place)
 }
 END_TEST
 
+/* Neither a byte less nor one more, on the straight path and through the door. */
+START_TEST(realloc_to_all_of_the_heap)
+{
+	struct bheap_stats stats;
+	char *block;
+
+	heap = bheap_create(65536, 0);
+	if (_i)
+		threads_begin();
+	bheap_stats(heap, &stats);
+	block = bheap_alloc(heap, 100);
+	ck_assert_ptr_null(bheap_realloc(heap, block, stats.size + 1));
+	ck_assert_errno(ENOMEM);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, stats.size), block);
+	ck_assert_uint_eq(bheap_usable_size(heap, block), stats.size);
+	ck_assert_ptr_null(bheap_realloc(heap, block, stats.size + 1));
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 16), block);
+}
+END_TEST
+
 START_TEST(realloc_moves_when_it_must)
 {
 	char *block, *next, *moved;
@@ -717,6 +737,7 @@ static void block_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, realloc_of_null_allocates, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_to_nothing_keeps_a_granule, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_in_place, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_to_all_of_the_heap, 0, 2);
 	tcase_add_loop_test(tcase, realloc_moves_when_it_must, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_slides_down_when_all_else_fails, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);

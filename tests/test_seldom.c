@@ -33,6 +33,7 @@ static struct {
 	void (*opening)(void);    /* done before a file that is there is opened */
 	void (*gating)(void);     /* done before the gate is entered */
 	void (*locking)(void);    /* done before the next lock is taken */
+	void (*renewing)(void);   /* done before the next lock is made */
 	dev_t device;             /* where files seem to be, or 0 */
 } plan;
 
@@ -192,6 +193,18 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	if (first)
 		first();
 	return __real_pthread_mutex_lock(mutex);
+}
+
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+	void (*first)(void) = plan.renewing;
+
+	plan.renewing = NULL;
+	if (first)
+		first();
+	return __real_pthread_mutex_init(mutex, attributes);
 }
 
 /* Called when the program is loaded. */
@@ -545,6 +558,41 @@ START_TEST(a_lock_that_is_renewed_meanwhile)
 }
 END_TEST
 
+/* Nobody in the copy would let go of what is locked meanwhile. */
+static void fork_and_use(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(10);
+		child_exit(bheap_alloc(forked, 100) && bheap_check(forked, NULL) == 0 ? 0 : 1);
+	}
+	require(waitpid(pid, &status, 0) == pid);
+	require(status == 0);
+}
+
+static int use_and_fork(void *arg)
+{
+	void *block;
+
+	(void)arg;
+	plan.renewing = fork_and_use;
+	block = bheap_alloc(forked, 100);
+	return block && !plan.renewing ? 0 : 1;
+}
+
+START_TEST(a_fork_while_a_lock_is_renewed)
+{
+	struct child child;
+
+	forked = bheap_create(SIZE, 0);
+	child_run(&child, use_and_fork, NULL);
+	child_assert_exited(&child, 0);
+	bheap_destroy(forked);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -569,5 +617,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_gate_is_closed, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
 	tcase_add_test(tcase, a_lock_that_is_renewed_meanwhile);
+	tcase_add_test(tcase, a_fork_while_a_lock_is_renewed);
 	return suite_run(suite);
 }
