@@ -59,6 +59,11 @@ EQUIVALENT = {
     "attach.c: bh_handle_end(heap);": "the mutex is unmapped with the handle",
     "bins.c: for (uint32_t word = 0; word <= (bins->count + 1) >> 6; word++)":
         "what lies behind the bits are the heads, which are cleared too",
+    "resize.c: if (control->peak <= control->used)": "the same value again",
+    "resize.c: if (heap->control->peak <= heap->control->used)": "the same value again",
+    "rebuild.c: if (control->peak <= used)": "the same value again",
+    "block.h: if (control->peak <= control->used)": "the same value again",
+    "fast.h: if (BH_UNLIKELY(control->peak <= used))": "the same value again",
     "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
         "granules have even addresses",
     "chart.c: chart->cell_size) < 1)": "no text is empty",

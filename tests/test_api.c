@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "handle.h"
+
 static const unsigned kinds[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED,
 				 BHEAP_REALTIME};
 #define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
@@ -515,6 +517,43 @@ START_TEST(free_of_null_is_nothing)
 }
 END_TEST
 
+/*
+ * What the straight path is for does not pass the door, which is closed here as by a walk: each way to
+ * take a block, and each to give one back.
+ */
+START_TEST(small_work_passes_no_door)
+{
+	char *blocks[8], *moved;
+
+	heap = bheap_create(65536, BHEAP_UNLOCKED);
+	if (heap->pass != BH_PASS_ALWAYS)
+		return; /* a tool listens at the door */
+	bh_lock_walk(&heap->lock, true);
+	for (int index = 0; index < 8; index++)
+		ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(heap, 96));
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                        /* alone */
+	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]);         /* of its size */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);                     /* cut */
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32);                /* of the victim */
+	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);                   /* before a free one */
+	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);                        /* behind one */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 192), blocks[1]);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096));                         /* large */
+	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 48), blocks[4]);
+	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 96), blocks[4]);
+	moved = bheap_realloc(heap, blocks[4], 8192);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert(moved != blocks[4]);
+	errno = 0;
+	ck_assert_ptr_null(bheap_aligned_alloc(heap, 32, 32));
+	ck_assert_errno(EDEADLK);
+	bh_lock_walk(&heap->lock, false);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
 /* The second block of its bin would do; a real-time heap looks at the first alone. */
 START_TEST(realtime_looks_at_one_block)
 {
@@ -750,6 +789,7 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, wrong_pointers_are_told_apart, 0, KINDS);
 	tcase_add_loop_test(tcase, another_heaps_block_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
+	tcase_add_test(tcase, small_work_passes_no_door);
 	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
 	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
