@@ -85,7 +85,7 @@ void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, co
 
 static void line_to_stderr(const struct bheap_fault *fault)
 {
-	char line[sizeof(fault->text) + 1];
+	char line[sizeof(fault->text)]; /* its newline lies where the text has its end */
 	size_t length = strlen(fault->text), done = 0;
 
 	memcpy(line, fault->text, length);

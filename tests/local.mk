@@ -26,7 +26,7 @@ SELDOM_WRAPS = \
 	-Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=mprotect \
-	-Wl,--wrap=pwrite -Wl,--wrap=close
+	-Wl,--wrap=mmap -Wl,--wrap=ftruncate -Wl,--wrap=pwrite -Wl,--wrap=close
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la

@@ -899,12 +899,13 @@ END_TEST
 /* Standard input is closed in some services: 0 is a descriptor like any other. */
 static int use_descriptor_0(void *arg)
 {
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
 	bheap_t *heap;
 	char *block;
 
-	(void)arg;
 	close(STDIN_FILENO);
-	heap = bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	heap = arg ? bheap_open_fd(fd, SIZE, 0)
+		   : bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
 	if (!heap || heap->region.fd != 0)
 		return 1;
 	block = bheap_alloc(heap, SIZE / 2);
@@ -921,7 +922,7 @@ START_TEST(a_heap_on_descriptor_0)
 {
 	struct child child;
 
-	child_run(&child, use_descriptor_0, NULL);
+	child_run(&child, use_descriptor_0, _i ? &child : NULL);
 	child_assert_exited(&child, 0);
 }
 END_TEST
@@ -955,7 +956,7 @@ static void making_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_name_of_shared_memory);
 	tcase_add_loop_test(tcase, a_file_that_may_not_grow, 0, 2);
 	tcase_add_test(tcase, a_file_that_may_not_grow_so_far);
-	tcase_add_test(tcase, a_heap_on_descriptor_0);
+	tcase_add_loop_test(tcase, a_heap_on_descriptor_0, 0, 2);
 	tcase_add_test(tcase, preallocated_blocks);
 }
 

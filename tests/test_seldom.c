@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,8 +27,8 @@
 
 static struct {
 	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_presence, no_write;
-	bool no_protection;
-	bool spoils_errno;        /* what ends a mapping or closes a file */
+	bool no_protection, no_mapping;
+	bool spoils_errno;        /* what ends a mapping, closes or cuts a file */
 	unsigned interrupted;     /* so often is storage not reserved yet */
 	void (*reserving)(void);  /* done first, then the disk is full */
 	void (*opening)(void);    /* done before a file that is there is opened */
@@ -149,6 +150,26 @@ int __wrap_close(int fd)
 
 	errno = plan.spoils_errno ? EIO : errno;
 	return result;
+}
+
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size)
+{
+	int result = __real_ftruncate(fd, size);
+
+	errno = plan.spoils_errno ? EIO : errno;
+	return result;
+}
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	if (!plan.no_mapping || fd < 0)
+		return __real_mmap(at, size, protection, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
 }
 
 int __real_mprotect(void *start, size_t size, int protection);
@@ -360,7 +381,12 @@ START_TEST(what_cannot_be_undone)
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOLCK);
 	plan.no_presence = false;
+	plan.no_mapping = true;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOMEM);
+	plan.no_mapping = false;
 	plan.no_protection = true;
+	errno = 0;
 	ck_assert_ptr_null(bheap_create(SIZE, 0));
 	ck_assert_errno(ENOMEM);
 	plan.no_protection = false;
