@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 # The quick ones first: most mutants die early.
@@ -121,15 +122,27 @@ def session_kill(leader):
             pass
 
 
+def memory_available():
+    with open("/proc/meminfo") as lines:
+        fields = dict(line.split(":") for line in lines)
+    return int(fields["MemAvailable"].split()[0]) / int(fields["MemTotal"].split()[0])
+
+
 def run(command, folder, limit, **more):
-    """Runs a command in a session of its own, which is killed whole at the limit; None then."""
+    """Runs a command in a session of its own, which is killed whole at the limit; None then. Also
+    when a quarter of the memory is gone: a mutant may fill a file in memory that was to be sparse,
+    and the system would end other programs for it."""
+    enough = memory_available() - 0.25
+    end = time.monotonic() + limit
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           start_new_session=True, **more) as child:
-        try:
-            return child.wait(limit)
-        except subprocess.TimeoutExpired:
-            session_kill(child.pid)
-            return None
+        while time.monotonic() < end and memory_available() > enough:
+            try:
+                return child.wait(0.2)
+            except subprocess.TimeoutExpired:
+                pass
+        session_kill(child.pid)
+        return None
 
 
 def wraps_of(test):
