@@ -290,9 +290,11 @@ int main(void)
 	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
 	tcase_add_test(tcase, the_size_of_a_block_to_align_in);
 	tcase_add_loop_test(tcase, the_block_in_front_of_a_slide, 0, 3);
-	tcase_add_test(tcase, an_allocation_gives_up);
-	tcase_add_test(tcase, a_free_gives_up);
-	tcase_add_test(tcase, a_realloc_moves_away);
-	tcase_add_test(tcase, a_slide_gives_up);
+	if (!is_watched()) { /* the tools know nothing of memory in two places */
+		tcase_add_test(tcase, an_allocation_gives_up);
+		tcase_add_test(tcase, a_free_gives_up);
+		tcase_add_test(tcase, a_realloc_moves_away);
+		tcase_add_test(tcase, a_slide_gives_up);
+	}
 	return suite_run(suite);
 }
