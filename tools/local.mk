@@ -14,9 +14,10 @@ endif
 	%D%/setting.c %D%/setting.h \
 	%D%/size_text.c %D%/size_text.h \
 	$(lib_libbheap_core_la_SOURCES)
-%C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin
+%C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
 %C%_libbheap_malloc_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
-	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs $(CODE_COVERAGE_LIBS)
+	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs -Wl,--gc-sections \
+	$(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
 EXTRA_DIST += %D%/libbheap-malloc.map
 
