@@ -26,6 +26,7 @@
 #define LARGE_MOST ((size_t)32 << 20)
 /* A trim visits all blocks, and pages given back cost time when they are wanted again. */
 #define TRIM_LEAST ((size_t)64 << 20)
+#define TRIM_MOST ((size_t)1 << 30)
 /* No record before the heap has grown by so much, or by a quarter. */
 #define GROWTH_LEAST ((size_t)4 << 10)
 
@@ -107,9 +108,10 @@ void budget_report_free(const void *ptr, size_t usable)
 
 /* ---- pages ---- */
 
+/* What is wanted again may be wanted a little larger: a text that grows, by a new block each time. */
 void budget_keep(size_t size)
 {
-	budget.large = size < LARGE_MOST ? size : LARGE_MOST;
+	budget.large = size < LARGE_MOST / 5 * 4 ? size + size / 4 : LARGE_MOST;
 }
 
 void budget_give_back(void *block, size_t usable)
@@ -123,34 +125,28 @@ void budget_give_back(void *block, size_t usable)
 	errno = saved;
 }
 
+/* Where little is found, look less often. What was never in use is trimmed too, and no find. */
 void budget_trim(void)
 {
-	size_t trimmed = bheap_trim(budget.heap);
+	size_t untouched = (size_t)(budget.end - budget.fresh);
 
-	/* Where little is found, look less often. */
 	budget.freed = 0;
-	budget.trim_at = trimmed > TRIM_LEAST / 2 ? TRIM_LEAST : budget.trim_at * 2;
+	if (bheap_trim(budget.heap) > untouched + TRIM_LEAST / 2)
+		budget.trim_at = TRIM_LEAST;
+	else if (budget.trim_at < TRIM_MOST)
+		budget.trim_at *= 2;
 }
 
 /* ---- what it came to ---- */
 
-static int front_find(const struct bheap_block *block, void *front)
-{
-	*(const char **)front = block->address;
-	return 1;
-}
-
 /* Inside. */
 static void ledger_update(struct bheap_stats *stats, bool ended)
 {
-	const char *front = budget.fresh;
-
 	bheap_stats(budget.heap, stats);
 	stats->faults += budget.faults;
 	if (!ledger_is_wanted())
 		return;
-	bheap_walk(budget.heap, front_find, &front);
-	ledger_write(stats, budget.fresh > front ? (size_t)(budget.fresh - front) : 0, ended);
+	ledger_write(stats, (size_t)(budget.fresh - budget.front), ended);
 }
 
 void budget_note(void)
@@ -200,6 +196,15 @@ static bheap_t *heap_create(size_t size, unsigned flags)
 	_exit(STATUS_BAD_SETTING);
 }
 
+/* Of the one block of a heap that nothing was taken from. */
+static int bounds_note(const struct bheap_block *block, void *unused)
+{
+	(void)unused;
+	budget.front = budget.fresh = block->address;
+	budget.end = budget.front + block->size;
+	return 1;
+}
+
 static bheap_t *heap_set_up(void)
 {
 	unsigned flags = BHEAP_UNLOCKED;
@@ -217,6 +222,7 @@ static bheap_t *heap_set_up(void)
 	}
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
+	bheap_walk(heap, bounds_note, NULL);
 	ledger_open(setting_find("BHEAP_MALLOC_REPORT"), setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
 	if (ledger_is_wanted())
 		budget.mark = NULL;

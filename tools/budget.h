@@ -18,6 +18,8 @@
 struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
+	const char *front; /* of the heap's blocks */
+	const char *end;
 	const char *mark;  /* when fresh passes it, the process's record is written anew */
 	size_t large;      /* a freed block above this gives its pages back at once; grows as such are wanted again */
 	size_t freed;      /* bytes freed since the heap was last trimmed */

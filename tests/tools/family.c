@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -425,6 +426,30 @@ START_TEST(test_many_freed_blocks_give_their_pages_back)
 }
 END_TEST
 
+/* As awk appends to a string: what one turn gave back the next one takes, a little more of it. */
+START_TEST(test_a_text_that_grows_by_new_blocks_keeps_its_pages)
+{
+	enum { TURNS = 20000, GROWTH = 60 };
+	struct rusage before, after;
+	char *text;
+
+	if (getenv("BHEAP_MALLOC_GUARD"))
+		return; /* each freed byte is written to */
+	text = malloc(1);
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t turn = 1; turn < TURNS; turn++) {
+		char *longer = malloc(turn * GROWTH);
+
+		memset(longer, 1, turn * GROWTH);
+		free(text);
+		text = longer;
+	}
+	getrusage(RUSAGE_SELF, &after);
+	free(text);
+	ck_assert_int_lt(after.ru_minflt - before.ru_minflt, TURNS);
+}
+END_TEST
+
 /* ---- threads and fork ---- */
 
 static void slot_turn(unsigned char *slots[SLOTS], unsigned *seed)
@@ -586,6 +611,7 @@ static Suite *family_suite(void)
 	tcase_add_test(pages, test_large_blocks_give_their_pages_back);
 	tcase_add_test(pages, test_untouched_memory_of_calloc_is_not_resident);
 	tcase_add_test(pages, test_many_freed_blocks_give_their_pages_back);
+	tcase_add_test(pages, test_a_text_that_grows_by_new_blocks_keeps_its_pages);
 	tcase_set_timeout(processes, 120);
 	tcase_add_test(processes, test_threads);
 	tcase_add_test(processes, test_fork_while_threads_allocate);
