@@ -108,11 +108,30 @@ BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 	return usable;
 }
 
+/* A frame of its own, for what looks further than one word of the map. */
+BH_APART static size_t usable_far(const struct bh_heap *heap, uint32_t block)
+{
+	return bh_bytes(bh_heap_granules(heap, block));
+}
+
+/* The size of a block that ends in the map word where it starts, or 0. */
+static inline size_t usable_near(const struct bh_heap *heap, uint32_t block)
+{
+	uint64_t starts = heap->map.words[block >> 6].start >> (block & 63) >> 1;
+
+	return BH_LIKELY(starts) ? bh_bytes((size_t)bh_lowest_bit(starts) + 1) : 0;
+}
+
+/* Called for every free() of libbheap-malloc: no stack frame. */
 size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 {
 	uint32_t block = heap && bh_may_pass(heap) ? bh_heap_find(&heap->heap, ptr) : 0;
+	size_t usable;
 
-	return block ? bh_bytes(bh_heap_granules(&heap->heap, block)) : usable_by_door(heap, ptr);
+	if (BH_UNLIKELY(!block))
+		return usable_by_door(heap, ptr);
+	usable = usable_near(&heap->heap, block);
+	return BH_LIKELY(usable) ? usable : usable_far(&heap->heap, block);
 }
 
 bool bheap_owns(const bheap_t *heap, const void *ptr)

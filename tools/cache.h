@@ -83,15 +83,14 @@ static inline void *cache_take(size_t size)
 	return node;
 }
 
-/* Takes a live block of so many usable bytes; false if it must go to the heap. */
+/* Takes a live block of so many usable bytes; false if its bin has no room. */
 static inline bool cache_put(void *ptr, size_t usable)
 {
-	size_t granules = usable / BHEAP_ALIGNMENT;
-	struct cache_bin *bin = &cache.bins[granules];
+	struct cache_bin *bin = &cache.bins[usable / BHEAP_ALIGNMENT];
 	struct cache_node *node = ptr;
 
 	if (UNLIKELY(!bin->room))
-		return cache_put_slowly(ptr, granules);
+		return false;
 	node->next = bin->first;
 	node->mark = cache_mark(ptr);
 	bin->first = node;

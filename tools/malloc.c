@@ -29,8 +29,8 @@ static bool is_power_of_two(size_t number)
 	return number && !(number & (number - 1));
 }
 
-/* From the heap. Where that took the lock, it is used to fill the thread's cache. */
-static void *block_make(size_t size)
+/* From the heap. What took the lock is used to fill the thread's cache. */
+static __attribute__((noinline)) void *block_make_locked(size_t size)
 {
 	bheap_t *heap = budget_heap();
 	bool locked = budget_enter();
@@ -38,11 +38,24 @@ static void *block_make(size_t size)
 
 	if (LIKELY(block)) {
 		budget_made(block, size);
-		if (locked && size && size <= CACHE_SIZE_MAX)
+		if (size && size <= CACHE_SIZE_MAX)
 			cache_fill(heap, cache_granules(size));
 	}
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
+}
+
+static __attribute__((noinline)) void *block_make(size_t size)
+{
+	void *block;
+
+	if (!__libc_single_threaded)
+		return block_make_locked(size);
+	block = bheap_alloc(budget_heap(), size);
+	if (UNLIKELY(!block))
+		return budget_refuse(size);
+	budget_made(block, size);
+	return block;
 }
 
 static inline void *block_take(size_t size)
@@ -132,14 +145,32 @@ static __attribute__((noinline)) void block_release(void *ptr, size_t usable)
 	budget_leave(locked);
 }
 
-static inline void block_give_back(void *ptr)
+/* A live block that the cache does not take at once, or what is none. */
+static __attribute__((noinline)) void block_give_back_slowly(void *ptr, size_t usable)
 {
-	size_t usable = block_usable(budget_heap(), ptr);
-
 	if (UNLIKELY(block_is_cached(ptr, usable)))
 		return;
-	if (usable - 1 >= CACHE_SIZE_MAX || !budget.cached || UNLIKELY(!cache_put(ptr, usable)))
+	if (usable - 1 >= CACHE_SIZE_MAX || !budget.cached ||
+	    !cache_put_slowly(ptr, usable / BHEAP_ALIGNMENT))
 		block_release(ptr, usable);
+}
+
+static __attribute__((noinline)) void block_give_back_uncached(void *ptr)
+{
+	block_give_back_slowly(ptr, block_usable(budget_heap(), ptr));
+}
+
+/* Where there is a cache, there is a heap, without guards. Saves no register but that of ptr. */
+static inline void block_give_back(void *ptr)
+{
+	size_t usable;
+
+	if (UNLIKELY(!budget.cached))
+		return block_give_back_uncached(ptr);
+	usable = bheap_usable_size(budget.heap, ptr);
+	if (UNLIKELY(usable - 1 >= CACHE_SIZE_MAX) || UNLIKELY(cache_holds(ptr)) ||
+	    UNLIKELY(!cache_put(ptr, usable)))
+		block_give_back_slowly(ptr, usable);
 }
 
 static void *block_remake(bheap_t *heap, void *ptr, size_t size)
