@@ -5,6 +5,9 @@
 Each round runs every program once under every allocator, so that what else the machine does meets all
 alike; of the rounds the median counts. Ratios are to the C library; the last line is their geometric
 mean. Allocators and programs that are not installed are left out.
+
+A program is run in the way in which its memory goes through malloc(), where it has one: python with its
+own allocator, which maps arenas of its own, is shown below the mean and does not count.
 """
 import argparse
 import glob
@@ -16,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+PYMALLOC = "(pymalloc)"  # not in the mean: python3 is already
 
 SQL = """create table t(a, b, c); create index i on t(b);
 with recursive n(x) as (select 1 union all select x + 1 from n where x < 150000)
@@ -89,9 +94,15 @@ def library(*patterns):
     return None
 
 
+def c_library():
+    """The file that this program has mapped."""
+    with open("/proc/self/maps") as maps:
+        return next(line.split()[-1] for line in maps if "/libc.so" in line or "/libc-2" in line)
+
+
 def allocators(own, others):
-    """Name to environment, the C library first."""
-    yield "glibc", {}
+    """Name to environment, the C library first: named too, for some programs are linked with another malloc()."""
+    yield "glibc", {"LD_PRELOAD": c_library()}
     yield "bheap", {"LD_PRELOAD": own}
     yield "bheap, no cache", {"LD_PRELOAD": own, "BHEAP_MALLOC_CACHE": "0"}
     for name, path in (("jemalloc", library("/usr/lib/*/libjemalloc.so.2")),
@@ -132,7 +143,7 @@ def programs(folder):
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
     commands = [
         ("sqlite3", ["sqlite3", ":memory:", SQL]),
-        ("python3", [python, "-c", PYTHON]),
+        ("python3", ["env", "PYTHONMALLOC=malloc", python, "-c", PYTHON]),
         ("perl", ["perl", "-e", PERL]),
         ("lua5.4", ["lua5.4", "-e", LUA]),
         ("git", ["sh", "-c", "git -C repository log -p --stat | md5sum && "
@@ -142,6 +153,7 @@ def programs(folder):
         ("xz", ["xz", "-T2", "--block-size=4194304", "-2", "-c", "text"]),
         ("zstd", ["zstd", "-q", "-T2", "-9", "-c", "text"]),
         ("C++", [os.path.join(folder, "program")]),
+        (PYMALLOC, [python, "-c", PYTHON]),
     ]
     for name, command in commands:
         if shutil.which(command[0] if command else "redis-server"):
@@ -199,18 +211,26 @@ def measure(names, commands, rounds, folder):
     return figures
 
 
+def row(program, base, ratios):
+    print(f"{program:10}{base:>10}" + "".join(f"{ratio:18.3f}" for ratio in ratios))
+
+
 def table(title, unit, which, figures, names, commands):
     """The C library's figure, and the others' as multiples of it."""
+    median = {key: statistics.median(one[which] for one in runs) for key, runs in figures.items()}
+    ratios = {program: [median[program, name] / median[program, "glibc"] for name in list(names)[1:]]
+              for program in commands}
+    counted = [program for program in commands if program != PYMALLOC]
+    columns = zip(*(ratios[program] for program in counted))
     print(f"{title}: {unit} with glibc, and the others as a multiple of it\n")
     print(f"{'':10}{'glibc':>10}" + "".join(f"{name:>18}" for name in list(names)[1:]))
-    ratios = {name: [] for name in names}
+    for program in counted:
+        row(program, f"{median[program, 'glibc']:.2f}", ratios[program])
+    row("geometric", "", [math.exp(statistics.mean(map(math.log, column))) for column in columns])
     for program in commands:
-        median = {name: statistics.median(one[which] for one in figures[program, name]) for name in names}
-        for name in names:
-            ratios[name].append(median[name] / median["glibc"])
-        print(f"{program:10}{median['glibc']:10.2f}" + "".join(f"{ratios[name][-1]:18.3f}" for name in list(names)[1:]))
-    print(f"{'geometric':10}{'':10}" + "".join(
-        f"{math.exp(statistics.mean(map(math.log, ratios[name]))):18.3f}" for name in list(names)[1:]) + "\n")
+        if program not in counted:
+            row(program, f"{median[program, 'glibc']:.2f}", ratios[program])
+    print()
 
 
 def main():
