@@ -48,13 +48,27 @@ void fault_log_tell(const struct fault_log *log, const char *path)
 		warnx("%s: and %u more", path, log->count - FAULTS_KEPT);
 }
 
+/* A name with one slash, at its start, is that of a shared memory object. */
+static bool is_object_name(const char *path)
+{
+	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
+}
+
+/* What errno says of a path. Who wrote /heap may have meant a file. */
+static const char *error_text(const char *path)
+{
+	if (errno == ENOENT && is_object_name(path))
+		return "no such shared memory object (a file at the root is written with two slashes)";
+	return strerror(errno);
+}
+
 /* Where no fault was told, errno is all there is to say. */
-static bheap_t *attached(bheap_t *heap, struct fault_log *log)
+static bheap_t *attached(bheap_t *heap, const char *path, struct fault_log *log)
 {
 	struct bheap_fault error = {.kind = BHEAP_FAULT_NONE};
 
 	if (!heap && !log->count) {
-		snprintf(error.text, sizeof(error.text), "%s", strerror(errno));
+		snprintf(error.text, sizeof(error.text), "%s", error_text(path));
 		fault_log_add(log, &error);
 	}
 	return heap;
@@ -63,23 +77,21 @@ static bheap_t *attached(bheap_t *heap, struct fault_log *log)
 bheap_t *heap_attach(const char *path, int oflag, struct fault_log *log)
 {
 	bheap_set_fault_handler(NULL, fault_hear, log);
-	return attached(bheap_open(path, 0, oflag, 0, 0), log);
+	return attached(bheap_open(path, 0, oflag, 0, 0), path, log);
 }
 
 bheap_t *heap_attach_copy(int fd, struct fault_log *log)
 {
 	bheap_set_fault_handler(NULL, fault_hear, log);
-	return attached(bheap_open_fd(fd, 0, 0), log);
+	return attached(bheap_open_fd(fd, 0, 0), "", log);
 }
 
 /* ---- copies ---- */
 
 static int heap_file_open(const char *path)
 {
-	bool is_name = path[0] == '/' && path[1] && !strchr(path + 1, '/');
-
 	/* Not to wait for a writer, should it be a FIFO. */
-	return is_name ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return is_object_name(path) ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static int nameless_file(void)
@@ -174,7 +186,7 @@ int heap_copy(const char *path, bool *at_rest)
 	int from = heap_file_open(path), to = -1;
 
 	if (from < 0) {
-		warn("%s", path);
+		warnx("%s: %s", path, error_text(path));
 		return -1;
 	}
 	if (nothing_to_copy(path, from)) {

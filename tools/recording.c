@@ -257,7 +257,8 @@ bool recording_make(struct trace *trace, char **argv)
 	else if (end.ran && end.status)
 		warnx("%s ended with status %d", argv[0], end.status);
 	if (end.ran && good && !trace->op_count)
-		warnx("%s: nothing was recorded: it takes no preloaded library, or has a malloc() of its own",
+		warnx("%s: nothing was recorded: it allocates nothing, takes no preloaded library, "
+		      "or has a malloc() of its own",
 		      argv[0]);
 	free(setting);
 	free(folder);

@@ -162,6 +162,7 @@ done
 expect 1 'large: not even the largest heap suffices' "$bheap" size --trace=large
 expect 1 'no-such-trace: No such file' "$bheap" size --trace=no-such-trace
 expect 1 'no-such-program: No such file' "$bheap" size no-such-program
+expect 1 'true: nothing was recorded: it allocates nothing' "$bheap" size true
 expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
 expect 2 'not both' "$bheap" size --trace=trace sort
 expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
@@ -294,6 +295,10 @@ for file in short noise hollow folder no-such-file /no-such-name; do
 		expect 1 "^bheap: $file: " "$bheap" $command $file
 		[ "$(wc -l <out)" -eq 1 ] || [ $command = repair ] || { cat out; fail "$command $file: more than one line"; }
 	done
+done
+for command in show check repair snapshot; do
+	expect 1 '^bheap: /no-such-name: no such shared memory object' "$bheap" $command /no-such-name
+	expect 1 '^bheap: //no-such-name: No such file' "$bheap" $command //no-such-name
 done
 cmp noise noise.before || fail "what is no heap was changed"
 for file in bad.snap:2 gap.snap:3; do
