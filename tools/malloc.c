@@ -187,7 +187,7 @@ static void *block_remake(bheap_t *heap, void *ptr, size_t size)
 	return error == ENOMEM ? budget_refuse(size) : refuse(error);
 }
 
-static void *block_resize(void *ptr, size_t size)
+static __attribute__((noinline)) void *block_resize(void *ptr, size_t size)
 {
 	bheap_t *heap = budget_heap();
 	size_t usable = budget.guarded ? 0 : bheap_usable_size(heap, ptr);
