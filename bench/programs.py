@@ -14,6 +14,7 @@ import glob
 import math
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -184,7 +185,8 @@ def run_command(command, environment, folder):
 
 def run_redis(environment, folder):
     """A server under load on loopback; the client is not measured."""
-    port = str(21000 + os.getpid() % 20000)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
     server = start(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
                    environment, folder)
     cli = ["redis-cli", "-p", port]
