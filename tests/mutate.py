@@ -65,6 +65,7 @@ EQUIVALENT = {
     "rebuild.c: if (control->peak <= used)": "the same value again",
     "block.h: if (control->peak <= control->used)": "the same value again",
     "fast.h: if (BH_UNLIKELY(control->peak <= used))": "the same value again",
+    "slots.c: if (pid || pid != last->pid)": "asks more often than it must",
     "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
         "granules have even addresses",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
