@@ -91,7 +91,8 @@ static inline uint32_t *bh_bin_back(const struct bh_bins *bins, uint32_t next)
 {
 	uint64_t none = (uint64_t)((int64_t)((uint64_t)next - 1) >> 63) & bins->spare;
 
-	return (uint32_t *)(void *)(bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
+	/* As numbers: the head lies in front of the base. */
+	return (uint32_t *)((uintptr_t)bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
 }
 
 BH_UNCHECKED

@@ -102,10 +102,12 @@ static inline uint32_t bh_fast_cut(struct bh_heap *heap, uint32_t granules)
 {
 	struct bh_control *control = heap->control;
 	uint64_t larger = control->bits.words[0] >> granules;
-	uint32_t bin = granules + bh_lowest_bit(larger), block;
+	uint32_t bin, block;
 
-	if (!larger || control->victim_granules >= granules ||
-	    BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
+	if (!larger || control->victim_granules >= granules)
+		return 0;
+	bin = granules + bh_lowest_bit(larger);
+	if (BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
 	    BH_UNLIKELY(!bh_bin_first_is_sound(&heap->bins, bin)))
 		return 0;
 	block = bh_bin_first(&heap->bins, bin);
