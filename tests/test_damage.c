@@ -92,6 +92,28 @@ START_TEST(a_link_behind_the_block_that_fits)
 }
 END_TEST
 
+/* A link into a live block, whose owner's bytes look like a free block of the size asked for. */
+START_TEST(a_block_that_is_none)
+{
+	struct box box;
+	uint32_t blocks[10], forged;
+	struct bh_node *node;
+
+	bin_fill(&box, blocks);
+	forged = box.heap.end - 1000;
+	node = bh_node(&box.heap.bins, forged);
+	*node = (struct bh_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
+	bh_node(&box.heap.bins, blocks[9])->links.next = forged;
+	ck_assert_uint_eq(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	ck_assert_uint_ne(box.heap.bins.damaged, 0);
+	bh_heap_rebuild(&box.heap);
+	box_check(&box);
+	ck_assert_uint_eq(node->granules, CLASS + 2);
+	ck_assert_uint_ne(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	box_end(&box);
+}
+END_TEST
+
 START_TEST(the_size_of_a_block_to_align_in)
 {
 	struct box box;
@@ -288,6 +310,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, a_larger_block_to_cut_from, 0, 4);
 	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
+	tcase_add_test(tcase, a_block_that_is_none);
 	tcase_add_test(tcase, the_size_of_a_block_to_align_in);
 	tcase_add_loop_test(tcase, the_block_in_front_of_a_slide, 0, 3);
 	if (!is_watched()) { /* the tools know nothing of memory in two places */
