@@ -95,8 +95,9 @@ static inline uint32_t bh_fast_allocate(struct bh_heap *heap, uint32_t granules)
 }
 
 /*
- * From the next larger bin of one size, the victim being too small; the rest is the new victim. Where
- * it starts, its word has another start: the summary need not hear of it.
+ * From the next larger bin of one size, the victim being too small; the rest is the new victim. The
+ * block is shorter than a word of the map: the word in which the rest starts has a start already, that
+ * of this block or of the next.
  */
 static inline uint32_t bh_fast_cut(struct bh_heap *heap, uint32_t granules)
 {
@@ -110,11 +111,10 @@ static inline uint32_t bh_fast_cut(struct bh_heap *heap, uint32_t granules)
 	if (BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
 	    BH_UNLIKELY(!bh_bin_first_is_sound(&heap->bins, bin)))
 		return 0;
-	block = bh_bin_first(&heap->bins, bin);
-	if (BH_UNLIKELY(!heap->map.words[(block + granules) >> 6].start) ||
-	    BH_UNLIKELY(!bh_fast_pop(heap, bin)))
+	block = bh_fast_pop(heap, bin);
+	if (BH_UNLIKELY(!block))
 		return 0;
-	bh_map_try_start(&heap->map, block + granules);
+	bh_map_add_start(&heap->map, block + granules);
 	bh_map_set_used(&heap->map, block);
 	if (control->victim)
 		bh_bin_link(&heap->bins, control->victim, control->victim_granules);

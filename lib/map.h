@@ -81,6 +81,14 @@ static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule)
 		bh_map_summary_set(map, granule >> 6);
 }
 
+/* The same where the caller knows that the word has a start already. */
+static inline void bh_map_add_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+
+	bh_map_store(word, *word | bh_map_bit(granule));
+}
+
 /* The same where the word has a start already; else false, and nothing done. */
 static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
 {
