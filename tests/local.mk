@@ -43,6 +43,7 @@ unit_tests = \
 	%D%/test_classic \
 	%D%/test_damage \
 	%D%/test_exhaustive \
+	%D%/test_fast \
 	%D%/test_fault \
 	%D%/test_file \
 	%D%/test_fill \
@@ -79,6 +80,8 @@ TESTS += $(unit_tests)
 %C%_test_damage_LDADD = $(UNIT_LIBS)
 %C%_test_exhaustive_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_exhaustive_LDADD = $(UNIT_LIBS)
+%C%_test_fast_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_test_fast_LDADD = $(UNIT_LIBS)
 %C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_test_fault_LDADD = $(UNIT_LIBS)
 %C%_test_file_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -24,7 +24,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 # The quick ones first: most mutants die early.
-TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_fill test_api
+TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_fast test_fill test_api
 test_check test_make test_walk test_show test_classic test_damage test_fault test_region test_file test_lock
 test_slots test_open fuzz/fuzz_file fuzz/fuzz_api crash/test_start crash/test_shared
 crash/test_death test_seldom test_inject test_random test_threads""".split()
