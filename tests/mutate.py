@@ -68,6 +68,9 @@ EQUIVALENT = {
     "slots.c: if (pid || pid != last->pid)": "asks more often than it must",
     "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
         "granules have even addresses",
+    "bins.h: if (BH_LIKELY(granules <= bins->exact_limit))": "the first shared bin has that very number",
+    "heap.c: while (block && BH_LIKELY(block < bins->span) && probes-- && *size != granules) {":
+        "a block of the last granule is in no bin of larger ones",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
     "region.c: if (!region->start || last == first)": "no system gives back less than nothing",
     "realloc.c: if (!(opens))": "for AddressSanitizer: test_poison",

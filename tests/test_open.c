@@ -927,6 +927,30 @@ START_TEST(a_heap_on_descriptor_0)
 }
 END_TEST
 
+/* A file made as descriptor 0 that cannot become a heap is gone again. */
+static int make_in_vain_as_descriptor_0(void *arg)
+{
+	struct rlimit limit = {SIZE / 2, SIZE / 2};
+
+	(void)arg;
+	close(STDIN_FILENO);
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	errno = 0;
+	if (bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0) || errno != EFBIG)
+		return 1;
+	return access(path, F_OK) ? 0 : 2;
+}
+
+START_TEST(a_failed_making_on_descriptor_0)
+{
+	struct child child;
+
+	child_run(&child, make_in_vain_as_descriptor_0, NULL);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
 START_TEST(preallocated_blocks)
 {
 	struct stat status;
@@ -957,6 +981,7 @@ static void making_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, a_file_that_may_not_grow, 0, 2);
 	tcase_add_test(tcase, a_file_that_may_not_grow_so_far);
 	tcase_add_loop_test(tcase, a_heap_on_descriptor_0, 0, 2);
+	tcase_add_test(tcase, a_failed_making_on_descriptor_0);
 	tcase_add_test(tcase, preallocated_blocks);
 }
 
