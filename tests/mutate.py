@@ -24,7 +24,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 # The quick ones first: most mutants die early.
-TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_fast test_fill test_api
+TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_fast test_offsets test_fill test_api
 test_check test_make test_walk test_show test_classic test_damage test_fault test_region test_file test_lock
 test_slots test_open fuzz/fuzz_file fuzz/fuzz_api crash/test_start crash/test_shared
 crash/test_death test_seldom test_inject test_random test_threads""".split()
@@ -69,6 +69,7 @@ EQUIVALENT = {
     "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
         "granules have even addresses",
     "bins.h: if (BH_LIKELY(granules <= bins->exact_limit))": "the first shared bin has that very number",
+    "fast.h: if (!(!larger || control->victim_granules >= granules))": "a longer way to the same block",
     "heap.c: while (block && BH_LIKELY(block < bins->span) && probes-- && *size != granules) {":
         "a block of the last granule is in no bin of larger ones",
     "chart.c: chart->cell_size) < 1)": "no text is empty",

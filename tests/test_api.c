@@ -554,6 +554,22 @@ START_TEST(small_work_passes_no_door)
 }
 END_TEST
 
+/* A block of the request's own class serves it, not one of a larger class that was freed later. */
+START_TEST(its_own_class_comes_first)
+{
+	char *own, *larger;
+
+	heap_make(_i);
+	own = bheap_alloc(heap, 131 * 16 - 16);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	larger = bheap_alloc(heap, 140 * 16 - 16);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	ck_assert_int_eq(heap_free(heap, own), 0);
+	ck_assert_int_eq(heap_free(heap, larger), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 129 * 16 - 16), own);
+}
+END_TEST
+
 /* The second block of its bin would do; a real-time heap looks at the first alone. */
 START_TEST(realtime_looks_at_one_block)
 {
@@ -790,6 +806,7 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, another_heaps_block_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
 	tcase_add_test(tcase, small_work_passes_no_door);
+	tcase_add_loop_test(tcase, its_own_class_comes_first, 0, KINDS);
 	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
 	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
