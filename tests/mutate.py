@@ -63,6 +63,7 @@ EQUIVALENT = {
     "resize.c: if (control->peak <= control->used)": "the same value again",
     "resize.c: if (heap->control->peak <= heap->control->used)": "the same value again",
     "rebuild.c: if (control->peak <= used)": "the same value again",
+    "rebuild.c: if (control->allocations <= live)": "the same value again",
     "block.h: if (control->peak <= control->used)": "the same value again",
     "fast.h: if (BH_UNLIKELY(control->peak <= used))": "the same value again",
     "slots.c: if (pid || pid != last->pid)": "asks more often than it must",

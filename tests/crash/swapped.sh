@@ -69,7 +69,7 @@ expect_red() {
 
 begin
 trap 'rm -rf "$work"' EXIT
-echo "1..6"
+echo "1..7"
 
 move fast.h bh_fast_merge 'bh_map_clear_used(&heap->map, block)' 'bh_fast_clear_start(heap, with.next' after
 expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
@@ -89,5 +89,8 @@ expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
 
 move slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
 expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
+
+move shared.c bh_shared_settle 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
+expect_red shared.c "alloc_into, split" "a slot is forgotten before its block is settled"
 
 exit $failed
