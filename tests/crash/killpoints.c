@@ -522,7 +522,7 @@ static void run_whole(void)
 				if (makes_sense(operation, flag_sets[set], company))
 					operation_try(operation, flag_sets[set], company);
 		if (operation->traits & RECOVERED && (!only || strcmp(only, operation->name) == 0))
-			recovery_try(operation, BHEAP_GUARD | BHEAP_OWNED, every ? 1 : 4);
+			recovery_try(operation, BHEAP_GUARD | BHEAP_OWNED, 1);
 	}
 }
 
