@@ -760,7 +760,7 @@ const struct operation corpus[] = {
 	{"realloc by moving", move_prepare, to_small_run, 0, 0},
 	{"realloc, no room", move_no_room_prepare, to_small_run, 0, 0},
 	{"alloc_into, exact", into_exact_prepare, into_run, 0, 0},
-	{"alloc_into, split", into_split_prepare, into_run, RECOVERED | AWAITED, 0},
+	{"alloc_into, split", into_split_prepare, into_run, RECOVERED | CLOSELY | AWAITED, 0},
 	{"alloc_into, victim", into_victim_prepare, into_run, 0, 0},
 	{"alloc_into, top", into_top_prepare, into_run, 0, 0},
 	{"alloc_into, no room", into_no_room_prepare, into_run, 0, 0},

@@ -522,7 +522,8 @@ static void run_whole(void)
 				if (makes_sense(operation, flag_sets[set], company))
 					operation_try(operation, flag_sets[set], company);
 		if (operation->traits & RECOVERED && (!only || strcmp(only, operation->name) == 0))
-			recovery_try(operation, BHEAP_GUARD | BHEAP_OWNED, 1);
+			recovery_try(operation, BHEAP_GUARD | BHEAP_OWNED,
+				     every || operation->traits & CLOSELY ? 1 : 4);
 	}
 }
 
