@@ -7,9 +7,11 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +220,40 @@ START_TEST(many_threads_on_one_heap)
 		worker_begin(&workers[index], heap, rounds(20000), NULL, (uint64_t)index);
 	for (int index = 0; index < THREADS; index++)
 		worker_end(&workers[index]);
+	heap_assert_clean(heap, &faults);
+	ck_assert_int_eq(bheap_destroy(heap), kinds[_i].place == CLASSIC ? -1 : 0);
+}
+END_TEST
+
+static volatile sig_atomic_t alarms;
+
+static void alarm_count(int number)
+{
+	(void)number;
+	alarms = alarms + 1;
+}
+
+/* A timer goes off all the while, and interrupts what waits: nobody notices. */
+START_TEST(signals_interrupt_nothing)
+{
+	/* Not so often that a slow machine does nothing else. */
+	const suseconds_t interval = is_watched() || is_emulated() ? 20000 : 250;
+	const struct itimerval often = {{0, interval}, {0, interval}}, never = {{0, 0}, {0, 0}};
+	const struct sigaction count = {.sa_handler = alarm_count};
+	bheap_t *heap = heap_make(kinds[_i].place, kinds[_i].flags);
+	struct worker workers[2];
+	struct faults faults;
+
+	faults_expect(&faults);
+	ck_assert_ptr_nonnull(heap);
+	ck_assert_int_eq(sigaction(SIGALRM, &count, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int index = 0; index < 2; index++)
+		worker_begin(&workers[index], heap, rounds(20000), NULL, (uint64_t)index);
+	for (int index = 0; index < 2; index++)
+		worker_end(&workers[index]);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	ck_assert(alarms || is_watched() || is_emulated());
 	heap_assert_clean(heap, &faults);
 	ck_assert_int_eq(bheap_destroy(heap), kinds[_i].place == CLASSIC ? -1 : 0);
 }
@@ -699,6 +735,7 @@ int main(void)
 	Suite *suite = suite_of("threads", &tcase, 60);
 
 	tcase_add_loop_test(tcase, many_threads_on_one_heap, 0, KINDS);
+	tcase_add_loop_test(tcase, signals_interrupt_nothing, 0, KINDS);
 	tcase_add_test(tcase, a_heap_per_thread);
 	tcase_add_loop_test(tcase, calls_from_a_visitor, 0, 6);
 	tcase_add_test(tcase, other_threads_wait_for_a_walk);
