@@ -252,6 +252,7 @@ static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
 	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
 	struct bh_fast_merge with = {.previous = previous, .near = true};
 	enum bh_fast_side side = bh_fast_after(&at, &with.next);
+	/* Of what the merge clears: a word left without a start concerns the summary. */
 	uint64_t company = at.start & ~at.bit;
 
 	if (side == BH_FAST_LIVE && company)

@@ -262,8 +262,7 @@ static void write_and_go_on(const struct row *row, int place, bool frees_first)
 	ck_assert_msg(scene.seen == kinds, "seen 0x%x instead of 0x%x", scene.seen, kinds);
 	if (scene.seen & OVERFLOW)
 		overflow_names(&scene, &play, row);
-	if (!is_watched()) /* the tools have seen it all by now, and are slow */
-		scene_work(&scene);
+	scene_work(&scene);
 	scene_end(&scene);
 }
 
