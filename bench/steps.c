@@ -22,6 +22,7 @@ static const char help[] =
 	"of 64 KiB to 64 GiB, and in heaps prepared to be hard. Prints mean and maximum.\n"
 	"\n"
 	"  -l, --locked      heaps with the default lock (default: BHEAP_UNLOCKED)\n"
+	"  -r, --realtime    heaps with BHEAP_REALTIME\n"
 	"  -n, --samples=N   calls to step through in each case, about (default 200; stepping is slow:\n"
 	"                    2 to 30 microseconds an instruction, the more in virtual machines)\n"
 	"  -h, --help        this text\n"
@@ -345,6 +346,7 @@ static struct scenario options_parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"locked", no_argument, NULL, 'l'},
+		{"realtime", no_argument, NULL, 'r'},
 		{"samples", required_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -352,9 +354,10 @@ static struct scenario options_parse(int argc, char **argv)
 	struct scenario base = {.flags = BHEAP_UNLOCKED, .samples = 200};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "ln:h", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "lrn:h", longs, NULL)) != -1) {
 		switch (option) {
-		case 'l': base.flags = 0; break;
+		case 'l': base.flags &= ~(unsigned)BHEAP_UNLOCKED; break;
+		case 'r': base.flags |= BHEAP_REALTIME; break;
 		case 'n': base.samples = samples_parse(optarg); break;
 		case 'h': fputs(help, stdout); exit(0);
 		default: fputs("Try 'steps --help'.\n", stderr); exit(2);
@@ -375,8 +378,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < SYNTHETIC_COUNT; i++)
 		synthetic_make(&traces[named + i], i);
 
-	printf("Instructions of a call, %s\n",
-	       base.flags & BHEAP_UNLOCKED ? "BHEAP_UNLOCKED" : "default lock");
+	printf("Instructions of a call, %s%s\n",
+	       base.flags & BHEAP_UNLOCKED ? "BHEAP_UNLOCKED" : "default lock",
+	       base.flags & BHEAP_REALTIME ? ", BHEAP_REALTIME" : "");
 	printf("%-34s%15s%15s%15s\n", "mean and maximum", "bheap_alloc", "bheap_free",
 	       "bheap_realloc");
 	traces_run(base, traces, named + SYNTHETIC_COUNT);

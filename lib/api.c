@@ -135,6 +135,15 @@ static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block) : bh_refuse(ENOMEM);
 }
 
+/* After a search in vain: there is no room, unless damage was in the way, or the size was 0. */
+static void *alloc_vainly(bheap_t *heap, size_t size)
+{
+	if (heap->heap.bins.damaged || !size)
+		return alloc_through_door(heap, BH_GRANULE, size);
+	request_refuse(heap, size);
+	return bh_refuse(ENOMEM);
+}
+
 /* The way of a call that may pass the door, with a frame. */
 BH_APART
 static void *alloc_by_search(bheap_t *heap, size_t size)
@@ -142,7 +151,7 @@ static void *alloc_by_search(bheap_t *heap, size_t size)
 	uint32_t block = bh_heap_allocate(&heap->heap, bh_granules(size));
 
 	if (BH_UNLIKELY(!block))
-		return alloc_through_door(heap, BH_GRANULE, size);
+		return alloc_vainly(heap, size);
 	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
 	return bh_heap_address(&heap->heap, block);
 }
