@@ -1,44 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.c - private and process-shared mutexes, and what a fork or a death does to them.
+ * lock.c - the private lock and the process-shared mutex, and what a fork or a death does to them.
  * A fork may copy a heap while another thread is inside it: the child finds its lock stale, makes
  * a new one, and treats the copy as torn, as if that thread had been killed. So heaps need no list.
  */
 #include "lock.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
+
+#define TRIES 16            /* in a row: one falls between two turns of the holder */
+#define PAUSES_FIRST 64     /* of the processor: how long a holder is looked at first */
+#define PAUSES_LAST 512     /* a holder that takes longer was perhaps interrupted */
+#define PAUSES_OF_A_TURN 32 /* who is back sooner is in a run of turns */
+#define NAP_FIRST 100000    /* nanoseconds */
+#define NAP_LAST 1000000
 
 unsigned bh_lock_generation;
 
 static pthread_mutex_t renew_lock = PTHREAD_MUTEX_INITIALIZER;
 static int fork_error;
 
-static void fork_child(void)
-{
-	pthread_mutex_init(&renew_lock, NULL);
-	bh_lock_generation++;
-}
-
-/* When the library is loaded: pthread_once() would make a system call in bheap_create_in(). */
-__attribute__((constructor)) static void fork_watch(void)
-{
-	fork_error = pthread_atfork(NULL, NULL, fork_child);
-}
-
-/* Spins a little before it sleeps: the lock is held for a few hundred instructions. */
-static int own_init(pthread_mutex_t *mutex)
+/* Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities. */
+static int queue_init(pthread_mutex_t *queue)
 {
 	pthread_mutexattr_t attributes;
 	int error = pthread_mutexattr_init(&attributes);
 
 	if (error)
 		return error;
-	error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+	error = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
 	if (!error)
-		error = pthread_mutex_init(mutex, &attributes);
+		error = pthread_mutex_init(queue, &attributes);
 	pthread_mutexattr_destroy(&attributes);
-	return error;
+	return error == ENOTSUP ? pthread_mutex_init(queue, NULL) : error;
+}
+
+static void fork_child(void)
+{
+	queue_init(&renew_lock);
+	bh_lock_generation++;
+}
+
+/*
+ * When the library is loaded: pthread_once() would make a system call in bheap_create_in(), and the
+ * first mutex of that kind makes one.
+ */
+__attribute__((constructor)) static void fork_watch(void)
+{
+	queue_init(&renew_lock);
+	fork_error = pthread_atfork(NULL, NULL, fork_child);
+}
+
+static int own_init(struct bh_lock *lock)
+{
+	int error = queue_init(&lock->queue);
+
+	return error ? error : pthread_spin_init(&lock->own, PTHREAD_PROCESS_PRIVATE);
 }
 
 int bh_lock_init_shared(pthread_mutex_t *shared)
@@ -66,7 +85,7 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
 	if (kind != BH_LOCK_NONE) {
-		error = fork_error ? fork_error : own_init(&lock->own);
+		error = fork_error ? fork_error : own_init(lock);
 		lock->generation = bh_lock_generation;
 	}
 	if (error)
@@ -76,8 +95,10 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 void bh_lock_destroy(struct bh_lock *lock)
 {
-	if (lock->kind != BH_LOCK_NONE && lock->generation == bh_lock_generation)
-		pthread_mutex_destroy(&lock->own);
+	if (lock->kind == BH_LOCK_NONE || lock->generation != bh_lock_generation)
+		return;
+	pthread_spin_destroy(&lock->own);
+	pthread_mutex_destroy(&lock->queue);
 }
 
 /* In the child of a fork: the first thread here makes the lock anew. */
@@ -85,8 +106,11 @@ static void own_renew(struct bh_lock *lock)
 {
 	pthread_mutex_lock(&renew_lock);
 	if (lock->generation != bh_lock_generation) {
-		own_init(&lock->own);
-		lock->torn = lock->torn || lock->held;
+		if (pthread_spin_trylock(&lock->own))
+			lock->torn = true;
+		else
+			pthread_spin_unlock(&lock->own);
+		own_init(lock);
 		__atomic_store_n(&lock->generation, bh_lock_generation, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&renew_lock);
@@ -119,10 +143,98 @@ bool bh_lock_is_walking(const struct bh_lock *lock)
 	       gettid() == getpid();
 }
 
+/* ---- waiting ---- */
+
+/*
+ * The heap's cache lines are with the processor of its holder, and to fetch them costs as much as many
+ * calls do. So one who comes while another takes turn after turn leaves it alone for the length of a nap,
+ * and goes on itself for as long then. Where turns are seldom nobody naps: they are over in no time.
+ */
+
+#if defined(__x86_64__)
+static inline void processor_pause(void)
+{
+	__builtin_ia32_pause();
+}
+#elif defined(__aarch64__)
+static inline void processor_pause(void)
+{
+	/* A yield is over at once. */
+	__asm__ volatile("isb" ::: "memory");
+}
+#else
+static inline void processor_pause(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+#endif
+
+static inline void pause_for(unsigned pauses)
+{
+	while (pauses--)
+		processor_pause();
+}
+
+static bool own_try(struct bh_lock *lock)
+{
+	for (unsigned tries = TRIES; tries; tries--)
+		if (!pthread_spin_trylock(&lock->own))
+			return true;
+	return false;
+}
+
+static unsigned own_turns(const struct bh_lock *lock)
+{
+	return __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
+}
+
+/* False when somebody is in a run of turns, or in a long one. */
+static bool own_spin(struct bh_lock *lock)
+{
+	unsigned first = own_turns(lock), pauses = PAUSES_FIRST;
+
+	for (unsigned all = pauses; pauses <= PAUSES_LAST; all += pauses) {
+		pause_for(pauses);
+		if ((own_turns(lock) - first) * PAUSES_OF_A_TURN > all)
+			return false;
+		if (own_try(lock))
+			return true;
+		pauses *= 2;
+	}
+	return false;
+}
+
+/* Not a point where a thread is cancelled. */
+static void nap(long nanoseconds)
+{
+	const struct timespec time = {.tv_nsec = nanoseconds};
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+	pthread_setcancelstate(state, &state);
+}
+
+/* Longer each time while the holder stays in one turn, which a walk may be. */
+static void own_wait(struct bh_lock *lock)
+{
+	unsigned turns = own_turns(lock);
+	long time = NAP_FIRST;
+
+	pthread_mutex_lock(&lock->queue);
+	while (nap(time), !own_try(lock)) {
+		time = own_turns(lock) != turns ? NAP_FIRST : 2 * time;
+		time = time < NAP_LAST ? time : NAP_LAST;
+		turns = own_turns(lock);
+	}
+	pthread_mutex_unlock(&lock->queue);
+}
+
 static enum bh_lock_result own_acquire(struct bh_lock *lock)
 {
-	pthread_mutex_lock(&lock->own);
-	lock->held = true;
+	if (pthread_spin_trylock(&lock->own) && !own_spin(lock))
+		own_wait(lock);
+	bh_lock_turn(lock);
 	return lock->torn ? BH_LOCK_TORN : BH_LOCK_HELD;
 }
 
@@ -173,9 +285,8 @@ void bh_lock_repaired(struct bh_lock *lock)
 
 void bh_lock_release(struct bh_lock *lock)
 {
-	lock->held = false;
 	if (lock->kind == BH_LOCK_SHARED)
 		pthread_mutex_unlock(lock->shared);
 	else
-		pthread_mutex_unlock(&lock->own);
+		pthread_spin_unlock(&lock->own);
 }

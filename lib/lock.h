@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.h - who may work on a heap: nobody else in this process (a private mutex), or in any
+ * lock.h - who may work on a heap: nobody else in this process (a private lock), or in any
  * process (a robust mutex in the region). Tells when the last holder vanished inside an operation.
  * A process known to have one thread takes no private lock. Refuses to know blocks.
  */
@@ -29,13 +29,15 @@ enum bh_lock_result {
 
 struct bh_lock {
 	pthread_mutex_t *shared; /* in the region; else NULL */
-	pthread_mutex_t own;
+	pthread_t walker;        /* the thread inside a visitor, or 0 */
 	enum bh_lock_kind kind;
-	unsigned generation; /* of the process that last prepared own: a fork makes it stale */
-	bool held;
-	bool torn;                /* held by another thread when the process forked */
+	unsigned generation;     /* of the process that last prepared own: a fork makes it stale */
+	pthread_mutex_t queue;   /* held by whoever waits for own: the others sleep here */
 	unsigned walk_generation; /* of the process that the walker began in */
-	pthread_t walker;         /* the thread inside a visitor, or 0 */
+	/* What every call stores to: last, beside the control of a private heap. */
+	pthread_spinlock_t own;
+	unsigned turns; /* how often own was taken */
+	bool torn;      /* held by another thread when the process forked */
 };
 
 /* Forks between the first process and this one. */
@@ -65,6 +67,32 @@ void bh_lock_release(struct bh_lock *lock);
 static inline bool bh_lock_is_needless(const struct bh_lock *lock)
 {
 	return __libc_single_threaded && lock->generation == bh_lock_generation;
+}
+
+/* The holder of a private lock begins: whoever waits sees by it how often the lock is taken. */
+static inline void bh_lock_turn(struct bh_lock *lock)
+{
+	__atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
+}
+
+/* Takes a private lock that is free, with nothing to repair: false where it is not so simple. */
+static inline bool bh_lock_try(struct bh_lock *lock)
+{
+	if (BH_UNLIKELY(__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) !=
+			bh_lock_generation) ||
+	    BH_UNLIKELY(pthread_spin_trylock(&lock->own)))
+		return false;
+	bh_lock_turn(lock);
+	if (BH_LIKELY(!lock->torn))
+		return true;
+	pthread_spin_unlock(&lock->own);
+	return false;
+}
+
+/* Releases what bh_lock_try() took. */
+static inline void bh_lock_drop(struct bh_lock *lock)
+{
+	pthread_spin_unlock(&lock->own);
 }
 
 #endif

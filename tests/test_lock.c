@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_lock.c - locks: skipped by a process known to have one thread, really held otherwise; what a
- * fork and a death make of them; refusals inside a visitor.
+ * test_lock.c - locks: skipped by a process known to have one thread, really held otherwise; how a
+ * thread waits; what a fork and a death make of them; refusals inside a visitor.
  */
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lock.h"
@@ -73,6 +75,238 @@ START_TEST(threads_exclude_each_other)
 	}
 	ck_assert_int_eq(entries, 8000);
 	ck_assert(!bh_lock_is_needless(&shared_by_threads));
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+/* What is free is taken at once, and only then. */
+START_TEST(a_try_does_not_wait)
+{
+	struct bh_lock lock;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	ck_assert(bh_lock_try(&lock));
+	ck_assert(!bh_lock_try(&lock));
+	bh_lock_drop(&lock);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	ck_assert(!bh_lock_try(&lock));
+	bh_lock_release(&lock);
+	ck_assert(bh_lock_try(&lock));
+	bh_lock_drop(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* It is not free of what it has to tell: a copy made by a fork, an operation that was cut short. */
+START_TEST(a_try_leaves_repairs_alone)
+{
+	struct bh_lock lock;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	lock.torn = true;
+	ck_assert(!bh_lock_try(&lock));
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
+	bh_lock_repaired(&lock);
+	bh_lock_release(&lock);
+	ck_assert(bh_lock_try(&lock));
+	bh_lock_drop(&lock);
+	lock.generation--;
+	ck_assert(!bh_lock_try(&lock));
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
+	ck_assert(bh_lock_try(&lock));
+	bh_lock_drop(&lock);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
+/* ---- waiting ---- */
+
+/* What a thread tells that waited for shared_by_threads. */
+struct waiter {
+	pthread_t thread;
+	bool came_in;
+	int error;        /* errno afterwards */
+	double processor; /* seconds */
+};
+
+static void *wait_and_tell(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct timespec used;
+
+	errno = 0;
+	if (bh_lock_acquire(&shared_by_threads) == BH_LOCK_HELD) {
+		waiter->came_in = true;
+		bh_lock_release(&shared_by_threads);
+	}
+	waiter->error = errno;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	waiter->processor = (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+	pthread_testcancel();
+	return arg;
+}
+
+/* Held from now on, with a thread that waits. */
+static void hold_and_begin(struct waiter *waiter)
+{
+	*waiter = (struct waiter){.came_in = false};
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&shared_by_threads, BH_LOCK_PRIVATE, NULL), 0);
+	ck_assert_int_eq(bh_lock_acquire(&shared_by_threads), BH_LOCK_HELD);
+	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, wait_and_tell, waiter), 0);
+}
+
+/* A thread that waits long sleeps: its holder may need the processor. */
+START_TEST(a_long_wait_is_slept_through)
+{
+	struct waiter waiter;
+
+	hold_and_begin(&waiter);
+	usleep(300000);
+	bh_lock_release(&shared_by_threads);
+	pthread_join(waiter.thread, NULL);
+	ck_assert(waiter.came_in);
+	ck_assert(waiter.processor < 0.15 || is_watched() || is_emulated());
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+static void signal_ignore(int number)
+{
+	(void)number;
+}
+
+/* A signal does not end the wait, and is not told of. */
+START_TEST(a_wait_is_interrupted)
+{
+	const struct sigaction ignore = {.sa_handler = signal_ignore};
+	struct waiter waiter;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &ignore, NULL), 0);
+	hold_and_begin(&waiter);
+	for (int round = 0; round < 50; round++) {
+		usleep(1000);
+		pthread_kill(waiter.thread, SIGUSR1);
+	}
+	bh_lock_release(&shared_by_threads);
+	pthread_join(waiter.thread, NULL);
+	ck_assert(waiter.came_in);
+	ck_assert_int_eq(waiter.error, 0);
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+/* A thread that waits is not cancelled there, with what others need to wait. */
+START_TEST(a_wait_is_no_cancellation_point)
+{
+	struct waiter waiter;
+	void *result;
+
+	hold_and_begin(&waiter);
+	usleep(20000);
+	pthread_cancel(waiter.thread);
+	usleep(20000);
+	bh_lock_release(&shared_by_threads);
+	pthread_join(waiter.thread, &result);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert(waiter.came_in);
+	ck_assert(!pthread_mutex_trylock(&shared_by_threads.queue));
+	pthread_mutex_unlock(&shared_by_threads.queue);
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+static int queue_word(void)
+{
+	return __atomic_load_n(&shared_by_threads.queue.__data.__lock, __ATOMIC_RELAXED);
+}
+
+/* Who waits in front of the lock is not overtaken by one who comes when the next is let in. */
+START_TEST(who_waits_comes_first)
+{
+	struct waiter waiter;
+	int word;
+
+	/* Emulators do not keep that order; Helgrind does not like the look into a mutex. */
+	if (is_emulated() || is_watched())
+		return;
+	hold_and_begin(&waiter);
+	pthread_mutex_lock(&shared_by_threads.queue);
+	word = queue_word();
+	/* It changes when somebody begins to wait. */
+	while (queue_word() == word)
+		usleep(1000);
+	pthread_mutex_unlock(&shared_by_threads.queue);
+	ck_assert_int_eq(pthread_mutex_trylock(&shared_by_threads.queue), EBUSY);
+	bh_lock_release(&shared_by_threads);
+	pthread_join(waiter.thread, NULL);
+	ck_assert(waiter.came_in);
+	bh_lock_destroy(&shared_by_threads);
+}
+END_TEST
+
+#define RUN_TURNS 1000000
+
+static pthread_barrier_t start;
+static const void *last_holder;
+static int handovers;
+
+static void *take_turns(void *arg)
+{
+	pthread_barrier_wait(&start);
+	for (int turn = 0; turn < RUN_TURNS; turn++) {
+		if (bh_lock_acquire(&shared_by_threads) != BH_LOCK_HELD)
+			return "not held";
+		handovers += last_holder != arg;
+		last_holder = arg;
+		bh_lock_release(&shared_by_threads);
+	}
+	return NULL;
+}
+
+/* Keeps a thread on the processor of that number among those that this process may use, if any. */
+static void thread_pin(pthread_t thread, int number)
+{
+	cpu_set_t usable, one;
+
+	if (sched_getaffinity(0, sizeof(usable), &usable))
+		return;
+	for (size_t processor = 0; processor < CPU_SETSIZE; processor++) {
+		if (!CPU_ISSET(processor, &usable) || number--)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(processor, &one);
+		pthread_setaffinity_np(thread, sizeof(one), &one);
+		return;
+	}
+}
+
+/* The lock does not go to and fro with every turn: what it guards is slow to move. */
+START_TEST(threads_take_runs_of_turns)
+{
+	static char names[2];
+	pthread_t threads[2];
+
+	if (is_watched() || is_emulated())
+		return;
+	ck_assert_int_eq(bh_lock_init(&shared_by_threads, BH_LOCK_PRIVATE, NULL), 0);
+	pthread_barrier_init(&start, NULL, 3);
+	for (int index = 0; index < 2; index++) {
+		pthread_create(&threads[index], NULL, take_turns, &names[index]);
+		thread_pin(threads[index], index);
+	}
+	pthread_barrier_wait(&start);
+	for (int index = 0; index < 2; index++) {
+		void *result;
+
+		pthread_join(threads[index], &result);
+		ck_assert_ptr_null(result);
+	}
+	ck_assert_int_lt(handovers, 2 * RUN_TURNS / 500);
+	pthread_barrier_destroy(&start);
 	bh_lock_destroy(&shared_by_threads);
 }
 END_TEST
@@ -320,6 +554,13 @@ int main(void)
 	tcase_add_test(tcase, none_is_always_skipped);
 	tcase_add_test(tcase, one_thread_skips_a_private_lock);
 	tcase_add_test(tcase, threads_exclude_each_other);
+	tcase_add_test(tcase, a_try_does_not_wait);
+	tcase_add_test(tcase, a_try_leaves_repairs_alone);
+	tcase_add_test(tcase, a_long_wait_is_slept_through);
+	tcase_add_test(tcase, a_wait_is_interrupted);
+	tcase_add_test(tcase, a_wait_is_no_cancellation_point);
+	tcase_add_test(tcase, who_waits_comes_first);
+	tcase_add_test(tcase, threads_take_runs_of_turns);
 	tcase_add_test(tcase, a_fork_frees_an_idle_lock);
 	tcase_add_test(tcase, a_fork_tears_a_held_lock);
 	tcase_add_test(tcase, a_fork_of_a_fork_still_knows);

@@ -554,7 +554,7 @@ static void be_overtaken(void)
 
 static int use_when_overtaken(void *arg)
 {
-	bool was_held = forked->lock.held;
+	bool was_held = pthread_spin_trylock(&forked->lock.own) != 0;
 	void *block;
 
 	(void)arg;
