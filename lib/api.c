@@ -168,13 +168,29 @@ static void *alloc_by_cut(bheap_t *heap, size_t size)
 	return bh_heap_address(&heap->heap, block);
 }
 
+/* The way of one thread among several: what the lock and the heap can do at once. */
+BH_APART
+static void *alloc_locked(bheap_t *heap, size_t size)
+{
+	uint32_t block = 0;
+
+	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+		block = bh_heap_allocate(&heap->heap, bh_granules(size));
+		if (BH_LIKELY(block))
+			bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+		bh_leave_straight(heap);
+	}
+	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block)
+				: alloc_through_door(heap, BH_GRANULE, size);
+}
+
 void *bh_alloc(bheap_t *heap, size_t size)
 {
 	size_t granules = bh_granules(size);
 	uint32_t block;
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
-		return alloc_through_door(heap, BH_GRANULE, size);
+		return alloc_locked(heap, size);
 	if (granules >= heap->heap.bins.exact_limit)
 		return alloc_by_search(heap, size);
 	block = bh_fast_allocate(&heap->heap, (uint32_t)granules);
@@ -226,6 +242,23 @@ static int free_through_door(bheap_t *heap, void *ptr)
 	if (!block)
 		errno = EINVAL;
 	return block ? 0 : -1;
+}
+
+/* The way of one thread among several. */
+BH_APART
+static int free_locked(bheap_t *heap, void *ptr)
+{
+	bool done = false;
+
+	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+		uint32_t block = bh_heap_find(&heap->heap, ptr);
+
+		done = block && bh_heap_release(&heap->heap, block) == BH_DONE;
+		if (BH_LIKELY(done))
+			bh_probe_free(heap, ptr);
+		bh_leave_straight(heap);
+	}
+	return BH_LIKELY(done) ? 0 : free_through_door(heap, ptr);
 }
 
 /* However far the block behind it is, and whatever the summary must hear of. */
@@ -317,7 +350,7 @@ int bh_free(bheap_t *heap, void *ptr)
 	uint32_t block;
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
-		return free_through_door(heap, ptr);
+		return free_locked(heap, ptr);
 	block = bh_heap_find(&heap->heap, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_through_door(heap, ptr);

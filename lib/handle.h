@@ -100,6 +100,21 @@ static inline bool bh_may_pass(const bheap_t *heap)
 	       (pass == BH_PASS_ALONE && bh_lock_is_needless(&heap->lock));
 }
 
+/*
+ * Whether the caller has a heap for itself now that needs no more of the door than its lock. What it
+ * cannot finish it leaves undone, bh_leave_straight(), and goes through the door.
+ */
+static inline bool bh_enter_straight(bheap_t *heap)
+{
+	return __atomic_load_n(&heap->pass, __ATOMIC_RELAXED) == BH_PASS_ALONE &&
+	       bh_lock_try(&heap->lock);
+}
+
+static inline void bh_leave_straight(bheap_t *heap)
+{
+	bh_lock_drop(&heap->lock);
+}
+
 /* The user's bytes of a block of so many granules. */
 static inline size_t bh_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
 {

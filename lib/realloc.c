@@ -143,6 +143,21 @@ static void *realloc_through_door(bheap_t *heap, void *ptr, size_t size)
 				 : resize_by_move(heap, block, kept < size ? kept : size, size);
 }
 
+/* The way of one thread among several, as far as it goes without a move. */
+BH_APART
+static void *realloc_locked(bheap_t *heap, void *ptr, size_t size)
+{
+	bool done = false;
+
+	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+		uint32_t block = bh_heap_find(&heap->heap, ptr);
+
+		done = block && bh_heap_resize(&heap->heap, block, bh_granules(size)) == BH_DONE;
+		bh_leave_straight(heap);
+	}
+	return done ? ptr : realloc_through_door(heap, ptr, size);
+}
+
 void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 {
 	if (BH_UNLIKELY(!ptr))
@@ -160,6 +175,7 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 
 			return resize_by_move(heap, block, kept < size ? kept : size, size);
 		}
+		return realloc_through_door(heap, ptr, size);
 	}
-	return realloc_through_door(heap, ptr, size);
+	return realloc_locked(heap, ptr, size);
 }

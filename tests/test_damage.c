@@ -36,19 +36,45 @@ static bheap_t *heap_of(size_t size, unsigned flags)
 
 /* ---- the straight path ---- */
 
-/* A link to itself, to another granule, and far beyond the end, as next and as previous. */
+/*
+ * A link to itself, to another granule, and far beyond the end, as next and as previous; without a lock
+ * and with it.
+ */
 START_TEST(a_larger_block_to_cut_from)
 {
 	static const uint32_t links[][2] = {{0, 1}, {0, 0xffffffff}, {1, 0}, {0xffffffff, 0}};
-	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	bheap_t *heap = heap_of(65536, _i < 4 ? BHEAP_UNLOCKED : 0);
 	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *cut;
 
 	ck_assert_int_eq(heap_free(heap, block), 0);
-	memory_scribble(block, links[_i], sizeof(links[_i]));
+	memory_scribble(block, links[_i % 4], sizeof(links[_i % 4]));
+	if (_i >= 4)
+		threads_begin();
 	cut = bheap_alloc(heap, 48);
 	ck_assert_ptr_eq(cut, block);
 	faults_were(1);
 	ck_assert_ptr_eq(bheap_alloc(heap, 32), block + 48);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	faults_were(0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* The straight path of a free meets damage; without a lock and with it. */
+START_TEST(a_neighbour_to_merge_with)
+{
+	bheap_t *heap = heap_of(65536, _i ? 0 : BHEAP_UNLOCKED);
+	char *front = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80), *behind;
+
+	behind = bheap_alloc(heap, 80);
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	memory_scribble(front, &(uint32_t){1}, sizeof(uint32_t));
+	if (_i)
+		threads_begin();
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	faults_were(1);
+	ck_assert(!bheap_owns(heap, block));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(heap_free(heap, behind), 0);
 	faults_were(0);
@@ -308,7 +334,8 @@ int main(void)
 	Suite *suite = suite_of("damage", &tcase, 10);
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
-	tcase_add_loop_test(tcase, a_larger_block_to_cut_from, 0, 4);
+	tcase_add_loop_test(tcase, a_larger_block_to_cut_from, 0, 8);
+	tcase_add_loop_test(tcase, a_neighbour_to_merge_with, 0, 2);
 	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
 	tcase_add_test(tcase, a_block_that_is_none);
 	tcase_add_test(tcase, the_size_of_a_block_to_align_in);

@@ -14,7 +14,8 @@
 #define STEPS 6000
 #define SIZE_LIMIT (256 * 1024)
 
-enum place { MAPPED, BUFFER, SHARED };
+/* Or mapped in a process that has had a second thread. */
+enum place { MAPPED, THREADED, BUFFER, SHARED };
 
 struct kind {
 	const char *name;
@@ -25,6 +26,7 @@ struct kind {
 
 static const struct kind kinds[] = {
 	{"private", MAPPED, 64 * 1024, 0},
+	{"private, with threads", THREADED, 64 * 1024, 0},
 	{"private, one page", MAPPED, 4096, 0},
 	{"private, unlocked", MAPPED, 256 * 1024, BHEAP_UNLOCKED},
 	{"private, guarded", MAPPED, 64 * 1024, BHEAP_GUARD},
@@ -56,6 +58,9 @@ static bheap_t *heap_make(const struct kind *kind)
 	int fd;
 
 	switch (kind->place) {
+	case THREADED:
+		threads_begin();
+		return bheap_create(kind->size, kind->flags);
 	case MAPPED:
 		return bheap_create(kind->size, kind->flags);
 	case BUFFER:
