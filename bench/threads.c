@@ -9,6 +9,7 @@
  */
 #include <bheap.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -102,16 +103,42 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/* A processor for each thread, as far as they go: left alone, two threads may share one for long. */
+static void processor_choose(pthread_attr_t *attributes, unsigned index)
+{
+	cpu_set_t usable, one;
+	if (sched_getaffinity(0, sizeof(usable), &usable) != 0)
+		return;
+	index %= (unsigned)CPU_COUNT(&usable);
+	for (size_t processor = 0; processor < CPU_SETSIZE; processor++) {
+		if (!CPU_ISSET(processor, &usable) || index-- != 0)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(processor, &one);
+		pthread_attr_setaffinity_np(attributes, sizeof(one), &one);
+		return;
+	}
+}
+
+static void worker_begin(struct worker *worker, unsigned index)
+{
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	processor_choose(&attributes, index);
+	if (pthread_create(&worker->thread, &attributes, worker_main, worker) != 0) {
+		fputs("threads: cannot make a thread\n", stderr);
+		exit(1);
+	}
+	pthread_attr_destroy(&attributes);
+}
+
 static void workers_run(struct worker *workers, unsigned count)
 {
 	pthread_barrier_t barrier;
 	pthread_barrier_init(&barrier, NULL, count);
 	for (unsigned i = 0; i < count; i++) {
 		workers[i].barrier = &barrier;
-		if (pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]) != 0) {
-			fputs("threads: cannot make a thread\n", stderr);
-			exit(1);
-		}
+		worker_begin(&workers[i], i);
 	}
 	for (unsigned i = 0; i < count; i++)
 		pthread_join(workers[i].thread, NULL);
