@@ -45,6 +45,8 @@ callers='
 mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate region.c
 shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite file.c
 pthread_mutex_[a-z]+ lock.[ch]|fault.c
+pthread_spin_[a-z]+ lock.[ch]
+clock_nanosleep lock.c
 pthread_atfork lock.c
 fprintf|fputs|fflush show.c|chart.c|classic.c
 malloc|calloc|realloc|free nobody
