@@ -26,6 +26,7 @@ _Static_assert(sizeof(struct cache_node) <= BHEAP_ALIGNMENT, "a node fits in a g
 struct cache_bin {
 	struct cache_node *first;
 	unsigned room;      /* how many more it takes; 0 too while there is no cache */
+	unsigned fill;      /* how many it is filled up with next */
 };
 
 enum cache_state { CACHE_NEW, CACHE_ON, CACHE_OFF };
@@ -44,7 +45,10 @@ void cache_set_up(void);
 /* A block into a bin that has no room: false if it must go to the heap. */
 bool cache_put_slowly(void *ptr, size_t granules);
 
-/* Inside: puts a few blocks beside the one just taken from the heap, while they cost no further lock. */
+/*
+ * Inside: puts a few blocks beside the one just taken from the heap, while they cost no further lock:
+ * none for a size that is asked for once, more each time.
+ */
 void cache_fill(bheap_t *heap, size_t granules);
 
 /* All of this thread's blocks go to the heap; it keeps none from now on. */

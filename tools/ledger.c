@@ -10,21 +10,28 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX];
+/* NULL: none is wanted. On a page of its own, which a process without a record goes without. */
+static char *folder;
 static bool with_blocks;
 
 void ledger_open(const char *path, bool snapshot)
 {
+	void *page;
+
 	with_blocks = snapshot;
-	if (path && strlen(path) < sizeof(folder))
-		strcpy(folder, path);
+	if (!path || !*path || strlen(path) >= PATH_MAX)
+		return;
+	page = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page != MAP_FAILED)
+		folder = strcpy(page, path);
 }
 
 bool ledger_is_wanted(void)
 {
-	return folder[0] != '\0';
+	return folder != NULL;
 }
 
 static int ledger_format(char *text, size_t size, const struct bheap_stats *stats, size_t extent,

@@ -638,10 +638,32 @@ static int threads_end(int count)
 	return EXIT_SUCCESS;
 }
 
+/* For family.sh too: a thread that wants one block of each small size. */
+static void *each_size_once(void *unused)
+{
+	static void *blocks[64];
+
+	for (size_t i = 0; i < 64; i++)
+		blocks[i] = malloc((i + 1) * 16);
+	for (size_t i = 0; i < 64; i++)
+		free(blocks[i]);
+	return unused;
+}
+
+static int sizes_once(void)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, each_size_once, NULL) || pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	SRunner *runner;
 	int failed;
+
+	if (argc == 2 && strcmp(argv[1], "sizes") == 0)
+		return sizes_once();
 
 	if (argc == 3 && strcmp(argv[1], "threads") == 0)
 		return threads_end(atoi(argv[2]));

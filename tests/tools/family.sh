@@ -83,6 +83,17 @@ live_after()
 few=$(live_after 2) many=$(live_after 40)
 [ -n "$few" ] && [ "$many" -le $((few + 8)) ] || fail "threads that ended keep blocks: $few, then $many"
 
+# What is asked for once is not fetched in stock.
+peak_of_sizes()
+{
+	mkdir records
+	LD_PRELOAD=$preload BHEAP_MALLOC_CACHE=$1 BHEAP_MALLOC_REPORT=$scratch/records "$family" sizes || fail "sizes"
+	sed -n 's/^peak_used //p' records/*
+	rm -r records
+}
+cached=$(peak_of_sizes 1) uncached=$(peak_of_sizes 0)
+[ -n "$cached" ] && [ "$cached" -le $((uncached + 4096)) ] || fail "a stock of each size: $cached for $uncached bytes"
+
 # A limited address space: the default size gives way, one asked for does not.
 (ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
 out=$( (ulimit -v 4000000; LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=32G env true) 2>&1)
