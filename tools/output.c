@@ -64,13 +64,14 @@ bool output_open(struct output *output, const char *path)
 bool output_keep(struct output *output)
 {
 	bool kept = fflush(output->stream) == 0 && !ferror(output->stream);
+	bool standard = output->stream == stdout;
 
-	if (output->stream != stdout && fclose(output->stream))
+	if (!standard && fclose(output->stream))
 		kept = false;
 	if (kept && output->draft)
 		kept = rename(output->draft, output->path) == 0;
 	if (!kept)
-		warn("%s", output->path);
+		warn("%s", standard ? "standard output" : output->path);
 	if (!kept && output->draft)
 		unlink(output->draft);
 	free(output->draft);

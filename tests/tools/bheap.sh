@@ -56,6 +56,9 @@ done
 if [ -w /dev/full ]; then
 	"$bheap" --help 2>err >/dev/full && fail "a full disk goes unnoticed"
 	grep -q 'No space left' err || fail "a full disk is not named"
+	printf 'a 1 100\nf 1\n' >short.trace
+	"$bheap" size --trace=short.trace 2>err >/dev/full && fail "size: a full disk goes unnoticed"
+	grep -q '^bheap: standard output: No space left' err || fail "size: a full disk is not named: $(cat err)"
 fi
 
 # ---- run ----
