@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-/* What a bin keeps: so many bytes, and no more blocks than that. In all 114 KiB a thread. */
-#define BIN_SIZE 2048
+/* What a bin keeps: so many bytes, and no more blocks than that. In all 237 KiB a thread. */
+#define BIN_SIZE 4096
 #define BIN_COUNT_MAX 64
 /* What a bin is filled up with at once, at most, where the lock is needed. */
-#define FILL_MAX 7
+#define FILL_MAX 15
 
 __thread struct cache cache __attribute__((tls_model("initial-exec")));
 uintptr_t cache_secret;
