@@ -26,6 +26,7 @@
 	((void)(pool), (void)(old), (void)(block), (void)(size))
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_UNDEFINED(start, size) ((void)(start), (void)(size))
+#define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size))
 #define VALGRIND_GET_VBITS(start, bits, size) ((void)(start), (void)(bits), (void)(size), 0)
 #define VALGRIND_CHECK_MEM_IS_ADDRESSABLE(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
@@ -90,7 +91,7 @@ static inline void bh_annotate_free(const void *pool, const void *block, size_t 
 	bh_annotate_poison(block, size);
 }
 
-/* Free memory that the library is about to write to, and free memory that it did not need. */
+/* Free memory that gets an owner, and free memory that has none. */
 static inline void bh_annotate_open(const void *start, size_t size)
 {
 	VALGRIND_MAKE_MEM_UNDEFINED(start, size);
@@ -101,6 +102,13 @@ static inline void bh_annotate_close(const void *start, size_t size)
 {
 	VALGRIND_MAKE_MEM_NOACCESS(start, size);
 	bh_annotate_poison(start, size);
+}
+
+/* Free memory that the library itself is about to copy to; its links are as good as before. */
+static inline void bh_annotate_lend(const void *start, size_t size)
+{
+	VALGRIND_MAKE_MEM_DEFINED(start, size);
+	bh_annotate_unpoison(start, size);
 }
 
 /*

@@ -65,7 +65,7 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 
 	bh_fill_slides(visit, *block);
 	if (opens)
-		bh_annotate_open(bh_heap_address(blocks, front), front_size);
+		bh_annotate_lend(bh_heap_address(blocks, front), front_size);
 	status = bh_heap_slide(blocks, block, bh_request_granules(heap, size), kept);
 	if (opens && status == BH_DONE)
 		bh_annotate_moved(heap, old, bh_heap_address(blocks, *block), kept,

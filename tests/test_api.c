@@ -375,6 +375,28 @@ START_TEST(realloc_slides_down_when_all_else_fails)
 }
 END_TEST
 
+/* Memcheck, too, knows what the free block in front said of the others of its size. */
+START_TEST(a_slide_leaves_the_others_of_the_size)
+{
+	struct bheap_stats stats;
+	char *spare, *front, *block;
+
+	heap_make(_i);
+	spare = bheap_alloc(heap, 160);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 1));
+	front = bheap_alloc(heap, 160);
+	block = bheap_alloc(heap, 160);
+	bheap_stats(heap, &stats);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, stats.largest_free - (kinds[_i] & BHEAP_GUARD ? 16 : 0)));
+	pattern_fill(block, 160, 3);
+	heap_free(heap, spare);
+	heap_free(heap, front);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 300), front);
+	ck_assert(pattern_holds(front, 160, 3));
+	ck_assert_ptr_eq(bheap_alloc(heap, 160), spare);
+}
+END_TEST
+
 START_TEST(realloc_that_fails_changes_nothing)
 {
 	struct bheap_stats before, after;
@@ -795,6 +817,7 @@ static void block_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, realloc_to_all_of_the_heap, 0, 2);
 	tcase_add_loop_test(tcase, realloc_moves_when_it_must, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_slides_down_when_all_else_fails, 0, KINDS);
+	tcase_add_loop_test(tcase, a_slide_leaves_the_others_of_the_size, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);
 	tcase_add_loop_test(tcase, usable_sizes, 0, KINDS);
 	tcase_add_loop_test(tcase, owns_the_start_of_live_blocks_alone, 0, KINDS);
