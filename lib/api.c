@@ -135,13 +135,19 @@ static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block) : bh_refuse(ENOMEM);
 }
 
-/* After a search in vain: there is no room, unless damage was in the way, or the size was 0. */
-static void *alloc_vainly(bheap_t *heap, size_t size)
+/* After a search in vain: whether that is the last word. Not if damage was in the way, or the size is 0. */
+static bool search_is_refused(const bheap_t *heap, size_t size)
 {
 	if (heap->heap.bins.damaged || !size)
-		return alloc_through_door(heap, BH_GRANULE, size);
+		return false;
 	request_refuse(heap, size);
-	return bh_refuse(ENOMEM);
+	return true;
+}
+
+static void *alloc_vainly(bheap_t *heap, size_t size)
+{
+	return search_is_refused(heap, size) ? bh_refuse(ENOMEM)
+					     : alloc_through_door(heap, BH_GRANULE, size);
 }
 
 /* The way of a call that may pass the door, with a frame. */
@@ -173,15 +179,19 @@ BH_APART
 static void *alloc_locked(bheap_t *heap, size_t size)
 {
 	uint32_t block = 0;
+	bool refused = false;
 
 	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
 		block = bh_heap_allocate(&heap->heap, bh_granules(size));
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+		else
+			refused = search_is_refused(heap, size);
 		bh_leave_straight(heap);
 	}
-	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block)
-				: alloc_through_door(heap, BH_GRANULE, size);
+	if (BH_LIKELY(block))
+		return bh_heap_address(&heap->heap, block);
+	return refused ? bh_refuse(ENOMEM) : alloc_through_door(heap, BH_GRANULE, size);
 }
 
 void *bh_alloc(bheap_t *heap, size_t size)
