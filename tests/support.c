@@ -137,7 +137,7 @@ void heap_empty(bheap_t *heap)
 		batch.count = 0;
 		bheap_walk(heap, block_collect, &batch);
 		for (size_t index = 0; index < batch.count; index++)
-			ck_assert_int_eq(bheap_free(heap, batch.blocks[index]), 0);
+			require(!bheap_free(heap, batch.blocks[index]));
 	} while (batch.count);
 }
 

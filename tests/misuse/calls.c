@@ -264,7 +264,7 @@ START_TEST(exhaustion)
 	ck_assert_uint_eq(stats.failures, 4);
 	ck_assert_uint_lt(stats.free, scene_taken(&scene, size));
 	for (size_t index = 0; index < count; index++)
-		ck_assert_msg(pattern_holds(blocks[index], size, index), "blocks overlap");
+		require(pattern_holds(blocks[index], size, index));
 	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
 	ck_assert_int_eq(scene_free(&scene, blocks[count / 2]), 0);
 	ck_assert_ptr_eq(bheap_alloc(scene.heap, size), blocks[count / 2]);

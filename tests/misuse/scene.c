@@ -114,8 +114,8 @@ static void sizes_use(struct scene *scene)
 	for (size_t start = 0; start < 2; start++)
 		for (size_t index = start, size; index < count; index += 2) {
 			size = bheap_usable_size(scene->heap, blocks[index]);
-			ck_assert(size);
-			ck_assert_int_eq(scene_free(scene, blocks[index]), 0);
+			require(size);
+			require(!scene_free(scene, blocks[index]));
 		}
 }
 
@@ -133,15 +133,15 @@ static void heap_fill(struct scene *scene)
 	ck_assert_errno(ENOMEM);
 	ck_assert_uint_ge(count, 100);
 	for (size_t index = 0; index < count; index++)
-		ck_assert_msg(pattern_holds(blocks[index], size, index), "blocks overlap");
+		require(pattern_holds(blocks[index], size, index));
 	for (size_t index = 0; index < count; index += 2)
-		ck_assert_int_eq(scene_free(scene, blocks[index]), 0);
+		require(!scene_free(scene, blocks[index]));
 	for (size_t index = 1; index < count; index += 2) {
-		ck_assert_msg(pattern_holds(blocks[index], size, index), "a free block was not free");
+		require(pattern_holds(blocks[index], size, index));
 		blocks[index] = bheap_realloc(scene->heap, blocks[index],
 					      index % 4 == 1 ? size * 2 : size / 4);
 		if (blocks[index])
-			ck_assert_int_eq(scene_free(scene, blocks[index]), 0);
+			require(!scene_free(scene, blocks[index]));
 	}
 }
 
