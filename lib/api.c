@@ -110,8 +110,7 @@ void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
 		return;
 	}
 	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
-	block = bh_map_is_start(&heap->map, granule) ? granule
-						     : bh_map_previous(&heap->map, granule);
+	block = bh_heap_around(heap, granule);
 	size = bh_bytes(bh_heap_granules(heap, block));
 	if (bh_map_is_used(&heap->map, block))
 		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
@@ -271,7 +270,7 @@ static int free_locked(bheap_t *heap, void *ptr)
 	return BH_LIKELY(done) ? 0 : free_through_door(heap, ptr);
 }
 
-/* However far the block behind it is, and whatever the summary must hear of. */
+/* However far the block behind it is, and whatever words of the map lose their last start. */
 BH_APART
 static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 {
@@ -304,7 +303,7 @@ static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
 	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
 	struct bh_fast_merge with = {.previous = previous, .near = true};
 	enum bh_fast_side side = bh_fast_after(&at, &with.next);
-	/* Of what the merge clears: a word left without a start concerns the summary. */
+	/* Of what the merge clears: a word left without a start needs tags. */
 	uint64_t company = at.start & ~at.bit;
 
 	if (side == BH_FAST_LIVE && company)
@@ -331,19 +330,7 @@ static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *a
 	return 0;
 }
 
-/* What is in front starts far away: a live block in most cases. */
-BH_APART
-static int free_behind_far(bheap_t *heap, uint32_t block)
-{
-	uint32_t previous = bh_map_previous_far(&heap->heap.map, block);
-	struct bh_fast_spot at;
-
-	if (!bh_map_is_used(&heap->heap.map, previous))
-		return free_behind_free(heap, block, previous);
-	at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
-	return free_behind_live(heap, &at);
-}
-
+/* What is in front is free, or starts farther away than in the next word. */
 BH_APART
 static int free_behind(bheap_t *heap, uint32_t block)
 {
@@ -351,7 +338,7 @@ static int free_behind(bheap_t *heap, uint32_t block)
 	uint32_t previous = bh_fast_front(&at);
 
 	return BH_LIKELY(previous) ? free_behind_free(heap, block, previous)
-				   : free_behind_far(heap, block);
+				   : free_behind_live(heap, &at);
 }
 
 int bh_free(bheap_t *heap, void *ptr)
@@ -361,10 +348,12 @@ int bh_free(bheap_t *heap, void *ptr)
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
 		return free_locked(heap, ptr);
-	block = bh_heap_find(&heap->heap, ptr);
+	block = bh_heap_granule(&heap->heap, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_through_door(heap, ptr);
 	at = bh_fast_spot(&heap->heap, block, ptr);
+	if (BH_UNLIKELY(!bh_fast_is_live(&at)))
+		return free_through_door(heap, ptr);
 	if (!bh_fast_is_behind_live(&at))
 		return free_behind(heap, block);
 	return free_behind_live(heap, &at);

@@ -55,6 +55,9 @@ static bool word_check(const struct bh_heap *heap, size_t word, struct bh_findin
 	uint64_t starts = __atomic_load_n(&heap->map.words[word].start, __ATOMIC_RELAXED);
 	uint64_t used = __atomic_load_n(&heap->map.words[word].used, __ATOMIC_RELAXED);
 
+	/* Inside a block there may be anything: the tags are looked at with all that is derived. */
+	if (!starts)
+		return true;
 	if ((starts | used) & ~word_mask(heap, word))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
 	if (used & ~starts)
@@ -93,28 +96,25 @@ bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *findin
 
 /* ---- what is derived from it ---- */
 
-static bool summary_bit_is_right(const struct bh_heap *heap, unsigned level, size_t index,
-				 size_t below)
+static bool tag_is_right(const struct bh_map_word *word, size_t begin, size_t end)
 {
-	bool set = heap->map.summary[level][index >> 6] >> (index & 63) & 1;
-	uint64_t value = 0;
-
-	if (index < below)
-		value = level ? heap->map.summary[level - 1][index] : heap->map.words[index].start;
-	return set == (value != 0);
+	return bh_map_tag_begin(word) == begin && bh_map_tag_end(word) == end;
 }
 
-static bool summary_check(const struct bh_heap *heap, struct bh_finding *finding)
+static bool tags_check(const struct bh_heap *heap, struct bh_finding *finding)
 {
-	size_t counts[BH_MAP_LEVELS], below = bh_map_words(heap->end);
-	unsigned levels = bh_map_levels(heap->end, counts);
+	const struct bh_map_word *words = heap->map.words;
+	size_t count = bh_map_words(heap->end), last = 0;
 
-	for (unsigned level = 0; level < levels; level++) {
-		for (size_t index = 0; index < counts[level] * 64; index++)
-			if (!summary_bit_is_right(heap, level, index, below))
-				return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
-					     "the summary disagrees with the map");
-		below = counts[level];
+	for (size_t word = 1; word < count; word++) {
+		if (!words[word].start)
+			continue;
+		if (word - last > 1 && (!tag_is_right(&words[last + 1], last, word) ||
+					!tag_is_right(&words[word - 1], last, word)))
+			return found(finding, BHEAP_FAULT_DAMAGED_INDEX,
+				     (uint32_t)(last << 6) | bh_highest_bit(words[last].start),
+				     "a boundary tag disagrees with the map");
+		last = word;
 	}
 	return true;
 }
@@ -255,7 +255,7 @@ bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding)
 {
 	struct census census;
 
-	if (!summary_check(heap, finding))
+	if (!tags_check(heap, finding))
 		return false;
 	census_take(heap, &census);
 	return control_check(heap, &census, finding) && bins_check(heap, census.binned, finding);

@@ -24,7 +24,7 @@ bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding);
  */
 bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding);
 
-/* No free neighbours; summary, bins, top, victim and counters, given a good map. */
+/* No free neighbours; tags, bins, top, victim and counters, given a good map. */
 bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding);
 
 #endif

@@ -142,6 +142,12 @@ static inline struct bh_fast_spot bh_fast_spot(const struct bh_heap *heap, uint3
 	return (struct bh_fast_spot){word, word->start, word->used, bh_map_bit(block), address, block};
 }
 
+/* Whether an allocated block starts there: a word without any start has a tag in place of used bits. */
+static inline bool bh_fast_is_live(const struct bh_fast_spot *at)
+{
+	return BH_LIKELY(at->start) && BH_LIKELY(at->used >> (at->block & 63) & 1);
+}
+
 /*
  * Whether a live block is in front, and near. The last start in the block's own word and the one
  * before it, taken as one number, is that of a live block exactly if the used starts make half the
@@ -157,16 +163,21 @@ static inline bool bh_fast_is_behind_live(const struct bh_fast_spot *at)
 	return (starts ^ used) < used;
 }
 
-/* The start before the block, or 0 where that is far. */
+/* The free block in front of one that bh_fast_is_behind_live() is not sure of; 0: it is live, and far. */
 static inline uint32_t bh_fast_front(const struct bh_fast_spot *at)
 {
 	uint32_t base = at->block & ~UINT32_C(63);
 	uint64_t below = at->start & (at->bit - 1);
+	const struct bh_map_word *word = &at->word[-1];
 
 	if (BH_LIKELY(below))
 		return base + bh_highest_bit(below);
-	below = at->word[-1].start;
-	return below ? base - 64 + bh_highest_bit(below) : 0;
+	if (BH_LIKELY(word->start))
+		return base - 64 + bh_highest_bit(word->start);
+	base = (uint32_t)bh_map_tag_begin(word) << 6;
+	word = &at->word[(int32_t)(base >> 6) - (int32_t)(at->block >> 6)];
+	base += bh_highest_bit(word->start);
+	return word->used >> (base & 63) & 1 ? 0 : base;
 }
 
 /* What is behind a block. */

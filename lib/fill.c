@@ -223,6 +223,7 @@ void bh_fill_freed(struct bh_visit *visit, uint32_t from, uint32_t to)
 	/* The first granule of what was free behind it is in the middle now. */
 	if (!bh_map_is_start(map, to) && is_filled(heap, to))
 		granules_fill(heap, to, to + 1);
+	/* Merged, the block in front begins where it did, and the tag beside still says so. */
 	first_fill(heap, is_first ? from : bh_map_previous(map, from));
 }
 

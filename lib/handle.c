@@ -77,6 +77,8 @@ bool bh_heal(struct bh_visit *visit)
 
 	if (!damaged)
 		return false;
+	/* A link that was written over may have led into the middle of a block. */
+	damaged = bh_heap_around(heap, damaged);
 	bh_note(visit, BHEAP_FAULT_DAMAGED_INDEX, bh_heap_address(heap, damaged),
 		bh_bytes(bh_heap_granules(heap, damaged)),
 		"a free block was written to; rebuilt, nothing is lost");

@@ -30,6 +30,7 @@ struct bheap {
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
 	uint64_t key;             /* of the trailers' seals */
+	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */
 	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
 	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
 	struct bh_region region;

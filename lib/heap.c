@@ -18,7 +18,7 @@ static inline uint32_t allocate_from_victim(struct bh_heap *heap, uint32_t granu
 	uint32_t block = control->victim;
 	uint32_t rest = control->victim_granules - granules;
 
-	bh_map_set_start(&heap->map, block + granules);
+	bh_map_set_start(&heap->map, block + granules, block, block + granules + rest);
 	control->victim = rest ? block + granules : 0;
 	control->victim_granules = rest;
 	return bh_block_commit(heap, block, granules);
@@ -31,7 +31,7 @@ static inline uint32_t allocate_from_top(struct bh_heap *heap, uint32_t granules
 
 	if (BH_UNLIKELY(heap->end - block < granules))
 		return 0;
-	bh_map_set_start(&heap->map, block + granules);
+	bh_map_set_start(&heap->map, block + granules, block, heap->end);
 	control->top = block + granules;
 	return bh_block_commit(heap, block, granules);
 }
@@ -56,7 +56,7 @@ static inline uint32_t allocate_by_split(struct bh_heap *heap, uint32_t block, u
 	if (BH_UNLIKELY(!bh_bin_unlink(&heap->bins, block, size)))
 		return 0;
 	if (rest) {
-		bh_map_set_start(&heap->map, block + granules);
+		bh_map_set_start(&heap->map, block + granules, block, block + size);
 		if (granules < heap->bins.exact_limit)
 			victim_replace(heap, block + granules, rest);
 		else
@@ -252,11 +252,11 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 		return 0;
 	block = whole + skip;
 	if (skip) {
-		bh_map_set_start(&heap->map, block);
+		bh_map_set_start(&heap->map, block, whole, whole + size);
 		bh_bin_link(&heap->bins, whole, skip);
 	}
 	if (size > skip + granules) {
-		bh_map_set_start(&heap->map, block + granules);
+		bh_map_set_start(&heap->map, block + granules, block, whole + size);
 		bh_block_file(heap, block + granules, size - skip - granules);
 	}
 	return bh_block_commit(heap, block, granules);

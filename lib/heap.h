@@ -84,17 +84,36 @@ static inline void *bh_heap_pointer(const struct bh_heap *heap, uint64_t offset)
 	return heap->bins.base + offset;
 }
 
-/* The allocated block that starts at an address, or 0. Does not look at the memory there. */
-static inline uint32_t bh_heap_find(const struct bh_heap *heap, const void *address)
+/* The granule that starts at an address, or 0. */
+static inline uint32_t bh_heap_granule(const struct bh_heap *heap, const void *address)
 {
 	uintptr_t offset = (uintptr_t)address - (uintptr_t)heap->bins.base;
 	/* Turned round, so that what is misaligned is out of range too. */
 	uintptr_t granule = offset >> BH_GRANULE_SHIFT |
 			    offset << (sizeof(offset) * CHAR_BIT - BH_GRANULE_SHIFT);
 
-	if (BH_UNLIKELY(granule - BH_FIRST >= heap->bins.span))
-		return 0;
-	return BH_LIKELY(bh_map_is_used(&heap->map, (uint32_t)granule)) ? (uint32_t)granule : 0;
+	return BH_LIKELY(granule - BH_FIRST < heap->bins.span) ? (uint32_t)granule : 0;
+}
+
+/* The allocated block that starts at an address, or 0. Does not look at the memory there. */
+static inline uint32_t bh_heap_find(const struct bh_heap *heap, const void *address)
+{
+	uint32_t granule = bh_heap_granule(heap, address);
+
+	return BH_LIKELY(granule && bh_map_is_live(&heap->map, granule)) ? granule : 0;
+}
+
+/*
+ * The block that a granule lies in. The top may be most of the heap, so it is not searched for;
+ * any other block is, in one step for each KiB of it before the granule.
+ */
+static inline uint32_t bh_heap_around(const struct bh_heap *heap, uint32_t granule)
+{
+	uint32_t top = heap->control->top;
+
+	return granule >= top && top >= BH_FIRST && bh_map_is_start(&heap->map, top)
+		       ? top
+		       : bh_map_around(&heap->map, granule);
 }
 
 static inline uint32_t bh_heap_granules(const struct bh_heap *heap, uint32_t block)

@@ -15,7 +15,7 @@ static size_t control_size(uint32_t bins)
 void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t lead, unsigned shift,
 			    size_t page, size_t gap)
 {
-	size_t counts[BH_MAP_LEVELS], at = bh_round_up(lead, BH_GRANULE);
+	size_t at = bh_round_up(lead, BH_GRANULE);
 	size_t end = BH_FIRST + granules;
 
 	*layout = (struct bh_layout){.shift = shift, .span = (uint32_t)granules};
@@ -24,11 +24,6 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 	at += control_size(layout->bins);
 	layout->heads = at;
 	at += bh_round_up(layout->bins * sizeof(uint32_t), BH_GRANULE);
-	layout->levels = bh_map_levels(end, counts);
-	for (unsigned level = 0; level < layout->levels; level++) {
-		layout->summary[level] = at;
-		at += bh_round_up(counts[level] * sizeof(uint64_t), BH_GRANULE);
-	}
 	/* A zero word on either side of the map: windows may look one word too far. */
 	layout->map = at + sizeof(struct bh_map_word);
 	at += (bh_map_words(end) + 2) * sizeof(struct bh_map_word);

@@ -3,7 +3,7 @@
  * layout.h - what a region holds and where, as byte offsets from its start: the same for private,
  * caller's-buffer and shared heaps, and free of pointers. Refuses to know what is done with it.
  *
- *   lead | control | heads | summary | map | gap | granules
+ *   lead | control | heads | map | gap | granules
  *                                                  ^ granule 1 ... span; 0 and span + 1 are sentinels
  */
 #ifndef BH_LAYOUT_H
@@ -34,13 +34,11 @@ struct bh_control {
 struct bh_layout {
 	size_t control;
 	size_t heads;    /* of the bins */
-	size_t summary[BH_MAP_LEVELS];
 	size_t map;
 	size_t granules; /* the first user granule */
 	size_t size;     /* all of it */
 	uint32_t bins;
 	uint32_t span;
-	unsigned levels;
 	unsigned shift;
 };
 

@@ -193,6 +193,8 @@ def check_sentinels(heap):
 
 def check_words(heap):
     for index, starts, used in heap.map_words():
+        if not starts:
+            continue  # inside a block: perhaps a boundary tag
         granule = index << 6
         allowed = MASK64
         if granule < heap.first - 1:
@@ -208,30 +210,20 @@ def check_words(heap):
             )
 
 
-def check_summary(heap):
-    """Each level has a bit for each word of the one below that is not zero."""
-    below = heap.words_count
-    filled = {index for index, starts, _ in heap.map_words() if starts}
-    summary = heap.view["map"]["summary"]
-    for level in range(summary.type.range()[1] + 1):
-        address = int(summary[level])
-        if not address:
+def check_tags(heap):
+    """The first and the last word inside a block name those in which it begins and ends."""
+    words = {index: (starts, used) for index, starts, used in heap.map_words()}
+    last = 0
+    for index in sorted(index for index, (starts, _) in words.items() if starts):
+        tag = index << 32 | last
+        if index - last > 1 and any(
+            words.get(inside, (0, 0))[1] != tag for inside in (last + 1, index - 1)
+        ):
+            yield "%#x: the index is damaged: a boundary tag disagrees with the map" % heap.address(
+                last << 6 | words[last][0].bit_length() - 1
+            )
             return
-        below = (below + 63) >> 6
-        bits = set()
-        next_filled = set()
-        for index in range(0, below, CHUNK):
-            words = read_words(address + 8 * index, min(CHUNK, below - index))
-            for word, value in enumerate(words):
-                if value:
-                    next_filled.add(index + word)
-                while value:
-                    bits.add((index + word) << 6 | (value & -value).bit_length() - 1)
-                    value &= value - 1
-        if bits != filled:
-            yield "the index is damaged: the summary disagrees with the map"
-            return
-        filled = next_filled
+        last = index
 
 
 def check_neighbours(heap):
@@ -351,7 +343,7 @@ def check_trailers(heap):
 CHECKS = (
     check_sentinels,
     check_words,
-    check_summary,
+    check_tags,
     check_neighbours,
     check_control,
     check_bins,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * map.c - the summary of the block map: finds the next and the previous start across large blocks
- * in a number of steps bounded by the levels, and follows the words that fill and empty.
- * Keeps: a bit of summary[n] is set exactly if the word below it is not zero.
+ * map.c - what a map needs when a word gets its first start or loses its last: the boundary tags.
+ * A tag is stored after the start is gone from its word, and is gone before a start comes: at no
+ * instruction can it be taken for used bits.
  */
 #include "map.h"
 
@@ -11,73 +11,37 @@ size_t bh_map_words(size_t granules)
 	return (granules >> 6) + 1;
 }
 
-unsigned bh_map_levels(size_t granules, size_t counts[BH_MAP_LEVELS])
+void bh_map_tag(const struct bh_map *map, size_t begin, size_t end)
 {
-	size_t count = bh_map_words(granules);
-	unsigned levels = 0;
+	uint64_t tag = (uint64_t)end << 32 | begin;
 
-	do {
-		count = (count + 63) >> 6;
-		counts[levels++] = count;
-	} while (count > 1);
-	return levels;
+	if (end - begin < 2)
+		return;
+	bh_map_store(&map->words[begin + 1].used, tag);
+	bh_map_store(&map->words[end - 1].used, tag);
 }
 
-uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule)
+void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end)
 {
-	size_t position = granule >> 6;
-	unsigned level = 0;
-	uint64_t bits;
+	size_t word = granule >> 6;
 
-	/* Up, until a word has something behind our position; the sentinel at the end ends this. */
-	while (!(bits = map->summary[level][position >> 6] & ~UINT64_C(1) << (position & 63))) {
-		position >>= 6;
-		level++;
-	}
-	position = (position & ~(size_t)63) | bh_lowest_bit(bits);
-	while (level--)
-		position = position << 6 | bh_lowest_bit(map->summary[level][position]);
-	return (uint32_t)(position << 6 | bh_lowest_bit(map->words[position].start));
+	bh_map_store(&map->words[word].used, 0);
+	bh_map_store(&map->words[word].start, bh_map_bit(granule));
+	bh_map_tag(map, begin >> 6, word);
+	bh_map_tag(map, word, end >> 6);
 }
 
-uint32_t bh_map_previous_far(const struct bh_map *map, uint32_t granule)
+void bh_map_join(const struct bh_map *map, size_t word)
 {
-	size_t position = granule >> 6;
-	unsigned level = 0;
-	uint64_t bits;
-
-	while (!(bits = map->summary[level][position >> 6] &
-			(((uint64_t)1 << (position & 63)) - 1))) {
-		position >>= 6;
-		level++;
-	}
-	position = (position & ~(size_t)63) | bh_highest_bit(bits);
-	while (level--)
-		position = position << 6 | bh_highest_bit(map->summary[level][position]);
-	return (uint32_t)(position << 6 | bh_highest_bit(map->words[position].start));
+	bh_map_tag(map, bh_map_word_before(map, word - 1), bh_map_word_after(map, word + 1));
 }
 
-void bh_map_summary_set(const struct bh_map *map, size_t word)
+uint32_t bh_map_around(const struct bh_map *map, uint32_t granule)
 {
-	for (unsigned level = 0; level < BH_MAP_LEVELS && map->summary[level]; level++) {
-		uint64_t *bits = &map->summary[level][word >> 6];
-		uint64_t old = *bits;
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & ((bh_map_bit(granule) << 1) - 1);
 
-		*bits = old | (uint64_t)1 << (word & 63);
-		if (old)
-			break;
-		word >>= 6;
-	}
-}
-
-void bh_map_summary_clear(const struct bh_map *map, size_t word)
-{
-	for (unsigned level = 0; level < BH_MAP_LEVELS && map->summary[level]; level++) {
-		uint64_t *bits = &map->summary[level][word >> 6];
-
-		*bits &= ~((uint64_t)1 << (word & 63));
-		if (*bits)
-			break;
-		word >>= 6;
-	}
+	while (!starts)
+		starts = map->words[--word].start;
+	return (uint32_t)(word << 6) | bh_highest_bit(starts);
 }

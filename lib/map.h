@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * map.h - the block map: where blocks start and which are allocated, two bits a granule.
- * The map is the truth; its summary (which words have a start) is derived from it.
  *
  *   granule:  0 1 2 3 4 5 6 7 8 9 ...
  *   start:    1 0 0 1 1 0 0 0 0 1 ...    a block starts here
  *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
  *             |used |F|used     |free
  *
- * Every store to it is one 64-bit store after which the map is still a tiling; the callers order
- * them. Refuses to know sizes of classes and users.
+ * The starts, and what is used of them, are the truth. A word without a start lies inside one block;
+ * there, used has no meaning, but in the first and the last such word of a block it is a boundary
+ * tag: in which words the block begins and ends. So no neighbour is farther than two words away.
+ *
+ *   word:     4            5        6         7        8            9
+ *   start:    ...1..1..    0        0         0        ..1...1..    ...
+ *   used:     ...0..1..    (4, 8)   whatever  (4, 8)   ..0...1..    ...
+ *                   |used block ........................|free
+ *
+ * Every store is one 64-bit store after which the map is still a tiling; the callers order them.
+ * The tags are derived. Refuses to know sizes of classes and users.
  */
 #ifndef BH_MAP_H
 #define BH_MAP_H
@@ -24,27 +32,23 @@ struct bh_map_word {
 	uint64_t used;
 };
 
-/* 2^32 granules are 2^26 words: 2^20, 2^14, 2^8, 4 and 1 summary words. */
-#define BH_MAP_LEVELS 5
-
 struct bh_map {
 	struct bh_map_word *words; /* one in front of them and one behind exist and are zero */
-	uint64_t *summary[BH_MAP_LEVELS]; /* summary[0]: a bit for each word with a start; and so on
-					   */
 };
 
 size_t bh_map_words(size_t granules);
 
-/* The number of words of each level, for so many granules; returns the number of levels. */
-unsigned bh_map_levels(size_t granules, size_t counts[BH_MAP_LEVELS]);
+/* Writes the tags of the block that begins in one word and ends in another, if it needs any. */
+void bh_map_tag(const struct bh_map *map, size_t begin, size_t end);
 
-/* The next start in a word behind that of granule, or the last in one before it. */
-uint32_t bh_map_next_far(const struct bh_map *map, uint32_t granule);
-uint32_t bh_map_previous_far(const struct bh_map *map, uint32_t granule);
+/* The first start in a word inside the block from begin to end: it makes two blocks of it. */
+void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
 
-/* A word has its first start, or has lost its last. */
-void bh_map_summary_set(const struct bh_map *map, size_t word);
-void bh_map_summary_clear(const struct bh_map *map, size_t word);
+/* What follows the loss of a word's last start: the word lies inside one block now. */
+void bh_map_join(const struct bh_map *map, size_t word);
+
+/* The block that a granule lies in, wherever that is: one step for each KiB of the block before it. */
+uint32_t bh_map_around(const struct bh_map *map, uint32_t granule);
 
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any
@@ -66,19 +70,31 @@ static inline bool bh_map_is_start(const struct bh_map *map, uint32_t granule)
 	return map->words[granule >> 6].start >> (granule & 63) & 1;
 }
 
+/* Whether the block that starts at a granule is allocated. */
 static inline bool bh_map_is_used(const struct bh_map *map, uint32_t granule)
 {
 	return map->words[granule >> 6].used >> (granule & 63) & 1;
 }
 
-static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule)
+/* Whether an allocated block starts at a granule, whatever granule that is. */
+static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return (word->start & word->used) >> (granule & 63) & 1;
+}
+
+/* A start in the block from begin to end. */
+static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, uint32_t begin,
+				    uint32_t end)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
 	uint64_t old = *word;
 
-	bh_map_store(word, old | bh_map_bit(granule));
-	if (BH_UNLIKELY(!old))
-		bh_map_summary_set(map, granule >> 6);
+	if (BH_LIKELY(old))
+		bh_map_store(word, old | bh_map_bit(granule));
+	else
+		bh_map_split(map, granule, begin, end);
 }
 
 /* The same where the caller knows that the word has a start already. */
@@ -108,7 +124,7 @@ static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule
 
 	bh_map_store(word, left);
 	if (BH_UNLIKELY(!left))
-		bh_map_summary_clear(map, granule >> 6);
+		bh_map_join(map, granule >> 6);
 }
 
 /* The same where the caller knows that the word has another start. */
@@ -133,57 +149,62 @@ static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
 	bh_map_store(word, *word & ~bh_map_bit(granule));
 }
 
+/* ---- neighbours ---- */
+
+static inline size_t bh_map_tag_begin(const struct bh_map_word *word)
+{
+	return (uint32_t)word->used;
+}
+
+static inline size_t bh_map_tag_end(const struct bh_map_word *word)
+{
+	return word->used >> 32;
+}
+
+/* The word with the next start, in or behind a given one behind a block's own. */
+static inline size_t bh_map_word_after(const struct bh_map *map, size_t word)
+{
+	return BH_LIKELY(map->words[word].start) ? word : bh_map_tag_end(&map->words[word]);
+}
+
+/* The word with the last start, in or before a given one before a block's own. */
+static inline size_t bh_map_word_before(const struct bh_map *map, size_t word)
+{
+	return BH_LIKELY(map->words[word].start) ? word : bh_map_tag_begin(&map->words[word]);
+}
+
 /* A start found beside a granule, and whether its block is allocated. */
 struct bh_map_side {
 	uint32_t granule;
 	bool used;
 };
 
-/* The first start behind granule: the sentinel at the end at the latest. */
+/* What follows the block at a granule: the sentinel at the end at the latest. */
 static inline struct bh_map_side bh_map_after(const struct bh_map *map, uint32_t granule)
 {
-	const struct bh_map_word *word = &map->words[granule >> 6];
-	uint64_t starts = word->start >> (granule & 63) >> 1;
-	struct bh_map_side side;
-
-	if (BH_LIKELY(starts)) {
-		unsigned skip = bh_lowest_bit(starts);
-
-		side.granule = granule + 1 + skip;
-		side.used = word->used >> (granule & 63) >> 1 >> skip & 1;
-	} else if (BH_LIKELY(word[1].start)) {
-		unsigned bit = bh_lowest_bit(word[1].start);
-
-		side.granule = (granule | 63) + 1 + bit;
-		side.used = word[1].used >> bit & 1;
-	} else {
-		side.granule = bh_map_next_far(map, granule);
-		side.used = bh_map_is_used(map, side.granule);
-	}
-	return side;
-}
-
-/* The last start before granule: the sentinel at the front at the earliest. */
-static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_t granule)
-{
-	const struct bh_map_word *word = &map->words[granule >> 6];
-	uint64_t starts = word->start & (bh_map_bit(granule) - 1);
-	uint32_t base = granule & ~UINT32_C(63);
-	struct bh_map_side side;
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
 
 	if (!starts) {
-		word--;
-		base -= 64;
-		starts = word->start;
+		word = bh_map_word_after(map, word + 1);
+		starts = map->words[word].start;
 	}
-	if (BH_LIKELY(starts)) {
-		side.granule = base + bh_highest_bit(starts);
-		side.used = word->used >> bh_highest_bit(starts) & 1;
-	} else {
-		side.granule = bh_map_previous_far(map, granule);
-		side.used = bh_map_is_used(map, side.granule);
+	return (struct bh_map_side){(uint32_t)(word << 6) | bh_lowest_bit(starts),
+				    map->words[word].used >> bh_lowest_bit(starts) & 1};
+}
+
+/* What is in front of the block at a granule: the sentinel at the front at the earliest. */
+static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_t granule)
+{
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & (bh_map_bit(granule) - 1);
+
+	if (!starts) {
+		word = bh_map_word_before(map, word - 1);
+		starts = map->words[word].start;
 	}
-	return side;
+	return (struct bh_map_side){(uint32_t)(word << 6) | bh_highest_bit(starts),
+				    map->words[word].used >> bh_highest_bit(starts) & 1};
 }
 
 static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)

@@ -23,8 +23,6 @@ void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *la
 		.end = BH_FIRST + layout->span,
 	};
 	heap->bins.spare = (uint64_t)((char *)heap->bins.heads - heap->bins.base) - sizeof(uint32_t);
-	for (unsigned level = 0; level < layout->levels; level++)
-		heap->map.summary[level] = (uint64_t *)(void *)(region + layout->summary[level]);
 }
 
 /* The used sentinels around the granules, and the start of the first block. */
@@ -32,17 +30,18 @@ static void sentinels_set(struct bh_heap *heap)
 {
 	uint32_t before = BH_FIRST - 1;
 
-	bh_map_set_start(&heap->map, before);
+	bh_map_add_start(&heap->map, before);
 	bh_map_set_used(&heap->map, before);
-	bh_map_set_start(&heap->map, heap->end);
+	bh_map_add_start(&heap->map, heap->end);
 	bh_map_set_used(&heap->map, heap->end);
-	bh_map_set_start(&heap->map, BH_FIRST);
+	bh_map_add_start(&heap->map, BH_FIRST);
 }
 
 void bh_heap_format(struct bh_heap *heap)
 {
 	bh_bins_clear(&heap->bins);
 	sentinels_set(heap);
+	bh_map_tag(&heap->map, BH_FIRST >> 6, heap->end >> 6);
 	heap->control->top = BH_FIRST;
 }
 
@@ -53,49 +52,37 @@ static void word_correct(uint64_t *word, uint64_t value)
 		bh_map_store(word, value);
 }
 
-/* Clears the starts of free blocks that follow free blocks, and what is no part of a tiling. */
-static void map_merge(struct bh_heap *heap)
+/* Clears the starts of a word's free blocks that follow free blocks, and what is no part of a tiling. */
+static void word_merge(struct bh_map_word *word, bool *free_before)
+{
+	uint64_t starts = word->start, used = word->used & starts;
+
+	word_correct(&word->used, used);
+	for (uint64_t left = starts; left; left &= left - 1) {
+		uint64_t bit = left & -left;
+		bool is_free = !(used & bit);
+
+		if (is_free && *free_before)
+			starts &= ~bit;
+		*free_before = is_free;
+	}
+	word_correct(&word->start, starts);
+}
+
+/* Merges adjacent free blocks, and writes the tags of all. */
+static void map_rebuild(struct bh_heap *heap)
 {
 	struct bh_map_word *words = heap->map.words;
-	size_t count = bh_map_words(heap->end);
+	size_t count = bh_map_words(heap->end), last = 0;
 	bool free_before = false;
 
 	for (size_t index = 0; index < count; index++) {
-		uint64_t starts = words[index].start, used = words[index].used & starts;
-
-		word_correct(&words[index].used, used);
-		for (uint64_t left = starts; left; left &= left - 1) {
-			uint64_t bit = left & -left;
-			bool is_free = !(used & bit);
-
-			if (is_free && free_before)
-				starts &= ~bit;
-			free_before = is_free;
+		if (words[index].start)
+			word_merge(&words[index], &free_before);
+		if (words[index].start) {
+			bh_map_tag(&heap->map, last, index);
+			last = index;
 		}
-		word_correct(&words[index].start, starts);
-	}
-}
-
-static void summary_rebuild(struct bh_heap *heap)
-{
-	size_t counts[BH_MAP_LEVELS], below = bh_map_words(heap->end);
-	unsigned levels = bh_map_levels(heap->end, counts);
-
-	for (unsigned level = 0; level < levels; level++) {
-		for (size_t word = 0; word < counts[level]; word++) {
-			size_t last = below - word * 64 < 64 ? below - word * 64 : 64;
-			uint64_t bits = 0;
-
-			for (size_t bit = 0; bit < last; bit++) {
-				size_t index = word * 64 + bit;
-				uint64_t value = level ? heap->map.summary[level - 1][index]
-						       : heap->map.words[index].start;
-
-				bits |= (uint64_t)(value != 0) << bit;
-			}
-			word_correct(&heap->map.summary[level][word], bits);
-		}
-		below = counts[level];
 	}
 }
 
@@ -117,8 +104,7 @@ void bh_heap_rebuild(struct bh_heap *heap)
 	uint32_t used = 0;
 
 	sentinels_set(heap);
-	map_merge(heap);
-	summary_rebuild(heap);
+	map_rebuild(heap);
 	bh_bins_clear(&heap->bins);
 	heap->bins.damaged = 0;
 	control->top = heap->end;

@@ -20,7 +20,7 @@ static enum bh_status block_shrink(struct bh_heap *heap, uint32_t block, uint32_
 			return BH_DAMAGED;
 		end += size;
 	}
-	bh_map_set_start(&heap->map, rest);
+	bh_map_set_start(&heap->map, rest, block, next);
 	if (next_free)
 		bh_map_clear_start(&heap->map, next);
 	heap->control->used -= next - rest;
@@ -49,7 +49,7 @@ static enum bh_status block_grow(struct bh_heap *heap, uint32_t block, uint32_t 
 		return BH_DAMAGED;
 	/* The rest first: a block cut short here has its old size or its new one, never all of both. */
 	if (rest < next + size)
-		bh_map_set_start(&heap->map, rest);
+		bh_map_set_start(&heap->map, rest, next, next + size);
 	bh_map_clear_start(&heap->map, next);
 	if (rest < next + size) {
 		if (next == victim) {

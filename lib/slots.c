@@ -58,20 +58,27 @@ void *bheap_root(const bheap_t *heap)
 
 /* ---- slots ---- */
 
-/* The live block that an offset lies in, or 0. */
-static uint32_t block_around(const bheap_t *heap, uint64_t offset)
+/* Whether a granule lies in the block where the last slot did: a table may have many. */
+static bool is_beside_last(const bheap_t *heap, uint32_t granule)
 {
-	const struct bh_map *map = &heap->heap.map;
-	uint32_t granule = (uint32_t)(offset >> BH_GRANULE_SHIFT), block;
+	return bh_map_is_live(&heap->heap.map, heap->table) && heap->table <= granule &&
+	       granule < bh_map_next(&heap->heap.map, heap->table);
+}
+
+/* The live block that an offset lies in, or 0. */
+static uint32_t block_around(bheap_t *heap, uint64_t offset)
+{
+	uint32_t granule = (uint32_t)(offset >> BH_GRANULE_SHIFT);
 
 	if (!offset)
 		return 0;
-	block = bh_map_is_start(map, granule) ? granule : bh_map_previous(map, granule);
-	return bh_map_is_used(map, block) ? block : 0;
+	if (!is_beside_last(heap, granule))
+		heap->table = bh_heap_around(&heap->heap, granule);
+	return bh_map_is_used(&heap->heap.map, heap->table) ? heap->table : 0;
 }
 
 /* A word that lies whole in the user's bytes of one live block; its offset, else 0. */
-static uint64_t slot_offset(const bheap_t *heap, const uint64_t *slot)
+static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 {
 	uint64_t offset = bh_heap_offset(&heap->heap, slot);
 	uint32_t block = block_around(heap, offset), granules;
@@ -178,21 +185,23 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 /* All but the block of the root: that is the heap's own. */
 static ssize_t dead_blocks_free(struct bh_visit *visit)
 {
-	const bheap_t *heap = visit->heap;
+	bheap_t *heap = visit->heap;
+	const struct bh_map *map = &heap->heap.map;
 	uint32_t root = block_around(heap, bh_heap_offset(&heap->heap, root_pointer(heap)));
 	struct owner last = {0};
 	ssize_t count = 0;
 
-	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
-		uint32_t next = bh_map_next(&heap->heap.map, block);
+	for (uint32_t block = BH_FIRST, after; block < heap->heap.end; block = after) {
+		struct bh_map_side next = bh_map_after(map, block);
 
-		if (bh_map_is_used(&heap->heap.map, block) && block != root &&
+		/* A free block behind is part of this one when this one was given back. */
+		after = next.used ? next.granule : bh_map_next(map, next.granule);
+		if (bh_map_is_used(map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->heap, heap->key, block,
-								 next - block))) {
+								 next.granule - block))) {
 			bh_give_back(visit, block);
 			count++;
 		}
-		block = next; /* perhaps no start any more: the walk finds the next one all the same */
 	}
 	return count;
 }

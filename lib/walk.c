@@ -2,7 +2,7 @@
 /*
  * walk.c - the walk from block to block, and what one block is asked. A heap attached read-only
  * cannot be locked: there the walk reads the map alone, which is a tiling after each store of whoever
- * is changing it, and never the summary, which is not.
+ * is changing it, and never the tags, which are not.
  */
 #include "walk.h"
 
@@ -33,6 +33,21 @@ uint32_t bh_walk_next(const bheap_t *heap, uint32_t block)
 			       : bh_map_next(&heap->heap.map, block);
 }
 
+/* The used bits first: where the start is there afterwards, they were no tag. */
+static bool used_by_scan(const struct bh_heap *heap, uint32_t block)
+{
+	const struct bh_map_word *word = &heap->map.words[block >> 6];
+	uint64_t used = __atomic_load_n(&word->used, __ATOMIC_ACQUIRE);
+
+	return (__atomic_load_n(&word->start, __ATOMIC_RELAXED) & used) >> (block & 63) & 1;
+}
+
+static bool block_is_used(const bheap_t *heap, uint32_t block)
+{
+	return heap->read_only ? used_by_scan(&heap->heap, block)
+			       : bh_map_is_used(&heap->heap.map, block);
+}
+
 static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granules,
 			   struct bheap_block *seen)
 {
@@ -53,7 +68,7 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 		uint32_t next = bh_walk_next(heap, block);
 		int result;
 
-		seen.used = bh_map_is_used(&heap->heap.map, block);
+		seen.used = block_is_used(heap, block);
 		block_describe(heap, block, next - block, &seen);
 		result = visit(&seen, arg);
 		if (result)

@@ -27,8 +27,8 @@ static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
 	uint32_t block = BH_FIRST + offset;
 
-	bh_map_set_start(&box.heap.map, block);
-	bh_map_set_start(&box.heap.map, block + granules);
+	bh_map_set_start(&box.heap.map, block, bh_map_around(&box.heap.map, block), box.heap.end);
+	bh_map_set_start(&box.heap.map, block + granules, block, box.heap.end);
 	bh_bin_link(bins, block, granules);
 	return block;
 }
@@ -201,7 +201,7 @@ START_TEST(a_size_up_to_the_end)
 
 	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), LARGE);
 	ck_assert_uint_eq(bins->damaged, 0);
-	bh_map_set_start(&box.heap.map, block + LARGE + 1);
+	bh_map_add_start(&box.heap.map, block + LARGE + 1);
 	node->granules = LARGE + 1;
 	node->check = ~node->granules;
 	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);

@@ -19,12 +19,12 @@ static uint32_t granule_of(const void *ptr)
 }
 
 /*
- * Used and free by turns, free blocks of 6, 6, 6, 90, 2 (the victim) granules, and the top: bins
+ * Used and free by turns, free blocks of 6, 6, 6, 190, 2 (the victim) granules, and the top: bins
  * with one and with several blocks, large and small.
  */
 static void heap_fill(void)
 {
-	static const size_t sizes[] = {3, 6, 1, 6, 1, 6, 2, 90, 1, 5, 1};
+	static const size_t sizes[] = {3, 6, 1, 6, 1, 6, 2, 190, 1, 5, 1};
 	void *ptrs[11], *part;
 
 	for (int index = 0; index < 11; index++) {
@@ -137,32 +137,33 @@ static void used_inside_a_block(void)
 
 static void used_inside_a_free_block(void)
 {
-	*used_word(row[7] + 70) |= bh_map_bit(row[7] + 70);
+	*used_word(row[7] + 1) |= bh_map_bit(row[7] + 1);
 }
 
-static void summary_bit_missing(void)
+/* The free block of row 7 has words of the map to itself, the top has many. */
+static void tag_missing(void)
 {
-	blocks->map.summary[0][row[0] >> 12] &= ~(UINT64_C(1) << (row[0] >> 6 & 63));
+	blocks->map.words[(row[7] >> 6) + 1].used = 0;
 }
 
-static void summary_bit_too_many(void)
+static void tag_of_another_begin(void)
 {
-	size_t word = (control->top >> 6) + 3;
-
-	blocks->map.summary[0][word >> 6] |= UINT64_C(1) << (word & 63);
+	blocks->map.words[(row[7] >> 6) + 1].used ^= 1;
 }
 
-static void summary_bit_behind_the_map(void)
+static void tag_of_another_end(void)
 {
-	size_t counts[BH_MAP_LEVELS];
-
-	bh_map_levels(blocks->end, counts);
-	blocks->map.summary[0][counts[0] - 1] |= UINT64_C(1) << 63;
+	blocks->map.words[(control->top >> 6) + 1].used ^= UINT64_C(1) << 32;
 }
 
-static void upper_summary_bit_missing(void)
+static void last_tag_of_another_begin(void)
 {
-	blocks->map.summary[1][0] &= ~UINT64_C(1);
+	blocks->map.words[(blocks->end >> 6) - 1].used ^= 1;
+}
+
+static void last_tag_of_another_end(void)
+{
+	blocks->map.words[(blocks->end >> 6) - 1].used ^= UINT64_C(1) << 32;
 }
 
 static void used_bit_lost(void)
@@ -172,7 +173,7 @@ static void used_bit_lost(void)
 
 static void split_of_a_free_block(void)
 {
-	bh_map_set_start(&blocks->map, row[7] + 50);
+	bh_map_set_start(&blocks->map, row[7] + 50, row[7], row[8]);
 }
 
 static void used_bit_gained(void)
@@ -322,7 +323,7 @@ static void free_block_in_no_bin(void)
 	bool unlinked;
 
 	bh_annotate_enter();
-	unlinked = bh_bin_unlink(&blocks->bins, row[7], 90);
+	unlinked = bh_bin_unlink(&blocks->bins, row[7], 190);
 	bh_annotate_leave();
 	ck_assert(unlinked);
 }
@@ -363,7 +364,8 @@ static const char sentinel[] = "the block map is damaged: a sentinel is missing"
 static const char outside[] = "the block map is damaged: bits outside the heap";
 static const char used_no_start[] = "the block map is damaged: used where no block starts";
 static const char neighbours[] = "the block map is damaged: two free blocks are neighbours";
-static const char summary[] = "the index of free blocks is damaged: the summary disagrees with the map";
+static const char tag[] =
+	"the index of free blocks is damaged: a boundary tag disagrees with the map";
 static const char top[] = "the index of free blocks is damaged: the top is not the last free block";
 static const char victim[] =
 	"the index of free blocks is damaged: the victim is not a free block of its size";
@@ -395,11 +397,12 @@ static const struct {
 	{used_bits_above_the_map, MAP, outside, -1, 0},
 	{a_start_behind_the_end, MAP, outside, -1, 0},
 	{used_inside_a_block, MAP, used_no_start, 0, 1},
-	{used_inside_a_free_block, MAP, used_no_start, 7, 70},
-	{summary_bit_missing, INDEX, summary, -1, 0},
-	{summary_bit_too_many, INDEX, summary, -1, 0},
-	{summary_bit_behind_the_map, INDEX, summary, -1, 0},
-	{upper_summary_bit_missing, INDEX, summary, -1, 0},
+	{used_inside_a_free_block, MAP, used_no_start, 7, 1},
+	{tag_missing, INDEX, tag, 7, 0},
+	{tag_of_another_begin, INDEX, tag, 7, 0},
+	{tag_of_another_end, INDEX, tag, 10, 1},
+	{last_tag_of_another_begin, INDEX, tag, 10, 1},
+	{last_tag_of_another_end, INDEX, tag, 10, 1},
 	{used_bit_lost, MAP, neighbours, 3, 0},
 	{split_of_a_free_block, MAP, neighbours, 7, 50},
 	{used_bit_gained, COUNT, bytes_used, -1, 0},

@@ -6,6 +6,7 @@
  */
 #include "support.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -78,6 +79,28 @@ START_TEST(a_neighbour_to_merge_with)
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(heap_free(heap, behind), 0);
 	faults_were(0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* A link into the middle of a live block, whose content looks like what is wanted: that block is named. */
+START_TEST(a_link_into_a_live_block)
+{
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *live = bheap_alloc(heap, 6000), *block = bheap_alloc(heap, 135 * 16);
+	uint32_t inside = (uint32_t)(bheap_offset(heap, live) / 16) + 200;
+	struct bh_node node = {.granules = 133, .check = ~UINT32_C(133)};
+
+	memcpy(live + 200 * 16, &node, sizeof(node));
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	memory_scribble(block, &inside, sizeof(inside));
+	ck_assert_ptr_eq(bheap_alloc(heap, 133 * 16), block);
+	faults_were(1);
+	ck_assert_ptr_eq(faults.last.address, live);
+	ck_assert_uint_eq(faults.last.size, 6000);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, live), 0);
 	bheap_destroy(heap);
 }
 END_TEST
@@ -335,6 +358,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, a_larger_block_to_cut_from, 0, 8);
+	tcase_add_test(tcase, a_link_into_a_live_block);
 	tcase_add_loop_test(tcase, a_neighbour_to_merge_with, 0, 2);
 	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
 	tcase_add_test(tcase, a_block_that_is_none);

@@ -618,7 +618,8 @@ START_TEST(rebuild_makes_what_a_call_leaves)
 	give(blocks[0]);
 	give(blocks[3]);
 	memset(&box.heap.control->bits, 0xff, sizeof(uint64_t) * 2);
-	memset(box.heap.map.summary[0], 0, 8);
+	box.heap.map.words[1].used = 0;
+	box.heap.map.words[box.heap.end / 64 - 1].used = ~UINT64_C(0);
 	box.heap.control->top = 1;
 	box.heap.control->victim = 77;
 	box.heap.control->used = 0;
@@ -686,12 +687,12 @@ START_TEST(rebuild_of_a_full_heap)
 }
 END_TEST
 
-/* ---- map words and summary levels ---- */
+/* ---- map words ---- */
 
 #define LONG_SPAN (((size_t)1 << 24) + (1 << 19))
 
 /*
- * Three blocks around a granule that a word of the map, or of a summary level, begins with: the
+ * Three blocks around a granule that a word of the map begins with, near the front or far from it: the
  * middle one ends there, starts there, or spans it. All the ways of freeing them, the same result.
  */
 static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, unsigned order)

@@ -10,18 +10,13 @@
 /* The parts in order, each no smaller than it must be; the last granule is a sentinel of the map. */
 static void layout_check(const struct bh_layout *layout, size_t lead)
 {
-	size_t counts[BH_MAP_LEVELS], last = (size_t)BH_FIRST + layout->span, at;
+	size_t last = (size_t)BH_FIRST + layout->span, at;
 
 	require(layout->control >= lead && layout->control % BH_GRANULE == 0);
 	at = layout->control + offsetof(struct bh_control, bits.words) +
 	     ((size_t)layout->bins + 63) / 64 * 8;
 	require(layout->heads >= at && layout->heads % 4 == 0);
 	at = layout->heads + layout->bins * sizeof(uint32_t);
-	require_equal(layout->levels, bh_map_levels(last, counts));
-	for (unsigned level = 0; level < layout->levels; level++) {
-		require(layout->summary[level] >= at && layout->summary[level] % 8 == 0);
-		at = layout->summary[level] + counts[level] * 8;
-	}
 	require(layout->map >= at + sizeof(struct bh_map_word) && layout->map % 16 == 0);
 	at = layout->map + (bh_map_words(last) + 1) * sizeof(struct bh_map_word);
 	require(layout->granules >= at && layout->granules % BH_GRANULE == 0);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_map.c - the block map alone: the next and the previous start, held against an array of
- * bools, across word and summary boundaries; and the words that fill and empty.
+ * test_map.c - the block map alone: the next and the previous start, and the boundary tags, held
+ * against an array of bools, across words and far; and the words that fill and empty.
  */
 #include "box.h"
 
 #include <stdlib.h>
 
-/* Past the third summary level's first word: 64^3 granules. */
 #define SPAN (262144 + 9000)
 
 static struct box box;
@@ -31,9 +30,25 @@ static void teardown(void)
 	box_end(&box);
 }
 
+static uint32_t next_true(uint32_t granule)
+{
+	do
+		granule++;
+	while (!starts[granule]);
+	return granule;
+}
+
+static uint32_t previous_true(uint32_t granule)
+{
+	do
+		granule--;
+	while (!starts[granule]);
+	return granule;
+}
+
 static void start_set(uint32_t granule)
 {
-	bh_map_set_start(map, granule);
+	bh_map_set_start(map, granule, previous_true(granule), next_true(granule));
 	starts[granule] = true;
 }
 
@@ -43,17 +58,26 @@ static void start_clear(uint32_t granule)
 	starts[granule] = false;
 }
 
+/* Of every block that has words to itself the first and the last tell where it begins and ends. */
+static void tags_check(void)
+{
+	for (uint32_t block = first - 1; block < end;) {
+		uint32_t next = next_true(block);
+		uint64_t tag = (uint64_t)(next >> 6) << 32 | block >> 6;
+
+		if ((next >> 6) - (block >> 6) > 1) {
+			require_equal(map->words[(block >> 6) + 1].used, tag);
+			require_equal(map->words[(next >> 6) - 1].used, tag);
+		}
+		block = next;
+	}
+}
+
 /* From each granule given, both ways. */
 static void neighbours_check(uint32_t granule)
 {
-	uint32_t next = granule + 1, previous = granule - 1;
-
-	while (!starts[next])
-		next++;
-	while (!starts[previous])
-		previous--;
-	require_equal(bh_map_next(map, granule), next);
-	require_equal(bh_map_previous(map, granule), previous);
+	require_equal(bh_map_next(map, granule), next_true(granule));
+	require_equal(bh_map_previous(map, granule), previous_true(granule));
 	require_equal(bh_map_is_start(map, granule), starts[granule]);
 }
 
@@ -63,6 +87,7 @@ START_TEST(an_empty_map)
 	ck_assert_uint_eq(bh_map_next(map, first - 1), first);
 	ck_assert_uint_eq(bh_map_previous(map, end), first);
 	ck_assert_uint_eq(bh_map_previous(map, first), first - 1);
+	tags_check();
 }
 END_TEST
 
@@ -80,8 +105,11 @@ START_TEST(one_start_around_boundaries)
 		require_equal(bh_map_previous(map, end), granule);
 		require_equal(bh_map_next(map, granule), end);
 		require_equal(bh_map_previous(map, granule), first);
+		tags_check();
 		start_clear(granule);
 		require_equal(bh_map_next(map, first), end);
+		require_equal(bh_map_previous(map, end), first);
+		tags_check();
 	}
 }
 END_TEST
@@ -94,12 +122,13 @@ START_TEST(two_starts_around_a_boundary)
 
 	for (uint32_t low = boundary - 70; low < boundary + 70; low++)
 		for (uint32_t high = low + 1; high < boundary + 70; high += 3) {
-			bh_map_set_start(map, low);
-			bh_map_set_start(map, high);
+			bh_map_set_start(map, low, first, end);
+			bh_map_set_start(map, high, low, end);
 			require_equal(bh_map_next(map, low), high);
 			require_equal(bh_map_previous(map, high), low);
 			bh_map_clear_start(map, low);
 			require_equal(bh_map_next(map, first), high);
+			require_equal(bh_map_previous(map, high), first);
 			bh_map_clear_start(map, high);
 			require_equal(bh_map_next(map, first), end);
 		}
@@ -118,80 +147,86 @@ START_TEST(random_starts)
 
 		for (uint32_t index = 0; index < count; index++) {
 			batch[index] = base + (uint32_t)random_below(&random, count * distances[_i]);
-			if (batch[index] > first && batch[index] < end)
+			if (batch[index] > first && batch[index] < end && !starts[batch[index]])
 				start_set(batch[index]);
 		}
 		for (uint32_t index = 0; index < count; index++)
 			neighbours_check(batch[index]);
 		for (uint32_t index = 0; index < count; index++)
-			if (batch[index] > first && index % 3)
+			if (batch[index] > first && index % 3 && starts[batch[index]])
 				start_clear(batch[index]);
+		tags_check();
 	}
 }
 END_TEST
 
 START_TEST(used_bits)
 {
-	for (uint32_t granule = first; granule < first + 130; granule++) {
-		require(!bh_map_is_used(map, granule));
+	for (uint32_t granule = first; granule < first + 63; granule++) {
+		if (granule > first)
+			start_set(granule);
+		require(!bh_map_is_used(map, granule) && !bh_map_is_live(map, granule));
 		bh_map_set_used(map, granule);
-		require(bh_map_is_used(map, granule));
-		require(!bh_map_is_used(map, granule + 1));
-		require(granule == first || !bh_map_is_used(map, granule - 1));
+		require(bh_map_is_used(map, granule) && bh_map_is_live(map, granule));
+		require(!bh_map_is_live(map, granule + 1));
+		require(granule == first || !bh_map_is_live(map, granule - 1));
 		bh_map_clear_used(map, granule);
-		require(!bh_map_is_used(map, granule));
+		require(!bh_map_is_used(map, granule) && !bh_map_is_live(map, granule));
 	}
 }
 END_TEST
 
-/* The only start of a map goes and comes: every level of the summary follows, of small maps and of the largest. */
-START_TEST(the_last_start_goes)
+/* A tag has bits where another word has used blocks; and it is gone when a start comes. */
+START_TEST(a_tag_is_no_used_bit)
 {
-	static const size_t sizes[] = {SPAN, BH_GRANULES_MAX};
-	struct box own; /* that no walk is safe in */
+	uint64_t seen = 0;
+
+	for (uint32_t granule = 64; granule < 128; granule++)
+		seen |= (uint64_t)bh_map_is_used(map, granule) << (granule & 63);
+	ck_assert_uint_ne(seen, 0);
+	for (uint32_t granule = 64; granule < 128; granule++) {
+		require(!bh_map_is_live(map, granule));
+		start_set(granule);
+		require(!map->words[1].used);
+		start_clear(granule);
+		tags_check();
+	}
+}
+END_TEST
+
+/* From every granule of small blocks and of one of several words. */
+START_TEST(the_block_around_a_granule)
+{
+	for (uint32_t granule = first + 3; granule < 100; granule += 7)
+		start_set(granule);
+	start_set(700);
+	for (uint32_t granule = first; granule < 800; granule++)
+		require_equal(bh_map_around(map, granule),
+			      starts[granule] ? granule : previous_true(granule));
+	ck_assert_uint_eq(bh_map_around(map, end - 1), 700);
+}
+END_TEST
+
+/* All of the largest map is one block, to which a granule in any word puts an end. */
+START_TEST(words_far_away)
+{
+	struct box own;
 	const struct bh_map *all = &own.heap.map;
-	size_t word, counts[BH_MAP_LEVELS];
-	unsigned levels = bh_map_levels(BH_FIRST + sizes[_i], counts);
 
-	if (_i && is_watched()) /* they have no room for it */
+	if (is_watched()) /* they have no room for it */
 		return;
-	box_make(&own, sizes[_i], BH_BIN_SHIFT_MAX);
-	for (int last = 0; last < 2; last++) {
-		uint32_t granule = last ? own.heap.end : BH_FIRST - 1;
-
-		bh_map_clear_start(all, BH_FIRST - 1);
-		bh_map_clear_start(all, BH_FIRST);
-		bh_map_clear_start(all, own.heap.end);
-		for (unsigned level = 0; level < levels; level++)
-			require_equal(all->summary[level][0], 0);
-		bh_map_set_start(all, granule);
-		word = granule >> 6;
-		for (unsigned level = 0; level < levels; level++, word >>= 6)
-			require_equal(all->summary[level][word >> 6], (uint64_t)1 << (word & 63));
+	box_make(&own, BH_GRANULES_MAX, BH_BIN_SHIFT_MAX);
+	for (uint32_t granule = own.heap.end / 2; granule > 200; granule /= 2) {
+		bh_map_set_start(all, granule, BH_FIRST, own.heap.end);
+		require_equal(bh_map_next(all, BH_FIRST), granule);
+		require_equal(bh_map_previous(all, granule), BH_FIRST);
+		require_equal(bh_map_next(all, granule), own.heap.end);
+		require_equal(bh_map_previous(all, own.heap.end), granule);
+		bh_map_clear_start(all, granule);
+		require_equal(bh_map_next(all, BH_FIRST), own.heap.end);
+		require_equal(bh_map_previous(all, own.heap.end), BH_FIRST);
 	}
 	box_end(&own);
-}
-END_TEST
-
-START_TEST(levels_cover_all_words)
-{
-	static const struct {
-		size_t granules;
-		unsigned levels;
-	} rows[] = {
-		{1, 1},         {63, 1},           {64 * 64 - 1, 1},   {64 * 64, 2},
-		{262143, 2},    {262144, 3},       {(1 << 24) - 1, 3}, {1 << 24, 4},
-		{(1 << 30) - 1, 4}, {1 << 30, 5}, {UINT32_MAX, 5},
-	};
-	size_t counts[BH_MAP_LEVELS] = {0}, below = bh_map_words(rows[_i].granules);
-
-	ck_assert_uint_eq(bh_map_levels(rows[_i].granules, counts), rows[_i].levels);
-	for (unsigned level = 0; level < rows[_i].levels; level++) {
-		ck_assert_uint_ge(counts[level] * 64, below);
-		ck_assert_uint_lt((counts[level] - 1) * 64, below);
-		below = counts[level];
-	}
-	ck_assert_uint_eq(below, 1);
 }
 END_TEST
 
@@ -206,7 +241,8 @@ int main(void)
 	tcase_add_loop_test(tcase, two_starts_around_a_boundary, 0, 2);
 	tcase_add_loop_test(tcase, random_starts, 0, 4);
 	tcase_add_test(tcase, used_bits);
-	tcase_add_loop_test(tcase, the_last_start_goes, 0, 2);
-	tcase_add_loop_test(tcase, levels_cover_all_words, 0, 11);
+	tcase_add_test(tcase, a_tag_is_no_used_bit);
+	tcase_add_test(tcase, the_block_around_a_granule);
+	tcase_add_test(tcase, words_far_away);
 	return suite_run(suite);
 }

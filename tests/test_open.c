@@ -577,7 +577,7 @@ static void no_sentinel(void)
 
 static void used_without_a_start(void)
 {
-	file_poke(map_offset() + 5 * sizeof(struct bh_map_word) + 8, &(uint64_t){2}, 8);
+	file_poke(map_offset() + 8, &(uint64_t){UINT64_MAX}, 8);
 }
 
 static void zeroed_map(void)

@@ -21,18 +21,24 @@
 static bheap_t *heap;
 static struct faults faults;
 
+static void heap_share(size_t size, unsigned flags)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+
+	heap = bheap_open_fd(fd, size, flags);
+	close(fd);
+	ck_assert_ptr_nonnull(heap);
+}
+
 static void heap_make(int kind)
 {
 	static const unsigned flags[KINDS] = {0, BHEAP_GUARD, 0, BHEAP_OWNED};
-	int fd;
 
-	if (kind < 2) {
-		heap = bheap_create(16384, flags[kind]);
-	} else {
-		fd = memfd_create("heap", MFD_CLOEXEC);
-		heap = bheap_open_fd(fd, 65536, flags[kind]);
-		close(fd);
+	if (kind >= 2) {
+		heap_share(65536, flags[kind]);
+		return;
 	}
+	heap = bheap_create(16384, flags[kind]);
 	ck_assert_ptr_nonnull(heap);
 }
 
@@ -307,6 +313,42 @@ START_TEST(blocks_of_the_dead_are_reclaimed)
 }
 END_TEST
 
+#define GROUPS 128
+
+/* Large, free, and of all small sizes: the free ones begin and end everywhere in words of the map. */
+static int allocate_groups(void *arg)
+{
+	void *gone[GROUPS];
+
+	(void)arg;
+	for (size_t group = 0; group < GROUPS; group++) {
+		void *large = bheap_alloc(heap, 3000), *small;
+
+		gone[group] = bheap_alloc(heap, 900);
+		small = bheap_alloc(heap, group * 16 + 16);
+		if (!large || !gone[group] || !small)
+			return 1;
+	}
+	for (size_t group = 0; group < GROUPS; group++)
+		bheap_free(heap, gone[group]);
+	return 0;
+}
+
+/* Each block that is taken back is merged with the free one behind it. */
+START_TEST(blocks_of_the_dead_beside_free_ones)
+{
+	struct child child;
+
+	heap_share(1 << 20, BHEAP_OWNED);
+	child_run(&child, allocate_groups, NULL);
+	child_assert_exited(&child, 0);
+	ck_assert_uint_eq(live_blocks(), 2 * GROUPS);
+	ck_assert_int_eq(bheap_reclaim(heap), 2 * GROUPS);
+	ck_assert_uint_eq(live_blocks(), 0);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
 /* Without pidfd_open(), which Valgrind may not know, a process lives until it is reaped. */
 static bool is_reaped_to_be_dead(void)
 {
@@ -439,6 +481,34 @@ START_TEST(heaps_without_owners)
 }
 END_TEST
 
+/* By turns, each beyond a word of the map; then one table is gone, and a small block where it was. */
+START_TEST(slots_of_two_tables)
+{
+	uint64_t *tables[2], *small;
+
+	heap_make(_i);
+	for (int table = 0; table < 2; table++)
+		tables[table] = bheap_calloc(heap, 400, sizeof(uint64_t));
+	for (int index = 0; index < 400; index += 9)
+		for (int table = 0; table < 2; table++)
+			ck_assert_ptr_eq(bheap_alloc_into(heap, &tables[table][index], 16),
+					 bheap_pointer(heap, tables[table][index]));
+	ck_assert_uint_eq(live_blocks(), 2 + 2 * 45);
+	for (int index = 0; index < 400; index += 9)
+		for (int table = 0; table < 2; table++)
+			ck_assert_int_eq(bheap_free_from(heap, &tables[table][index]), 0);
+	ck_assert_ptr_nonnull(bheap_alloc_into(heap, &tables[0][300], 16));
+	heap_free(heap, tables[0]);
+	ck_assert_ptr_null(bheap_alloc_into(heap, &tables[0][300], 16));
+	ck_assert_errno(EINVAL);
+	small = bheap_calloc(heap, 4, sizeof(*small));
+	ck_assert_ptr_eq(small, tables[0]);
+	ck_assert_ptr_null(bheap_alloc_into(heap, &tables[0][300], 16));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_nonnull(bheap_alloc_into(heap, &tables[0][3], 16));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -456,10 +526,12 @@ int main(void)
 	tcase_add_loop_test(tcase, a_slot_that_frees_its_own_block, 0, KINDS);
 	tcase_add_test(tcase, blocks_remember_who_made_them);
 	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
+	tcase_add_test(tcase, blocks_of_the_dead_beside_free_ones);
 	tcase_add_test(tcase, blocks_of_the_living_are_not);
 	tcase_add_test(tcase, more_faults_than_one_call_reports);
 	tcase_add_test(tcase, a_process_has_descriptor_0);
 	tcase_add_test(tcase, owners_are_told_apart_without_descriptors);
 	tcase_add_loop_test(tcase, heaps_without_owners, 0, 3);
+	tcase_add_loop_test(tcase, slots_of_two_tables, 0, KINDS);
 	return suite_run(suite);
 }

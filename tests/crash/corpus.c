@@ -134,6 +134,29 @@ static void split_large_prepare(struct scene *scene, bheap_t *heap)
 	expect_alloc(scene, LARGE, hole(scene, heap, HUGE));
 }
 
+/*
+ * A wall behind which a block of TINY ends where word 2 of the map begins: there the tag of what begins
+ * in word 1 has a bit.
+ */
+static void wall_before_word(struct scene *scene, bheap_t *heap)
+{
+	size_t word = (size_t)2 * 64 * BHEAP_ALIGNMENT;
+
+	wall(scene, heap);
+	scene_put(scene, heap,
+		  word - scene_block_size(scene, TINY) - behind(known_last(scene)) - trailer(scene));
+}
+
+static void split_tag_prepare(struct scene *scene, bheap_t *heap)
+{
+	void *hole;
+
+	wall_before_word(scene, heap);
+	hole = bheap_alloc(heap, 2 * HUGE);
+	wall(scene, heap);
+	expect_alloc(scene, TINY, hole_end(heap, hole));
+}
+
 static void victim_prepare(struct scene *scene, bheap_t *heap)
 {
 	const struct known *front = victim(scene, heap, 64, 192);
@@ -312,6 +335,20 @@ static void free_left_prepare(struct scene *scene, bheap_t *heap)
 static void free_right_prepare(struct scene *scene, bheap_t *heap)
 {
 	free_between(scene, heap, false, true);
+}
+
+/* The block behind is the only one that starts in its word. */
+static void free_right_tag_prepare(struct scene *scene, bheap_t *heap)
+{
+	void *middle, *back;
+
+	wall_before_word(scene, heap);
+	middle = bheap_alloc(heap, TINY);
+	back = bheap_alloc(heap, 2 * HUGE);
+	wall(scene, heap);
+	bheap_free(heap, back);
+	scene_adopt(scene, heap, middle, TINY);
+	expect_free(scene);
 }
 
 static void free_both_prepare(struct scene *scene, bheap_t *heap)
@@ -724,6 +761,7 @@ const struct operation corpus[] = {
 	{"alloc exact", exact_prepare, tiny_run, AWAITED, 0},
 	{"alloc split", split_prepare, tiny_run, RECOVERED, 0},
 	{"alloc split, old victim binned", split_again_prepare, tiny_run, 0, 0},
+	{"alloc split, first start of a word", split_tag_prepare, tiny_run, 0, 0},
 	{"alloc split, large", split_large_prepare, large_run, 0, 0},
 	{"alloc victim", victim_prepare, tiny_run, 0, 0},
 	{"alloc victim, whole", victim_whole_prepare, tiny_run, 0, 0},
@@ -741,6 +779,7 @@ const struct operation corpus[] = {
 	{"aligned by search, rest", aligned_rest_prepare, aligned_run, 0, 0},
 	{"free, merge none", free_none_prepare, free_run, 0, 0},
 	{"free, merge left", free_left_prepare, free_run, 0, 0},
+	{"free, merge right, last start of a word", free_right_tag_prepare, free_run, 0, 0},
 	{"free, merge right", free_right_prepare, free_run, 0, 0},
 	{"free, merge both", free_both_prepare, free_run, RECOVERED | AWAITED, 0},
 	{"free, merge both, far", free_far_prepare, free_run, 0, 0},

@@ -107,12 +107,16 @@ static const struct image *image_of(uint8_t kind)
 static size_t section_find(const struct image *image, uint8_t choice, size_t *start)
 {
 	const struct bh_layout *layout = &image->layout;
-	const size_t starts[] = {0,           layout->control, layout->heads, layout->summary[0],
-				 layout->map, layout->granules, layout->size};
-	unsigned section = choice % 6;
+	size_t middle = layout->map + (layout->granules - layout->map) / 2;
+	const size_t sections[6][2] = {
+		{0, layout->control},        {layout->control, layout->heads},
+		{layout->heads, layout->map}, {middle, layout->granules},
+		{layout->map, layout->granules}, {layout->granules, layout->size},
+	};
+	const size_t *section = sections[choice % 6];
 
-	*start = starts[section];
-	return starts[section + 1] - starts[section];
+	*start = section[0];
+	return section[1] - section[0];
 }
 
 static void store(unsigned char *at, size_t room, uint64_t value, size_t size)
