@@ -11,7 +11,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 # Lines of callgrind_annotate: "  COUNT (PERCENT)  * FILE:FUNCTION" under its callers,
-# "  COUNT (PERCENT)  < FILE:CALLER (CALLSx)"; callers come first.
+# "  COUNT (PERCENT)  < FILE:CALLER (CALLSx)"; callers come first. Of a function with two names, callgrind
+# knows one.
 calls_print() {
 	awk -v trace="$1" '
 		function number(text) { gsub(/,/, "", text); return text + 0 }
@@ -20,10 +21,18 @@ calls_print() {
 			name = $0
 			sub(/.* \* [^:]*:/, "", name)
 			sub(/ .*/, "", name)
+			sub(/^bh_/, "bheap_", name)
 			if (name ~ /^bheap_(alloc|free|realloc)$/ && calls > 0)
 				printf "%-16s %-16s %10d %10.1f\n", trace, name, calls, number($1) / calls
+			seen[name]
 		}
-		/^ *$/ { calls = 0 }'
+		/^ *$/ { calls = 0 }
+		END {
+			if (!("bheap_alloc" in seen && "bheap_free" in seen)) {
+				print "instructions.sh: no calls were counted" >"/dev/stderr"
+				exit 1
+			}
+		}'
 }
 
 trace_count() {

@@ -337,8 +337,11 @@ static int free_behind(bheap_t *heap, uint32_t block)
 	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
 	uint32_t previous = bh_fast_front(&at);
 
-	return BH_LIKELY(previous) ? free_behind_free(heap, block, previous)
-				   : free_behind_live(heap, &at);
+	if (!previous)
+		return free_behind_live(heap, &at);
+	/* The only start of its word is lost. */
+	return at.start == at.bit ? free_anywhere(heap, block, previous)
+				  : free_behind_free(heap, block, previous);
 }
 
 int bh_free(bheap_t *heap, void *ptr)

@@ -6,9 +6,9 @@
  */
 #include "fast.h"
 
-/* How many blocks of one bin a request looks at for a better fit. */
-#define PROBES 16
-#define PROBES_REALTIME 1
+/* How many blocks a request looks at for a better fit: of its own bin, and of one where each has room. */
+#define PROBES 12
+#define PROBES_LARGER 6
 
 /* ---- allocate ---- */
 
@@ -80,23 +80,26 @@ static inline bool block_is_true(struct bh_heap *heap, uint32_t block)
  * is.
  */
 BH_UNCHECKED
-static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules, uint32_t *size)
+static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules, unsigned probes,
+			  uint32_t *size)
 {
 	const struct bh_bins *bins = &heap->bins;
-	uint32_t block = bh_bin_first(bins, bin), best = 0;
-	unsigned probes = heap->realtime ? PROBES_REALTIME : PROBES;
+	uint32_t block = bh_bin_first(bins, bin), best = 0, excess = UINT32_MAX - granules;
 
-	*size = UINT32_MAX;
-	while (block && BH_LIKELY(block <= bins->span) && probes-- && *size != granules) {
+	/* Nothing follows 0, nor what leads out of the heap. */
+	for (unsigned left = heap->realtime ? 1 : probes; block - 1 < bins->span && excess && left;
+	     left--) {
 		const struct bh_node *node = bh_node(bins, block);
+		uint32_t more = node->granules - granules;
 
 		/* What is too small wraps to more than anything. */
-		if (node->granules - granules < *size - granules) {
+		if (more < excess) {
 			best = block;
-			*size = node->granules;
+			excess = more;
 		}
 		block = node->links.next;
 	}
+	*size = granules + excess;
 	return best && block_is_true(heap, best) ? best : 0;
 }
 
@@ -104,7 +107,7 @@ static uint32_t bin_probe(struct bh_heap *heap, uint32_t bin, uint32_t granules,
 static uint32_t bin_probe_larger(struct bh_heap *heap, uint32_t bin, uint32_t granules,
 				 uint32_t *size)
 {
-	uint32_t block = bin_probe(heap, bin, granules, size);
+	uint32_t block = bin_probe(heap, bin, granules, PROBES_LARGER, size);
 
 	if (BH_UNLIKELY(!block))
 		heap->bins.damaged = bh_bin_first(&heap->bins, bin);
@@ -150,7 +153,7 @@ static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 	uint32_t own = bh_bin_of(&heap->bins, granules);
 	uint32_t block, size, bin;
 
-	block = bin_probe(heap, own, granules, &size);
+	block = bin_probe(heap, own, granules, PROBES, &size);
 	if (!block && !heap->bins.damaged) {
 		bin = bh_bin_find(&heap->bins, own + 1);
 		if (bin)
