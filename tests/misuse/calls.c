@@ -306,6 +306,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("calls", &tcase, 20);
 
+	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
 	tcase_add_loop_test(tcase, calls_fail, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, exhaustion, 0, 7 * PLACES);
 	tcase_add_loop_test(tcase, exhaustion_at_once, 0, PLACES);

@@ -549,6 +549,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("pointers", &tcase, 20);
 
+	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
 	tcase_add_loop_test(tcase, wrong_pointers_are_refused, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, a_stale_pointer_to_a_new_block_is_that_blocks, 0, PLACES);
 	tcase_add_loop_test(tcase, null_is_no_fault, 0, PLACES);

@@ -171,3 +171,19 @@ void scene_end(struct scene *scene)
 	ck_assert_int_eq(bheap_destroy(scene->other), 0);
 	ck_assert_int_eq(bheap_destroy(scene->heap), scene->place == PLACE_CLASSIC ? -1 : 0);
 }
+
+void scene_rehearse(void)
+{
+	static const int places[] = {PLACE_PLAIN, PLACE_GUARDED, PLACE_BUFFER};
+
+	for (size_t index = 0; is_watched() && index < 3; index++) {
+		struct scene scene;
+
+		scene_begin(&scene, places[index]);
+		scene_keep(&scene, 100);
+		require(scene_free(&scene, &scene) == -1);
+		scene_work(&scene);
+		scene_end(&scene);
+	}
+	bheap_set_fault_handler(NULL, NULL, NULL);
+}

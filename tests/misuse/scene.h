@@ -58,4 +58,10 @@ void scene_work(struct scene *scene);
 /* Every block kept is as it was; freed, the heap is one free block, and the checker content. */
 void scene_end(struct scene *scene);
 
+/*
+ * A scene without misuse, as an unchecked fixture. Valgrind translates code when it runs first: what has
+ * run before the tests is not translated in the child of each of them.
+ */
+void scene_rehearse(void);
+
 #endif

@@ -338,6 +338,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("writes", &tcase, 20);
 
+	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
 	tcase_add_loop_test(tcase, writes_where_nothing_may_write, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, writes_before_all_is_freed, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, overflows_are_seen_by_resizes, 0, 6);
