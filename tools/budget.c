@@ -5,11 +5,13 @@
 #include "budget.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache.h"
@@ -30,11 +32,15 @@
 /* No record before the heap has grown by so much, or by a quarter. */
 #define GROWTH_LEAST ((size_t)4 << 10)
 
+/* How often a lock that is taken is looked at before a nap of so many nanoseconds. */
+#define LOOKS 4
+#define NAP 100000
+
 struct budget budget = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,
 	.trim_at = SIZE_MAX,
-	.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 /* One line to standard error, without stdio's buffers. */
@@ -54,6 +60,42 @@ static void __attribute__((format(printf, 1, 2))) line_write(const char *format,
 	line[length++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
+}
+
+/* ---- the lock ---- */
+
+static unsigned lock_turns(void)
+{
+	return __atomic_load_n(&budget.turns, __ATOMIC_RELAXED);
+}
+
+/* False when another thread takes the lock again and again. */
+static bool lock_look(void)
+{
+	unsigned first = lock_turns();
+
+	for (unsigned looks = 0; looks < LOOKS && lock_turns() - first <= looks; looks++) {
+		sched_yield();
+		if (!pthread_mutex_trylock(&budget.lock))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Not asleep in the mutex: whoever released it would have to wake this thread, and with every turn the
+ * heap would move to another processor. A run of turns is slept through, and then this thread has one.
+ */
+void budget_wait(void)
+{
+	static const struct timespec nap = {.tv_nsec = NAP};
+	int state;
+
+	/* malloc() is no point where a thread is cancelled; a nap would be one. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	while (!lock_look())
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	pthread_setcancelstate(state, &state);
 }
 
 /* ---- settings ---- */
@@ -250,7 +292,7 @@ bheap_t *budget_make(void)
 
 static void fork_prepare(void)
 {
-	pthread_mutex_lock(&budget.lock);
+	budget_wait();
 }
 
 static void fork_done(void)

@@ -30,6 +30,7 @@ struct budget {
 	bool fault_aborts;
 	uint64_t refusals;
 	uint64_t faults;   /* of freed blocks that the heap does not know of */
+	unsigned turns;    /* how often the lock was taken */
 	pthread_mutex_t lock;
 };
 
@@ -45,13 +46,19 @@ static inline bheap_t *budget_heap(void)
 	return LIKELY(heap) ? heap : budget_make();
 }
 
+/* Takes the lock, which another thread has. */
+void budget_wait(void);
+
 /* Whether the lock was taken: a process with one thread needs none. */
 static inline bool budget_enter(void)
 {
 	bool shared = !__libc_single_threaded;
 
-	if (shared)
-		pthread_mutex_lock(&budget.lock);
+	if (shared) {
+		if (UNLIKELY(pthread_mutex_trylock(&budget.lock)))
+			budget_wait();
+		__atomic_store_n(&budget.turns, budget.turns + 1, __ATOMIC_RELAXED);
+	}
 	return shared;
 }
 

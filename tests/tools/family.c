@@ -502,6 +502,25 @@ START_TEST(test_threads)
 }
 END_TEST
 
+/* A thread that waits for the heap while another has it sleeps: not where it may be cancelled. */
+START_TEST(test_no_call_is_a_cancellation_point)
+{
+	pthread_t threads[THREADS];
+
+	for (uintptr_t index = 0; index < THREADS; index++)
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_work, (void *)index), 0);
+	for (int index = 0; index < THREADS; index++)
+		pthread_cancel(threads[index]);
+	for (int index = 0; index < THREADS; index++) {
+		void *result;
+
+		pthread_join(threads[index], &result);
+		ck_assert_ptr_ne(result, PTHREAD_CANCELED);
+		free(result);
+	}
+}
+END_TEST
+
 static void *thread_allocate_until(void *arg)
 {
 	unsigned seed = 5;
@@ -614,6 +633,7 @@ static Suite *family_suite(void)
 	tcase_add_test(pages, test_a_text_that_grows_by_new_blocks_keeps_its_pages);
 	tcase_set_timeout(processes, 120);
 	tcase_add_test(processes, test_threads);
+	tcase_add_test(processes, test_no_call_is_a_cancellation_point);
 	tcase_add_test(processes, test_fork_while_threads_allocate);
 	tcase_add_test(processes, test_thread_exit);
 	tcase_add_test(processes, test_dlopen);
