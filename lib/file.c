@@ -21,12 +21,19 @@ static bool is_shm_name(const char *path)
 	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
 }
 
+/* O_NONBLOCK, here and below: not to wait for a writer, should it be a FIFO. */
 static int open_once(const char *path, int oflag, mode_t mode)
 {
 	if (is_shm_name(path))
 		return shm_open(path, oflag, mode);
-	/* Not to wait for a writer, should it be a FIFO. */
 	return open(path, oflag | O_CLOEXEC | O_NONBLOCK, mode);
+}
+
+static bool is_link(const char *path)
+{
+	struct stat status;
+
+	return !is_shm_name(path) && lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
 }
 
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
@@ -45,6 +52,9 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 		fd = open_once(path, oflag & ~O_CREAT, mode);
 		if (fd >= 0 || errno != ENOENT)
 			return fd;
+		/* A link that leads to nothing: whether we or another made the file nobody can tell. */
+		if (is_link(path))
+			return open_once(path, oflag, mode);
 	}
 }
 
@@ -71,7 +81,7 @@ int bh_file_reopen(int fd, bool *writable)
 	}
 	*writable = (oflag & O_ACCMODE) == O_RDWR;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, (oflag & O_ACCMODE) | O_CLOEXEC);
+	return open(path, (oflag & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
 }
 
 static int byte_lock(int fd, enum lock_byte byte, short type, bool waits)

@@ -54,6 +54,31 @@ START_TEST(made_once_and_opened_after)
 }
 END_TEST
 
+/* The file that a link leads to is made, as open(2) does; the link is nobody's to remove. */
+START_TEST(a_link_to_nothing)
+{
+	char link[64];
+	int fd;
+
+	snprintf(link, sizeof(link), "%s.link", path);
+	ck_assert_int_eq(symlink(path, link), 0);
+	fd = bh_file_open(link, O_RDWR | O_CREAT, 0600, &created);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!created);
+	ck_assert(bh_file_is_at(fd, path));
+	close(fd);
+	ck_assert_int_eq(unlink(link), 0);
+	ck_assert_int_eq(symlink("no/such/folder", link), 0);
+	ck_assert_int_eq(bh_file_open(link, O_RDWR | O_CREAT, 0600, &created), -1);
+	ck_assert_errno(ENOENT);
+	ck_assert_int_eq(unlink(link), 0);
+	ck_assert_int_eq(symlink(link, link), 0);
+	ck_assert_int_eq(bh_file_open(link, O_RDWR | O_CREAT, 0600, &created), -1);
+	ck_assert_errno(ELOOP);
+	ck_assert_int_eq(unlink(link), 0);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_not_made)
 {
 	ck_assert_int_eq(file_open(O_RDWR), -1);
@@ -107,6 +132,22 @@ START_TEST(another_description)
 	close(fd);
 	close(reader);
 	close(writer);
+}
+END_TEST
+
+/* One whose writer is gone is not waited for. */
+START_TEST(another_description_of_a_fifo)
+{
+	bool writable;
+	int fd, other;
+
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	other = bh_file_reopen(fd, &writable);
+	ck_assert_int_ge(other, 0);
+	ck_assert(!writable);
+	close(other);
+	close(fd);
 }
 END_TEST
 
@@ -329,9 +370,11 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, made_once_and_opened_after);
+	tcase_add_test(tcase, a_link_to_nothing);
 	tcase_add_test(tcase, what_is_not_there_is_not_made);
 	tcase_add_test(tcase, names_of_shared_memory);
 	tcase_add_test(tcase, another_description);
+	tcase_add_test(tcase, another_description_of_a_fifo);
 	tcase_add_test(tcase, read_write_and_size);
 	tcase_add_test(tcase, a_write_cut_short);
 	tcase_add_test(tcase, a_question_that_fails);
