@@ -5,6 +5,8 @@
 #include "output.h"
 
 #include <err.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,11 +20,56 @@ static mode_t mode_of_new_files(void)
 	return 0666 & ~mask;
 }
 
+/* ---- symbolic links ---- */
+
+#define LINKS_MAX 40 /* as the kernel has it */
+
+/* Whether this names a link, and one of a file system: what /proc has for open files are none. */
+static bool is_link(const char *path)
+{
+	struct stat status, process;
+
+	return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) &&
+	       (stat("/proc/self", &process) || process.st_dev != status.st_dev);
+}
+
+/* What a link says, from where the link is; malloc()ed, or NULL. */
+static char *link_target(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char target[PATH_MAX], *whole;
+	ssize_t length = readlink(path, target, sizeof(target));
+	int folder;
+
+	if (length < 0)
+		return NULL;
+	folder = *target == '/' || !slash ? 0 : (int)(slash + 1 - path);
+	return asprintf(&whole, "%.*s%.*s", folder, path, (int)length, target) < 0 ? NULL : whole;
+}
+
+/* The file that a path leads to, whether it is there or not; malloc()ed, or NULL with errno. */
+static char *path_behind_links(const char *path)
+{
+	char *place = strdup(path);
+
+	for (int links = 0; place && is_link(place); links++) {
+		char *next = links < LINKS_MAX ? link_target(place) : NULL;
+
+		if (links == LINKS_MAX)
+			errno = ELOOP;
+		free(place);
+		place = next;
+	}
+	return place;
+}
+
+/* ---- the draft ---- */
+
 static bool draft_open(struct output *output, const struct stat *before)
 {
 	int fd;
 
-	if (asprintf(&output->draft, "%s.XXXXXX", output->path) < 0) {
+	if (asprintf(&output->draft, "%s.XXXXXX", output->place) < 0) {
 		output->draft = NULL;
 		return false;
 	}
@@ -41,24 +88,43 @@ static bool draft_open(struct output *output, const struct stat *before)
 	return false;
 }
 
-bool output_open(struct output *output, const char *path)
+/* What is there already and cannot be replaced: no file, or one that only /proc leads to. */
+static bool is_written_as_it_is(const struct stat *before, const char *place)
+{
+	struct stat status;
+
+	return !S_ISREG(before->st_mode) || lstat(place, &status) || !S_ISREG(status.st_mode);
+}
+
+static bool place_open(struct output *output)
 {
 	struct stat before;
-	bool there, opened;
+	bool there = stat(output->path, &before) == 0;
 
+	/* A link that the kernel does not follow is not followed here. */
+	if (!there && errno != ENOENT)
+		return false;
+	output->place = path_behind_links(output->path);
+	if (!output->place)
+		return false;
+	if (!there || !is_written_as_it_is(&before, output->place))
+		return draft_open(output, there ? &before : NULL);
+	output->stream = fopen(output->path, "we");
+	return output->stream;
+}
+
+bool output_open(struct output *output, const char *path)
+{
 	*output = (struct output){.path = path};
 	if (strcmp(path, "-") == 0) {
 		output->stream = stdout;
 		return true;
 	}
-	there = stat(path, &before) == 0;
-	if (there && !S_ISREG(before.st_mode))
-		opened = (output->stream = fopen(path, "we")) != NULL;
-	else
-		opened = draft_open(output, there ? &before : NULL);
-	if (!opened)
-		warn("%s", path);
-	return opened;
+	if (place_open(output))
+		return true;
+	warn("%s", path);
+	free(output->place);
+	return false;
 }
 
 bool output_keep(struct output *output)
@@ -69,12 +135,13 @@ bool output_keep(struct output *output)
 	if (!standard && fclose(output->stream))
 		kept = false;
 	if (kept && output->draft)
-		kept = rename(output->draft, output->path) == 0;
+		kept = rename(output->draft, output->place) == 0;
 	if (!kept)
 		warn("%s", standard ? "standard output" : output->path);
 	if (!kept && output->draft)
 		unlink(output->draft);
 	free(output->draft);
+	free(output->place);
 	return kept;
 }
 
@@ -85,5 +152,6 @@ void output_drop(struct output *output)
 	if (output->draft)
 		unlink(output->draft);
 	free(output->draft);
+	free(output->place);
 	*output = (struct output){0};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * output.h - files written whole or not at all: under another name first, which then takes the
- * place of what was there. Devices and pipes are written to as they are.
+ * place of what was there; of what a symbolic link leads to, not of the link. Devices and pipes are
+ * written to as they are.
  */
 #ifndef TOOLS_OUTPUT_H
 #define TOOLS_OUTPUT_H
@@ -11,6 +12,7 @@
 
 struct output {
 	const char *path;
+	char *place;  /* where that leads to */
 	char *draft;  /* the other name, or NULL */
 	FILE *stream;
 };

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <err.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <zlib.h>
 
 #include "child.h"
+#include "output.h"
 #include "records.h"
 #include "size_text.h"
 
@@ -280,18 +282,35 @@ static int op_save(gzFile file, const struct trace_op *op)
 	}
 }
 
-bool recording_save(const struct trace *trace, const char *path)
+/* To a descriptor, which stays open. */
+static bool ops_save(int fd, const char *mode, const struct trace *trace)
 {
-	size_t length = strlen(path);
-	bool compressed = length > 3 && strcmp(path + length - 3, ".gz") == 0;
-	gzFile file = gzopen(path, compressed ? "wb" : "wbT");
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	gzFile file = own < 0 ? NULL : gzdopen(own, mode);
 	bool good = file != NULL;
 
 	for (size_t op = 0; good && op < trace->op_count; op++)
 		good = op_save(file, &trace->ops[op]) > 0;
 	if (file && gzclose(file) != Z_OK)
 		good = false;
-	if (!good)
-		warn("%s", path);
+	else if (!file && own >= 0)
+		close(own);
 	return good;
+}
+
+bool recording_save(const struct trace *trace, const char *path)
+{
+	size_t length = strlen(path);
+	bool compressed = length > 3 && strcmp(path + length - 3, ".gz") == 0;
+	struct output output;
+	bool good;
+
+	if (!output_open(&output, path))
+		return false;
+	good = ops_save(fileno(output.stream), compressed ? "wb" : "wbT", trace);
+	if (good)
+		return output_keep(&output);
+	warn("%s", path);
+	output_drop(&output);
+	return false;
 }

@@ -215,6 +215,39 @@ grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block 
 expect 1 '^1 blocks with other content' "$bheap" snapshot -c -q one.snap heap
 grep -q '^\*' out && fail "snapshot: -q is not quiet"
 
+# A symbolic link stays; what it leads to is written, there or not yet, and whole or not at all.
+mkdir place
+for start in before ''; do
+	rm -f place/* chain
+	for link in map.svg:show answer:size report:run trace:save snap:snapshot; do
+		ln -s "real-${link%:*}" "place/${link%:*}"
+		[ -z "$start" ] || echo $start >"place/real-${link%:*}"
+	done
+	ln -s place/map.svg chain
+	expect 0 '' "$bheap" show --svg=chain heap
+	expect 0 '' "$bheap" size --output=place/answer --trace=trace
+	expect 0 '' "$bheap" size --save=place/trace dd if=/dev/zero of=/dev/null bs=1K count=1
+	expect 0 '' "$bheap" run --report=place/report sort /dev/null
+	expect 0 '' "$bheap" snapshot --output="$scratch/place/snap" heap
+	for link in map.svg:svg answer:recommended trace:1024 report:ended snap:snapshot; do
+		name=${link%:*}
+		[ -L place/$name ] && [ "$(readlink place/$name)" = real-$name ] || fail "the link $name is no more"
+		[ ! -L place/real-$name ] && grep -q "${link#*:}" place/real-$name || fail "nothing behind the link $name"
+	done
+	[ "$(ls place | wc -l)" -eq 10 ] && [ -L chain ] || { ls -l . place; fail "more or less than links and files"; }
+done
+ln -s loop loop
+expect 1 '^bheap: loop: Too many levels' "$bheap" show --svg=loop heap
+[ -L loop ] || fail "a link to itself was replaced"
+if [ -e /proc/self/fd/1 ]; then
+	"$bheap" show --svg=/proc/self/fd/1 heap >place/out && grep -q '</svg>' place/out || fail "no picture through /proc"
+fi
+if [ -w /dev/full ]; then
+	ln -s /dev/full full
+	expect 1 'full: No space left' "$bheap" size --save=full dd if=/dev/zero of=/dev/null bs=1K count=1
+	[ -L full ] || fail "a link to a device was replaced"
+fi
+
 # Names are bytes; JSON and XML are UTF-8.
 odd=$(printf 'n\303\266\377\355\240\200"<\001')
 cp heap "$odd"
