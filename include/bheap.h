@@ -74,7 +74,8 @@ BHEAP_API void *balloc(size_t size)
 
 /*
  * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the heap
- * unharmed, for NULL and for whatever is not the start of a live block. Never dereferences ptr.
+ * unharmed, for NULL and for whatever is not the start of a live block; or EUCLEAN as bheap_free().
+ * Never dereferences ptr.
  */
 BHEAP_API int bfree(void *ptr);
 
@@ -87,7 +88,8 @@ typedef struct bheap bheap_t;
 
 /*
  * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
- * errno EINVAL for what is not a live block; never dereferences ptr. (First, for others name it.)
+ * errno EINVAL for what is not a live block, EUCLEAN for damage beside it that comes back when healed;
+ * never dereferences ptr. (First, for others name it.)
  */
 BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
@@ -286,7 +288,7 @@ BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 
 /*
  * Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or
- * free. A slot that is 0: 0, nothing happens. -1 with errno EINVAL as bheap_free(), and for a slot elsewhere.
+ * free. A slot that is 0: 0, nothing happens. -1 with errno as bheap_free(), and EINVAL for a slot elsewhere.
  */
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);
 

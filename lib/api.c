@@ -79,7 +79,7 @@ void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules
 				 bh_trailer_owner(&heap->heap, heap->key, block, granules));
 }
 
-void bh_give_back(struct bh_visit *visit, uint32_t block)
+bool bh_give_back(struct bh_visit *visit, uint32_t block)
 {
 	bheap_t *heap = visit->heap;
 	uint32_t granules = bh_heap_granules(&heap->heap, block);
@@ -88,14 +88,16 @@ void bh_give_back(struct bh_visit *visit, uint32_t block)
 
 	bh_verify_trailer(visit, block, granules);
 	bh_fill_meet(visit, block, block + granules);
-	if (heap->annotated)
-		bh_annotate_free(heap, bh_heap_address(&heap->heap, block), bh_bytes(granules));
-	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
 	do {
 		status = bh_heap_release(&heap->heap, block);
 	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
-	if (status == BH_DONE)
-		bh_fill_freed(visit, block, block + granules);
+	if (status != BH_DONE)
+		return false;
+	if (heap->annotated)
+		bh_annotate_free(heap, bh_heap_address(&heap->heap, block), bh_bytes(granules));
+	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
+	bh_fill_freed(visit, block, block + granules);
+	return true;
 }
 
 void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
@@ -236,6 +238,7 @@ BH_COLD
 static int free_through_door(bheap_t *heap, void *ptr)
 {
 	struct bh_visit visit;
+	bool freed = false;
 	uint32_t block;
 
 	if (heap && !ptr)
@@ -244,13 +247,13 @@ static int free_through_door(bheap_t *heap, void *ptr)
 		return -1;
 	block = bh_heap_find(&heap->heap, ptr);
 	if (block)
-		bh_give_back(&visit, block);
+		freed = bh_give_back(&visit, block);
 	else
 		bh_note_bad_pointer(&visit, ptr);
 	bh_leave(&visit);
-	if (!block)
-		errno = EINVAL;
-	return block ? 0 : -1;
+	if (!freed)
+		errno = block ? EUCLEAN : EINVAL;
+	return freed ? 0 : -1;
 }
 
 /* The way of one thread among several. */

@@ -45,7 +45,10 @@ uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size);
 /* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
 void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules);
 
-/* Frees a live block, reporting a broken trailer first; heals on the way. */
-void bh_give_back(struct bh_visit *visit, uint32_t block);
+/*
+ * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes back as
+ * often as it is healed: the block is live still.
+ */
+bool bh_give_back(struct bh_visit *visit, uint32_t block);
 
 #endif

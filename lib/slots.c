@@ -118,8 +118,8 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	return block ? bh_heap_address(&heap->heap, block) : NULL;
 }
 
-/* Once the slot is 0 the block is pending: nobody's, should this process die now. */
-static bool slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
+/* Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno. */
+static int slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 {
 	const struct bh_heap *blocks = &visit->heap->heap;
 	const void *ptr = bh_heap_pointer(blocks, *slot);
@@ -127,30 +127,32 @@ static bool slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 
 	if (!block) {
 		bh_note_bad_pointer(visit, ptr);
-		return false;
+		return EINVAL;
 	}
 	slot_intend(visit->heap, offset);
 	visit->heap->heap.control->pending = block;
 	bh_shared_store(slot, 0);
-	bh_give_back(visit, block);
-	return true;
+	if (bh_give_back(visit, block))
+		return 0;
+	bh_shared_store(slot, bh_bytes(block));
+	return EUCLEAN;
 }
 
 int bheap_free_from(bheap_t *heap, uint64_t *slot)
 {
 	struct bh_visit visit;
 	uint64_t offset;
-	bool good = false;
+	int error = EINVAL;
 
 	if (!bh_enter_to_change(&visit, heap))
 		return -1;
 	offset = slot_offset(heap, slot);
 	if (offset)
-		good = !*slot || slot_free(&visit, slot, offset);
+		error = *slot ? slot_free(&visit, slot, offset) : 0;
 	bh_leave(&visit);
-	if (!good)
-		errno = EINVAL;
-	return good ? 0 : -1;
+	if (error)
+		errno = error;
+	return error ? -1 : 0;
 }
 
 /* ---- owners ---- */
@@ -198,10 +200,8 @@ static ssize_t dead_blocks_free(struct bh_visit *visit)
 		after = next.used ? next.granule : bh_map_next(map, next.granule);
 		if (bh_map_is_used(map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->heap, heap->key, block,
-								 next.granule - block))) {
-			bh_give_back(visit, block);
-			count++;
-		}
+								 next.granule - block)))
+			count += bh_give_back(visit, block);
 	}
 	return count;
 }

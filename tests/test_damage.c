@@ -304,11 +304,34 @@ START_TEST(a_free_gives_up)
 	twins_make(&twins);
 	block = twins.blocks[twins.first + 1];
 	bheap_stats(twins.heap, &before);
-	ck_assert_int_eq(heap_free(twins.heap, block), 0);
+	errno = 0;
+	ck_assert_int_eq(heap_free(twins.heap, block), -1);
+	ck_assert_errno(EUCLEAN);
 	faults_were(3);
 	bheap_stats(twins.heap, &after);
 	ck_assert_uint_eq(after.live_blocks, before.live_blocks);
 	ck_assert_uint_eq(after.used, before.used);
+	ck_assert(bheap_owns(twins.heap, block));
+	twins_part(&twins);
+}
+END_TEST
+
+/* So does one in a slot, which says so. */
+START_TEST(a_free_from_a_slot_gives_up)
+{
+	struct twins twins;
+	uint64_t *slot, offset;
+	char *block;
+
+	twins_make(&twins);
+	block = twins.blocks[twins.first + 1];
+	slot = (uint64_t *)(void *)twins.blocks[0];
+	*slot = offset = bheap_offset(twins.heap, block);
+	errno = 0;
+	ck_assert_int_eq(bheap_free_from(twins.heap, slot), -1);
+	ck_assert_errno(EUCLEAN);
+	faults_were(3);
+	ck_assert_uint_eq(*slot, offset);
 	ck_assert(bheap_owns(twins.heap, block));
 	twins_part(&twins);
 }
@@ -367,6 +390,7 @@ int main(void)
 	if (!is_watched()) { /* the tools know nothing of memory in two places */
 		tcase_add_test(tcase, an_allocation_gives_up);
 		tcase_add_test(tcase, a_free_gives_up);
+		tcase_add_test(tcase, a_free_from_a_slot_gives_up);
 		tcase_add_test(tcase, a_realloc_moves_away);
 		tcase_add_test(tcase, a_slide_gives_up);
 	}
