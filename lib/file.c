@@ -63,6 +63,14 @@ int bh_file_close(int fd)
 	return close(fd);
 }
 
+int bh_file_abandon(int fd)
+{
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	fcntl(fd, F_OFD_SETLK, &all);
+	return close(fd);
+}
+
 int bh_file_unlink(const char *path)
 {
 	return is_shm_name(path) ? shm_unlink(path) : unlink(path);

@@ -15,6 +15,9 @@
 /* Opens, or makes with O_CREAT, and tells which it was. */
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created);
 int bh_file_close(int fd);
+
+/* The same without its locks: a child of a fork just now would keep them. */
+int bh_file_abandon(int fd);
 int bh_file_unlink(const char *path);
 
 /* Another description of the same file, with locks of its own; whether it can be written to. */

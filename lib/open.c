@@ -73,7 +73,7 @@ static void opening_fail(const struct bh_opening *opening, const char *path)
 	/* Still behind the gate: whoever waits there finds the name gone and begins anew. */
 	if (opening->created && bh_file_size(opening->fd, &named) >= 0 && named)
 		bh_file_unlink(path);
-	bh_file_close(opening->fd);
+	bh_file_abandon(opening->fd);
 	errno = saved;
 }
 
@@ -109,7 +109,7 @@ static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mo
 		outcome = opening_try(&opening);
 		if (outcome == GONE) {
 			named = !bh_file_is_at(opening.fd, path);
-			bh_file_close(opening.fd);
+			bh_file_abandon(opening.fd);
 		}
 	} while (outcome == GONE);
 	if (outcome == FAILED)

@@ -533,6 +533,34 @@ START_TEST(a_name_that_is_taken_meanwhile)
 }
 END_TEST
 
+static pid_t bystander;
+
+/* Another thread forks, and its child keeps what was open. */
+static void fork_bystander(void)
+{
+	plan.reserving = NULL;
+	bystander = fork();
+	if (!bystander) {
+		leaks_ignore();
+		pause();
+	}
+}
+
+/* Who opens the file next waits for nobody. */
+START_TEST(a_fork_during_an_open_that_fails)
+{
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	plan.reserving = fork_bystander;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOSPC);
+	ck_assert_int_gt(bystander, 0);
+	alarm(10);
+	bheap_close(path_heap(SIZE, 0));
+	kill(bystander, SIGKILL);
+	waitpid(bystander, NULL, 0);
+}
+END_TEST
+
 static bheap_t *forked;
 
 static void *use_forked(void *arg)
@@ -644,6 +672,7 @@ int main(void)
 	tcase_add_test(tcase, a_name_that_comes_and_goes);
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_gate_is_closed, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
+	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
 	tcase_add_test(tcase, a_lock_that_is_renewed_meanwhile);
 	tcase_add_test(tcase, a_fork_while_a_lock_is_renewed);
 	return suite_run(suite);
