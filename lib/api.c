@@ -219,7 +219,7 @@ void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 	void *block;
 
 	if (__builtin_mul_overflow(count, size, &total))
-		return bh_refuse(heap ? ENOMEM : EINVAL);
+		total = SIZE_MAX; /* refused as such a request is */
 	block = bh_alloc(heap, total);
 	return block ? memset(block, 0, total) : NULL;
 }

@@ -181,6 +181,7 @@ START_TEST(calloc_that_overflows)
 {
 	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {(size_t)1 << 32, (size_t)1 << 32},
 					  {SIZE_MAX / 16 + 1, 16}, {SIZE_MAX, SIZE_MAX}};
+	struct bheap_stats stats;
 
 	heap_make(_i);
 	for (int index = 0; index < 5; index++) {
@@ -190,6 +191,8 @@ START_TEST(calloc_that_overflows)
 		ck_assert_ptr_null(bheap_calloc(heap, count, each));
 		ck_assert_errno(ENOMEM);
 	}
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.failures, 5);
 }
 END_TEST
 

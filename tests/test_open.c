@@ -393,6 +393,7 @@ START_TEST(reading_changes_nothing)
 	bheap_t *heap = heap_make(0), *reader = heap_attach(O_RDONLY);
 	char *block = bheap_alloc(heap, 100);
 	void *seen = bheap_pointer(reader, bheap_offset(heap, block));
+	volatile size_t overflowing = SIZE_MAX;
 	struct bheap_stats stats;
 
 	strcpy(block, "read me");
@@ -408,6 +409,7 @@ START_TEST(reading_changes_nothing)
 	ck_assert_int_eq(bheap_check(reader, NULL), 0);
 	refused(!bheap_alloc(reader, 16));
 	refused(!bheap_calloc(reader, 1, 16));
+	refused(!bheap_calloc(reader, overflowing, 2));
 	refused(!bheap_aligned_alloc(reader, 64, 16));
 	refused(!bheap_realloc(reader, seen, 16));
 	refused(!bheap_realloc(reader, NULL, 16));

@@ -142,6 +142,7 @@ static void request_impossible(struct model *model)
 	errno = 0;
 	ck_assert_ptr_null(bheap_calloc(model->heap, count, 9 + size % 8));
 	ck_assert_errno(ENOMEM);
+	model->failures++;
 }
 
 static void misuse(struct model *model, const void *other)
