@@ -193,6 +193,8 @@ static bool heap_revive(struct bh_opening *opening)
 		bh_heap_rebuild(&heap->heap);
 		opening->rebuilt = true;
 	}
+	/* What will be reported once the gate is open. */
+	heap->heap.control->faults += opening->recovered || opening->rebuilt;
 	/* An intent without anyone inside too: a system that crashed may have left one. */
 	bh_shared_commit(heap);
 	return true;

@@ -680,6 +680,7 @@ END_TEST
 /* Damage of what is derived alone is healed by the first who attaches, and reported once. */
 START_TEST(a_damaged_index_is_healed)
 {
+	struct bheap_stats stats;
 	bheap_t *heap = heap_make(0);
 	char *blocks[10];
 
@@ -693,6 +694,9 @@ START_TEST(a_damaged_index_is_healed)
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
 	ck_assert_ptr_eq(faults.last.heap, heap);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.rebuilds, 1);
+	ck_assert_uint_eq(stats.faults, 1);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	for (int index = 0; index < 5; index++)
 		ck_assert_ptr_nonnull(bheap_alloc(heap, 50));
@@ -716,6 +720,7 @@ START_TEST(a_death_is_found_at_open)
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
 	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
 	ck_assert_uint_eq(stats.recoveries, 1);
+	ck_assert_uint_eq(stats.faults, 1);
 	ck_assert_uint_eq(stats.live_blocks, 1);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
