@@ -109,6 +109,21 @@ static int nameless_file(void)
 	return fd;
 }
 
+/* Goes on where a write was cut short, to learn why. */
+static int whole_write(int fd, const char *from, size_t size, off_t at)
+{
+	while (size) {
+		ssize_t length = pwrite(fd, from, size, at);
+
+		if (length < 0)
+			return -1;
+		from += length;
+		size -= (size_t)length;
+		at += length;
+	}
+	return 0;
+}
+
 static int extent_copy(int from, int to, off_t at, off_t end, char *buffer)
 {
 	while (at < end) {
@@ -117,7 +132,7 @@ static int extent_copy(int from, int to, off_t at, off_t end, char *buffer)
 
 		if (length <= 0)
 			return (int)length; /* at 0 the file has just become shorter: no error */
-		if (pwrite(to, buffer, (size_t)length, at) != length)
+		if (whole_write(to, buffer, (size_t)length, at))
 			return -1;
 		at += length;
 	}

@@ -248,6 +248,15 @@ if [ -w /dev/full ]; then
 	[ -L full ] || fail "a link to a device was replaced"
 fi
 
+# A copy that is cut short by a full disk says so.
+mkdir full-disk
+cat >small.sh <<'EOF'
+mount -t tmpfs -o size=24k none full-disk && touch mounted || exit 1
+TMPDIR=$PWD/full-disk "$@"
+EOF
+unshare -rm sh small.sh "$bheap" check heap >out 2>&1
+[ ! -e mounted ] || grep -q 'heap: no copy to check: No space left' out || { cat out; fail "check: a full disk is not named"; }
+
 # Names are bytes; JSON and XML are UTF-8.
 odd=$(printf 'n\303\266\377\355\240\200"<\001')
 cp heap "$odd"
