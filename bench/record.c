@@ -19,10 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WINDOW_SIZE (1 << 20)
 #define LINE_SIZE 80
+#define FILE_NUMBER 100 /* or the next that is free */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -34,6 +36,7 @@ extern void __libc_free(void *block);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum { UNOPENED, OPEN, STOPPED } state;
 static int file = -1;
+static struct stat identity; /* of the file, for the program may close all it did not open */
 static off_t file_size;
 static char *window;
 static size_t window_used;
@@ -52,6 +55,24 @@ static bool path_make(char *path, size_t size)
 	return true;
 }
 
+/* Under a number that programs do not choose, nor get when their standard output is closed. */
+static bool file_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return false;
+	file = fcntl(fd, F_DUPFD_CLOEXEC, FILE_NUMBER);
+	close(fd);
+	return file >= 0 && fstat(file, &identity) == 0;
+}
+
+/* Whether the number still means the file. */
+static bool file_is_own(void)
+{
+	struct stat now;
+	return fstat(file, &now) == 0 && now.st_dev == identity.st_dev && now.st_ino == identity.st_ino;
+}
+
 /* The next stretch of the file; the line that did not fit in the last one begins it. */
 static bool window_move(void)
 {
@@ -59,7 +80,7 @@ static bool window_move(void)
 		munmap(window, WINDOW_SIZE);
 	window_used = 0;
 	window = MAP_FAILED;
-	if (ftruncate(file, file_size + WINDOW_SIZE) == 0)
+	if (file_is_own() && ftruncate(file, file_size + WINDOW_SIZE) == 0)
 		window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, file_size);
 	file_size += WINDOW_SIZE;
 	return window != MAP_FAILED;
@@ -81,8 +102,7 @@ static void recording_begin(void)
 	if (!path_make(path, sizeof(path)))
 		return;
 	state = OPEN;
-	file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (file < 0 || !window_move())
+	if (!file_open(path) || !window_move())
 		recording_stop("cannot write to the folder of BENCH_RECORD");
 }
 

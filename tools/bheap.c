@@ -4,8 +4,10 @@
  */
 #include <bheap.h>
 #include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -51,11 +53,20 @@ int command_done(void)
 	return STATUS_FAILED;
 }
 
+/* Of those that are closed no other file takes the number; to use them fails as before. */
+static void standard_streams_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char name[64];
 
+	standard_streams_hold();
 	if (argc < 2) {
 		help_print(stderr);
 		return STATUS_USAGE;

@@ -6,6 +6,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ static bool draft_open(struct output *output, const struct stat *before)
 		output->draft = NULL;
 		return false;
 	}
-	fd = mkstemp(output->draft);
+	fd = mkostemp(output->draft, O_CLOEXEC);
 	if (fd < 0) {
 		free(output->draft);
 		output->draft = NULL;

@@ -257,6 +257,25 @@ EOF
 unshare -rm sh small.sh "$bheap" check heap >out 2>&1
 [ ! -e mounted ] || grep -q 'heap: no copy to check: No space left' out || { cat out; fail "check: a full disk is not named"; }
 
+# What the command opens is not the program's: not as its standard output, should that be closed, and
+# not under a number that it uses.
+expect 0 'echo ended with status' "$bheap" run --report=- echo words
+"$bheap" run --report=closed.report echo words >&- 2>/dev/null
+grep -q words closed.report && fail "run: the program's output is in the report"
+"$bheap" run --report=closed.report ls -l /proc/self/fd >fds
+grep -q closed.report fds && fail "run: the program has the report open"
+"$bheap" size --output=closed.answer --save=closed.trace sh -c 'echo words' >&- 2>/dev/null
+[ -s closed.trace ] && [ -s closed.answer ] || fail "size: a closed output leaves nothing"
+grep -q words closed.trace closed.answer && fail "size: the program's output is in the trace or the answer"
+"$bheap" size --output=closed.answer ls -l /proc/self/fd >fds
+grep -q closed.answer fds && fail "size: the program has the answer open"
+echo mine >mine
+expect 0 'most bytes|at the peak' "$bheap" size --json --save=numbers.trace sh -c '
+	for number in 3 4 5 6 7 8 9; do eval "exec $number>>mine"; done
+	count=0; while [ $count -lt 40000 ]; do count=$((count + 1)); done; echo at the peak'
+[ "$(wc -c <mine)" -eq 5 ] || fail "size: a file of the program was written to"
+[ "$(wc -l <numbers.trace)" -gt 30000 ] || fail "size: the trace ends when the program uses its number"
+
 # Names are bytes; JSON and XML are UTF-8.
 odd=$(printf 'n\303\266\377\355\240\200"<\001')
 cp heap "$odd"
