@@ -32,14 +32,17 @@ const char *const figure_names[FIGURES] = {
 
 char *records_folder_make(void)
 {
-	const char *parent = secure_getenv("TMPDIR");
-	char *path;
+	const char *setting = secure_getenv("TMPDIR");
+	const char *parent = setting && *setting ? setting : "/tmp";
+	char *whole = realpath(parent, NULL); /* a program may go elsewhere */
+	char *path = NULL;
 
-	if (asprintf(&path, "%s/bheap-XXXXXX", parent && *parent ? parent : "/tmp") < 0)
-		return NULL;
-	if (mkdtemp(path))
+	if (whole && asprintf(&path, "%s/bheap-XXXXXX", whole) < 0)
+		path = NULL;
+	free(whole);
+	if (path && mkdtemp(path))
 		return path;
-	warn("%s", path);
+	warn("%s", path ? path : parent);
 	free(path);
 	return NULL;
 }

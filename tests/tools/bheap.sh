@@ -276,6 +276,14 @@ expect 0 'most bytes|at the peak' "$bheap" size --json --save=numbers.trace sh -
 [ "$(wc -c <mine)" -eq 5 ] || fail "size: a file of the program was written to"
 [ "$(wc -l <numbers.trace)" -gt 30000 ] || fail "size: the trace ends when the program uses its number"
 
+# A folder for temporary files that is relative, and a program that goes elsewhere.
+mkdir relative
+TMPDIR=relative expect 0 'ended with status 0' "$bheap" run env -C / ls -d /
+grep -q 'without telling' out && fail "run: a program that goes elsewhere leaves no record"
+TMPDIR=relative expect 0 'at the peak' "$bheap" size env -C / ls -d /
+grep -q 'cut short' out && fail "size: a program that goes elsewhere is not recorded"
+TMPDIR=nowhere expect 1 '^bheap: nowhere: No such file' "$bheap" run true
+
 # Names are bytes; JSON and XML are UTF-8.
 odd=$(printf 'n\303\266\377\355\240\200"<\001')
 cp heap "$odd"
