@@ -24,7 +24,7 @@
 
 #define WINDOW_SIZE (1 << 20)
 #define LINE_SIZE 80
-#define FILE_NUMBER 100 /* or the next that is free */
+#define FILE_NUMBER 100 /* or the next that is free; a limit may be lower */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -55,13 +55,15 @@ static bool path_make(char *path, size_t size)
 	return true;
 }
 
-/* Under a number that programs do not choose, nor get when their standard output is closed. */
+/* Under a number that programs do not choose, if it may be; not one of a standard stream that is closed. */
 static bool file_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return false;
 	file = fcntl(fd, F_DUPFD_CLOEXEC, FILE_NUMBER);
+	if (file < 0)
+		file = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	close(fd);
 	return file >= 0 && fstat(file, &identity) == 0;
 }

@@ -48,11 +48,17 @@ static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 #define NUMBERS (sizeof(numbers) / sizeof(*numbers))
 #define OF_TERMINAL 2 /* the first ones */
 
-static struct sigaction found[NUMBERS];
+static struct sigaction found[NUMBERS], found_of_children;
 
-/* What was ignored, as below nohup(1), stays so. */
+/*
+ * What was ignored, as below nohup(1), stays so. But who ignores SIGCHLD is not told how a program
+ * ended: that is the program's again.
+ */
 static void signals_take(void)
 {
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
+
+	sigaction(SIGCHLD, &usual, &found_of_children);
 	for (size_t index = 0; index < NUMBERS; index++) {
 		struct sigaction action = {.sa_flags = SA_RESTART};
 
@@ -67,6 +73,7 @@ static void signals_restore(void)
 {
 	for (size_t index = 0; index < NUMBERS; index++)
 		sigaction(numbers[index], &found[index], NULL);
+	sigaction(SIGCHLD, &found_of_children, NULL);
 }
 
 /* ---- the program ---- */

@@ -82,6 +82,10 @@ expect 127 'No such file' "$bheap" run --report=report no-such-program
 # What is ignored, as nohup has it, the program ignores too; else it ends by it.
 (trap '' USR1; expect 0 'ended with status 0' "$bheap" run sh -c 'kill -USR1 $$'; exit $failures) || failures=$((failures + 1))
 expect 138 'signal 10' "$bheap" run sh -c 'kill -USR1 $$'
+# The end of a program is heard of even by who was started to ignore it.
+if env --ignore-signal=CHLD true 2>/dev/null; then
+	expect 3 'ended with status 3' env --ignore-signal=CHLD "$bheap" run sh -c 'exit 3'
+fi
 
 # Standard output is the program's alone.
 [ "$("$bheap" run echo words 2>/dev/null)" = words ] || fail "run: the output is not the program's"
@@ -273,6 +277,8 @@ echo mine >mine
 expect 0 'most bytes|at the peak' "$bheap" size --json --save=numbers.trace sh -c '
 	for number in 3 4 5 6 7 8 9; do eval "exec $number>>mine"; done
 	count=0; while [ $count -lt 40000 ]; do count=$((count + 1)); done; echo at the peak'
+expect 0 'at the peak' sh -c 'ulimit -n 50; exec "$0" size ls -d /' "$bheap"
+grep -q 'cut short' out && fail "size: few numbers are too few"
 [ "$(wc -c <mine)" -eq 5 ] || fail "size: a file of the program was written to"
 [ "$(wc -l <numbers.trace)" -gt 30000 ] || fail "size: the trace ends when the program uses its number"
 
