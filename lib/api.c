@@ -279,7 +279,7 @@ static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 {
 	void *ptr = bh_heap_address(&heap->heap, block);
 
-	if (BH_UNLIKELY(bh_heap_release_behind(&heap->heap, block, previous) != BH_DONE))
+	if (BH_UNLIKELY(!bh_fast_release(&heap->heap, block, previous)))
 		return free_through_door(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;

@@ -263,14 +263,6 @@ struct bh_fast_merge {
 	bool near;         /* no word loses its last start: a constant of each caller */
 };
 
-static BH_WOVEN void bh_fast_clear_start(struct bh_heap *heap, uint32_t granule, bool near)
-{
-	if (near)
-		bh_map_drop_start(&heap->map, granule);
-	else
-		bh_map_clear_start(&heap->map, granule);
-}
-
 /* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
 static BH_WOVEN bool bh_fast_merge(struct bh_heap *heap, uint32_t block, struct bh_fast_merge with)
 {
@@ -285,9 +277,11 @@ static BH_WOVEN bool bh_fast_merge(struct bh_heap *heap, uint32_t block, struct 
 		return false;
 	bh_map_clear_used(&heap->map, block);
 	if (with.next_free)
-		bh_fast_clear_start(heap, with.next, with.near);
+		bh_map_clear_start(&heap->map, with.next);
 	if (with.previous)
-		bh_fast_clear_start(heap, block, with.near);
+		bh_map_clear_start(&heap->map, block);
+	if (!with.near)
+		bh_map_tag(&heap->map, begin, end);
 	control->used -= with.next - block;
 	control->frees++;
 	bh_fast_file(heap, begin, end);
@@ -301,6 +295,25 @@ static inline void bh_fast_leave(struct bh_heap *heap, const struct bh_fast_spot
 	heap->control->used -= next - at->block;
 	heap->control->frees++;
 	bh_bin_put(&heap->bins, at->address, at->block, next - at->block);
+}
+
+/*
+ * Frees a block however far its neighbours are, and whatever words of the map lose their last start.
+ * previous: the free block in front; 0: a live one. False, and the map unchanged, for damage.
+ */
+static BH_WOVEN bool bh_fast_release(struct bh_heap *heap, uint32_t block, uint32_t previous)
+{
+	struct bh_map_side next = bh_map_after(&heap->map, block);
+	struct bh_fast_spot at;
+
+	if (previous || !next.used || next.granule == heap->end)
+		return bh_fast_merge(heap, block,
+				     (struct bh_fast_merge){.previous = previous,
+							    .next = next.granule,
+							    .next_free = !next.used});
+	at = bh_fast_spot(heap, block, bh_heap_address(heap, block));
+	bh_fast_leave(heap, &at, next.granule);
+	return true;
 }
 
 #endif

@@ -146,6 +146,30 @@ static uint32_t allocate_small_rest(struct bh_heap *heap, uint32_t granules, uin
 	return block ? allocate_by_split(heap, block, size, granules) : 0;
 }
 
+/* Whether a block of a bin of more than one size says that it has just the size that is wanted. */
+BH_UNCHECKED
+static inline bool block_fits(struct bh_heap *heap, uint32_t block, uint32_t granules)
+{
+	return bh_node(&heap->bins, block)->granules == granules &&
+	       bh_bin_granules(&heap->bins, &heap->map, block);
+}
+
+/* From the bin of its size; 0: none in the first few is large enough, or damage. */
+static inline uint32_t own_bin_probe(struct bh_heap *heap, uint32_t own, uint32_t granules,
+				     uint32_t *size)
+{
+	uint32_t first = bh_bin_first(&heap->bins, own);
+
+	*size = UINT32_MAX;
+	if (!first)
+		return 0;
+	if (block_fits(heap, first, granules)) {
+		*size = granules;
+		return first;
+	}
+	return bin_probe(heap, own, granules, PROBES, size);
+}
+
 /* Exact, then the next larger bin, then the victim if it is the better fit, then the top, then a whole search. */
 static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 {
@@ -153,7 +177,7 @@ static uint32_t allocate_large(struct bh_heap *heap, uint32_t granules)
 	uint32_t own = bh_bin_of(&heap->bins, granules);
 	uint32_t block, size, bin;
 
-	block = bin_probe(heap, own, granules, PROBES, &size);
+	block = own_bin_probe(heap, own, granules, &size);
 	if (!block && !heap->bins.damaged) {
 		bin = bh_bin_find(&heap->bins, own + 1);
 		if (bin)
@@ -267,16 +291,7 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 /* ---- free ---- */
 
-enum bh_status bh_heap_release_behind(struct bh_heap *heap, uint32_t block, uint32_t previous)
-{
-	struct bh_map_side next = bh_map_after(&heap->map, block);
-	struct bh_fast_merge with = {
-		.previous = previous, .next = next.granule, .next_free = !next.used};
-
-	return bh_fast_merge(heap, block, with) ? BH_DONE : BH_DAMAGED;
-}
-
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block)
 {
-	return bh_heap_release_behind(heap, block, bh_block_free_before(heap, block));
+	return bh_fast_release(heap, block, bh_block_free_before(heap, block)) ? BH_DONE : BH_DAMAGED;
 }

@@ -39,9 +39,6 @@ uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t
 
 enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block);
 
-/* The same for who knows where the free block in front of it starts; 0: a live one. */
-enum bh_status bh_heap_release_behind(struct bh_heap *heap, uint32_t block, uint32_t previous);
-
 /* In place, or BH_NO_ROOM. */
 enum bh_status bh_heap_resize(struct bh_heap *heap, uint32_t block, size_t granules);
 

@@ -11,14 +11,15 @@ size_t bh_map_words(size_t granules)
 	return (granules >> 6) + 1;
 }
 
-void bh_map_tag(const struct bh_map *map, size_t begin, size_t end)
+void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end)
 {
-	uint64_t tag = (uint64_t)end << 32 | begin;
+	size_t first = begin >> 6, last = end >> 6;
+	uint64_t tag = (uint64_t)last << 32 | first;
 
-	if (end - begin < 2)
+	if (last - first < 2)
 		return;
-	bh_map_store(&map->words[begin + 1].used, tag);
-	bh_map_store(&map->words[end - 1].used, tag);
+	bh_map_store(&map->words[first + 1].used, tag);
+	bh_map_store(&map->words[last - 1].used, tag);
 }
 
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end)
@@ -27,13 +28,8 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
 
 	bh_map_store(&map->words[word].used, 0);
 	bh_map_store(&map->words[word].start, bh_map_bit(granule));
-	bh_map_tag(map, begin >> 6, word);
-	bh_map_tag(map, word, end >> 6);
-}
-
-void bh_map_join(const struct bh_map *map, size_t word)
-{
-	bh_map_tag(map, bh_map_word_before(map, word - 1), bh_map_word_after(map, word + 1));
+	bh_map_tag(map, begin, granule);
+	bh_map_tag(map, granule, end);
 }
 
 uint32_t bh_map_around(const struct bh_map *map, uint32_t granule)

@@ -38,14 +38,11 @@ struct bh_map {
 
 size_t bh_map_words(size_t granules);
 
-/* Writes the tags of the block that begins in one word and ends in another, if it needs any. */
-void bh_map_tag(const struct bh_map *map, size_t begin, size_t end);
+/* Writes the tags of the block from begin to end, if there are words between those of the two. */
+void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
 
 /* The first start in a word inside the block from begin to end: it makes two blocks of it. */
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
-
-/* What follows the loss of a word's last start: the word lies inside one block now. */
-void bh_map_join(const struct bh_map *map, size_t word);
 
 /* The block that a granule lies in, wherever that is: one step for each KiB of the block before it. */
 uint32_t bh_map_around(const struct bh_map *map, uint32_t granule);
@@ -117,18 +114,8 @@ static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
 	return true;
 }
 
+/* Unless the caller knows that the word has another start, bh_map_tag() follows. */
 static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
-{
-	uint64_t *word = &map->words[granule >> 6].start;
-	uint64_t left = *word & ~bh_map_bit(granule);
-
-	bh_map_store(word, left);
-	if (BH_UNLIKELY(!left))
-		bh_map_join(map, granule >> 6);
-}
-
-/* The same where the caller knows that the word has another start. */
-static inline void bh_map_drop_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
 
@@ -161,18 +148,6 @@ static inline size_t bh_map_tag_end(const struct bh_map_word *word)
 	return word->used >> 32;
 }
 
-/* The word with the next start, in or behind a given one behind a block's own. */
-static inline size_t bh_map_word_after(const struct bh_map *map, size_t word)
-{
-	return BH_LIKELY(map->words[word].start) ? word : bh_map_tag_end(&map->words[word]);
-}
-
-/* The word with the last start, in or before a given one before a block's own. */
-static inline size_t bh_map_word_before(const struct bh_map *map, size_t word)
-{
-	return BH_LIKELY(map->words[word].start) ? word : bh_map_tag_begin(&map->words[word]);
-}
-
 /* A start found beside a granule, and whether its block is allocated. */
 struct bh_map_side {
 	uint32_t granule;
@@ -186,7 +161,9 @@ static inline struct bh_map_side bh_map_after(const struct bh_map *map, uint32_t
 	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
 
 	if (!starts) {
-		word = bh_map_word_after(map, word + 1);
+		word++;
+		if (BH_UNLIKELY(!map->words[word].start))
+			word = bh_map_tag_end(&map->words[word]);
 		starts = map->words[word].start;
 	}
 	return (struct bh_map_side){(uint32_t)(word << 6) | bh_lowest_bit(starts),
@@ -200,7 +177,9 @@ static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_
 	uint64_t starts = map->words[word].start & (bh_map_bit(granule) - 1);
 
 	if (!starts) {
-		word = bh_map_word_before(map, word - 1);
+		word--;
+		if (BH_UNLIKELY(!map->words[word].start))
+			word = bh_map_tag_begin(&map->words[word]);
 		starts = map->words[word].start;
 	}
 	return (struct bh_map_side){(uint32_t)(word << 6) | bh_highest_bit(starts),

@@ -41,7 +41,7 @@ void bh_heap_format(struct bh_heap *heap)
 {
 	bh_bins_clear(&heap->bins);
 	sentinels_set(heap);
-	bh_map_tag(&heap->map, BH_FIRST >> 6, heap->end >> 6);
+	bh_map_tag(&heap->map, BH_FIRST, heap->end);
 	heap->control->top = BH_FIRST;
 }
 
@@ -73,15 +73,15 @@ static void word_merge(struct bh_map_word *word, bool *free_before)
 static void map_rebuild(struct bh_heap *heap)
 {
 	struct bh_map_word *words = heap->map.words;
-	size_t count = bh_map_words(heap->end), last = 0;
+	uint32_t count = (uint32_t)bh_map_words(heap->end), last = 0;
 	bool free_before = false;
 
-	for (size_t index = 0; index < count; index++) {
+	for (uint32_t index = 0; index < count; index++) {
 		if (words[index].start)
 			word_merge(&words[index], &free_before);
 		if (words[index].start) {
-			bh_map_tag(&heap->map, last, index);
-			last = index;
+			bh_map_tag(&heap->map, last, index << 6);
+			last = index << 6;
 		}
 	}
 }

@@ -21,8 +21,10 @@ static enum bh_status block_shrink(struct bh_heap *heap, uint32_t block, uint32_
 		end += size;
 	}
 	bh_map_set_start(&heap->map, rest, block, next);
-	if (next_free)
+	if (next_free) {
 		bh_map_clear_start(&heap->map, next);
+		bh_map_tag(&heap->map, rest, end);
+	}
 	heap->control->used -= next - rest;
 	if (victim && next == victim) {
 		heap->control->victim = rest;
@@ -51,6 +53,7 @@ static enum bh_status block_grow(struct bh_heap *heap, uint32_t block, uint32_t 
 	if (rest < next + size)
 		bh_map_set_start(&heap->map, rest, next, next + size);
 	bh_map_clear_start(&heap->map, next);
+	bh_map_tag(&heap->map, block, rest);
 	if (rest < next + size) {
 		if (next == victim) {
 			control->victim = rest;
@@ -108,6 +111,7 @@ enum bh_status bh_heap_slide(struct bh_heap *heap, uint32_t *block, size_t granu
 	bh_map_set_used(&heap->map, previous);
 	bh_map_clear_used(&heap->map, old);
 	bh_map_clear_start(&heap->map, old);
+	bh_map_tag(&heap->map, previous, next);
 	heap->control->used += old - previous;
 	if (heap->control->peak < heap->control->used)
 		heap->control->peak = heap->control->used;

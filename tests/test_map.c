@@ -54,8 +54,9 @@ static void start_set(uint32_t granule)
 
 static void start_clear(uint32_t granule)
 {
-	bh_map_clear_start(map, granule);
 	starts[granule] = false;
+	bh_map_clear_start(map, granule);
+	bh_map_tag(map, previous_true(granule), next_true(granule));
 }
 
 /* Of every block that has words to itself the first and the last tell where it begins and ends. */
@@ -127,9 +128,11 @@ START_TEST(two_starts_around_a_boundary)
 			require_equal(bh_map_next(map, low), high);
 			require_equal(bh_map_previous(map, high), low);
 			bh_map_clear_start(map, low);
+			bh_map_tag(map, first, high);
 			require_equal(bh_map_next(map, first), high);
 			require_equal(bh_map_previous(map, high), first);
 			bh_map_clear_start(map, high);
+			bh_map_tag(map, first, end);
 			require_equal(bh_map_next(map, first), end);
 		}
 }
@@ -223,6 +226,7 @@ START_TEST(words_far_away)
 		require_equal(bh_map_next(all, granule), own.heap.end);
 		require_equal(bh_map_previous(all, own.heap.end), granule);
 		bh_map_clear_start(all, granule);
+		bh_map_tag(all, BH_FIRST, own.heap.end);
 		require_equal(bh_map_next(all, BH_FIRST), own.heap.end);
 		require_equal(bh_map_previous(all, own.heap.end), BH_FIRST);
 	}

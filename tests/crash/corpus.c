@@ -117,6 +117,11 @@ static void exact_prepare(struct scene *scene, bheap_t *heap)
 	expect_alloc(scene, TINY, hole(scene, heap, TINY));
 }
 
+static void exact_large_prepare(struct scene *scene, bheap_t *heap)
+{
+	expect_alloc(scene, LARGE, hole(scene, heap, LARGE));
+}
+
 static void split_prepare(struct scene *scene, bheap_t *heap)
 {
 	expect_alloc(scene, TINY, hole(scene, heap, SMALL));
@@ -759,6 +764,7 @@ const struct operation recovery_by_open = {"recovery by open", NULL, recover_ope
 
 const struct operation corpus[] = {
 	{"alloc exact", exact_prepare, tiny_run, AWAITED, 0},
+	{"alloc exact, large", exact_large_prepare, large_run, 0, 0},
 	{"alloc split", split_prepare, tiny_run, RECOVERED, 0},
 	{"alloc split, old victim binned", split_again_prepare, tiny_run, 0, 0},
 	{"alloc split, first start of a word", split_tag_prepare, tiny_run, 0, 0},
