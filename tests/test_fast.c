@@ -2,6 +2,7 @@
 /*
  * test_fast.c - the straight path of free where words of the map begin and end: each way in which a
  * block, and the blocks beside it, can lie across them, merged with none, either or both of those.
+ * And which block the straight path of allocate takes.
  */
 #include "support.h"
 
@@ -90,11 +91,31 @@ START_TEST(frees_across_words)
 }
 END_TEST
 
+/* What is left of the heap is not cut while any smaller block has room, however much larger that is. */
+START_TEST(any_larger_block_comes_before_the_top)
+{
+	bheap_t *heap = bheap_create(1 << 20, BHEAP_UNLOCKED);
+
+	ck_assert_ptr_nonnull(heap);
+	for (size_t larger = 2; larger < WORD; larger++)
+		for (size_t granules = 1; granules < larger; granules++) {
+			void *hole = bheap_alloc(heap, larger * 16), *behind = bheap_alloc(heap, 16);
+
+			require_equal(heap_free(heap, hole), 0);
+			require(bheap_alloc(heap, granules * 16) == hole);
+			require_equal(heap_free(heap, hole), 0);
+			require_equal(heap_free(heap, behind), 0);
+		}
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
 	Suite *suite = suite_of("fast", &tcase, 60);
 
 	tcase_add_loop_test(tcase, frees_across_words, 0, WORD);
+	tcase_add_test(tcase, any_larger_block_comes_before_the_top);
 	return suite_run(suite);
 }
