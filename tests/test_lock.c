@@ -98,6 +98,27 @@ START_TEST(a_try_does_not_wait)
 }
 END_TEST
 
+/* By the count of turns others see that the lock is taken again and again. */
+START_TEST(each_time_it_is_taken_is_a_turn)
+{
+	struct bh_lock lock;
+	unsigned turns;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	turns = lock.turns;
+	ck_assert(bh_lock_try(&lock));
+	ck_assert_uint_eq(lock.turns, turns + 1);
+	ck_assert(!bh_lock_try(&lock));
+	bh_lock_drop(&lock);
+	ck_assert_uint_eq(lock.turns, turns + 1);
+	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+	bh_lock_release(&lock);
+	ck_assert_uint_eq(lock.turns, turns + 2);
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
 /* It is not free of what it has to tell: a copy made by a fork, an operation that was cut short. */
 START_TEST(a_try_leaves_repairs_alone)
 {
@@ -555,6 +576,7 @@ int main(void)
 	tcase_add_test(tcase, one_thread_skips_a_private_lock);
 	tcase_add_test(tcase, threads_exclude_each_other);
 	tcase_add_test(tcase, a_try_does_not_wait);
+	tcase_add_test(tcase, each_time_it_is_taken_is_a_turn);
 	tcase_add_test(tcase, a_try_leaves_repairs_alone);
 	tcase_add_test(tcase, a_long_wait_is_slept_through);
 	tcase_add_test(tcase, a_wait_is_interrupted);
