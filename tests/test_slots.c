@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -391,6 +392,32 @@ START_TEST(blocks_of_the_living_are_not)
 }
 END_TEST
 
+static void *reclaim_cancelled(void *count)
+{
+	pthread_cancel(pthread_self());
+	*(ssize_t *)count = bheap_reclaim(heap);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* A thread that is to end asks about all processes first, and ends without the lock. */
+START_TEST(reclaiming_is_no_cancellation_point)
+{
+	pthread_t thread;
+	ssize_t count = -1;
+	void *result;
+
+	heap_make(3);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 100)); /* one who lives is asked about at length */
+	dead_allocate(2);
+	ck_assert_int_eq(pthread_create(&thread, NULL, reclaim_cancelled, &count), 0);
+	pthread_join(thread, &result);
+	ck_assert_int_eq(count, 2);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_uint_eq(live_blocks(), 1);
+}
+END_TEST
+
 /* Overflows by one byte into the slack: all are counted, and heard of are as many as one call tells. */
 static int allocate_and_overflow(void *arg)
 {
@@ -528,6 +555,7 @@ int main(void)
 	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
 	tcase_add_test(tcase, blocks_of_the_dead_beside_free_ones);
 	tcase_add_test(tcase, blocks_of_the_living_are_not);
+	tcase_add_test(tcase, reclaiming_is_no_cancellation_point);
 	tcase_add_test(tcase, more_faults_than_one_call_reports);
 	tcase_add_test(tcase, a_process_has_descriptor_0);
 	tcase_add_test(tcase, owners_are_told_apart_without_descriptors);
