@@ -184,6 +184,37 @@ START_TEST(test_calloc_clears_what_realloc_grew_into)
 }
 END_TEST
 
+/* What came along to the cache with another block is handed out, written to and given back, too. */
+static void *thread_dirties_small_blocks(void *unused)
+{
+	enum { COUNT = 300, SIZE = 64 };
+	static char *blocks[COUNT];
+
+	free(malloc(SIZE)); /* the cache begins */
+	for (int index = 0; index < COUNT; index++)
+		blocks[index] = malloc(SIZE);
+	for (int index = 0; index < COUNT; index++) {
+		memset(blocks[index], 0xbb, SIZE);
+		free(blocks[index]);
+	}
+	return unused;
+}
+
+START_TEST(test_calloc_clears_what_the_cache_held)
+{
+	enum { SIZE = 1 << 20 };
+	pthread_t thread;
+	char *block;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_dirties_small_blocks, NULL), 0);
+	pthread_join(thread, NULL);
+	block = calloc(SIZE, 1);
+	ck_assert_ptr_nonnull(block);
+	ck_assert(is_zero(block, SIZE));
+	free(block);
+}
+END_TEST
+
 START_TEST(test_realloc_keeps_the_content)
 {
 	char *block = NULL, *barrier[64];
@@ -318,6 +349,46 @@ START_TEST(test_double_frees_are_reported)
 		ck_assert_msg(strstr(stderr_of(realloc_misused), "free already"), "of %zu bytes",
 			      sizes[index]);
 	}
+}
+END_TEST
+
+/*
+ * The cache knows its blocks by a mark in their second word. A number of the program's own is never
+ * taken for one: not even what tells of the block, as where it lies.
+ */
+static void free_what_bears_its_address(void)
+{
+	for (uintptr_t bits = 0; bits < 16; bits++) {
+		uintptr_t *block = malloc(40);
+
+		block[1] = (uintptr_t)block ^ bits;
+		free(block);
+	}
+}
+
+START_TEST(test_no_content_is_a_double_free)
+{
+	ck_assert_str_eq(stderr_of(free_what_bears_its_address), "");
+}
+END_TEST
+
+/* Blocks that were in the cache, went to the heap, and come back without being written to. */
+static void free_untouched(void)
+{
+	enum { COUNT = 500 };
+	static void *blocks[COUNT];
+
+	for (int round = 0; round < 2; round++) {
+		for (int index = 0; index < COUNT; index++)
+			blocks[index] = malloc(48);
+		for (int index = 0; index < COUNT; index++)
+			free(blocks[index]);
+	}
+}
+
+START_TEST(test_untouched_blocks_are_no_double_free)
+{
+	ck_assert_str_eq(stderr_of(free_untouched), "");
 }
 END_TEST
 
@@ -620,12 +691,15 @@ static Suite *family_suite(void)
 	tcase_add_test(calls, test_requests_too_large_are_refused);
 	tcase_add_test(calls, test_calloc_clears_used_and_fresh_memory);
 	tcase_add_test(calls, test_calloc_clears_what_realloc_grew_into);
+	tcase_add_test(calls, test_calloc_clears_what_the_cache_held);
 	tcase_add_test(calls, test_realloc_keeps_the_content);
 	tcase_add_test(calls, test_alignments);
 	tcase_add_test(calls, test_bad_alignments_are_refused);
 	tcase_add_test(calls, test_sized_frees);
 	tcase_add_test(misuse, test_foreign_pointers_are_reported_and_not_followed);
 	tcase_add_test(misuse, test_double_frees_are_reported);
+	tcase_add_test(misuse, test_no_content_is_a_double_free);
+	tcase_add_test(misuse, test_untouched_blocks_are_no_double_free);
 	tcase_add_test(misuse, test_double_frees_across_threads_are_reported);
 	tcase_add_test(pages, test_large_blocks_give_their_pages_back);
 	tcase_add_test(pages, test_untouched_memory_of_calloc_is_not_resident);
@@ -644,14 +718,27 @@ static Suite *family_suite(void)
 	return suite;
 }
 
-/* For family.sh, which looks at what is live in the end: threads that leave small blocks to the cache. */
+static pthread_key_t late_key;
+
+static void *thread_work_late(void *arg)
+{
+	pthread_setspecific(late_key, malloc(48));
+	return thread_work(arg);
+}
+
+/*
+ * For family.sh, which looks at what is live in the end: threads that leave small blocks to the cache,
+ * and free some when their cache is gone.
+ */
 static int threads_end(int count)
 {
+	if (pthread_key_create(&late_key, late_destructor))
+		return EXIT_FAILURE;
 	while (count--) {
 		pthread_t thread;
 		void *last;
 
-		if (pthread_create(&thread, NULL, thread_work, NULL) || pthread_join(thread, &last))
+		if (pthread_create(&thread, NULL, thread_work_late, NULL) || pthread_join(thread, &last))
 			return EXIT_FAILURE;
 		free(last);
 	}
@@ -677,6 +764,38 @@ static int sizes_once(void)
 	return pthread_create(&thread, NULL, each_size_once, NULL) || pthread_join(thread, NULL);
 }
 
+#define KEPT_EACH 352 /* which leaves the bins as full as they may be */
+
+static char *many[4][KEPT_EACH];
+static pthread_barrier_t freed;
+
+static void *many_free(void *unused)
+{
+	for (int row = 0; row < 4; row++)
+		for (int index = 0; index < KEPT_EACH; index++)
+			free(many[row][index]);
+	pthread_barrier_wait(&freed);
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* And: what a thread keeps that is still there in the end, of more than it may, of four sizes. */
+static int thread_keeps(void)
+{
+	static const size_t sizes[] = {16, 64, 256, 1024};
+	pthread_t thread;
+
+	for (int row = 0; row < 4; row++)
+		for (int index = 0; index < KEPT_EACH; index++)
+			many[row][index] = malloc(sizes[row]);
+	pthread_barrier_init(&freed, NULL, 2);
+	if (pthread_create(&thread, NULL, many_free, NULL))
+		return EXIT_FAILURE;
+	pthread_barrier_wait(&freed);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	SRunner *runner;
@@ -684,7 +803,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "sizes") == 0)
 		return sizes_once();
-
+	if (argc == 2 && strcmp(argv[1], "keeps") == 0)
+		return thread_keeps();
 	if (argc == 3 && strcmp(argv[1], "threads") == 0)
 		return threads_end(atoi(argv[2]));
 	runner = srunner_create(family_suite());

@@ -72,27 +72,34 @@ case $out in
 *) fail "no report of the spent budget: '$out'" ;;
 esac
 
-# Threads that end leave nothing behind in their caches.
-live_after()
+# recorded FIELD CACHE WORK...: what the record of some work of the family says, with or without caches
+recorded()
 {
+	field=$1 cache=$2
+	shift 2
 	mkdir records
-	LD_PRELOAD=$preload BHEAP_MALLOC_REPORT=$scratch/records "$family" threads "$1" || fail "$1 threads"
-	sed -n 's/^live_blocks //p' records/*
+	LD_PRELOAD=$preload BHEAP_MALLOC_CACHE=$cache BHEAP_MALLOC_REPORT=$scratch/records "$family" "$@" || fail "$*"
+	sed -n "s/^$field //p" records/*
 	rm -r records
 }
-few=$(live_after 2) many=$(live_after 40)
+
+# Threads that end leave nothing behind in their caches.
+few=$(recorded live_blocks 1 threads 2) many=$(recorded live_blocks 1 threads 40)
 [ -n "$few" ] && [ "$many" -le $((few + 8)) ] || fail "threads that ended keep blocks: $few, then $many"
 
-# What is asked for once is not fetched in stock.
-peak_of_sizes()
-{
-	mkdir records
-	LD_PRELOAD=$preload BHEAP_MALLOC_CACHE=$1 BHEAP_MALLOC_REPORT=$scratch/records "$family" sizes || fail "sizes"
-	sed -n 's/^peak_used //p' records/*
-	rm -r records
-}
-cached=$(peak_of_sizes 1) uncached=$(peak_of_sizes 0)
-[ -n "$cached" ] && [ "$cached" -le $((uncached + 4096)) ] || fail "a stock of each size: $cached for $uncached bytes"
+# What a thread keeps while it lives is bounded: 4 KiB of each size, and 64 blocks.
+cached=$(recorded live_blocks 1 keeps) uncached=$(recorded live_blocks 0 keeps) kept=$((cached - uncached))
+[ "$kept" -ge 74 ] && [ "$kept" -le $((64 + 64 + 16 + 4)) ] || fail "a thread keeps $kept blocks"
+
+# The heap is asked for few of the small blocks.
+cached=$(recorded allocations 1 threads 2) uncached=$(recorded allocations 0 threads 2)
+[ $((cached * 8)) -le "$uncached" ] || fail "the heap made $cached blocks, $uncached without a cache"
+
+# What is asked for once is not fetched in stock: these are 64 blocks of 33280 bytes in all.
+for cache in 0 1; do
+	peak=$(recorded peak_used $cache sizes)
+	[ -n "$peak" ] && [ "$peak" -le $((33280 + 4096)) ] || fail "a stock of each size: $peak bytes (cache $cache)"
+done
 
 # A limited address space: the default size gives way, one asked for does not.
 (ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
