@@ -796,6 +796,19 @@ static int thread_keeps(void)
 	return EXIT_SUCCESS;
 }
 
+/* And: a double free that the cache sees, and one that the heap does. */
+static int faults_make(void)
+{
+	static const size_t sizes[] = {40, 4000};
+
+	for (int index = 0; index < 2; index++) {
+		misused = malloc(sizes[index]);
+		free(misused);
+		free_misused();
+	}
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	SRunner *runner;
@@ -805,6 +818,8 @@ int main(int argc, char **argv)
 		return sizes_once();
 	if (argc == 2 && strcmp(argv[1], "keeps") == 0)
 		return thread_keeps();
+	if (argc == 2 && strcmp(argv[1], "faults") == 0)
+		return faults_make();
 	if (argc == 3 && strcmp(argv[1], "threads") == 0)
 		return threads_end(atoi(argv[2]));
 	runner = srunner_create(family_suite());

@@ -101,6 +101,10 @@ for cache in 0 1; do
 	[ -n "$peak" ] && [ "$peak" -le $((33280 + 4096)) ] || fail "a stock of each size: $peak bytes (cache $cache)"
 done
 
+# The record counts what the caches find, too.
+faults=$(recorded faults 1 faults 2>/dev/null)
+[ "$faults" = 2 ] || fail "the record tells of $faults faults, not of 2"
+
 # A limited address space: the default size gives way, one asked for does not.
 (ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
 out=$( (ulimit -v 4000000; LD_PRELOAD=$preload BHEAP_MALLOC_SIZE=32G env true) 2>&1)
