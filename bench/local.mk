@@ -58,12 +58,14 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
 %C%_record_la_SOURCES = %D%/record.c
+%C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_record_la_LDFLAGS = $(bench_module)
 
 if HAVE_PEER_BOOST
 noinst_LTLIBRARIES += %D%/boost.la
 %C%_boost_la_SOURCES = %D%/boost.cc %D%/allocator.h %D%/trace.h
 %C%_boost_la_CPPFLAGS = $(AM_CPPFLAGS) -DNDEBUG
+%C%_boost_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_boost_la_LDFLAGS = $(bench_module)
 %C%_compare_CPPFLAGS += -DPEER_BOOST='"$(abs_top_builddir)/%D%/.libs/boost.so"'
 %C%_compare_DEPENDENCIES += %D%/boost.la
@@ -73,6 +75,7 @@ if HAVE_PEER_MEMKIND
 noinst_LTLIBRARIES += %D%/memkind.la
 %C%_memkind_la_SOURCES = %D%/memkind.c %D%/allocator.h %D%/trace.h
 %C%_memkind_la_LIBADD = -lmemkind
+%C%_memkind_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_memkind_la_LDFLAGS = $(bench_module)
 %C%_compare_CPPFLAGS += -DPEER_MEMKIND='"$(abs_top_builddir)/%D%/.libs/memkind.so"'
 %C%_compare_DEPENDENCIES += %D%/memkind.la

@@ -9,7 +9,8 @@
 GCOVR = gcovr
 COVERAGE_LINES = 100
 COVERAGE_BRANCHES = 98
-COVERAGE_TESTS = $(unit_tests) $(shared_tests) $(fuzz_targets) tests/test_threads
+# Without those that go the same ways very often.
+COVERAGE_TESTS = $(filter-out %/test_exhaustive %/test_random,$(unit_tests)) $(shared_tests) $(fuzz_targets) tests/test_threads
 COVERAGE_REPORT = $(GCOVR) --root $(srcdir) --object-directory . --filter $(srcdir)/lib/ \
 	--exclude '.*/annotate\.h' --exclude-unreachable-branches --exclude-throw-branches .
 

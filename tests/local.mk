@@ -35,6 +35,7 @@ check_LTLIBRARIES += %D%/libsupport.la
 	%D%/model.c %D%/model.h \
 	%D%/support.c %D%/support.h
 %C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_libsupport_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 
 unit_tests = \
 	%D%/test_api \
@@ -138,7 +139,9 @@ TESTS += %D%/test_annotate.sh
 EXTRA_DIST += %D%/victims.c
 
 # Valgrind watches the programs; of the scripts it would see only the shell. The longest come first,
-# so that nothing waits for them at the end.
+# so that nothing waits for them at the end. Threads take turns: else one that wants a lock which another
+# takes again and again may wait for minutes.
+VALGRIND_FLAGS = --num-callers=30 --fair-sched=try
 watched_tests = $(filter-out %.sh,$(TESTS))
 watched_first = $(filter tests/misuse/%,$(watched_tests))
 check-valgrind-memcheck-local: MAKE += TESTS='$(watched_first) $(filter-out $(watched_first),$(watched_tests))'
@@ -153,6 +156,6 @@ endif
 
 .PHONY: check-helgrind
 check-helgrind: %D%/test_threads
-	CK_RUN_CASE=threads $(LIBTOOL) --mode=execute $(VALGRIND) --tool=helgrind --quiet \
-		--error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/test_threads
+	CK_RUN_CASE=threads $(LIBTOOL) --mode=execute $(VALGRIND) --tool=helgrind $(VALGRIND_FLAGS) \
+		--quiet --error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/test_threads
 EXTRA_DIST += %D%/helgrind.supp

@@ -15,6 +15,7 @@ endif
 	%D%/size_text.c %D%/size_text.h \
 	$(lib_libbheap_core_la_SOURCES)
 %C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
+%C%_libbheap_malloc_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_libbheap_malloc_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
 	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs -Wl,--gc-sections \
 	$(CODE_COVERAGE_LIBS)
@@ -59,5 +60,6 @@ if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
 %C%_bheap_record_la_SOURCES = bench/record.c
+%C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

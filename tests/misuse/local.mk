@@ -5,6 +5,7 @@ if HAVE_CHECK
 check_LTLIBRARIES += %D%/libscene.la
 %C%_libscene_la_SOURCES = %D%/scene.c %D%/scene.h
 %C%_libscene_la_CPPFLAGS = $(TEST_CPPFLAGS)
+%C%_libscene_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 
 misuse_tests = %D%/calls %D%/pointers %D%/writes
 check_PROGRAMS += $(misuse_tests)

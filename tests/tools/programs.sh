@@ -70,7 +70,7 @@ same git "git init -q . && cp ../text . && git add text && git -c user.name=n -c
 same gcc "gcc -O2 -I'$top/include' -I'$top/lib' -D_GNU_SOURCE -S -o out.s '$top/lib/heap.c' && cat out.s"
 same xz "xz -T2 --block-size=262144 -6 -c ../text >t.xz && cat t.xz && xz -dc t.xz | cmp - ../text"
 same zstd "zstd -q -T2 -12 -c ../text >t.zst && cat t.zst && zstd -dqc t.zst | cmp - ../text"
-same awk "awk '{ n[\$2]++; s = s \$1 } END { for (k in n) t += n[k]; print t, length(s) }' ../text"
+same awk "awk '{ n[\$2]++; if (NR % 9 == 0) s = s \$1 } END { for (k in n) t += n[k]; print t, length(s) }' ../text"
 same sort "sort -R --random-source=../text ../text | sort -k2,2n -k1,1n"
 
 # A program of C++: strings, maps, exceptions, aligned new, threads.
