@@ -796,13 +796,11 @@ static int thread_keeps(void)
 	return EXIT_SUCCESS;
 }
 
-/* And: a double free that the cache sees, and one that the heap does. */
-static int faults_make(void)
+/* And: a double free of a block of each size: of a small one the cache tells, of a large one the heap. */
+static int faults_make(int count, char **sizes)
 {
-	static const size_t sizes[] = {40, 4000};
-
-	for (int index = 0; index < 2; index++) {
-		misused = malloc(sizes[index]);
+	for (int index = 0; index < count; index++) {
+		misused = malloc((size_t)atoi(sizes[index]));
 		free(misused);
 		free_misused();
 	}
@@ -818,8 +816,8 @@ int main(int argc, char **argv)
 		return sizes_once();
 	if (argc == 2 && strcmp(argv[1], "keeps") == 0)
 		return thread_keeps();
-	if (argc == 2 && strcmp(argv[1], "faults") == 0)
-		return faults_make();
+	if (argc > 2 && strcmp(argv[1], "faults") == 0)
+		return faults_make(argc - 2, argv + 2);
 	if (argc == 3 && strcmp(argv[1], "threads") == 0)
 		return threads_end(atoi(argv[2]));
 	runner = srunner_create(family_suite());

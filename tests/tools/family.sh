@@ -102,8 +102,21 @@ for cache in 0 1; do
 done
 
 # The record counts what the caches find, too.
-faults=$(recorded faults 1 faults 2>/dev/null)
+faults=$(recorded faults 1 faults 40 4000 2>/dev/null)
 [ "$faults" = 2 ] || fail "the record tells of $faults faults, not of 2"
+
+# A fault is reported, and the end if asked: one that the cache sees, and one that the heap does.
+for size in 40 4000; do
+	out=$(LD_PRELOAD=$preload "$family" faults $size 2>&1) || fail "a double free of $size bytes: status $?"
+	abort=$(sh -c "LD_PRELOAD='$preload' BHEAP_ABORT=1 '$family' faults $size" 2>&1)
+	[ $? -eq 134 ] || fail "a double free of $size bytes did not abort"
+	for said in "$out" "$abort"; do
+		case $said in
+		"bheap: 0x"*" bytes): the block is free already"*) ;;
+		*) fail "a double free of $size bytes: '$said'" ;;
+		esac
+	done
+done
 
 # A limited address space: the default size gives way, one asked for does not.
 (ulimit -v 4000000; LD_PRELOAD=$preload env true) || fail "no heap in a limited address space"
