@@ -22,10 +22,11 @@
 
 struct run {
 	const char *size;    /* as given, or NULL */
-	const char *report;  /* file, or NULL: standard error */
+	const char *report;   /* file, or NULL: standard error */
 	const char *snapshot; /* file, or NULL */
 	bool json, guard, aborts, uncached;
 	char **argv;
+	struct output report_output, snapshot_output; /* open before the program begins */
 	struct child_end end;
 	struct records records;
 };
@@ -157,16 +158,18 @@ static void summary_json(FILE *stream, const struct run *run)
 
 /* ---- the run ---- */
 
-static void report_write(const struct run *run, FILE *stream)
+/* The status stays the program's, even if its report could not be kept: a message tells. */
+static void report_keep(struct run *run)
 {
-	(run->json ? summary_json : summary_print)(stream, run);
+	(run->json ? summary_json : summary_print)(run->report ? run->report_output.stream : stderr, run);
+	if (run->report)
+		output_keep(&run->report_output);
 }
 
 /* Reads the snapshot that the program left, and writes it where it is wanted. */
-static void snapshot_keep(const struct run *run, const char *folder)
+static void snapshot_keep(struct run *run, const char *folder)
 {
 	struct picture picture;
-	struct output output;
 	char *path;
 
 	if (asprintf(&path, "%s/%ld.snapshot", folder, run->end.pid) < 0)
@@ -174,10 +177,8 @@ static void snapshot_keep(const struct run *run, const char *folder)
 	if (access(path, R_OK))
 		warnx("%s: %s left no snapshot", run->snapshot, run->argv[0]);
 	else if (picture_load(&picture, path, false)) {
-		if (output_open(&output, run->snapshot)) {
-			picture_write(&picture, output.stream);
-			output_keep(&output);
-		}
+		picture_write(&picture, run->snapshot_output.stream);
+		output_keep(&run->snapshot_output);
 		picture_release(&picture);
 	}
 	free(path);
@@ -192,7 +193,7 @@ static char *setting(const char *name, const char *value)
 	return text;
 }
 
-static int program_run(struct run *run, const char *library, FILE *stream)
+static int program_run(struct run *run, const char *library)
 {
 	char *folder = records_folder_make(), *environment[7] = {NULL};
 	struct child child = {.environment = environment, .preload = library};
@@ -217,7 +218,7 @@ static int program_run(struct run *run, const char *library, FILE *stream)
 		snapshot_keep(run, folder);
 	records_folder_remove(folder);
 	if (run->end.ran)
-		report_write(run, stream);
+		report_keep(run);
 	records_release(&run->records);
 	while (count)
 		free(environment[--count]);
@@ -274,7 +275,6 @@ static int run_main(int argc, char **argv)
 	struct run run = {0};
 	const char *library;
 	bool helped = false;
-	struct output output = {.stream = stderr};
 	int status = options_read(&run, argc, argv, &helped);
 
 	if (status || helped)
@@ -282,14 +282,11 @@ static int run_main(int argc, char **argv)
 	library = child_library("BHEAP_MALLOC_LIBRARY", LIBDIR "/libbheap-malloc.so");
 	if (!library)
 		return STATUS_FAILED;
-	if (run.report && !output_open(&output, run.report))
-		return STATUS_FAILED;
-	status = program_run(&run, library, output.stream);
-	/* The status stays the program's, even if its report could not be kept: a message tells. */
-	if (run.report && run.end.ran)
-		output_keep(&output);
-	else if (run.report)
-		output_drop(&output);
+	status = STATUS_FAILED;
+	if (output_open(&run.report_output, run.report) && output_open(&run.snapshot_output, run.snapshot))
+		status = program_run(&run, library);
+	output_drop(&run.report_output);
+	output_drop(&run.snapshot_output);
 	return status;
 }
 

@@ -35,7 +35,7 @@ struct answer {
 
 struct size {
 	const char *trace_path; /* NULL: a program is run */
-	const char *plot, *output, *save;
+	struct output plot, output, save; /* open before the program begins */
 	unsigned margin;        /* per cent */
 	bool json;
 	char **argv;
@@ -69,23 +69,22 @@ static bool answers_find(struct size *size)
 	return true;
 }
 
-static bool plot_write(const struct size *size)
+static bool plot_write(struct size *size)
 {
 	struct moment *moments = calloc(MOMENTS, sizeof(*moments));
 	size_t count = size->trace.op_count < MOMENTS ? size->trace.op_count : MOMENTS;
 	const struct answer *answer = &size->answers[0];
-	struct output output;
 
-	if (!moments || !output_open(&output, size->plot)) {
-		free(moments);
+	if (!moments) {
+		warn("%s", size->plot.path);
 		return false;
 	}
 	progress_begin("plot");
 	sizing_watch(&variants[0], &size->trace, answer->recommended, moments, count);
 	progress_begin(NULL);
-	plot_draw(output.stream, &size->trace, moments, count, answer->recommended, answer->smallest);
+	plot_draw(size->plot.stream, &size->trace, moments, count, answer->recommended, answer->smallest);
 	free(moments);
-	return output_keep(&output);
+	return output_keep(&size->plot);
 }
 
 /* ---- telling them ---- */
@@ -141,7 +140,21 @@ static void answers_json(FILE *stream, const struct size *size)
 
 /* ---- the whole ---- */
 
-static int size_answer(struct size *size, struct output *output)
+static bool outputs_open(struct size *size)
+{
+	return output_open(&size->output, size->output.path) && output_open(&size->save, size->save.path) &&
+	       output_open(&size->plot, size->plot.path);
+}
+
+/* Those that were not kept. */
+static void outputs_drop(struct size *size)
+{
+	output_drop(&size->output);
+	output_drop(&size->save);
+	output_drop(&size->plot);
+}
+
+static int size_answer(struct size *size)
 {
 	bool good = size->trace_path ? trace_load(&size->trace, size->trace_path) == 0
 				     : recording_make(&size->trace, size->argv);
@@ -152,11 +165,11 @@ static int size_answer(struct size *size, struct output *output)
 		warnx("%s: no bytes were asked for", size->trace.name);
 		good = false;
 	}
-	if (size->save && !recording_save(&size->trace, size->save))
+	if (size->save.path && !recording_save(&size->trace, &size->save))
 		good = false;
 	if (good && answers_find(size)) {
-		(size->json ? answers_json : answers_print)(output->stream, size);
-		if (size->plot && !plot_write(size))
+		(size->json ? answers_json : answers_print)(size->output.stream, size);
+		if (size->plot.path && !plot_write(size))
 			good = false;
 	} else {
 		good = false;
@@ -196,9 +209,9 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 	while ((option = getopt_long(argc, argv, "+t:p:m:o:jh", options, NULL)) != -1) {
 		switch (option) {
 		case 't': size->trace_path = optarg; break;
-		case 'p': size->plot = optarg; break;
-		case 'o': size->output = optarg; break;
-		case 'S': size->save = optarg; break;
+		case 'p': size->plot.path = optarg; break;
+		case 'o': size->output.path = optarg; break;
+		case 'S': size->save.path = optarg; break;
 		case 'j': size->json = true; break;
 		case 'm':
 			if (!margin_parse(size, optarg))
@@ -219,20 +232,18 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.margin = MARGIN_DEFAULT};
-	struct output output;
+	struct size size = {.margin = MARGIN_DEFAULT, .output.path = "-"};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
 	if (status || helped)
 		return status;
-	if (!output_open(&output, size.output ? size.output : "-"))
-		return STATUS_FAILED;
-	status = size_answer(&size, &output);
-	if (status)
-		output_drop(&output);
-	else if (!output_keep(&output))
+	status = STATUS_FAILED;
+	if (outputs_open(&size))
+		status = size_answer(&size);
+	if (!status && !output_keep(&size.output))
 		status = STATUS_FAILED;
+	outputs_drop(&size);
 	return status;
 }
 

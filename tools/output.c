@@ -117,6 +117,8 @@ static bool place_open(struct output *output)
 bool output_open(struct output *output, const char *path)
 {
 	*output = (struct output){.path = path};
+	if (!path)
+		return true;
 	if (strcmp(path, "-") == 0) {
 		output->stream = stdout;
 		return true;
@@ -124,7 +126,7 @@ bool output_open(struct output *output, const char *path)
 	if (place_open(output))
 		return true;
 	warn("%s", path);
-	free(output->place);
+	output_drop(output);
 	return false;
 }
 
@@ -143,6 +145,7 @@ bool output_keep(struct output *output)
 		unlink(output->draft);
 	free(output->draft);
 	free(output->place);
+	*output = (struct output){0};
 	return kept;
 }
 

@@ -17,13 +17,13 @@ struct output {
 	FILE *stream;
 };
 
-/* "-" is standard output. False after a message. */
+/* "-" is standard output; NULL: none is wanted, and there is no stream. False after a message. */
 bool output_open(struct output *output, const char *path);
 
 /* Puts it in its place; false after a message, with what was there before still there. */
 bool output_keep(struct output *output);
 
-/* As if it had never been opened. */
+/* As if it had never been opened; nothing when it was not, or was kept. */
 void output_drop(struct output *output);
 
 #endif

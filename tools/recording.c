@@ -17,7 +17,6 @@
 #include <zlib.h>
 
 #include "child.h"
-#include "output.h"
 #include "records.h"
 #include "size_text.h"
 
@@ -298,19 +297,14 @@ static bool ops_save(int fd, const char *mode, const struct trace *trace)
 	return good;
 }
 
-bool recording_save(const struct trace *trace, const char *path)
+bool recording_save(const struct trace *trace, struct output *output)
 {
-	size_t length = strlen(path);
-	bool compressed = length > 3 && strcmp(path + length - 3, ".gz") == 0;
-	struct output output;
-	bool good;
+	size_t length = strlen(output->path);
+	bool compressed = length > 3 && strcmp(output->path + length - 3, ".gz") == 0;
 
-	if (!output_open(&output, path))
-		return false;
-	good = ops_save(fileno(output.stream), compressed ? "wb" : "wbT", trace);
-	if (good)
-		return output_keep(&output);
-	warn("%s", path);
-	output_drop(&output);
+	if (ops_save(fileno(output->stream), compressed ? "wb" : "wbT", trace))
+		return output_keep(output);
+	warn("%s", output->path);
+	output_drop(output);
 	return false;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "bench/trace.h"
+#include "output.h"
 
 /*
  * Runs a program, and every program that it executes, and loads the trace of the process that
@@ -15,7 +16,7 @@
  */
 bool recording_make(struct trace *trace, char **argv);
 
-/* Writes a trace to a file, compressed when its name ends in .gz. False after a message. */
-bool recording_save(const struct trace *trace, const char *path);
+/* Writes a trace, compressed when the name ends in .gz, and keeps it. False after a message. */
+bool recording_save(const struct trace *trace, struct output *output);
 
 #endif

@@ -71,13 +71,20 @@ expect 126 'text: Permission denied' sh -c 'echo x >text; "$0" run ./text' "$bhe
 for size in 0 x 100G 1X ''; do
 	expect 2 "is no size from 1 to 64G" "$bheap" run --size="$size" sort /dev/null
 done
-expect 1 'no-such-dir/r' "$bheap" run --report=no-such-dir/r touch touched
-[ -e touched ] && fail "run: the program ran although its report could not be written"
+for option in report snapshot; do
+	expect 1 '^bheap: no-such-dir/r: No such file' "$bheap" run --$option=no-such-dir/r touch touched
+	[ -e touched ] && fail "run: the program ran although its $option could not be written"
+	rm -f touched
+done
 BHEAP_MALLOC_LIBRARY=$scratch/none.so expect 1 'none.so: No such file' "$bheap" run touch touched
 [ -e touched ] && fail "run: the program ran without its heap"
 echo before >report
 expect 127 'No such file' "$bheap" run --report=report no-such-program
 [ "$(cat report)" = before ] || fail "run: a report of nothing took the place of another"
+mkdir bare
+expect 127 'No such file' "$bheap" run --report=bare/report --snapshot=bare/snap no-such-program
+expect 1 'No such file' "$bheap" run --report=bare/report --snapshot=no-such-dir/snap true
+[ -z "$(ls bare)" ] || { ls bare; fail "run: files of a program that did not run"; }
 
 # What is ignored, as nohup has it, the program ignores too; else it ends by it.
 (trap '' USR1; expect 0 'ended with status 0' "$bheap" run sh -c 'kill -USR1 $$'; exit $failures) || failures=$((failures + 1))
@@ -173,8 +180,13 @@ expect 1 'true: nothing was recorded: it allocates nothing' "$bheap" size true
 expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
 expect 2 'not both' "$bheap" size --trace=trace sort
 expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
-expect 1 'no-such-dir/answer' "$bheap" size --output=no-such-dir/answer touch touched
-[ -e touched ] && fail "size: the program ran although the answer could not be written"
+for option in output save plot; do
+	expect 1 '^bheap: no-such-dir/file: No such file' "$bheap" size --$option=no-such-dir/file touch touched
+	[ -e touched ] && fail "size: the program ran although its $option could not be written"
+	rm -f touched
+done
+expect 1 'No such file' "$bheap" size --output=bare/answer --save=bare/trace --plot=bare/plot no-such-program
+[ -z "$(ls bare)" ] || { ls bare; fail "size: files of a program that did not run"; }
 echo before >answer
 expect 1 'words' "$bheap" size --output=answer --trace=words
 [ "$(cat answer)" = before ] || fail "size: no answer took the place of another"
