@@ -123,11 +123,11 @@ void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
 	lines.fd = ledger_create(".snapshot");
 	if (lines.fd >= 0) {
 		lines.length = (size_t)snprintf(lines.text, sizeof(lines.text),
-						"bheap snapshot 1\npeak_used %zu\nallocations %" PRIu64
+						"bheap snapshot 1\nsize %zu\npeak_used %zu\nallocations %" PRIu64
 						"\nfrees %" PRIu64 "\nfailures %" PRIu64
 						"\nfaults %" PRIu64 "\n",
-						stats->peak_used, stats->allocations, stats->frees,
-						stats->failures, stats->faults);
+						stats->size, stats->peak_used, stats->allocations,
+						stats->frees, stats->failures, stats->faults);
 		bheap_walk(heap, block_write, &lines);
 		lines_flush(&lines);
 		close(lines.fd);

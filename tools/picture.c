@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * picture.c - see picture.h. A snapshot file is text: a first line, a line "name value" for each
- * figure, and a line for each block: offset, size, usable, owner and checksum, '-' for a free one.
+ * figure, and a line for each block: offset, size, usable, owner and checksum, '-' for a free one. The
+ * size comes first: it tells whether all blocks are there.
  */
 #include "picture.h"
 
@@ -22,8 +23,9 @@ struct stat_field {
 	size_t offset;
 };
 
-/* Those from a walk are made anew when a snapshot is read. */
+/* Those from a walk are made anew when a snapshot is read; the size must then be the one told. */
 static const struct stat_field counters[] = {
+	{"size", offsetof(struct bheap_stats, size)},
 	{"peak_used", offsetof(struct bheap_stats, peak_used)},
 	{"allocations", offsetof(struct bheap_stats, allocations)},
 	{"frees", offsetof(struct bheap_stats, frees)},
@@ -127,17 +129,17 @@ static bool heap_take(struct picture *picture, const char *path, bool contents)
 static bool block_parse(struct picture *picture, const char *line, size_t *room, uint64_t *at)
 {
 	struct block block = {0};
-	char owner[32] = "";
-	int fields = sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %31s %" SCNx32, &block.offset,
-			    &block.size, &block.usable, owner, &block.checksum);
+	int length = 0, fields = sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %n", &block.offset,
+					&block.size, &block.usable, &length);
+	char end = 0;
 
-	if (fields < 4 || block.offset != *at || !block.size || block.usable > block.size ||
-	    block.size > BHEAP_SIZE_MAX)
+	if (fields < 3 || block.offset != *at || !block.size || block.usable > block.size ||
+	    block.size > BHEAP_SIZE_MAX - *at)
 		return false;
-	block.used = fields == 5;
-	if (!block.used && strcmp(owner, "-") != 0)
+	block.used = strcmp(line + length, "-\n") != 0;
+	if (block.used && (sscanf(line + length, "%d %" SCNx32 "%c", &block.owner, &block.checksum, &end) != 3 ||
+			   end != '\n'))
 		return false;
-	block.owner = block.used ? (pid_t)strtol(owner, NULL, 10) : 0;
 	*block_add(picture, room) = block;
 	*at += block.size;
 	return true;
@@ -145,11 +147,14 @@ static bool block_parse(struct picture *picture, const char *line, size_t *room,
 
 static bool counter_parse(struct picture *picture, const char *line)
 {
-	for (size_t index = 0; index < COUNTERS; index++) {
-		size_t length = strlen(counters[index].name);
+	char name[32], end;
+	uint64_t value;
 
-		if (strncmp(line, counters[index].name, length) == 0 && line[length] == ' ') {
-			*counter_in(&picture->stats, index) = strtoumax(line + length, NULL, 10);
+	if (sscanf(line, "%31s %" SCNu64 "%c", name, &value, &end) != 3 || end != '\n')
+		return false;
+	for (size_t index = 0; index < COUNTERS; index++) {
+		if (strcmp(name, counters[index].name) == 0) {
+			*counter_in(&picture->stats, index) = value;
 			return true;
 		}
 	}
@@ -158,7 +163,7 @@ static bool counter_parse(struct picture *picture, const char *line)
 
 static bool snapshot_read(struct picture *picture, const char *path, FILE *stream)
 {
-	size_t room = 0, number = 1;
+	size_t room = 0, number = 1, size;
 	uint64_t at = 0;
 	char line[160];
 
@@ -169,10 +174,15 @@ static bool snapshot_read(struct picture *picture, const char *path, FILE *strea
 			return false;
 		}
 	}
+	size = picture->stats.size;
 	stats_total(picture);
-	if (picture->count)
+	if (picture->count && picture->stats.size == size)
 		return true;
-	warnx("%s: the snapshot has no blocks", path);
+	if (picture->count)
+		warnx("%s: the snapshot is cut short: blocks of %zu bytes, and a heap of %zu", path,
+		      picture->stats.size, size);
+	else
+		warnx("%s: the snapshot has no blocks", path);
 	return false;
 }
 

@@ -391,9 +391,21 @@ for command in show check repair snapshot; do
 	expect 1 '^bheap: //no-such-name: No such file' "$bheap" $command //no-such-name
 done
 cmp noise noise.before || fail "what is no heap was changed"
-for file in bad.snap:2 gap.snap:3; do
-	expect 1 "^bheap: $file: not a line of a snapshot" "$bheap" show ${file%:*}
+printf 'bheap snapshot 1\n0 16 16 - -\n' >more.snap
+printf 'bheap snapshot 1\nframes 3\n' >name.snap
+awk 'BEGIN { print "bheap snapshot 1"; for (at = 0; at < 600; at++) printf "%.0f %.0f 1 0 0\n", at * 2^36, 2^36 }' >vast.snap
+for file in bad.snap:2 gap.snap:3 more.snap:2 name.snap:2 vast.snap:3; do
+	expect 1 "^bheap: $file: not a line of a snapshot" "$bheap" show --svg=- ${file%:*}
 done
+# One that is cut short is none, wherever it was cut.
+count=$(wc -c <one.snap)
+while [ $((count -= 1)) -gt 17 ]; do
+	head -c $count one.snap >cut.snap
+	"$bheap" show cut.snap >out 2>&1 && { cat out; fail "show: a snapshot cut short after $count bytes"; break; }
+done
+expect 2 '^bheap: cut.snap:2: ' "$bheap" snapshot --compare one.snap cut.snap
+sed '$d' end.snap >cut.snap
+expect 1 '^bheap: cut.snap: the snapshot is cut short' "$bheap" show cut.snap
 expect 2 'no-such-file' "$bheap" snapshot --compare one.snap no-such-file
 expect 2 'takes two' "$bheap" snapshot --compare one.snap
 expect 2 "'pink' is not one of" "$bheap" show --color=pink heap
