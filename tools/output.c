@@ -97,10 +97,33 @@ static bool is_written_as_it_is(const struct stat *before, const char *place)
 	return !S_ISREG(before->st_mode) || lstat(place, &status) || !S_ISREG(status.st_mode);
 }
 
+/* The number of the open file that a path leads to, as /dev/stdout does; -1 if it leads to none. */
+static int descriptor_behind(const char *place)
+{
+	int number, length = 0;
+
+	if (sscanf(place, "/proc/self/fd/%d%n", &number, &length) < 1)
+		sscanf(place, "/dev/fd/%d%n", &number, &length);
+	return length && !place[length] ? number : -1;
+}
+
+/* Others write to it too: an opening of its own would begin at the front, and cut off what is there. */
+static bool descriptor_open(struct output *output, int number)
+{
+	int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		output->stream = fdopen(fd, "w");
+	if (fd >= 0 && !output->stream)
+		close(fd);
+	return output->stream;
+}
+
 static bool place_open(struct output *output)
 {
 	struct stat before;
 	bool there = stat(output->path, &before) == 0;
+	int number;
 
 	/* A link that the kernel does not follow is not followed here. */
 	if (!there && errno != ENOENT)
@@ -108,6 +131,9 @@ static bool place_open(struct output *output)
 	output->place = path_behind_links(output->path);
 	if (!output->place)
 		return false;
+	number = descriptor_behind(output->place);
+	if (number >= 0)
+		return descriptor_open(output, number);
 	if (!there || !is_written_as_it_is(&before, output->place))
 		return draft_open(output, there ? &before : NULL);
 	output->stream = fopen(output->path, "we");

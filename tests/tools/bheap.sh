@@ -257,6 +257,16 @@ expect 1 '^bheap: loop: Too many levels' "$bheap" show --svg=loop heap
 [ -L loop ] || fail "a link to itself was replaced"
 if [ -e /proc/self/fd/1 ]; then
 	"$bheap" show --svg=/proc/self/fd/1 heap >place/out && grep -q '</svg>' place/out || fail "no picture through /proc"
+	# What is open already is written to where it stands: what others wrote and write to it stays.
+	ln -s /proc/self/fd/1 place/stdout
+	for name in place/stdout /proc/self/fd/1 /dev/fd/1; do
+		(echo first; "$bheap" run --report=$name echo second 2>&1; echo last) >out
+		grep -q 'echo ended with status 0' out && [ "$(sed -n '1,2p;$p' out | tr '\n' ' ')" = 'first second last ' ] || {
+			cat out; fail "run: a report to $name and others on top of each other"; }
+	done
+	[ -L place/stdout ] || fail "a link to the standard output was replaced"
+	expect 1 '/dev/fd/99: ' "$bheap" run --report=/dev/fd/99 touch touched
+	[ -e touched ] && fail "run: the program ran although nothing is open"
 fi
 if [ -w /dev/full ]; then
 	ln -s /dev/full full
