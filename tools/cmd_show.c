@@ -18,8 +18,10 @@
 #include "size_text.h"
 #include "utf8.h"
 
-#define COLUMNS 64
-#define MARGIN 14 /* what the map needs beside its cells */
+#define COLUMNS 64 /* where it is no terminal */
+#define COLUMNS_LEAST 8
+#define COLUMNS_MOST 256
+#define MARGIN 13 /* what the map needs beside its cells */
 
 struct show {
 	const char *path;
@@ -124,11 +126,12 @@ static void picture_json(const struct picture *picture, bool blocks)
 static unsigned columns_choose(void)
 {
 	struct winsize window;
-	unsigned columns = COLUMNS;
+	unsigned columns = COLUMNS_LEAST;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col)
-		while (columns * 2 + MARGIN <= window.ws_col && columns < 256)
-			columns *= 2;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) || !window.ws_col)
+		return COLUMNS;
+	while (columns * 2 + MARGIN <= window.ws_col && columns < COLUMNS_MOST)
+		columns *= 2;
 	return columns;
 }
 

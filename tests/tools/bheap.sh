@@ -200,6 +200,14 @@ expect 0 'used +30.3 KiB in 3 blocks' "$bheap" show heap
 grep -Eq '^ +0 #+' out || fail "show: no map"
 expect 0 'used' "$bheap" show --color=always guarded
 grep -q "$(printf '\033')" out || fail "show: no colours"
+# Its rows fit the terminal. (Older versions of script(1) pass no window size on.)
+for width in 22 40 77 200; do
+	script -qec "stty cols $width && '$bheap' show --color=never heap; stty size" /dev/null </dev/null >out 2>/dev/null
+	[ "$(tail -n 1 out | tr -dc '0-9 ' | sed 's/.* //')" = $width ] || continue
+	longest=$(grep -E '^ *[0-9a-f]+ [.#1-9]+' out | tr -d '\r' | awk 'length > most { most = length } END { print most + 0 }')
+	[ "$longest" -gt $((width / 3)) ] && [ "$longest" -le $width ] || {
+		cat out; fail "show: rows of $longest columns on a terminal of $width"; }
+done
 expect 0 '^ +0 +1008 +1008  used +-' "$bheap" show --blocks heap
 expect 0 '' "$bheap" show --json --blocks heap
 is_json out
