@@ -12,12 +12,13 @@ completion=$(cd "$srcdir" && pwd)/tools/completions/bheap
 cd "$scratch" || exit 99
 : >a-heap-file
 
-# complete WORD...: what may stand for the last word, one a line
+# complete WORD...: what may stand for the last word, one a line; "--option = value" is one word typed
 complete()
 {
 	bash --norc -c '
 		. "$1"; . "$2"; shift 2
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*"
+		COMP_LINE=${COMP_LINE// = /=} COMP_POINT=${#COMP_LINE}
 		_bheap
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$library" "$completion" "$@" | sort
 }
@@ -43,4 +44,8 @@ offers a-heap-file bheap show a-
 offers a-heap-file bheap size --trace a-
 offers sort bheap run sor
 offers a-heap-file bheap run --size 1M sort a-
+offers 64M bheap run --size = 6
+offers sort bheap run --size = 1M sor
+offers --reverse bheap run --size 1M sort --rev
+offers --reverse bheap run --size = 1M sort --rev
 finish
