@@ -2,8 +2,7 @@
 /*
  * output.h - files written whole or not at all: under another name first, which then takes the
  * place of what was there; of what a symbolic link leads to, not of the link. Devices and pipes are
- * written to as they are, and what
- * is open already (/dev/stdout, /dev/fd/3) where it stands.
+ * written to as they are, and what is open already (/dev/stdout, /dev/fd/3) where it stands.
  */
 #ifndef TOOLS_OUTPUT_H
 #define TOOLS_OUTPUT_H
