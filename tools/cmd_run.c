@@ -21,12 +21,10 @@
 #include "utf8.h"
 
 struct run {
-	const char *size;    /* as given, or NULL */
-	const char *report;   /* file, or NULL: standard error */
-	const char *snapshot; /* file, or NULL */
+	const char *size; /* as given, or NULL */
+	struct output report, snapshot; /* open before the program begins */
 	bool json, guard, aborts, uncached;
 	char **argv;
-	struct output report_output, snapshot_output; /* open before the program begins */
 	struct child_end end;
 	struct records records;
 };
@@ -161,9 +159,11 @@ static void summary_json(FILE *stream, const struct run *run)
 /* The status stays the program's, even if its report could not be kept: a message tells. */
 static void report_keep(struct run *run)
 {
-	(run->json ? summary_json : summary_print)(run->report ? run->report_output.stream : stderr, run);
-	if (run->report)
-		output_keep(&run->report_output);
+	FILE *stream = run->report.path ? run->report.stream : stderr;
+
+	(run->json ? summary_json : summary_print)(stream, run);
+	if (run->report.path)
+		output_keep(&run->report);
 }
 
 /* Reads the snapshot that the program left, and writes it where it is wanted. */
@@ -175,10 +175,10 @@ static void snapshot_keep(struct run *run, const char *folder)
 	if (asprintf(&path, "%s/%ld.snapshot", folder, run->end.pid) < 0)
 		return;
 	if (access(path, R_OK))
-		warnx("%s: %s left no snapshot", run->snapshot, run->argv[0]);
+		warnx("%s: %s left no snapshot", run->snapshot.path, run->argv[0]);
 	else if (picture_load(&picture, path, false)) {
-		picture_write(&picture, run->snapshot_output.stream);
-		output_keep(&run->snapshot_output);
+		picture_write(&picture, run->snapshot.stream);
+		output_keep(&run->snapshot);
 		picture_release(&picture);
 	}
 	free(path);
@@ -210,11 +210,11 @@ static int program_run(struct run *run, const char *library)
 		environment[count++] = setting("BHEAP_MALLOC_ABORT", "1");
 	if (run->uncached)
 		environment[count++] = setting("BHEAP_MALLOC_CACHE", "0");
-	if (run->snapshot)
+	if (run->snapshot.path)
 		environment[count++] = setting("BHEAP_MALLOC_SNAPSHOT", "1");
 	child_run(&child, run->argv, &run->end);
 	records_read(&run->records, folder);
-	if (run->snapshot && run->end.ran)
+	if (run->snapshot.path && run->end.ran)
 		snapshot_keep(run, folder);
 	records_folder_remove(folder);
 	if (run->end.ran)
@@ -253,9 +253,9 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 			}
 			run->size = optarg;
 			break;
-		case 'r': run->report = optarg; break;
+		case 'r': run->report.path = optarg; break;
 		case 'j': run->json = true; break;
-		case 'S': run->snapshot = optarg; break;
+		case 'S': run->snapshot.path = optarg; break;
 		case 'g': run->guard = true; break;
 		case 'a': run->aborts = true; break;
 		case 'C': run->uncached = true; break;
@@ -283,10 +283,10 @@ static int run_main(int argc, char **argv)
 	if (!library)
 		return STATUS_FAILED;
 	status = STATUS_FAILED;
-	if (output_open(&run.report_output, run.report) && output_open(&run.snapshot_output, run.snapshot))
+	if (output_open(&run.report, run.report.path) && output_open(&run.snapshot, run.snapshot.path))
 		status = program_run(&run, library);
-	output_drop(&run.report_output);
-	output_drop(&run.snapshot_output);
+	output_drop(&run.report);
+	output_drop(&run.snapshot);
 	return status;
 }
 

@@ -123,7 +123,7 @@ static void sizes_use(struct scene *scene)
 static void heap_fill(struct scene *scene)
 {
 	static unsigned char *blocks[SCENE_SIZE / 16];
-	/* For memcheck, which takes a hundred times as long, a quarter as many. */
+	/* A quarter as many where each takes long: under memcheck a hundred times as long. */
 	const size_t size = is_watched() ? 128 : 32;
 	size_t count = 0;
 
