@@ -20,32 +20,32 @@
 
 static uint32_t block_find_room(struct bh_visit *visit, size_t alignment, size_t granules)
 {
-	struct bh_heap *heap = &visit->heap->heap;
+	struct bh_core *core = &visit->heap->core;
 	uint32_t block;
 	unsigned heals = BH_HEALS_MAX;
 
 	do {
 		bh_fill_watch(visit);
-		block = alignment > BH_GRANULE ? bh_heap_allocate_aligned(heap, alignment, granules)
-					       : bh_heap_allocate(heap, granules);
+		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
+					       : bh_alloc_block(core, granules);
 	} while (BH_UNLIKELY(!block && bh_heal(visit)) && --heals);
 	return block;
 }
 
 static void request_refuse(const bheap_t *heap, size_t size)
 {
-	heap->heap.control->failures++;
+	heap->core.control->failures++;
 	bh_probe_fail(heap, size);
 }
 
 static void block_dress(const bheap_t *heap, uint32_t block, size_t size)
 {
-	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	if (heap->annotated)
-		bh_annotate_alloc(heap, bh_heap_address(&heap->heap, block), size);
+		bh_annotate_alloc(heap, bh_core_address(&heap->core, block), size);
 	if (heap->trailers)
-		bh_trailer_write(&heap->heap, heap->key, block,
-				 bh_heap_granules(&heap->heap, block), size ? size : BH_GRANULE,
+		bh_trailer_write(&heap->core, heap->key, block,
+				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
 				 bh_shared_owner(heap));
 }
 
@@ -54,13 +54,13 @@ uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size)
 	bheap_t *heap = visit->heap;
 	uint32_t block = 0;
 
-	if (size <= bh_heap_size(&heap->heap))
+	if (size <= bh_core_size(&heap->core))
 		block = block_find_room(visit, alignment, bh_request_granules(heap, size));
 	if (!block) {
 		request_refuse(heap, size);
 		return 0;
 	}
-	bh_fill_taken(visit, block, block + bh_heap_granules(&heap->heap, block));
+	bh_fill_taken(visit, block, block + bh_core_granules(&heap->core, block));
 	block_dress(heap, block, size);
 	return block;
 }
@@ -70,51 +70,51 @@ void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules
 	const bheap_t *heap = visit->heap;
 	size_t usable;
 
-	if (!heap->trailers || bh_trailer_is_intact(&heap->heap, heap->key, block, granules))
+	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
 		return;
 	usable = bh_usable(heap, block, granules);
-	bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_heap_address(&heap->heap, block), usable, NULL);
+	bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
 	if (granules > BH_TRAILER_GRANULES)
-		bh_trailer_write(&heap->heap, heap->key, block, granules, usable,
-				 bh_trailer_owner(&heap->heap, heap->key, block, granules));
+		bh_trailer_write(&heap->core, heap->key, block, granules, usable,
+				 bh_trailer_owner(&heap->core, heap->key, block, granules));
 }
 
 bool bh_give_back(struct bh_visit *visit, uint32_t block)
 {
 	bheap_t *heap = visit->heap;
-	uint32_t granules = bh_heap_granules(&heap->heap, block);
+	uint32_t granules = bh_core_granules(&heap->core, block);
 	unsigned heals = BH_HEALS_MAX;
 	enum bh_status status;
 
 	bh_verify_trailer(visit, block, granules);
 	bh_fill_meet(visit, block, block + granules);
 	do {
-		status = bh_heap_release(&heap->heap, block);
+		status = bh_free_block(&heap->core, block);
 	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
 	if (status != BH_DONE)
 		return false;
 	if (heap->annotated)
-		bh_annotate_free(heap, bh_heap_address(&heap->heap, block), bh_bytes(granules));
-	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
+		bh_annotate_free(heap, bh_core_address(&heap->core, block), bh_bytes(granules));
+	bh_probe_free(heap, bh_core_address(&heap->core, block));
 	bh_fill_freed(visit, block, block + granules);
 	return true;
 }
 
 void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
 {
-	const struct bh_heap *heap = &visit->heap->heap;
-	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_heap_start(heap);
+	const struct bh_core *core = &visit->heap->core;
+	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_core_start(core);
 	uint32_t granule, block;
 	size_t size;
 
-	if (offset >= bh_heap_size(heap)) {
+	if (offset >= bh_core_size(core)) {
 		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
 		return;
 	}
 	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
-	block = bh_heap_around(heap, granule);
-	size = bh_bytes(bh_heap_granules(heap, block));
-	if (bh_map_is_used(&heap->map, block))
+	block = bh_core_around(core, granule);
+	size = bh_bytes(bh_core_granules(core, block));
+	if (bh_map_is_used(&core->map, block))
 		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
 			"inside a live block of that size");
 	else
@@ -133,13 +133,13 @@ static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
 		return NULL;
 	block = bh_take(&visit, alignment, size);
 	bh_leave(&visit);
-	return BH_LIKELY(block) ? bh_heap_address(&heap->heap, block) : bh_refuse(ENOMEM);
+	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_refuse(ENOMEM);
 }
 
 /* After a search in vain: whether that is the last word. Not if damage was in the way, or the size is 0. */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
-	if (heap->heap.bins.damaged || !size)
+	if (heap->core.bins.damaged || !size)
 		return false;
 	request_refuse(heap, size);
 	return true;
@@ -155,24 +155,24 @@ static void *alloc_vainly(bheap_t *heap, size_t size)
 BH_APART
 static void *alloc_by_search(bheap_t *heap, size_t size)
 {
-	uint32_t block = bh_heap_allocate(&heap->heap, bh_granules(size));
+	uint32_t block = bh_alloc_block(&heap->core, bh_granules(size));
 
 	if (BH_UNLIKELY(!block))
 		return alloc_vainly(heap, size);
-	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-	return bh_heap_address(&heap->heap, block);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+	return bh_core_address(&heap->core, block);
 }
 
 /* The same where neither the bin of its size nor the victim can serve a small request. */
 BH_APART
 static void *alloc_by_cut(bheap_t *heap, size_t size)
 {
-	uint32_t block = bh_fast_cut(&heap->heap, (uint32_t)bh_granules(size));
+	uint32_t block = bh_fast_cut(&heap->core, (uint32_t)bh_granules(size));
 
 	if (!block)
 		return alloc_by_search(heap, size);
-	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-	return bh_heap_address(&heap->heap, block);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+	return bh_core_address(&heap->core, block);
 }
 
 /* The way of one thread among several: what the lock and the heap can do at once. */
@@ -183,15 +183,15 @@ static void *alloc_locked(bheap_t *heap, size_t size)
 	bool refused = false;
 
 	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
-		block = bh_heap_allocate(&heap->heap, bh_granules(size));
+		block = bh_alloc_block(&heap->core, bh_granules(size));
 		if (BH_LIKELY(block))
-			bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
+			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		else
 			refused = search_is_refused(heap, size);
 		bh_leave_straight(heap);
 	}
 	if (BH_LIKELY(block))
-		return bh_heap_address(&heap->heap, block);
+		return bh_core_address(&heap->core, block);
 	return refused ? bh_refuse(ENOMEM) : alloc_through_door(heap, BH_GRANULE, size);
 }
 
@@ -202,13 +202,13 @@ void *bh_alloc(bheap_t *heap, size_t size)
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
 		return alloc_locked(heap, size);
-	if (granules >= heap->heap.bins.exact_limit)
+	if (granules >= heap->core.bins.exact_limit)
 		return alloc_by_search(heap, size);
-	block = bh_fast_allocate(&heap->heap, (uint32_t)granules);
+	block = bh_fast_allocate(&heap->core, (uint32_t)granules);
 	if (!block)
 		return alloc_by_cut(heap, size);
-	bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-	return bh_heap_address(&heap->heap, block);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+	return bh_core_address(&heap->core, block);
 }
 
 extern __typeof(bh_alloc) bheap_alloc __attribute__((alias("bh_alloc")));
@@ -245,7 +245,7 @@ static int free_through_door(bheap_t *heap, void *ptr)
 		return 0;
 	if (!bh_enter_to_change(&visit, heap))
 		return -1;
-	block = bh_heap_find(&heap->heap, ptr);
+	block = bh_core_find(&heap->core, ptr);
 	if (block)
 		freed = bh_give_back(&visit, block);
 	else
@@ -263,9 +263,9 @@ static int free_locked(bheap_t *heap, void *ptr)
 	bool done = false;
 
 	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
-		uint32_t block = bh_heap_find(&heap->heap, ptr);
+		uint32_t block = bh_core_find(&heap->core, ptr);
 
-		done = block && bh_heap_release(&heap->heap, block) == BH_DONE;
+		done = block && bh_free_block(&heap->core, block) == BH_DONE;
 		if (BH_LIKELY(done))
 			bh_probe_free(heap, ptr);
 		bh_leave_straight(heap);
@@ -277,9 +277,9 @@ static int free_locked(bheap_t *heap, void *ptr)
 BH_APART
 static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 {
-	void *ptr = bh_heap_address(&heap->heap, block);
+	void *ptr = bh_core_address(&heap->core, block);
 
-	if (BH_UNLIKELY(!bh_fast_release(&heap->heap, block, previous)))
+	if (BH_UNLIKELY(!bh_fast_release(&heap->core, block, previous)))
 		return free_through_door(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
@@ -287,9 +287,9 @@ static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 
 static BH_WOVEN int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast_merge with)
 {
-	if (BH_UNLIKELY(!bh_fast_merge(&heap->heap, block, with)))
+	if (BH_UNLIKELY(!bh_fast_merge(&heap->core, block, with)))
 		return free_anywhere(heap, block, with.previous);
-	bh_probe_free(heap, bh_heap_address(&heap->heap, block));
+	bh_probe_free(heap, bh_core_address(&heap->core, block));
 	return 0;
 }
 
@@ -303,7 +303,7 @@ static int free_before_free(bheap_t *heap, uint32_t block, uint32_t next)
 BH_APART
 static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
 {
-	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
+	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
 	struct bh_fast_merge with = {.previous = previous, .near = true};
 	enum bh_fast_side side = bh_fast_after(&at, &with.next);
 	/* Of what the merge clears: a word left without a start needs tags. */
@@ -326,10 +326,10 @@ static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *a
 	if (side != BH_FAST_LIVE)
 		return side == BH_FAST_FREE ? free_before_free(heap, at->block, next)
 					    : free_anywhere(heap, at->block, 0);
-	if (BH_UNLIKELY(next == heap->heap.end))
+	if (BH_UNLIKELY(next == heap->core.end))
 		return free_anywhere(heap, at->block, 0);
 	bh_probe_free(heap, at->address);
-	bh_fast_leave(&heap->heap, at, next);
+	bh_fast_leave(&heap->core, at, next);
 	return 0;
 }
 
@@ -337,7 +337,7 @@ static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *a
 BH_APART
 static int free_behind(bheap_t *heap, uint32_t block)
 {
-	struct bh_fast_spot at = bh_fast_spot(&heap->heap, block, bh_heap_address(&heap->heap, block));
+	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
 	uint32_t previous = bh_fast_front(&at);
 
 	if (!previous)
@@ -354,10 +354,10 @@ int bh_free(bheap_t *heap, void *ptr)
 
 	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
 		return free_locked(heap, ptr);
-	block = bh_heap_granule(&heap->heap, ptr);
+	block = bh_core_granule(&heap->core, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_through_door(heap, ptr);
-	at = bh_fast_spot(&heap->heap, block, ptr);
+	at = bh_fast_spot(&heap->core, block, ptr);
 	if (BH_UNLIKELY(!bh_fast_is_live(&at)))
 		return free_through_door(heap, ptr);
 	if (!bh_fast_is_behind_live(&at))

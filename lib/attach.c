@@ -60,7 +60,7 @@ static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_f
 		errno = saved;
 		return false;
 	}
-	bh_heap_view(&heap->heap, region.start, &layout);
+	bh_core_view(&heap->core, region.start, &layout);
 	heap->region = region;
 	heap->shared = head_of(&region);
 	heap->read_only = !opening->writable;
@@ -108,7 +108,7 @@ static bool head_write(const struct bh_opening *opening, size_t size)
 static int bookkeeping_reserve(const bheap_t *heap)
 {
 	return bh_region_reserve(heap->region.fd, 0,
-				 (size_t)(bh_heap_start(&heap->heap) - heap->region.start));
+				 (size_t)(bh_core_start(&heap->core) - heap->region.start));
 }
 
 static bool heap_format(struct bh_opening *opening)
@@ -124,7 +124,7 @@ static bool heap_format(struct bh_opening *opening)
 	}
 	head->key = heap->key;
 	head->space = bh_shared_space();
-	bh_heap_format(&heap->heap);
+	bh_core_format(&heap->core);
 	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
 	return true;
 }
@@ -189,12 +189,12 @@ static bool heap_revive(struct bh_opening *opening)
 	if (heap->shared->inside) {
 		bh_recover(heap);
 		opening->recovered = true;
-	} else if (!bh_check_derived(&heap->heap, &finding)) {
-		bh_heap_rebuild(&heap->heap);
+	} else if (!bh_check_derived(&heap->core, &finding)) {
+		bh_rebuild(&heap->core);
 		opening->rebuilt = true;
 	}
 	/* What will be reported once the gate is open. */
-	heap->heap.control->faults += opening->recovered || opening->rebuilt;
+	heap->core.control->faults += opening->recovered || opening->rebuilt;
 	/* An intent without anyone inside too: a system that crashed may have left one. */
 	bh_shared_commit(heap);
 	return true;
@@ -211,7 +211,7 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 	heap->key = head->key;
 	if (opening->alone || !opening->writable) {
 		/* With others at work the map is theirs to vouch for, and need not hold still. */
-		if (!bh_check_map_unlocked(&heap->heap, &finding)) {
+		if (!bh_check_map_unlocked(&heap->core, &finding)) {
 			bh_attach_undo(opening);
 			return refuse(opening, EUCLEAN, finding.detail);
 		}

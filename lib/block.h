@@ -9,12 +9,12 @@
 #include "heap.h"
 
 /* Marks a free block of so many granules allocated: the one store that commits an allocation. */
-static inline uint32_t bh_block_commit(struct bh_heap *heap, uint32_t block, uint32_t granules)
+static inline uint32_t bh_block_commit(struct bh_core *core, uint32_t block, uint32_t granules)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 
 	control->pending = block;
-	bh_map_set_used(&heap->map, block);
+	bh_map_set_used(&core->map, block);
 	control->used += granules;
 	if (control->peak < control->used)
 		control->peak = control->used;
@@ -23,23 +23,23 @@ static inline uint32_t bh_block_commit(struct bh_heap *heap, uint32_t block, uin
 }
 
 /* Files a free block of the map where it belongs; not beside the victim or the top. */
-static inline void bh_block_file(struct bh_heap *heap, uint32_t block, uint32_t granules)
+static inline void bh_block_file(struct bh_core *core, uint32_t block, uint32_t granules)
 {
-	if (block + granules == heap->end)
-		heap->control->top = block;
+	if (block + granules == core->end)
+		core->control->top = block;
 	else
-		bh_bin_link(&heap->bins, block, granules);
+		bh_bin_link(&core->bins, block, granules);
 }
 
 /* Takes a free block out of the index, wherever it is; 0 for damage, else its size. */
-static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
+static inline uint32_t bh_block_withdraw(struct bh_core *core, uint32_t block)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint32_t granules;
 
 	if (block == control->top) {
-		control->top = heap->end;
-		return heap->end - block;
+		control->top = core->end;
+		return core->end - block;
 	}
 	if (block == control->victim) {
 		granules = control->victim_granules;
@@ -47,14 +47,14 @@ static inline uint32_t bh_block_withdraw(struct bh_heap *heap, uint32_t block)
 		control->victim_granules = 0;
 		return granules;
 	}
-	granules = bh_heap_granules(heap, block);
-	return BH_LIKELY(bh_bin_unlink(&heap->bins, block, granules)) ? granules : 0;
+	granules = bh_core_granules(core, block);
+	return BH_LIKELY(bh_bin_unlink(&core->bins, block, granules)) ? granules : 0;
 }
 
 /* The free block right before this one, or 0. */
-static inline uint32_t bh_block_free_before(const struct bh_heap *heap, uint32_t block)
+static inline uint32_t bh_block_free_before(const struct bh_core *core, uint32_t block)
 {
-	struct bh_map_side previous = bh_map_before(&heap->map, block);
+	struct bh_map_side previous = bh_map_before(&core->map, block);
 
 	return previous.used ? 0 : previous.granule;
 }

@@ -99,8 +99,8 @@ static int legend_print(const struct chart *chart, size_t size)
 
 int bh_chart_print(const bheap_t *heap, FILE *stream)
 {
-	struct chart chart = {.stream = stream, .front = bh_heap_start(&heap->heap)};
-	size_t size = bh_heap_size(&heap->heap);
+	struct chart chart = {.stream = stream, .front = bh_core_start(&heap->core)};
+	size_t size = bh_core_size(&heap->core);
 
 	bh_walk_blocks(heap, extent_find, &chart);
 	if (!chart.extent)

@@ -22,9 +22,9 @@ static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32
 /* ---- the map ---- */
 
 /* The bits of a word of the map that may be set: those of granules first - 1 ... end. */
-static uint64_t word_mask(const struct bh_heap *heap, size_t word)
+static uint64_t word_mask(const struct bh_core *core, size_t word)
 {
-	uint32_t low = BH_FIRST - 1, high = heap->end;
+	uint32_t low = BH_FIRST - 1, high = core->end;
 	uint64_t mask = ~UINT64_C(0);
 
 	if (word == low >> 6)
@@ -34,14 +34,14 @@ static uint64_t word_mask(const struct bh_heap *heap, size_t word)
 	return mask;
 }
 
-static bool sentinels_check(const struct bh_heap *heap, struct bh_finding *finding)
+static bool sentinels_check(const struct bh_core *core, struct bh_finding *finding)
 {
-	const struct bh_map *map = &heap->map;
+	const struct bh_map *map = &core->map;
 	uint32_t before = BH_FIRST - 1;
-	const struct bh_map_word *low = map->words - 1, *high = map->words + bh_map_words(heap->end);
+	const struct bh_map_word *low = map->words - 1, *high = map->words + bh_map_words(core->end);
 
 	if (!bh_map_is_start(map, before) || !bh_map_is_used(map, before) ||
-	    !bh_map_is_start(map, heap->end) || !bh_map_is_used(map, heap->end))
+	    !bh_map_is_start(map, core->end) || !bh_map_is_used(map, core->end))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "a sentinel is missing");
 	if (!bh_map_is_start(map, BH_FIRST))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "no block starts at the front");
@@ -50,15 +50,15 @@ static bool sentinels_check(const struct bh_heap *heap, struct bh_finding *findi
 	return true;
 }
 
-static bool word_check(const struct bh_heap *heap, size_t word, struct bh_finding *finding)
+static bool word_check(const struct bh_core *core, size_t word, struct bh_finding *finding)
 {
-	uint64_t starts = __atomic_load_n(&heap->map.words[word].start, __ATOMIC_RELAXED);
-	uint64_t used = __atomic_load_n(&heap->map.words[word].used, __ATOMIC_RELAXED);
+	uint64_t starts = __atomic_load_n(&core->map.words[word].start, __ATOMIC_RELAXED);
+	uint64_t used = __atomic_load_n(&core->map.words[word].used, __ATOMIC_RELAXED);
 
 	/* Inside a block there may be anything: the tags are looked at with all that is derived. */
 	if (!starts)
 		return true;
-	if ((starts | used) & ~word_mask(heap, word))
+	if ((starts | used) & ~word_mask(core, word))
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "bits outside the heap");
 	if (used & ~starts)
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP,
@@ -68,30 +68,30 @@ static bool word_check(const struct bh_heap *heap, size_t word, struct bh_findin
 }
 
 /* What looks broken is looked at so many times. */
-static bool map_check(const struct bh_heap *heap, unsigned looks, struct bh_finding *finding)
+static bool map_check(const struct bh_core *core, unsigned looks, struct bh_finding *finding)
 {
-	size_t words = bh_map_words(heap->end);
+	size_t words = bh_map_words(core->end);
 
-	if (!sentinels_check(heap, finding))
+	if (!sentinels_check(core, finding))
 		return false;
 	for (size_t word = 0; word < words; word++) {
 		unsigned left = looks;
 
-		while (!word_check(heap, word, finding))
+		while (!word_check(core, word, finding))
 			if (!--left)
 				return false;
 	}
 	return true;
 }
 
-bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding)
+bool bh_check_map(const struct bh_core *core, struct bh_finding *finding)
 {
-	return map_check(heap, 1, finding);
+	return map_check(core, 1, finding);
 }
 
-bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding)
+bool bh_check_map_unlocked(const struct bh_core *core, struct bh_finding *finding)
 {
-	return map_check(heap, LOOKS, finding);
+	return map_check(core, LOOKS, finding);
 }
 
 /* ---- what is derived from it ---- */
@@ -101,10 +101,10 @@ static bool tag_is_right(const struct bh_map_word *word, size_t begin, size_t en
 	return bh_map_tag_begin(word) == begin && bh_map_tag_end(word) == end;
 }
 
-static bool tags_check(const struct bh_heap *heap, struct bh_finding *finding)
+static bool tags_check(const struct bh_core *core, struct bh_finding *finding)
 {
-	const struct bh_map_word *words = heap->map.words;
-	size_t count = bh_map_words(heap->end), last = 0;
+	const struct bh_map_word *words = core->map.words;
+	size_t count = bh_map_words(core->end), last = 0;
 
 	for (size_t word = 1; word < count; word++) {
 		if (!words[word].start)
@@ -128,23 +128,23 @@ struct census {
 	uint32_t unmerged; /* a free block behind another, or 0 */
 };
 
-static void census_take(const struct bh_heap *heap, struct census *census)
+static void census_take(const struct bh_core *core, struct census *census)
 {
 	bool free_before = false;
 
-	*census = (struct census){.last = heap->end};
-	for (uint32_t block = BH_FIRST; block < heap->end;) {
-		uint32_t next = bh_map_next(&heap->map, block);
-		bool used = bh_map_is_used(&heap->map, block);
+	*census = (struct census){.last = core->end};
+	for (uint32_t block = BH_FIRST; block < core->end;) {
+		uint32_t next = bh_map_next(&core->map, block);
+		bool used = bh_map_is_used(&core->map, block);
 
 		if (!used && free_before)
 			census->unmerged = block;
 		if (used) {
 			census->live++;
 			census->used += next - block;
-		} else if (next == heap->end) {
+		} else if (next == core->end) {
 			census->last = block;
-		} else if (block == heap->control->victim) {
+		} else if (block == core->control->victim) {
 			census->victim_granules = next - block;
 		} else {
 			census->binned++;
@@ -154,10 +154,10 @@ static void census_take(const struct bh_heap *heap, struct census *census)
 	}
 }
 
-static bool control_check(const struct bh_heap *heap, const struct census *census,
+static bool control_check(const struct bh_core *core, const struct census *census,
 			  struct bh_finding *finding)
 {
-	const struct bh_control *control = heap->control;
+	const struct bh_control *control = core->control;
 
 	if (census->unmerged)
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, census->unmerged,
@@ -177,36 +177,36 @@ static bool control_check(const struct bh_heap *heap, const struct census *censu
 }
 
 /* Whether a link leads to a free block that a bin may hold. */
-static bool link_is_block(const struct bh_heap *heap, uint32_t link)
+static bool link_is_block(const struct bh_core *core, uint32_t link)
 {
-	return link - BH_FIRST < heap->bins.span && bh_map_is_start(&heap->map, link) &&
-	       !bh_map_is_used(&heap->map, link) && link != heap->control->top &&
-	       link != heap->control->victim;
+	return link - BH_FIRST < core->bins.span && bh_map_is_start(&core->map, link) &&
+	       !bh_map_is_used(&core->map, link) && link != core->control->top &&
+	       link != core->control->victim;
 }
 
 BH_UNCHECKED
-static bool node_is_right(const struct bh_heap *heap, uint32_t bin, uint32_t block,
+static bool node_is_right(const struct bh_core *core, uint32_t bin, uint32_t block,
 			  uint32_t previous)
 {
-	const struct bh_node *node = bh_node(&heap->bins, block);
-	uint32_t granules = bh_map_next(&heap->map, block) - block;
+	const struct bh_node *node = bh_node(&core->bins, block);
+	uint32_t granules = bh_map_next(&core->map, block) - block;
 
-	if (granules >= heap->bins.exact_limit &&
+	if (granules >= core->bins.exact_limit &&
 	    (node->granules != granules || node->check != ~granules))
 		return false;
-	return node->links.previous == previous && bh_bin_of(&heap->bins, granules) == bin;
+	return node->links.previous == previous && bh_bin_of(&core->bins, granules) == bin;
 }
 
 /* Follows one list, taking each block off those that are left to be found. */
 BH_UNCHECKED
-static bool bin_check(const struct bh_heap *heap, uint32_t bin, uint32_t *left,
+static bool bin_check(const struct bh_core *core, uint32_t bin, uint32_t *left,
 		      struct bh_finding *finding)
 {
-	uint32_t previous = 0, block = bh_bin_first(&heap->bins, bin);
+	uint32_t previous = 0, block = bh_bin_first(&core->bins, bin);
 
-	for (; block; previous = block, block = bh_node(&heap->bins, block)->links.next) {
-		if (!*left || !link_is_block(heap, block) ||
-		    !node_is_right(heap, bin, block, previous))
+	for (; block; previous = block, block = bh_node(&core->bins, block)->links.next) {
+		if (!*left || !link_is_block(core, block) ||
+		    !node_is_right(core, bin, block, previous))
 			return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous,
 				     "a bin leads elsewhere than to a free block of its size");
 		--*left;
@@ -214,24 +214,24 @@ static bool bin_check(const struct bh_heap *heap, uint32_t bin, uint32_t *left,
 	return true;
 }
 
-static bool bin_bit_check(const struct bh_heap *heap, uint32_t bin, struct bh_finding *finding)
+static bool bin_bit_check(const struct bh_core *core, uint32_t bin, struct bh_finding *finding)
 {
-	const struct bh_bin_bits *bits = heap->bins.bits;
+	const struct bh_bin_bits *bits = core->bins.bits;
 	bool marked = bits->words[bin >> 6] >> (bin & 63) & 1;
 	bool summed = bits->summary >> (bin >> 6) & 1;
 
-	if (marked != (bh_bin_first(&heap->bins, bin) != 0) ||
-	    (marked && bin >= heap->bins.exact_limit && !summed))
+	if (marked != (bh_bin_first(&core->bins, bin) != 0) ||
+	    (marked && bin >= core->bins.exact_limit && !summed))
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
 			     "the bin bits disagree with the bins");
 	return true;
 }
 
 /* A bit of a bin that there is not would lead an allocation out of the heads. */
-static bool bits_behind_check(const struct bh_heap *heap, struct bh_finding *finding)
+static bool bits_behind_check(const struct bh_core *core, struct bh_finding *finding)
 {
-	const struct bh_bin_bits *bits = heap->bins.bits;
-	uint32_t last = heap->bins.count - 1;
+	const struct bh_bin_bits *bits = core->bins.bits;
+	uint32_t last = core->bins.count - 1;
 
 	if (bits->words[0] & 1 || bits->summary >> (last >> 6) >> 1 ||
 	    bits->words[last >> 6] >> (last & 63) >> 1)
@@ -240,25 +240,25 @@ static bool bits_behind_check(const struct bh_heap *heap, struct bh_finding *fin
 	return true;
 }
 
-static bool bins_check(const struct bh_heap *heap, uint32_t binned, struct bh_finding *finding)
+static bool bins_check(const struct bh_core *core, uint32_t binned, struct bh_finding *finding)
 {
 	/* The head of bin 0 stands in for what is not there: bins.h. */
-	for (uint32_t bin = 1; bin < heap->bins.count; bin++)
-		if (!bin_check(heap, bin, &binned, finding) || !bin_bit_check(heap, bin, finding))
+	for (uint32_t bin = 1; bin < core->bins.count; bin++)
+		if (!bin_check(core, bin, &binned, finding) || !bin_bit_check(core, bin, finding))
 			return false;
 	if (binned)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0, "a free block is in no bin");
-	return bits_behind_check(heap, finding);
+	return bits_behind_check(core, finding);
 }
 
-bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding)
+bool bh_check_derived(const struct bh_core *core, struct bh_finding *finding)
 {
 	struct census census;
 
-	if (!tags_check(heap, finding))
+	if (!tags_check(core, finding))
 		return false;
-	census_take(heap, &census);
-	return control_check(heap, &census, finding) && bins_check(heap, census.binned, finding);
+	census_take(core, &census);
+	return control_check(core, &census, finding) && bins_check(core, census.binned, finding);
 }
 
 /* ---- what guards see ---- */
@@ -276,15 +276,15 @@ static bool fill_check(const bheap_t *heap, uint32_t block, uint32_t next,
 
 static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
 {
-	const struct bh_heap *blocks = &heap->heap;
+	const struct bh_core *core = &heap->core;
 
-	for (uint32_t block = BH_FIRST; block < blocks->end;) {
-		uint32_t next = bh_map_next(&blocks->map, block);
+	for (uint32_t block = BH_FIRST; block < core->end;) {
+		uint32_t next = bh_map_next(&core->map, block);
 
-		if (!bh_map_is_used(&blocks->map, block)) {
+		if (!bh_map_is_used(&core->map, block)) {
 			if (!fill_check(heap, block, next, finding))
 				return false;
-		} else if (!bh_trailer_is_intact(blocks, heap->key, block, next - block)) {
+		} else if (!bh_trailer_is_intact(core, heap->key, block, next - block)) {
 			return found(finding, BHEAP_FAULT_OVERFLOW, block, NULL);
 		}
 		block = next;
@@ -295,8 +295,8 @@ static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
 static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
 {
 	if (heap->read_only)
-		return bh_check_map_unlocked(&heap->heap, finding);
-	return bh_check_map(&heap->heap, finding) && bh_check_derived(&heap->heap, finding) &&
+		return bh_check_map_unlocked(&heap->core, finding);
+	return bh_check_map(&heap->core, finding) && bh_check_derived(&heap->core, finding) &&
 	       (!heap->trailers || guards_check(heap, finding));
 }
 
@@ -308,10 +308,10 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 	size_t size = 0;
 
 	if (kind == BHEAP_FAULT_OVERFLOW)
-		size = bh_usable(heap, block, bh_heap_granules(&heap->heap, block));
+		size = bh_usable(heap, block, bh_core_granules(&heap->core, block));
 	else if (kind == BHEAP_FAULT_WRITTEN_FREE)
-		size = bh_bytes(bh_heap_granules(&heap->heap, block));
-	bh_fault_describe(fault, kind, heap, block ? bh_heap_address(&heap->heap, block) : NULL,
+		size = bh_bytes(bh_core_granules(&heap->core, block));
+	bh_fault_describe(fault, kind, heap, block ? bh_core_address(&heap->core, block) : NULL,
 			  size, good ? NULL : finding->detail, good ? NULL : finding->at);
 }
 

@@ -16,15 +16,15 @@ struct bh_finding {
 };
 
 /* The map alone: whether it is a tiling with its sentinels. */
-bool bh_check_map(const struct bh_heap *heap, struct bh_finding *finding);
+bool bh_check_map(const struct bh_core *core, struct bh_finding *finding);
 
 /*
  * The same while others may be changing it: the two words of one place are not read as one, so what
  * looks broken is looked at again.
  */
-bool bh_check_map_unlocked(const struct bh_heap *heap, struct bh_finding *finding);
+bool bh_check_map_unlocked(const struct bh_core *core, struct bh_finding *finding);
 
 /* No free neighbours; tags, bins, top, victim and counters, given a good map. */
-bool bh_check_derived(const struct bh_heap *heap, struct bh_finding *finding);
+bool bh_check_derived(const struct bh_core *core, struct bh_finding *finding);
 
 #endif

@@ -23,9 +23,9 @@ static inline void bh_fast_count(struct bh_control *control, uint32_t granules)
 
 /* Takes the first block out of a bin of one size that is not empty; 0 for damage. */
 BH_UNCHECKED
-static inline uint32_t bh_fast_pop(struct bh_heap *heap, uint32_t bin)
+static inline uint32_t bh_fast_pop(struct bh_core *core, uint32_t bin)
 {
-	struct bh_bins *bins = &heap->bins;
+	struct bh_bins *bins = &core->bins;
 	uint32_t block = bins->heads[bin], next = bh_node(bins, block)->links.next;
 	uint32_t *back = bh_bin_back(bins, next);
 
@@ -40,40 +40,40 @@ static inline uint32_t bh_fast_pop(struct bh_heap *heap, uint32_t bin)
 	return block;
 }
 
-static inline uint32_t bh_fast_exact(struct bh_heap *heap, uint32_t granules)
+static inline uint32_t bh_fast_exact(struct bh_core *core, uint32_t granules)
 {
-	uint32_t block = bh_fast_pop(heap, granules);
+	uint32_t block = bh_fast_pop(core, granules);
 
 	if (BH_LIKELY(block)) {
-		bh_map_set_used(&heap->map, block);
-		bh_fast_count(heap->control, granules);
+		bh_map_set_used(&core->map, block);
+		bh_fast_count(core->control, granules);
 	}
 	return block;
 }
 
-static inline uint32_t bh_fast_carve(struct bh_heap *heap, uint32_t granules)
+static inline uint32_t bh_fast_carve(struct bh_core *core, uint32_t granules)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint32_t block = control->victim, rest = control->victim_granules - granules;
 
-	if (BH_UNLIKELY(!bh_map_try_start(&heap->map, block + granules)))
+	if (BH_UNLIKELY(!bh_map_try_start(&core->map, block + granules)))
 		return 0;
-	bh_map_set_used(&heap->map, block);
+	bh_map_set_used(&core->map, block);
 	control->victim_granules = rest;
 	control->victim = rest ? block + granules : 0;
 	bh_fast_count(control, granules);
 	return block;
 }
 
-static inline uint32_t bh_fast_from_top(struct bh_heap *heap, uint32_t granules)
+static inline uint32_t bh_fast_from_top(struct bh_core *core, uint32_t granules)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint32_t block = control->top;
 
-	if (BH_UNLIKELY(heap->end - block < granules) ||
-	    BH_UNLIKELY(!bh_map_try_start(&heap->map, block + granules)))
+	if (BH_UNLIKELY(core->end - block < granules) ||
+	    BH_UNLIKELY(!bh_map_try_start(&core->map, block + granules)))
 		return 0;
-	bh_map_set_used(&heap->map, block);
+	bh_map_set_used(&core->map, block);
 	control->top = block + granules;
 	bh_fast_count(control, granules);
 	return block;
@@ -81,17 +81,17 @@ static inline uint32_t bh_fast_from_top(struct bh_heap *heap, uint32_t granules)
 
 /* From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
  */
-static inline uint32_t bh_fast_allocate(struct bh_heap *heap, uint32_t granules)
+static inline uint32_t bh_fast_allocate(struct bh_core *core, uint32_t granules)
 {
-	const struct bh_control *control = heap->control;
+	const struct bh_control *control = core->control;
 
 	if (control->bits.words[0] >> granules & 1)
-		return bh_fast_exact(heap, granules);
+		return bh_fast_exact(core, granules);
 	if (BH_LIKELY(granules <= control->victim_granules))
-		return bh_fast_carve(heap, granules);
+		return bh_fast_carve(core, granules);
 	if (control->bits.words[0] >> granules | control->bits.summary)
 		return 0;
-	return bh_fast_from_top(heap, granules);
+	return bh_fast_from_top(core, granules);
 }
 
 /*
@@ -99,25 +99,25 @@ static inline uint32_t bh_fast_allocate(struct bh_heap *heap, uint32_t granules)
  * block is shorter than a word of the map: the word in which the rest starts has a start already, that
  * of this block or of the next.
  */
-static inline uint32_t bh_fast_cut(struct bh_heap *heap, uint32_t granules)
+static inline uint32_t bh_fast_cut(struct bh_core *core, uint32_t granules)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint64_t larger = control->bits.words[0] >> granules;
 	uint32_t bin, block;
 
 	if (!larger || control->victim_granules >= granules)
 		return 0;
 	bin = granules + bh_lowest_bit(larger);
-	if (BH_UNLIKELY(bin >= heap->bins.exact_limit) ||
-	    BH_UNLIKELY(!bh_bin_first_is_sound(&heap->bins, bin)))
+	if (BH_UNLIKELY(bin >= core->bins.exact_limit) ||
+	    BH_UNLIKELY(!bh_bin_first_is_sound(&core->bins, bin)))
 		return 0;
-	block = bh_fast_pop(heap, bin);
+	block = bh_fast_pop(core, bin);
 	if (BH_UNLIKELY(!block))
 		return 0;
-	bh_map_add_start(&heap->map, block + granules);
-	bh_map_set_used(&heap->map, block);
+	bh_map_add_start(&core->map, block + granules);
+	bh_map_set_used(&core->map, block);
 	if (control->victim)
-		bh_bin_link(&heap->bins, control->victim, control->victim_granules);
+		bh_bin_link(&core->bins, control->victim, control->victim_granules);
 	control->victim = block + granules;
 	control->victim_granules = bin - granules;
 	bh_fast_count(control, granules);
@@ -134,10 +134,10 @@ struct bh_fast_spot {
 	uint32_t block;
 };
 
-static inline struct bh_fast_spot bh_fast_spot(const struct bh_heap *heap, uint32_t block,
+static inline struct bh_fast_spot bh_fast_spot(const struct bh_core *core, uint32_t block,
 					       void *address)
 {
-	struct bh_map_word *word = &heap->map.words[block >> 6];
+	struct bh_map_word *word = &core->map.words[block >> 6];
 
 	return (struct bh_fast_spot){word, word->start, word->used, bh_map_bit(block), address, block};
 }
@@ -210,38 +210,38 @@ static inline enum bh_fast_side bh_fast_after(const struct bh_fast_spot *at, uin
 }
 
 /* The end of a free block in a bin. One that is not near is large enough to say its size itself. */
-static inline uint32_t bh_fast_end(struct bh_heap *heap, uint32_t block)
+static inline uint32_t bh_fast_end(struct bh_core *core, uint32_t block)
 {
-	uint32_t end = bh_map_next_near(&heap->map, block), granules;
+	uint32_t end = bh_map_next_near(&core->map, block), granules;
 
 	if (BH_LIKELY(end))
 		return end;
-	granules = bh_bin_granules(&heap->bins, &heap->map, block);
+	granules = bh_bin_granules(&core->bins, &core->map, block);
 	return granules ? block + granules : 0;
 }
 
 /* The end of a free block that follows the one being freed, taken out of its bin; 0 for damage. */
-static inline uint32_t bh_fast_take_next(struct bh_heap *heap, uint32_t next)
+static inline uint32_t bh_fast_take_next(struct bh_core *core, uint32_t next)
 {
-	const struct bh_control *control = heap->control;
+	const struct bh_control *control = core->control;
 	uint32_t end;
 
 	/* Top and victim are in no bin, and the ends of both are known. */
 	if (next == control->victim)
 		return next + control->victim_granules;
 	if (next == control->top)
-		return heap->end;
-	end = bh_fast_end(heap, next);
-	return BH_LIKELY(end && bh_bin_unlink(&heap->bins, next, end - next)) ? end : 0;
+		return core->end;
+	end = bh_fast_end(core, next);
+	return BH_LIKELY(end && bh_bin_unlink(&core->bins, next, end - next)) ? end : 0;
 }
 
 /* Files what a free has made: it may hold the victim. */
-static inline void bh_fast_file(struct bh_heap *heap, uint32_t begin, uint32_t end)
+static inline void bh_fast_file(struct bh_core *core, uint32_t begin, uint32_t end)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	bool is_victim = control->victim - begin < end - begin;
 
-	if (BH_UNLIKELY(end == heap->end)) {
+	if (BH_UNLIKELY(end == core->end)) {
 		control->top = begin;
 		if (is_victim) {
 			control->victim = 0;
@@ -251,7 +251,7 @@ static inline void bh_fast_file(struct bh_heap *heap, uint32_t begin, uint32_t e
 		control->victim = begin;
 		control->victim_granules = end - begin;
 	} else {
-		bh_bin_link(&heap->bins, begin, end - begin);
+		bh_bin_link(&core->bins, begin, end - begin);
 	}
 }
 
@@ -264,55 +264,55 @@ struct bh_fast_merge {
 };
 
 /* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
-static BH_WOVEN bool bh_fast_merge(struct bh_heap *heap, uint32_t block, struct bh_fast_merge with)
+static BH_WOVEN bool bh_fast_merge(struct bh_core *core, uint32_t block, struct bh_fast_merge with)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint32_t begin = with.previous ? with.previous : block;
-	uint32_t end = with.next_free ? bh_fast_take_next(heap, with.next) : with.next;
+	uint32_t end = with.next_free ? bh_fast_take_next(core, with.next) : with.next;
 
 	if (BH_UNLIKELY(!end))
 		return false;
 	if (with.previous && begin != control->victim &&
-	    BH_UNLIKELY(!bh_bin_unlink(&heap->bins, begin, block - begin)))
+	    BH_UNLIKELY(!bh_bin_unlink(&core->bins, begin, block - begin)))
 		return false;
-	bh_map_clear_used(&heap->map, block);
+	bh_map_clear_used(&core->map, block);
 	if (with.next_free)
-		bh_map_clear_start(&heap->map, with.next);
+		bh_map_clear_start(&core->map, with.next);
 	if (with.previous)
-		bh_map_clear_start(&heap->map, block);
+		bh_map_clear_start(&core->map, block);
 	if (!with.near)
-		bh_map_tag(&heap->map, begin, end);
+		bh_map_tag(&core->map, begin, end);
 	control->used -= with.next - block;
 	control->frees++;
-	bh_fast_file(heap, begin, end);
+	bh_fast_file(core, begin, end);
 	return true;
 }
 
 /* Frees a block between two live ones: not the last, which becomes the top. */
-static inline void bh_fast_leave(struct bh_heap *heap, const struct bh_fast_spot *at, uint32_t next)
+static inline void bh_fast_leave(struct bh_core *core, const struct bh_fast_spot *at, uint32_t next)
 {
 	bh_map_store(&at->word->used, at->used & ~at->bit);
-	heap->control->used -= next - at->block;
-	heap->control->frees++;
-	bh_bin_put(&heap->bins, at->address, at->block, next - at->block);
+	core->control->used -= next - at->block;
+	core->control->frees++;
+	bh_bin_put(&core->bins, at->address, at->block, next - at->block);
 }
 
 /*
  * Frees a block however far its neighbours are, and whatever words of the map lose their last start.
  * previous: the free block in front; 0: a live one. False, and the map unchanged, for damage.
  */
-static BH_WOVEN bool bh_fast_release(struct bh_heap *heap, uint32_t block, uint32_t previous)
+static BH_WOVEN bool bh_fast_release(struct bh_core *core, uint32_t block, uint32_t previous)
 {
-	struct bh_map_side next = bh_map_after(&heap->map, block);
+	struct bh_map_side next = bh_map_after(&core->map, block);
 	struct bh_fast_spot at;
 
-	if (previous || !next.used || next.granule == heap->end)
-		return bh_fast_merge(heap, block,
+	if (previous || !next.used || next.granule == core->end)
+		return bh_fast_merge(core, block,
 				     (struct bh_fast_merge){.previous = previous,
 							    .next = next.granule,
 							    .next_free = !next.used});
-	at = bh_fast_spot(heap, block, bh_heap_address(heap, block));
-	bh_fast_leave(heap, &at, next.granule);
+	at = bh_fast_spot(core, block, bh_core_address(core, block));
+	bh_fast_leave(core, &at, next.granule);
 	return true;
 }
 

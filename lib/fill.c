@@ -68,7 +68,7 @@ void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to)
 
 static volatile uint64_t *granule_words(const bheap_t *heap, uint32_t granule)
 {
-	return bh_heap_address(&heap->heap, granule);
+	return bh_core_address(&heap->core, granule);
 }
 
 /* Volatile stores, or the compiler would call a memset() that AddressSanitizer watches. */
@@ -86,12 +86,12 @@ static void granules_fill(const bheap_t *heap, uint32_t from, uint32_t to)
 BH_UNCHECKED
 static void first_fill(const bheap_t *heap, uint32_t block)
 {
-	const struct bh_heap *blocks = &heap->heap;
-	const struct bh_control *control = blocks->control;
+	const struct bh_core *core = &heap->core;
+	const struct bh_control *control = core->control;
 
 	if (block == control->top || block == control->victim)
 		granules_fill(heap, block, block + 1);
-	else if (bh_heap_granules(blocks, block) < blocks->bins.exact_limit)
+	else if (bh_core_granules(core, block) < core->bins.exact_limit)
 		granule_words(heap, block)[1] = FILL_WORD;
 	bits_set(heap, block, block + 1);
 }
@@ -100,7 +100,7 @@ static void first_fill(const bheap_t *heap, uint32_t block)
 BH_UNCHECKED
 static bool has_size(const bheap_t *heap, uint32_t block)
 {
-	const struct bh_node *node = bh_node(&heap->heap.bins, block);
+	const struct bh_node *node = bh_node(&heap->core.bins, block);
 
 	return node->granules == ~node->check;
 }
@@ -140,7 +140,7 @@ static const void *range_written(const bheap_t *heap, uint32_t from, uint32_t to
 
 const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 {
-	const struct bh_control *control = heap->heap.control;
+	const struct bh_control *control = heap->core.control;
 
 	if (!heap->filled)
 		return NULL;
@@ -152,7 +152,7 @@ const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 
 void bh_fill_watch(struct bh_visit *visit)
 {
-	const struct bh_control *control = visit->heap->heap.control;
+	const struct bh_control *control = visit->heap->core.control;
 
 	visit->top = control->top;
 	visit->victim = control->victim;
@@ -161,7 +161,7 @@ void bh_fill_watch(struct bh_visit *visit)
 static void written_note(struct bh_visit *visit, uint32_t block, uint32_t next, const void *at)
 {
 	const struct bh_report report = {.kind = BHEAP_FAULT_WRITTEN_FREE,
-					 .address = bh_heap_address(&visit->heap->heap, block),
+					 .address = bh_core_address(&visit->heap->core, block),
 					 .size = bh_bytes(next - block),
 					 .at = at};
 
@@ -174,13 +174,13 @@ static void first_meet(struct bh_visit *visit, uint32_t block)
 	bheap_t *heap = visit->heap;
 	const void *at = NULL;
 
-	if (bh_map_is_used(&heap->heap.map, block))
+	if (bh_map_is_used(&heap->core.map, block))
 		return;
 	if (is_filled(heap, block))
 		at = bh_fill_written(heap, block, block + 1);
 	if (!at)
 		return;
-	written_note(visit, block, block + bh_heap_granules(&heap->heap, block), at);
+	written_note(visit, block, block + bh_core_granules(&heap->core, block), at);
 	bits_clear(heap, block, block + 1);
 }
 
@@ -188,14 +188,14 @@ void bh_fill_meet(struct bh_visit *visit, uint32_t block, uint32_t next)
 {
 	if (!visit->heap->filled)
 		return;
-	first_meet(visit, bh_map_previous(&visit->heap->heap.map, block));
+	first_meet(visit, bh_map_previous(&visit->heap->core.map, block));
 	first_meet(visit, next);
 }
 
 void bh_fill_taken(struct bh_visit *visit, uint32_t from, uint32_t to)
 {
 	const bheap_t *heap = visit->heap;
-	const struct bh_map *map = &heap->heap.map;
+	const struct bh_map *map = &heap->core.map;
 	bool linked;
 	const void *at;
 
@@ -213,7 +213,7 @@ void bh_fill_taken(struct bh_visit *visit, uint32_t from, uint32_t to)
 void bh_fill_freed(struct bh_visit *visit, uint32_t from, uint32_t to)
 {
 	const bheap_t *heap = visit->heap;
-	const struct bh_map *map = &heap->heap.map;
+	const struct bh_map *map = &heap->core.map;
 	uint32_t last = to - from < BH_FILL_MAX ? to : from + BH_FILL_MAX;
 	bool is_first = bh_map_is_start(map, from);
 
@@ -239,7 +239,7 @@ void bh_fill_resized(struct bh_visit *visit, uint32_t old_end, uint32_t new_end)
 
 void bh_fill_slides(struct bh_visit *visit, uint32_t block)
 {
-	const struct bh_map *map = &visit->heap->heap.map;
+	const struct bh_map *map = &visit->heap->core.map;
 	uint32_t front = bh_map_previous(map, block);
 
 	bh_fill_watch(visit);

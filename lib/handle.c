@@ -45,7 +45,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->annotated = bh_annotate_wanted();
 	heap->key = key_random();
 	heap->faults.aborts = flags & BHEAP_ABORT;
-	heap->heap.realtime = flags & BHEAP_REALTIME;
+	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))
 		return -1;
 	heap->pass = pass_for(heap);
@@ -59,7 +59,7 @@ void bh_handle_end(bheap_t *heap)
 
 void bh_note_report(struct bh_visit *visit, const struct bh_report *report)
 {
-	visit->heap->heap.control->faults++;
+	visit->heap->core.control->faults++;
 	if (visit->count < BH_REPORTS_MAX)
 		visit->reports[visit->count++] = *report;
 }
@@ -72,17 +72,17 @@ void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *add
 
 bool bh_heal(struct bh_visit *visit)
 {
-	struct bh_heap *heap = &visit->heap->heap;
-	uint32_t damaged = heap->bins.damaged;
+	struct bh_core *core = &visit->heap->core;
+	uint32_t damaged = core->bins.damaged;
 
 	if (!damaged)
 		return false;
 	/* A link that was written over may have led into the middle of a block. */
-	damaged = bh_heap_around(heap, damaged);
-	bh_note(visit, BHEAP_FAULT_DAMAGED_INDEX, bh_heap_address(heap, damaged),
-		bh_bytes(bh_heap_granules(heap, damaged)),
+	damaged = bh_core_around(core, damaged);
+	bh_note(visit, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
+		bh_bytes(bh_core_granules(core, damaged)),
 		"a free block was written to; rebuilt, nothing is lost");
-	bh_heap_rebuild(heap);
+	bh_rebuild(core);
 	return true;
 }
 
@@ -92,16 +92,16 @@ bool bh_heal(struct bh_visit *visit)
  */
 static void trailers_renew(const bheap_t *heap)
 {
-	const struct bh_heap *blocks = &heap->heap;
+	const struct bh_core *core = &heap->core;
 
-	for (uint32_t block = BH_FIRST, next; block < blocks->end; block = next) {
+	for (uint32_t block = BH_FIRST, next; block < core->end; block = next) {
 		uint32_t granules;
 
-		next = bh_map_next(&blocks->map, block);
+		next = bh_map_next(&core->map, block);
 		granules = next - block;
-		if (bh_map_is_used(&blocks->map, block) && granules > BH_TRAILER_GRANULES &&
-		    !bh_trailer_is_intact(blocks, heap->key, block, granules))
-			bh_trailer_write(blocks, heap->key, block, granules,
+		if (bh_map_is_used(&core->map, block) && granules > BH_TRAILER_GRANULES &&
+		    !bh_trailer_is_intact(core, heap->key, block, granules))
+			bh_trailer_write(core, heap->key, block, granules,
 					 bh_bytes(granules - BH_TRAILER_GRANULES), 0);
 	}
 }
@@ -110,14 +110,14 @@ void bh_recover(bheap_t *heap)
 {
 	if (heap->shared)
 		bh_shared_settle(heap);
-	bh_heap_rebuild(&heap->heap);
+	bh_rebuild(&heap->core);
 	if (heap->shared)
 		bh_shared_reseal(heap);
 	else if (heap->trailers)
 		trailers_renew(heap);
 	/* What is a node now may have been filled, and the other way round. */
-	bh_fill_forget(heap, BH_FIRST, heap->heap.end);
-	heap->heap.control->recoveries++;
+	bh_fill_forget(heap, BH_FIRST, heap->core.end);
+	heap->core.control->recoveries++;
 }
 
 /* The last holder died, or was another thread when this process was forked. */

@@ -22,7 +22,7 @@ enum bh_pass {
 struct bh_shared;
 
 struct bheap {
-	struct bh_heap heap;
+	struct bh_core core;
 	unsigned pass;            /* enum bh_pass; atomic, for a walk closes it for a while */
 	unsigned flags;           /* enum bheap_flags */
 	bool annotated;           /* Valgrind or AddressSanitizer listens */
@@ -120,7 +120,7 @@ static inline void bh_leave_straight(bheap_t *heap)
 static inline size_t bh_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
 {
 	if (heap->trailers)
-		return bh_trailer_usable(&heap->heap, heap->key, block, granules);
+		return bh_trailer_usable(&heap->core, heap->key, block, granules);
 	return bh_bytes(granules);
 }
 

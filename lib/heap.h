@@ -10,7 +10,7 @@
 #include "layout.h"
 
 /* This process's view: pointers and limits, the same for the life of the handle. */
-struct bh_heap {
+struct bh_core {
 	struct bh_bins bins;
 	struct bh_map map;
 	struct bh_control *control;
@@ -26,96 +26,96 @@ enum bh_status {
 };
 
 /* Points the view at a region of this layout. */
-void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *layout);
+void bh_core_view(struct bh_core *core, char *region, const struct bh_layout *layout);
 
 /* Makes one free block of a region whose bookkeeping is zero. */
-void bh_heap_format(struct bh_heap *heap);
+void bh_core_format(struct bh_core *core);
 
 /* A block, or 0: no room, or (bins.damaged is set) damage. */
-uint32_t bh_heap_allocate(struct bh_heap *heap, size_t granules);
+uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 
 /* The same with its address a multiple of alignment, a power of two above a granule. */
-uint32_t bh_heap_allocate_aligned(struct bh_heap *heap, size_t alignment, size_t granules);
+uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
-enum bh_status bh_heap_release(struct bh_heap *heap, uint32_t block);
+enum bh_status bh_free_block(struct bh_core *core, uint32_t block);
 
 /* In place, or BH_NO_ROOM. */
-enum bh_status bh_heap_resize(struct bh_heap *heap, uint32_t block, size_t granules);
+enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules);
 
 /*
  * Grows a block into the free block before it (and after it). The content, kept bytes, moves down;
  * killed on the way the content is torn, so only for heaps that die with the process.
  */
-enum bh_status bh_heap_slide(struct bh_heap *heap, uint32_t *block, size_t granules, size_t kept);
+enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules, size_t kept);
 
 /* Merges adjacent free blocks and makes all derived state anew from the map. */
-void bh_heap_rebuild(struct bh_heap *heap);
+void bh_rebuild(struct bh_core *core);
 
-static inline void *bh_heap_address(const struct bh_heap *heap, uint32_t granule)
+static inline void *bh_core_address(const struct bh_core *core, uint32_t granule)
 {
-	return heap->bins.base + bh_bytes(granule);
+	return core->bins.base + bh_bytes(granule);
 }
 
-static inline char *bh_heap_start(const struct bh_heap *heap)
+static inline char *bh_core_start(const struct bh_core *core)
 {
-	return bh_heap_address(heap, BH_FIRST);
+	return bh_core_address(core, BH_FIRST);
 }
 
-static inline size_t bh_heap_size(const struct bh_heap *heap)
+static inline size_t bh_core_size(const struct bh_core *core)
 {
-	return bh_bytes(heap->bins.span);
+	return bh_bytes(core->bins.span);
 }
 
 /* A reference that means the same wherever the heap is mapped: bytes from granule 0; 0 is none. */
-static inline uint64_t bh_heap_offset(const struct bh_heap *heap, const void *address)
+static inline uint64_t bh_core_offset(const struct bh_core *core, const void *address)
 {
-	uintptr_t offset = (uintptr_t)address - (uintptr_t)bh_heap_start(heap);
+	uintptr_t offset = (uintptr_t)address - (uintptr_t)bh_core_start(core);
 
-	return offset < bh_heap_size(heap) ? offset + bh_bytes(BH_FIRST) : 0;
+	return offset < bh_core_size(core) ? offset + bh_bytes(BH_FIRST) : 0;
 }
 
-static inline void *bh_heap_pointer(const struct bh_heap *heap, uint64_t offset)
+static inline void *bh_core_pointer(const struct bh_core *core, uint64_t offset)
 {
-	if (offset - bh_bytes(BH_FIRST) >= bh_heap_size(heap))
+	if (offset - bh_bytes(BH_FIRST) >= bh_core_size(core))
 		return NULL;
-	return heap->bins.base + offset;
+	return core->bins.base + offset;
 }
 
 /* The granule that starts at an address, or 0. */
-static inline uint32_t bh_heap_granule(const struct bh_heap *heap, const void *address)
+static inline uint32_t bh_core_granule(const struct bh_core *core, const void *address)
 {
-	uintptr_t offset = (uintptr_t)address - (uintptr_t)heap->bins.base;
+	uintptr_t offset = (uintptr_t)address - (uintptr_t)core->bins.base;
 	/* Turned round, so that what is misaligned is out of range too. */
 	uintptr_t granule = offset >> BH_GRANULE_SHIFT |
 			    offset << (sizeof(offset) * CHAR_BIT - BH_GRANULE_SHIFT);
 
-	return BH_LIKELY(granule - BH_FIRST < heap->bins.span) ? (uint32_t)granule : 0;
+	return BH_LIKELY(granule - BH_FIRST < core->bins.span) ? (uint32_t)granule : 0;
 }
 
 /* The allocated block that starts at an address, or 0. Does not look at the memory there. */
-static inline uint32_t bh_heap_find(const struct bh_heap *heap, const void *address)
+static inline uint32_t bh_core_find(const struct bh_core *core, const void *address)
 {
-	uint32_t granule = bh_heap_granule(heap, address);
+	uint32_t granule = bh_core_granule(core, address);
 
-	return BH_LIKELY(granule && bh_map_is_live(&heap->map, granule)) ? granule : 0;
+	return BH_LIKELY(granule && bh_map_is_live(&core->map, granule)) ? granule : 0;
 }
 
 /*
  * The block that a granule lies in. The top may be most of the heap, so it is not searched for;
  * any other block is, in one step for each KiB of it before the granule.
  */
-static inline uint32_t bh_heap_around(const struct bh_heap *heap, uint32_t granule)
+static inline uint32_t bh_core_around(const struct bh_core *core, uint32_t granule)
 {
-	uint32_t top = heap->control->top;
+	uint32_t top = core->control->top;
 
-	return granule >= top && top >= BH_FIRST && bh_map_is_start(&heap->map, top)
+	return granule >= top && top >= BH_FIRST && bh_map_is_start(&core->map, top)
 		       ? top
-		       : bh_map_around(&heap->map, granule);
+		       : bh_map_around(&core->map, granule);
 }
 
-static inline uint32_t bh_heap_granules(const struct bh_heap *heap, uint32_t block)
+static inline uint32_t bh_core_granules(const struct bh_core *core, uint32_t block)
 {
-	return bh_map_next(&heap->map, block) - block;
+	return bh_map_next(&core->map, block) - block;
 }
 
 #endif

@@ -97,7 +97,7 @@ class Heap:
         value = expression(text) if text else default_heap()
         try:
             self.handle = value.cast(pointer).dereference()
-            self.view = self.handle["heap"]
+            self.view = self.handle["core"]
             self.span = int(self.view["bins"]["span"])
         except gdb.error as error:
             raise gdb.GdbError("%s is not a heap: %s" % (self.name, error))

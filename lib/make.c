@@ -32,15 +32,15 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	bheap_t *heap = (bheap_t *)(void *)start;
 
 	*heap = (bheap_t){.region = *region};
-	bh_heap_view(&heap->heap, start, layout);
-	heap->heap.slides = true;
+	bh_core_view(&heap->core, start, layout);
+	heap->core.slides = true;
 	if (flags & BHEAP_GUARD)
 		heap->filled = (uint64_t *)(void *)(start + lead_size(0, 0));
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
-	bh_heap_format(&heap->heap);
+	bh_core_format(&heap->core);
 	if (heap->annotated)
-		bh_annotate_create(heap, bh_heap_start(&heap->heap), bh_heap_size(&heap->heap));
+		bh_annotate_create(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
 	return heap;
 }
 
@@ -105,7 +105,7 @@ int bh_end(bheap_t *heap)
 	if (heap->shared)
 		return bh_shared_detach(heap);
 	if (heap->annotated)
-		bh_annotate_destroy(heap, bh_heap_start(&heap->heap), bh_heap_size(&heap->heap));
+		bh_annotate_destroy(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
 	bh_handle_end(heap);
 	return bh_region_unmap(&region);
 }
@@ -122,7 +122,7 @@ int bheap_destroy(bheap_t *heap)
 /* The memory of a free block but for its node, which a bin may link. */
 static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
 {
-	char *start = bh_heap_address(&heap->heap, block + 1);
+	char *start = bh_core_address(&heap->core, block + 1);
 	size_t trimmed = bh_region_give_back(&heap->region, start, bh_bytes(next - block - 1));
 
 	if (trimmed)
@@ -142,10 +142,10 @@ size_t bheap_trim(bheap_t *heap)
 		bh_leave(&visit);
 		return 0;
 	}
-	for (uint32_t block = BH_FIRST; block < heap->heap.end;) {
-		uint32_t next = bh_map_next(&heap->heap.map, block);
+	for (uint32_t block = BH_FIRST; block < heap->core.end;) {
+		uint32_t next = bh_map_next(&heap->core.map, block);
 
-		if (!bh_map_is_used(&heap->heap.map, block))
+		if (!bh_map_is_used(&heap->core.map, block))
 			trimmed += free_block_trim(heap, block, next);
 		block = next;
 	}

@@ -16,20 +16,20 @@
 static void block_redress(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
 			  uint32_t owner)
 {
-	void *address = bh_heap_address(&heap->heap, block);
+	void *address = bh_core_address(&heap->core, block);
 
 	if (heap->annotated)
 		bh_annotate_resize(heap, address, old_usable, size);
 	if (heap->trailers)
-		bh_trailer_write(&heap->heap, heap->key, block,
-				 bh_heap_granules(&heap->heap, block), size ? size : BH_GRANULE,
+		bh_trailer_write(&heap->core, heap->key, block,
+				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
 				 owner);
 }
 
 static enum bh_status resize_in_place(struct bh_visit *visit, uint32_t block, size_t size)
 {
 	bheap_t *heap = visit->heap;
-	uint32_t granules = bh_heap_granules(&heap->heap, block);
+	uint32_t granules = bh_core_granules(&heap->core, block);
 	size_t old_usable = bh_usable(heap, block, granules);
 	uint32_t owner = 0;
 	unsigned heals = BH_HEALS_MAX;
@@ -37,16 +37,16 @@ static enum bh_status resize_in_place(struct bh_visit *visit, uint32_t block, si
 
 	bh_verify_trailer(visit, block, granules);
 	if (heap->trailers)
-		owner = bh_trailer_owner(&heap->heap, heap->key, block, granules);
+		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
 	bh_shared_touch(heap, block, owner);
 	bh_fill_meet(visit, block, block + granules);
 	do {
 		bh_fill_watch(visit);
-		status = bh_heap_resize(&heap->heap, block, bh_request_granules(heap, size));
+		status = bh_resize_in_place(&heap->core, block, bh_request_granules(heap, size));
 	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
 	if (status != BH_DONE)
 		return status;
-	bh_fill_resized(visit, block + granules, bh_map_next(&heap->heap.map, block));
+	bh_fill_resized(visit, block + granules, bh_map_next(&heap->core.map, block));
 	block_redress(heap, block, old_usable, size, owner);
 	return BH_DONE;
 }
@@ -55,37 +55,37 @@ static enum bh_status resize_in_place(struct bh_visit *visit, uint32_t block, si
 static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_t kept, size_t size)
 {
 	bheap_t *heap = visit->heap;
-	struct bh_heap *blocks = &heap->heap;
-	void *old = bh_heap_address(blocks, *block);
-	uint32_t end = bh_map_next(&blocks->map, *block);
-	uint32_t front = bh_map_previous(&blocks->map, *block);
+	struct bh_core *core = &heap->core;
+	void *old = bh_core_address(core, *block);
+	uint32_t end = bh_map_next(&core->map, *block);
+	uint32_t front = bh_map_previous(&core->map, *block);
 	size_t front_size = bh_bytes(*block - front);
-	bool opens = heap->annotated && !bh_map_is_used(&blocks->map, front);
+	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
 	enum bh_status status;
 
 	bh_fill_slides(visit, *block);
 	if (opens)
-		bh_annotate_lend(bh_heap_address(blocks, front), front_size);
-	status = bh_heap_slide(blocks, block, bh_request_granules(heap, size), kept);
+		bh_annotate_lend(bh_core_address(core, front), front_size);
+	status = bh_resize_slide(core, block, bh_request_granules(heap, size), kept);
 	if (opens && status == BH_DONE)
-		bh_annotate_moved(heap, old, bh_heap_address(blocks, *block), kept,
-				  bh_heap_address(blocks, end));
+		bh_annotate_moved(heap, old, bh_core_address(core, *block), kept,
+				  bh_core_address(core, end));
 	else if (opens)
-		bh_annotate_close(bh_heap_address(blocks, front), front_size);
+		bh_annotate_close(bh_core_address(core, front), front_size);
 	if (status == BH_DONE)
-		bh_fill_resized(visit, end, bh_map_next(&blocks->map, *block));
+		bh_fill_resized(visit, end, bh_map_next(&core->map, *block));
 	return status;
 }
 
 /* Down over the free block in front: the last resort when there is no room elsewhere. */
 static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
 {
-	const void *old = bh_heap_address(&heap->heap, block);
+	const void *old = bh_core_address(&heap->core, block);
 	struct bh_visit visit;
 	unsigned heals = BH_HEALS_MAX;
 	enum bh_status status;
 
-	if (!heap->heap.slides || !bh_enter_to_change(&visit, heap))
+	if (!heap->core.slides || !bh_enter_to_change(&visit, heap))
 		return NULL;
 	do {
 		status = block_slide(&visit, &block, kept, size);
@@ -93,18 +93,18 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 	if (status == BH_DONE) {
 		block_redress(heap, block, kept, size, bh_shared_owner(heap));
 		bh_probe_free(heap, old);
-		bh_probe_alloc(heap, bh_heap_address(&heap->heap, block), size);
-		heap->heap.control
+		bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+		heap->core.control
 			->failures--; /* the copy that found no room was not the last word */
 	}
 	bh_leave(&visit);
-	return status == BH_DONE ? bh_heap_address(&heap->heap, block) : NULL;
+	return status == BH_DONE ? bh_core_address(&heap->core, block) : NULL;
 }
 
 /* By a copy; else by a slide. The block is as it was when neither finds room. */
 static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t size)
 {
-	void *old = bh_heap_address(&heap->heap, block);
+	void *old = bh_core_address(&heap->core, block);
 	void *moved = bh_alloc(heap, size);
 
 	if (moved) {
@@ -126,10 +126,10 @@ static void *realloc_through_door(bheap_t *heap, void *ptr, size_t size)
 
 	if (!bh_enter_to_change(&visit, heap))
 		return NULL;
-	block = bh_heap_find(&heap->heap, ptr);
+	block = bh_core_find(&heap->core, ptr);
 	if (block) {
-		kept = bh_usable(heap, block, bh_heap_granules(&heap->heap, block));
-		if (size <= bh_heap_size(&heap->heap))
+		kept = bh_usable(heap, block, bh_core_granules(&heap->core, block));
+		if (size <= bh_core_size(&heap->core))
 			status = resize_in_place(&visit, block, size);
 		if (status != BH_DONE && heap->annotated)
 			bh_annotate_claim(heap, ptr, kept);
@@ -150,9 +150,9 @@ static void *realloc_locked(bheap_t *heap, void *ptr, size_t size)
 	bool done = false;
 
 	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
-		uint32_t block = bh_heap_find(&heap->heap, ptr);
+		uint32_t block = bh_core_find(&heap->core, ptr);
 
-		done = block && bh_heap_resize(&heap->heap, block, bh_granules(size)) == BH_DONE;
+		done = block && bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
 		bh_leave_straight(heap);
 	}
 	return done ? ptr : realloc_through_door(heap, ptr, size);
@@ -163,15 +163,15 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	if (BH_UNLIKELY(!ptr))
 		return bh_alloc(heap, size);
 	if (BH_LIKELY(heap && bh_may_pass(heap))) {
-		uint32_t block = bh_heap_find(&heap->heap, ptr);
+		uint32_t block = bh_core_find(&heap->core, ptr);
 		enum bh_status status = BH_DAMAGED;
 
 		if (BH_LIKELY(block))
-			status = bh_heap_resize(&heap->heap, block, bh_granules(size));
+			status = bh_resize_in_place(&heap->core, block, bh_granules(size));
 		if (status == BH_DONE)
 			return ptr;
 		if (status == BH_NO_ROOM && size) {
-			size_t kept = bh_bytes(bh_heap_granules(&heap->heap, block));
+			size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
 
 			return resize_by_move(heap, block, kept < size ? kept : size, size);
 		}

@@ -6,11 +6,11 @@
 #include "block.h"
 #include "probe.h"
 
-void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *layout)
+void bh_core_view(struct bh_core *core, char *region, const struct bh_layout *layout)
 {
 	struct bh_control *control = (struct bh_control *)(void *)(region + layout->control);
 
-	*heap = (struct bh_heap){
+	*core = (struct bh_core){
 		.bins = {.base = region + layout->granules - bh_bytes(BH_FIRST),
 			 .bits = &control->bits,
 			 .heads = (uint32_t *)(void *)(region + layout->heads),
@@ -22,27 +22,27 @@ void bh_heap_view(struct bh_heap *heap, char *region, const struct bh_layout *la
 		.control = control,
 		.end = BH_FIRST + layout->span,
 	};
-	heap->bins.spare = (uint64_t)((char *)heap->bins.heads - heap->bins.base) - sizeof(uint32_t);
+	core->bins.spare = (uint64_t)((char *)core->bins.heads - core->bins.base) - sizeof(uint32_t);
 }
 
 /* The used sentinels around the granules, and the start of the first block. */
-static void sentinels_set(struct bh_heap *heap)
+static void sentinels_set(struct bh_core *core)
 {
 	uint32_t before = BH_FIRST - 1;
 
-	bh_map_add_start(&heap->map, before);
-	bh_map_set_used(&heap->map, before);
-	bh_map_add_start(&heap->map, heap->end);
-	bh_map_set_used(&heap->map, heap->end);
-	bh_map_add_start(&heap->map, BH_FIRST);
+	bh_map_add_start(&core->map, before);
+	bh_map_set_used(&core->map, before);
+	bh_map_add_start(&core->map, core->end);
+	bh_map_set_used(&core->map, core->end);
+	bh_map_add_start(&core->map, BH_FIRST);
 }
 
-void bh_heap_format(struct bh_heap *heap)
+void bh_core_format(struct bh_core *core)
 {
-	bh_bins_clear(&heap->bins);
-	sentinels_set(heap);
-	bh_map_tag(&heap->map, BH_FIRST, heap->end);
-	heap->control->top = BH_FIRST;
+	bh_bins_clear(&core->bins);
+	sentinels_set(core);
+	bh_map_tag(&core->map, BH_FIRST, core->end);
+	core->control->top = BH_FIRST;
 }
 
 /* Stores only what differs: most words of a large heap were never written. */
@@ -70,17 +70,17 @@ static void word_merge(struct bh_map_word *word, bool *free_before)
 }
 
 /* Merges adjacent free blocks, and writes the tags of all. */
-static void map_rebuild(struct bh_heap *heap)
+static void map_rebuild(struct bh_core *core)
 {
-	struct bh_map_word *words = heap->map.words;
-	uint32_t count = (uint32_t)bh_map_words(heap->end), last = 0;
+	struct bh_map_word *words = core->map.words;
+	uint32_t count = (uint32_t)bh_map_words(core->end), last = 0;
 	bool free_before = false;
 
 	for (uint32_t index = 0; index < count; index++) {
 		if (words[index].start)
 			word_merge(&words[index], &free_before);
 		if (words[index].start) {
-			bh_map_tag(&heap->map, last, index << 6);
+			bh_map_tag(&core->map, last, index << 6);
 			last = index << 6;
 		}
 	}
@@ -97,31 +97,31 @@ static void counters_rebuild(struct bh_control *control, uint32_t used, uint64_t
 	control->frees = control->allocations - live;
 }
 
-void bh_heap_rebuild(struct bh_heap *heap)
+void bh_rebuild(struct bh_core *core)
 {
-	struct bh_control *control = heap->control;
+	struct bh_control *control = core->control;
 	uint64_t live = 0;
 	uint32_t used = 0;
 
-	sentinels_set(heap);
-	map_rebuild(heap);
-	bh_bins_clear(&heap->bins);
-	heap->bins.damaged = 0;
-	control->top = heap->end;
+	sentinels_set(core);
+	map_rebuild(core);
+	bh_bins_clear(&core->bins);
+	core->bins.damaged = 0;
+	control->top = core->end;
 	control->victim = 0;
 	control->victim_granules = 0;
-	for (uint32_t block = BH_FIRST; block < heap->end;) {
-		uint32_t next = bh_map_next(&heap->map, block);
+	for (uint32_t block = BH_FIRST; block < core->end;) {
+		uint32_t next = bh_map_next(&core->map, block);
 
-		if (bh_map_is_used(&heap->map, block)) {
+		if (bh_map_is_used(&core->map, block)) {
 			used += next - block;
 			live++;
 		} else {
-			bh_block_file(heap, block, next - block);
+			bh_block_file(core, block, next - block);
 		}
 		block = next;
 	}
 	counters_rebuild(control, used, live);
 	control->rebuilds++;
-	bh_probe_rebuild(heap);
+	bh_probe_rebuild(core);
 }

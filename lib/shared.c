@@ -18,7 +18,7 @@ void bh_shared_begin(const bheap_t *heap)
 void bh_shared_commit(const bheap_t *heap)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is dressed */
-	heap->heap.control->pending = 0;
+	heap->core.control->pending = 0;
 	bh_shared_store(&heap->shared->slot, 0);
 	bh_shared_note(&heap->shared->resizing, 0);
 	bh_shared_note(&heap->shared->inside, 0);
@@ -35,25 +35,25 @@ void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner)
 /* The word at an offset, if it lies whole in the user's granules; else NULL. */
 static const uint64_t *slot_at(const bheap_t *heap, uint64_t offset)
 {
-	const uint64_t *slot = bh_heap_pointer(&heap->heap, offset);
+	const uint64_t *slot = bh_core_pointer(&heap->core, offset);
 
 	return slot && offset % sizeof(*slot) == 0 ? slot : NULL;
 }
 
 static bool block_is_live(const bheap_t *heap, uint32_t block)
 {
-	return block - BH_FIRST < heap->heap.bins.span &&
-	       bh_map_is_start(&heap->heap.map, block) && bh_map_is_used(&heap->heap.map, block);
+	return block - BH_FIRST < heap->core.bins.span &&
+	       bh_map_is_start(&heap->core.map, block) && bh_map_is_used(&heap->core.map, block);
 }
 
 void bh_shared_settle(const bheap_t *heap)
 {
-	uint32_t block = heap->heap.control->pending;
+	uint32_t block = heap->core.control->pending;
 	const uint64_t *slot = slot_at(heap, heap->shared->slot);
 
 	if (block_is_live(heap, block) && !(slot && *slot == bh_bytes(block)))
-		bh_map_clear_used(&heap->heap.map, block);
-	heap->heap.control->pending = 0;
+		bh_map_clear_used(&heap->core.map, block);
+	heap->core.control->pending = 0;
 	bh_shared_store(&heap->shared->slot, 0);
 }
 
@@ -62,9 +62,9 @@ void bh_shared_reseal(const bheap_t *heap)
 	uint32_t block = heap->shared->resizing, granules;
 
 	if (heap->trailers && block_is_live(heap, block)) {
-		granules = bh_heap_granules(&heap->heap, block);
+		granules = bh_core_granules(&heap->core, block);
 		if (granules > BH_TRAILER_GRANULES)
-			bh_trailer_write(&heap->heap, heap->key, block, granules,
+			bh_trailer_write(&heap->core, heap->key, block, granules,
 					 bh_bytes(granules - BH_TRAILER_GRANULES),
 					 heap->shared->resizing_owner);
 	}

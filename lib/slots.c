@@ -15,12 +15,12 @@
 
 uint64_t bheap_offset(const bheap_t *heap, const void *ptr)
 {
-	return heap && ptr ? bh_heap_offset(&heap->heap, ptr) : 0;
+	return heap && ptr ? bh_core_offset(&heap->core, ptr) : 0;
 }
 
 void *bheap_pointer(const bheap_t *heap, uint64_t offset)
 {
-	return heap ? bh_heap_pointer(&heap->heap, offset) : NULL;
+	return heap ? bh_core_pointer(&heap->core, offset) : NULL;
 }
 
 int bheap_set_root(bheap_t *heap, const void *ptr)
@@ -31,9 +31,9 @@ int bheap_set_root(bheap_t *heap, const void *ptr)
 	if (!bh_enter_to_change(&visit, heap))
 		return -1;
 	if (ptr)
-		offset = bh_heap_offset(&heap->heap, ptr);
+		offset = bh_core_offset(&heap->core, ptr);
 	if (offset || !ptr)
-		bh_shared_store(&heap->heap.control->root, offset);
+		bh_shared_store(&heap->core.control->root, offset);
 	bh_leave(&visit);
 	if (!offset && ptr) {
 		errno = EINVAL;
@@ -44,8 +44,8 @@ int bheap_set_root(bheap_t *heap, const void *ptr)
 
 static void *root_pointer(const bheap_t *heap)
 {
-	return bh_heap_pointer(&heap->heap,
-			       __atomic_load_n(&heap->heap.control->root, __ATOMIC_ACQUIRE));
+	return bh_core_pointer(&heap->core,
+			       __atomic_load_n(&heap->core.control->root, __ATOMIC_ACQUIRE));
 }
 
 void *bheap_root(const bheap_t *heap)
@@ -61,8 +61,8 @@ void *bheap_root(const bheap_t *heap)
 /* Whether a granule lies in the block where the last slot did: a table may have many. */
 static bool is_beside_last(const bheap_t *heap, uint32_t granule)
 {
-	return bh_map_is_live(&heap->heap.map, heap->table) && heap->table <= granule &&
-	       granule < bh_map_next(&heap->heap.map, heap->table);
+	return bh_map_is_live(&heap->core.map, heap->table) && heap->table <= granule &&
+	       granule < bh_map_next(&heap->core.map, heap->table);
 }
 
 /* The live block that an offset lies in, or 0. */
@@ -73,19 +73,19 @@ static uint32_t block_around(bheap_t *heap, uint64_t offset)
 	if (!offset)
 		return 0;
 	if (!is_beside_last(heap, granule))
-		heap->table = bh_heap_around(&heap->heap, granule);
-	return bh_map_is_used(&heap->heap.map, heap->table) ? heap->table : 0;
+		heap->table = bh_core_around(&heap->core, granule);
+	return bh_map_is_used(&heap->core.map, heap->table) ? heap->table : 0;
 }
 
 /* A word that lies whole in the user's bytes of one live block; its offset, else 0. */
 static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 {
-	uint64_t offset = bh_heap_offset(&heap->heap, slot);
+	uint64_t offset = bh_core_offset(&heap->core, slot);
 	uint32_t block = block_around(heap, offset), granules;
 
 	if (!block || offset % sizeof(*slot))
 		return 0;
-	granules = bh_heap_granules(&heap->heap, block);
+	granules = bh_core_granules(&heap->core, block);
 	return offset + sizeof(*slot) <= bh_bytes(block) + bh_usable(heap, block, granules) ? offset
 											     : 0;
 }
@@ -115,22 +115,22 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	bh_leave(&visit);
 	if (!block)
 		errno = offset ? ENOMEM : EINVAL;
-	return block ? bh_heap_address(&heap->heap, block) : NULL;
+	return block ? bh_core_address(&heap->core, block) : NULL;
 }
 
 /* Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno. */
 static int slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 {
-	const struct bh_heap *blocks = &visit->heap->heap;
-	const void *ptr = bh_heap_pointer(blocks, *slot);
-	uint32_t block = bh_heap_find(blocks, ptr);
+	const struct bh_core *core = &visit->heap->core;
+	const void *ptr = bh_core_pointer(core, *slot);
+	uint32_t block = bh_core_find(core, ptr);
 
 	if (!block) {
 		bh_note_bad_pointer(visit, ptr);
 		return EINVAL;
 	}
 	slot_intend(visit->heap, offset);
-	visit->heap->heap.control->pending = block;
+	visit->heap->core.control->pending = block;
 	bh_shared_store(slot, 0);
 	if (bh_give_back(visit, block))
 		return 0;
@@ -188,18 +188,18 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 static ssize_t dead_blocks_free(struct bh_visit *visit)
 {
 	bheap_t *heap = visit->heap;
-	const struct bh_map *map = &heap->heap.map;
-	uint32_t root = block_around(heap, bh_heap_offset(&heap->heap, root_pointer(heap)));
+	const struct bh_map *map = &heap->core.map;
+	uint32_t root = block_around(heap, bh_core_offset(&heap->core, root_pointer(heap)));
 	struct owner last = {0};
 	ssize_t count = 0;
 
-	for (uint32_t block = BH_FIRST, after; block < heap->heap.end; block = after) {
+	for (uint32_t block = BH_FIRST, after; block < heap->core.end; block = after) {
 		struct bh_map_side next = bh_map_after(map, block);
 
 		/* A free block behind is part of this one when this one was given back. */
 		after = next.used ? next.granule : bh_map_next(map, next.granule);
 		if (bh_map_is_used(map, block) && block != root &&
-		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->heap, heap->key, block,
+		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->core, heap->key, block,
 								 next.granule - block)))
 			count += bh_give_back(visit, block);
 	}

@@ -44,9 +44,9 @@ int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 	}
 	if (!bh_enter(&visit, heap))
 		return -1;
-	*stats = (struct bheap_stats){.size = bh_heap_size(&heap->heap)};
+	*stats = (struct bheap_stats){.size = bh_core_size(&heap->core)};
 	bh_walk_blocks(heap, block_count, stats);
-	counters_copy(stats, heap->heap.control);
+	counters_copy(stats, heap->core.control);
 	bh_leave(&visit);
 	if (stats->free)
 		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;

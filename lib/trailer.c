@@ -15,10 +15,10 @@ struct trailer {
 _Static_assert(sizeof(struct trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SHIFT,
 	       "a trailer fills its granule");
 
-static inline struct trailer *trailer_of(const struct bh_heap *heap, uint32_t block,
+static inline struct trailer *trailer_of(const struct bh_core *core, uint32_t block,
 					 uint32_t granules)
 {
-	return bh_heap_address(heap, block + granules - BH_TRAILER_GRANULES);
+	return bh_core_address(core, block + granules - BH_TRAILER_GRANULES);
 }
 
 static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size)
@@ -33,13 +33,13 @@ static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t s
 }
 
 BH_UNCHECKED
-void bh_trailer_write(const struct bh_heap *heap, uint64_t key, uint32_t block, uint32_t granules,
+void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
 		      size_t size, uint32_t owner)
 {
-	struct trailer *trailer = trailer_of(heap, block, granules);
+	struct trailer *trailer = trailer_of(core, block, granules);
 	unsigned char *end = (unsigned char *)trailer;
 	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
-	volatile unsigned char *slack = (unsigned char *)bh_heap_address(heap, block) + size;
+	volatile unsigned char *slack = (unsigned char *)bh_core_address(core, block) + size;
 
 	trailer->owner = owner;
 	trailer->slack_size = (uint32_t)(end - slack);
@@ -49,10 +49,10 @@ void bh_trailer_write(const struct bh_heap *heap, uint64_t key, uint32_t block, 
 }
 
 BH_UNCHECKED
-static bool seal_is_good(const struct bh_heap *heap, uint64_t key, uint32_t block,
+static bool seal_is_good(const struct bh_core *core, uint64_t key, uint32_t block,
 			 uint32_t granules)
 {
-	const struct trailer *trailer = trailer_of(heap, block, granules);
+	const struct trailer *trailer = trailer_of(core, block, granules);
 
 	return granules > BH_TRAILER_GRANULES &&
 	       trailer->seal == seal_of(key, block, trailer->owner, trailer->slack_size) &&
@@ -60,13 +60,13 @@ static bool seal_is_good(const struct bh_heap *heap, uint64_t key, uint32_t bloc
 }
 
 BH_UNCHECKED
-bool bh_trailer_is_intact(const struct bh_heap *heap, uint64_t key, uint32_t block,
+bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	const struct trailer *trailer = trailer_of(heap, block, granules);
+	const struct trailer *trailer = trailer_of(core, block, granules);
 	const unsigned char *end = (const unsigned char *)trailer;
 
-	if (!seal_is_good(heap, key, block, granules))
+	if (!seal_is_good(core, key, block, granules))
 		return false;
 	for (const unsigned char *slack = end - trailer->slack_size; slack < end; slack++)
 		if (*slack != SLACK_BYTE)
@@ -75,20 +75,20 @@ bool bh_trailer_is_intact(const struct bh_heap *heap, uint64_t key, uint32_t blo
 }
 
 BH_UNCHECKED
-size_t bh_trailer_usable(const struct bh_heap *heap, uint64_t key, uint32_t block,
+size_t bh_trailer_usable(const struct bh_core *core, uint64_t key, uint32_t block,
 			 uint32_t granules)
 {
 	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
 
-	if (!seal_is_good(heap, key, block, granules))
+	if (!seal_is_good(core, key, block, granules))
 		return room;
-	return room - trailer_of(heap, block, granules)->slack_size;
+	return room - trailer_of(core, block, granules)->slack_size;
 }
 
 BH_UNCHECKED
-uint32_t bh_trailer_owner(const struct bh_heap *heap, uint64_t key, uint32_t block,
+uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	return seal_is_good(heap, key, block, granules) ? trailer_of(heap, block, granules)->owner
+	return seal_is_good(core, key, block, granules) ? trailer_of(core, block, granules)->owner
 							 : 0;
 }

@@ -9,34 +9,34 @@
 #include <errno.h>
 
 /* The next start by the map words alone: never behind the end. */
-static uint32_t next_by_scan(const struct bh_heap *heap, uint32_t block)
+static uint32_t next_by_scan(const struct bh_core *core, uint32_t block)
 {
 	uint32_t granule = block + 1;
-	size_t last = heap->end >> 6;
+	size_t last = core->end >> 6;
 
 	for (size_t word = granule >> 6; word <= last; word++) {
-		uint64_t starts = __atomic_load_n(&heap->map.words[word].start, __ATOMIC_RELAXED);
+		uint64_t starts = __atomic_load_n(&core->map.words[word].start, __ATOMIC_RELAXED);
 
 		if (word == granule >> 6)
 			starts &= ~UINT64_C(0) << (granule & 63);
 		if (starts) {
 			granule = (uint32_t)(word << 6) | bh_lowest_bit(starts);
-			return granule < heap->end ? granule : heap->end;
+			return granule < core->end ? granule : core->end;
 		}
 	}
-	return heap->end;
+	return core->end;
 }
 
 uint32_t bh_walk_next(const bheap_t *heap, uint32_t block)
 {
-	return heap->read_only ? next_by_scan(&heap->heap, block)
-			       : bh_map_next(&heap->heap.map, block);
+	return heap->read_only ? next_by_scan(&heap->core, block)
+			       : bh_map_next(&heap->core.map, block);
 }
 
 /* The used bits first: where the start is there afterwards, they were no tag. */
-static bool used_by_scan(const struct bh_heap *heap, uint32_t block)
+static bool used_by_scan(const struct bh_core *core, uint32_t block)
 {
-	const struct bh_map_word *word = &heap->map.words[block >> 6];
+	const struct bh_map_word *word = &core->map.words[block >> 6];
 	uint64_t used = __atomic_load_n(&word->used, __ATOMIC_ACQUIRE);
 
 	return (__atomic_load_n(&word->start, __ATOMIC_RELAXED) & used) >> (block & 63) & 1;
@@ -44,19 +44,19 @@ static bool used_by_scan(const struct bh_heap *heap, uint32_t block)
 
 static bool block_is_used(const bheap_t *heap, uint32_t block)
 {
-	return heap->read_only ? used_by_scan(&heap->heap, block)
-			       : bh_map_is_used(&heap->heap.map, block);
+	return heap->read_only ? used_by_scan(&heap->core, block)
+			       : bh_map_is_used(&heap->core.map, block);
 }
 
 static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granules,
 			   struct bheap_block *seen)
 {
-	seen->address = bh_heap_address(&heap->heap, block);
+	seen->address = bh_core_address(&heap->core, block);
 	seen->size = bh_bytes(granules);
 	seen->usable = seen->used ? bh_usable(heap, block, granules) : 0;
 	seen->owner = 0;
 	if (seen->used && heap->flags & BHEAP_OWNED)
-		seen->owner = (pid_t)bh_trailer_owner(&heap->heap, heap->key, block, granules);
+		seen->owner = (pid_t)bh_trailer_owner(&heap->core, heap->key, block, granules);
 }
 
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
@@ -64,7 +64,7 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	struct bheap_block seen = {.previous_used = true};
 	uint32_t block = BH_FIRST;
 
-	while (block < heap->heap.end) {
+	while (block < heap->core.end) {
 		uint32_t next = bh_walk_next(heap, block);
 		int result;
 
@@ -112,7 +112,7 @@ BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 
 	if (!bh_enter(&visit, heap))
 		return 0;
-	block = bh_heap_find(&heap->heap, ptr);
+	block = bh_core_find(&heap->core, ptr);
 	if (block)
 		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
 	if (block && heap->annotated)
@@ -124,15 +124,15 @@ BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
 }
 
 /* A frame of its own, for what looks further than one word of the map. */
-BH_APART static size_t usable_far(const struct bh_heap *heap, uint32_t block)
+BH_APART static size_t usable_far(const struct bh_core *core, uint32_t block)
 {
-	return bh_bytes(bh_heap_granules(heap, block));
+	return bh_bytes(bh_core_granules(core, block));
 }
 
 /* The size of a block that ends in the map word where it starts, or 0. */
-static inline size_t usable_near(const struct bh_heap *heap, uint32_t block)
+static inline size_t usable_near(const struct bh_core *core, uint32_t block)
 {
-	uint64_t starts = heap->map.words[block >> 6].start >> (block & 63) >> 1;
+	uint64_t starts = core->map.words[block >> 6].start >> (block & 63) >> 1;
 
 	return BH_LIKELY(starts) ? bh_bytes((size_t)bh_lowest_bit(starts) + 1) : 0;
 }
@@ -140,13 +140,13 @@ static inline size_t usable_near(const struct bh_heap *heap, uint32_t block)
 /* Called for every free() of libbheap-malloc: no stack frame. */
 size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 {
-	uint32_t block = heap && bh_may_pass(heap) ? bh_heap_find(&heap->heap, ptr) : 0;
+	uint32_t block = heap && bh_may_pass(heap) ? bh_core_find(&heap->core, ptr) : 0;
 	size_t usable;
 
 	if (BH_UNLIKELY(!block))
 		return usable_by_door(heap, ptr);
-	usable = usable_near(&heap->heap, block);
-	return BH_LIKELY(usable) ? usable : usable_far(&heap->heap, block);
+	usable = usable_near(&heap->core, block);
+	return BH_LIKELY(usable) ? usable : usable_far(&heap->core, block);
 }
 
 bool bheap_owns(const bheap_t *heap, const void *ptr)
@@ -155,7 +155,7 @@ bool bheap_owns(const bheap_t *heap, const void *ptr)
 	bool owns = false;
 
 	if (bh_enter(&visit, heap)) {
-		owns = bh_heap_find(&heap->heap, ptr) != 0;
+		owns = bh_core_find(&heap->core, ptr) != 0;
 		bh_leave(&visit);
 	}
 	return owns;

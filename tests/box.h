@@ -11,7 +11,7 @@
 #include "heap.h"
 
 struct box {
-	struct bh_heap heap;
+	struct bh_core core;
 	struct bh_layout layout;
 	char *region;
 	size_t size;    /* of the region */

@@ -13,7 +13,7 @@ static struct bh_bins *bins;
 static void setup(void)
 {
 	box_make(&box, SPAN, (unsigned)BH_BIN_SHIFT_MAX);
-	bins = &box.heap.bins;
+	bins = &box.core.bins;
 	bh_bins_clear(bins);
 }
 
@@ -27,8 +27,8 @@ static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
 	uint32_t block = BH_FIRST + offset;
 
-	bh_map_set_start(&box.heap.map, block, bh_map_around(&box.heap.map, block), box.heap.end);
-	bh_map_set_start(&box.heap.map, block + granules, block, box.heap.end);
+	bh_map_set_start(&box.core.map, block, bh_map_around(&box.core.map, block), box.core.end);
+	bh_map_set_start(&box.core.map, block + granules, block, box.core.end);
 	bh_bin_link(bins, block, granules);
 	return block;
 }
@@ -48,7 +48,7 @@ START_TEST(bins_are_in_order_of_size)
 
 	teardown();
 	box_make(&box, 100000, (unsigned)_i);
-	bins = &box.heap.bins;
+	bins = &box.core.bins;
 	count = bh_bins_count(100000, (unsigned)_i);
 	ck_assert_uint_eq(count, bins->count);
 	for (uint32_t granules = 2; granules <= 100000; granules++) {
@@ -64,7 +64,7 @@ START_TEST(large_bins_are_narrow)
 {
 	teardown();
 	box_make(&box, 1 << 20, BH_BIN_SHIFT_MAX);
-	bins = &box.heap.bins;
+	bins = &box.core.bins;
 	for (uint32_t granules = 64; granules < 1 << 20; granules += 7) {
 		uint32_t largest = granules;
 
@@ -100,7 +100,7 @@ START_TEST(link_and_unlink)
 		blocks[index] = block_file(index * granules, granules);
 	ck_assert_uint_eq(bh_bin_first(bins, bin), blocks[4]);
 	if (granules >= bins->exact_limit)
-		ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, blocks[4]), granules);
+		ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, blocks[4]), granules);
 	ck_assert_uint_eq(bh_bin_following(bins, blocks[4]), blocks[3]);
 	ck_assert_uint_eq(bh_bin_following(bins, blocks[0]), 0);
 	for (unsigned index = 0; index < 5; index++) {
@@ -182,14 +182,14 @@ START_TEST(a_bad_size_is_seen)
 	static const uint32_t sizes[] = {0, 1, 199, 201, SPAN + 1, UINT32_MAX};
 
 	node->granules = sizes[_i];
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), 0);
 	ck_assert_uint_eq(bins->damaged, block);
 	bins->damaged = 0;
 	node->check = ~sizes[_i]; /* consistent, but no block ends there */
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), 0);
 	ck_assert_uint_eq(bins->damaged, block);
 	*node = good;
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), LARGE);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), LARGE);
 }
 END_TEST
 
@@ -199,12 +199,12 @@ START_TEST(a_size_up_to_the_end)
 	uint32_t block = block_file(SPAN - LARGE, LARGE);
 	struct bh_node *node = bh_node(bins, block);
 
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), LARGE);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), LARGE);
 	ck_assert_uint_eq(bins->damaged, 0);
-	bh_map_add_start(&box.heap.map, block + LARGE + 1);
+	bh_map_add_start(&box.core.map, block + LARGE + 1);
 	node->granules = LARGE + 1;
 	node->check = ~node->granules;
-	ck_assert_uint_eq(bh_bin_granules(bins, &box.heap.map, block), 0);
+	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), 0);
 	ck_assert_uint_eq(bins->damaged, block);
 }
 END_TEST

@@ -8,14 +8,14 @@
 #include "check.h"
 
 static bheap_t *heap;
-static struct bh_heap *blocks;
+static struct bh_core *blocks;
 static struct bh_control *control;
 static uint32_t row[12]; /* blocks in address order; the even ones are used */
 static struct faults faults;
 
 static uint32_t granule_of(const void *ptr)
 {
-	return bh_heap_find(blocks, ptr);
+	return bh_core_find(blocks, ptr);
 }
 
 /*
@@ -45,7 +45,7 @@ static void setup(void)
 	faults_expect(&faults);
 	heap = bheap_create(64 * 1024, BHEAP_UNLOCKED);
 	ck_assert_ptr_nonnull(heap);
-	blocks = &heap->heap;
+	blocks = &heap->core;
 	control = blocks->control;
 	heap_fill();
 }
@@ -459,7 +459,7 @@ static void finding_expect(int index)
 		ck_assert_ptr_null(fault.address);
 	else
 		ck_assert_ptr_eq(fault.address,
-				 bh_heap_address(blocks, row[pokes[index].at] +
+				 bh_core_address(blocks, row[pokes[index].at] +
 								 (uint32_t)pokes[index].beside));
 }
 
@@ -485,7 +485,7 @@ START_TEST(each_invariant)
 	finding_expect(_i); /* reading only */
 	if (pokes[_i].kind == BHEAP_FAULT_DAMAGED_INDEX) {
 		bh_annotate_enter();
-		bh_heap_rebuild(blocks);
+		bh_rebuild(blocks);
 		bh_annotate_leave();
 		ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	} else {

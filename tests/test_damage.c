@@ -113,14 +113,14 @@ END_TEST
 static void bin_fill(struct box *box, uint32_t blocks[10])
 {
 	box_make(box, 4096, BH_BIN_SHIFT_MAX);
-	ck_assert_uint_eq(bh_bin_of(&box->heap.bins, CLASS), bh_bin_of(&box->heap.bins, CLASS + 3));
+	ck_assert_uint_eq(bh_bin_of(&box->core.bins, CLASS), bh_bin_of(&box->core.bins, CLASS + 3));
 	for (int index = 0; index < 10; index++) {
-		blocks[index] = bh_heap_allocate(&box->heap, index < 2 ? CLASS + 3 : CLASS);
-		ck_assert_uint_ne(bh_heap_allocate(&box->heap, 1), 0);
+		blocks[index] = bh_alloc_block(&box->core, index < 2 ? CLASS + 3 : CLASS);
+		ck_assert_uint_ne(bh_alloc_block(&box->core, 1), 0);
 	}
-	ck_assert_uint_ne(bh_heap_allocate(&box->heap, box->heap.end - box->heap.control->top), 0);
+	ck_assert_uint_ne(bh_alloc_block(&box->core, box->core.end - box->core.control->top), 0);
 	for (int index = 0; index < 10; index++)
-		ck_assert_int_eq(bh_heap_release(&box->heap, blocks[index]), BH_DONE);
+		ck_assert_int_eq(bh_free_block(&box->core, blocks[index]), BH_DONE);
 }
 
 /* A block that fits is found, but not what follows it: the list is not to be trusted. */
@@ -130,12 +130,12 @@ START_TEST(a_link_behind_the_block_that_fits)
 	uint32_t blocks[10];
 
 	bin_fill(&box, blocks);
-	bh_node(&box.heap.bins, blocks[0])->links.previous = blocks[5];
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, CLASS + 2), 0);
-	ck_assert_uint_eq(box.heap.bins.damaged, blocks[1]);
-	bh_heap_rebuild(&box.heap);
+	bh_node(&box.core.bins, blocks[0])->links.previous = blocks[5];
+	ck_assert_uint_eq(bh_alloc_block(&box.core, CLASS + 2), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, blocks[1]);
+	bh_rebuild(&box.core);
 	box_check(&box);
-	ck_assert_uint_ne(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	ck_assert_uint_ne(bh_alloc_block(&box.core, CLASS + 2), 0);
 	box_check(&box);
 	box_end(&box);
 }
@@ -149,16 +149,16 @@ START_TEST(a_block_that_is_none)
 	struct bh_node *node;
 
 	bin_fill(&box, blocks);
-	forged = box.heap.end - 1000;
-	node = bh_node(&box.heap.bins, forged);
+	forged = box.core.end - 1000;
+	node = bh_node(&box.core.bins, forged);
 	*node = (struct bh_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
-	bh_node(&box.heap.bins, blocks[9])->links.next = forged;
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, CLASS + 2), 0);
-	ck_assert_uint_ne(box.heap.bins.damaged, 0);
-	bh_heap_rebuild(&box.heap);
+	bh_node(&box.core.bins, blocks[9])->links.next = forged;
+	ck_assert_uint_eq(bh_alloc_block(&box.core, CLASS + 2), 0);
+	ck_assert_uint_ne(box.core.bins.damaged, 0);
+	bh_rebuild(&box.core);
 	box_check(&box);
 	ck_assert_uint_eq(node->granules, CLASS + 2);
-	ck_assert_uint_ne(bh_heap_allocate(&box.heap, CLASS + 2), 0);
+	ck_assert_uint_ne(bh_alloc_block(&box.core, CLASS + 2), 0);
 	box_end(&box);
 }
 END_TEST
@@ -169,14 +169,14 @@ START_TEST(the_size_of_a_block_to_align_in)
 	uint32_t blocks[10], used;
 
 	bin_fill(&box, blocks);
-	used = box.heap.control->used;
-	bh_node(&box.heap.bins, blocks[9])->check = CLASS;
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, CLASS - 30), 0);
-	ck_assert_uint_eq(box.heap.bins.damaged, blocks[9]);
-	ck_assert_uint_eq(box.heap.control->used, used);
-	bh_heap_rebuild(&box.heap);
+	used = box.core.control->used;
+	bh_node(&box.core.bins, blocks[9])->check = CLASS;
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, CLASS - 30), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, blocks[9]);
+	ck_assert_uint_eq(box.core.control->used, used);
+	bh_rebuild(&box.core);
 	box_check(&box);
-	ck_assert_uint_ne(bh_heap_allocate_aligned(&box.heap, 64, CLASS - 30), 0);
+	ck_assert_uint_ne(bh_alloc_aligned(&box.core, 64, CLASS - 30), 0);
 	box_check(&box);
 	box_end(&box);
 }

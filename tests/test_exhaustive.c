@@ -46,7 +46,7 @@ struct block {
 
 /* One state, to come back to. */
 struct state {
-	struct bh_heap heap;
+	struct bh_core core;
 	struct block live[OPERATIONS_MAX];
 	unsigned count;
 	char region[8192];
@@ -72,14 +72,14 @@ static char trail[OPERATIONS_MAX * 24]; /* the operations so far, for who has to
 
 static void state_save(struct state *state)
 {
-	*state = (struct state){.heap = box.heap, .count = now.count};
+	*state = (struct state){.core = box.core, .count = now.count};
 	memcpy(state->live, now.live, sizeof(now.live));
 	memcpy(state->region, box.region, box.size);
 }
 
 static void state_restore(const struct state *state)
 {
-	box.heap = state->heap;
+	box.core = state->core;
 	now.count = state->count;
 	memcpy(now.live, state->live, sizeof(now.live));
 	memcpy(box.region, state->region, box.size);
@@ -90,12 +90,12 @@ static void state_restore(const struct state *state)
 static void block_mark(struct block *block)
 {
 	block->mark = ++next_mark ? next_mark : ++next_mark;
-	memset(bh_heap_address(&box.heap, block->start), block->mark, bh_bytes(block->granules));
+	memset(bh_core_address(&box.core, block->start), block->mark, bh_bytes(block->granules));
 }
 
 static void marks_check(const struct block *block)
 {
-	const unsigned char *bytes = bh_heap_address(&box.heap, block->start);
+	const unsigned char *bytes = bh_core_address(&box.core, block->start);
 
 	for (size_t index = 0; index < bh_bytes(block->granules); index++)
 		expect(bytes[index] == block->mark);
@@ -107,7 +107,7 @@ static void owners_note(unsigned char *owners)
 	memset(owners, 0, SPAN_MAX + 2);
 	for (unsigned index = 0; index < now.count; index++)
 		for (uint32_t at = 0; at < now.live[index].granules; at++) {
-			expect(now.live[index].start + at < box.heap.end);
+			expect(now.live[index].start + at < box.core.end);
 			expect(!owners[now.live[index].start + at]);
 			owners[now.live[index].start + at] = (unsigned char)(index + 1);
 		}
@@ -120,8 +120,8 @@ static uint32_t largest_run(size_t alignment)
 	uint32_t run = 0, largest = 0;
 
 	owners_note(owners);
-	for (uint32_t granule = BH_FIRST; granule < box.heap.end; granule++) {
-		bool aligned = (uintptr_t)bh_heap_address(&box.heap, granule) % alignment == 0;
+	for (uint32_t granule = BH_FIRST; granule < box.core.end; granule++) {
+		bool aligned = (uintptr_t)bh_core_address(&box.core, granule) % alignment == 0;
 
 		run = owners[granule] ? 0 : run || aligned ? run + 1 : 0;
 		if (run > largest)
@@ -137,9 +137,9 @@ static void map_compare(void)
 	unsigned used = 0;
 
 	owners_note(owners);
-	for (uint32_t block = BH_FIRST, next; block < box.heap.end; block = next) {
-		next = bh_map_next(&box.heap.map, block);
-		if (!bh_map_is_used(&box.heap.map, block)) {
+	for (uint32_t block = BH_FIRST, next; block < box.core.end; block = next) {
+		next = bh_map_next(&box.core.map, block);
+		if (!bh_map_is_used(&box.core.map, block)) {
 			expect(!owners[block]);
 			continue;
 		}
@@ -156,9 +156,9 @@ static void state_verify(void)
 	struct bh_finding finding = {0};
 
 	states++;
-	if (!bh_check_map(&box.heap, &finding) || !bh_check_derived(&box.heap, &finding))
+	if (!bh_check_map(&box.core, &finding) || !bh_check_derived(&box.core, &finding))
 		ck_abort_msg("%s, after%s", finding.detail, trail);
-	expect(!box.heap.bins.damaged);
+	expect(!box.core.bins.damaged);
 	map_compare();
 	for (unsigned index = 0; index < now.count; index++)
 		marks_check(&now.live[index]);
@@ -169,8 +169,8 @@ static void rebuild_verify(void)
 {
 	struct bh_finding finding = {0};
 
-	bh_heap_rebuild(&box.heap);
-	expect(bh_check_map(&box.heap, &finding) && bh_check_derived(&box.heap, &finding));
+	bh_rebuild(&box.core);
+	expect(bh_check_map(&box.core, &finding) && bh_check_derived(&box.core, &finding));
 	map_compare();
 }
 
@@ -186,17 +186,17 @@ static uint32_t straight_allocate(uint32_t granules)
 {
 	void *ptr;
 
-	handle.heap = box.heap;
+	handle.core = box.core;
 	ptr = bheap_alloc(&handle, bh_bytes(granules));
-	box.heap = handle.heap;
-	return ptr ? bh_heap_find(&box.heap, ptr) : 0;
+	box.core = handle.core;
+	return ptr ? bh_core_find(&box.core, ptr) : 0;
 }
 
 static void allocate(uint32_t granules)
 {
 	uint32_t run = largest_run(BH_GRANULE);
 	uint32_t block = world->kind == STRAIGHT ? straight_allocate(granules)
-					 : bh_heap_allocate(&box.heap, granules);
+					 : bh_alloc_block(&box.core, granules);
 
 	if (block)
 		block_add(block, granules);
@@ -206,10 +206,10 @@ static void allocate(uint32_t granules)
 
 static void allocate_aligned(uint32_t granules)
 {
-	uint32_t block = bh_heap_allocate_aligned(&box.heap, world->alignment, granules);
+	uint32_t block = bh_alloc_aligned(&box.core, world->alignment, granules);
 
 	if (block) {
-		expect((uintptr_t)bh_heap_address(&box.heap, block) % world->alignment == 0);
+		expect((uintptr_t)bh_core_address(&box.core, block) % world->alignment == 0);
 		block_add(block, granules);
 	} else if (world->kind != REALTIME) {
 		expect(largest_run(world->alignment) < granules);
@@ -220,9 +220,9 @@ static bool straight_release(uint32_t block)
 {
 	int result;
 
-	handle.heap = box.heap;
-	result = bheap_free(&handle, bh_heap_address(&box.heap, block));
-	box.heap = handle.heap;
+	handle.core = box.core;
+	result = bheap_free(&handle, bh_core_address(&box.core, block));
+	box.core = handle.core;
 	return result == 0;
 }
 
@@ -231,7 +231,7 @@ static void release(unsigned index)
 	uint32_t block = now.live[index].start;
 
 	expect(world->kind == STRAIGHT ? straight_release(block)
-			       : bh_heap_release(&box.heap, block) == BH_DONE);
+			       : bh_free_block(&box.core, block) == BH_DONE);
 	now.live[index] = now.live[--now.count];
 }
 
@@ -242,7 +242,7 @@ static uint32_t room_in_place(const struct block *block)
 	uint32_t end = block->start + block->granules;
 
 	owners_note(owners);
-	while (end < box.heap.end && !owners[end])
+	while (end < box.core.end && !owners[end])
 		end++;
 	return end - block->start;
 }
@@ -251,11 +251,11 @@ static uint32_t room_in_place(const struct block *block)
 static bool box_resize(const struct block *block, uint32_t *start, uint32_t granules)
 {
 	bool in_place = granules <= room_in_place(block);
-	enum bh_status status = bh_heap_resize(&box.heap, *start, granules);
+	enum bh_status status = bh_resize_in_place(&box.core, *start, granules);
 
 	expect(status == (in_place ? BH_DONE : BH_NO_ROOM));
 	if (status == BH_NO_ROOM)
-		status = bh_heap_slide(&box.heap, start, granules, bh_bytes(block->granules));
+		status = bh_resize_slide(&box.core, start, granules, bh_bytes(block->granules));
 	return status == BH_DONE;
 }
 
@@ -264,14 +264,14 @@ static bool straight_resize(const struct block *block, uint32_t *start, uint32_t
 {
 	bool in_place = granules <= room_in_place(block);
 	uint32_t run = largest_run(BH_GRANULE);
-	void *ptr = bh_heap_address(&box.heap, *start), *moved;
+	void *ptr = bh_core_address(&box.core, *start), *moved;
 
-	handle.heap = box.heap;
+	handle.core = box.core;
 	moved = bheap_realloc(&handle, ptr, bh_bytes(granules));
-	box.heap = handle.heap;
+	box.core = handle.core;
 	expect((moved == ptr) == in_place);
 	expect(moved || run < granules);
-	*start = moved ? bh_heap_find(&box.heap, moved) : *start;
+	*start = moved ? bh_core_find(&box.core, moved) : *start;
 	return moved;
 }
 
@@ -356,8 +356,8 @@ START_TEST(all_sequences)
 	ck_assert_int_eq(bh_handle_init(&handle, BHEAP_UNLOCKED, BH_LOCK_NONE, NULL), 0);
 	handle.annotated = false;
 	handle.pass = BH_PASS_ALWAYS;
-	box.heap.realtime = world->kind == REALTIME;
-	box.heap.slides = world->kind == STRAIGHT;
+	box.core.realtime = world->kind == REALTIME;
+	box.core.slides = world->kind == STRAIGHT;
 	ck_assert_uint_le(box.size, sizeof(now.region));
 	sequences_try(0);
 	printf("# %s: all sequences of up to %u operations, %ju states\n", world->name, depth_max,

@@ -23,10 +23,10 @@ static void teardown(void)
 
 static uint32_t take(size_t granules)
 {
-	uint32_t block = bh_heap_allocate(&box.heap, granules);
+	uint32_t block = bh_alloc_block(&box.core, granules);
 
 	if (block) {
-		require(bh_map_is_used(&box.heap.map, block));
+		require(bh_map_is_used(&box.core.map, block));
 		require_equal(box_block_granules(&box, block), granules);
 	}
 	box_check(&box);
@@ -35,7 +35,7 @@ static uint32_t take(size_t granules)
 
 static void give(uint32_t block)
 {
-	require_equal(bh_heap_release(&box.heap, block), BH_DONE);
+	require_equal(bh_free_block(&box.core, block), BH_DONE);
 	box_check(&box);
 }
 
@@ -51,8 +51,8 @@ static void take_row(const size_t *sizes, uint32_t *blocks)
 START_TEST(new_heap_is_one_block)
 {
 	box_expect_blocks(&box, -SPAN);
-	ck_assert_uint_eq(bh_heap_size(&box.heap), SPAN * BH_GRANULE);
-	ck_assert_uint_eq(box.heap.control->top, BH_FIRST);
+	ck_assert_uint_eq(bh_core_size(&box.core), SPAN * BH_GRANULE);
+	ck_assert_uint_eq(box.core.control->top, BH_FIRST);
 }
 END_TEST
 
@@ -78,11 +78,11 @@ END_TEST
 START_TEST(one_granule_blocks_to_the_last)
 {
 	for (int index = 0; index < SPAN; index++)
-		require(bh_heap_allocate(&box.heap, 1));
+		require(bh_alloc_block(&box.core, 1));
 	box_check(&box);
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 1), 0);
-	ck_assert_uint_eq(box.heap.bins.damaged, 0);
-	ck_assert_uint_eq(box.heap.control->used, SPAN);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, 1), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, 0);
+	ck_assert_uint_eq(box.core.control->used, SPAN);
 }
 END_TEST
 
@@ -91,7 +91,7 @@ START_TEST(too_much_is_refused)
 	static const size_t sizes[] = {SPAN + 1, 0, UINT32_MAX, (size_t)UINT32_MAX + 2, SIZE_MAX >> 4,
 				       ((size_t)1 << 60) + 1};
 
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, sizes[_i] ? sizes[_i] : bh_granules(0)), 0);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, sizes[_i] ? sizes[_i] : bh_granules(0)), 0);
 	box_expect_blocks(&box, -SPAN);
 }
 END_TEST
@@ -157,12 +157,12 @@ static uint32_t class_of_misfits(void)
 
 	teardown();
 	box_make(&box, 12000, BH_BIN_SHIFT_MAX);
-	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, FIT), bh_bin_of(&box.heap.bins, MISFIT));
+	ck_assert_uint_eq(bh_bin_of(&box.core.bins, FIT), bh_bin_of(&box.core.bins, MISFIT));
 	for (int index = 0; index < 20; index++) {
 		blocks[index] = take(index ? MISFIT : FIT);
 		take(1);
 	}
-	while (bh_heap_allocate(&box.heap, 1))
+	while (bh_alloc_block(&box.core, 1))
 		;
 	for (int index = 0; index < 20; index++)
 		give(blocks[index]);
@@ -182,10 +182,10 @@ START_TEST(realtime_never_searches_a_class)
 {
 	uint32_t fit = class_of_misfits();
 
-	box.heap.realtime = true;
+	box.core.realtime = true;
 	ck_assert_uint_eq(take(FIT), 0);
 	ck_assert_uint_ne(take(MISFIT), 0);
-	box.heap.realtime = false;
+	box.core.realtime = false;
 	ck_assert_uint_eq(take(FIT), fit);
 }
 END_TEST
@@ -198,9 +198,9 @@ START_TEST(aligned_blocks)
 	uint32_t block;
 
 	take(1);
-	block = bh_heap_allocate_aligned(&box.heap, alignment, granules);
+	block = bh_alloc_aligned(&box.core, alignment, granules);
 	ck_assert_uint_ne(block, 0);
-	ck_assert_uint_eq((uintptr_t)bh_heap_address(&box.heap, block) % alignment, 0);
+	ck_assert_uint_eq((uintptr_t)bh_core_address(&box.core, block) % alignment, 0);
 	ck_assert_uint_eq(box_block_granules(&box, block), granules);
 	box_check(&box);
 	give(block);
@@ -216,7 +216,7 @@ START_TEST(aligned_from_the_smallest_that_fits)
 
 	take(1);
 	give(block);
-	aligned = bh_heap_allocate_aligned(&box.heap, 64, sizes[_i] - 3);
+	aligned = bh_alloc_aligned(&box.core, 64, sizes[_i] - 3);
 	ck_assert_uint_ge(aligned, block);
 	ck_assert_uint_le(aligned + sizes[_i] - 3, block + sizes[_i]);
 	box_check(&box);
@@ -232,21 +232,21 @@ START_TEST(the_victim_before_a_block_as_large)
 	other = take(200);
 	take(1);
 	give(large);
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 1), large);
-	victim = box.heap.control->victim;
-	ck_assert_uint_eq(box.heap.control->victim_granules, 200);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, 1), large);
+	victim = box.core.control->victim;
+	ck_assert_uint_eq(box.core.control->victim_granules, 200);
 	give(other);
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, 150), victim);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, 150), victim);
 	box_check(&box);
 }
 END_TEST
 
 START_TEST(aligned_beyond_all_is_refused)
 {
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, (size_t)1 << 50, 1), 0);
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, (size_t)1 << 63, 1), 0);
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, SPAN + 1), 0);
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 64, SIZE_MAX >> 4), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, (size_t)1 << 50, 1), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, (size_t)1 << 63, 1), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, SPAN + 1), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, SIZE_MAX >> 4), 0);
 	box_expect_blocks(&box, -SPAN);
 }
 END_TEST
@@ -256,18 +256,18 @@ START_TEST(aligned_search_finds_the_only_place)
 {
 	uint32_t place;
 
-	while (bh_heap_allocate_aligned(&box.heap, 512, 4))
+	while (bh_alloc_aligned(&box.core, 512, 4))
 		;
 	while (take(1))
 		;
-	place = bh_map_next(&box.heap.map, BH_FIRST + SPAN / 2);
-	while ((uintptr_t)bh_heap_address(&box.heap, place) % 512)
-		place = bh_map_next(&box.heap.map, place);
+	place = bh_map_next(&box.core.map, BH_FIRST + SPAN / 2);
+	while ((uintptr_t)bh_core_address(&box.core, place) % 512)
+		place = bh_map_next(&box.core.map, place);
 	give(place);
-	box.heap.realtime = true;
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 512, 4), 0);
-	box.heap.realtime = false;
-	ck_assert_uint_eq(bh_heap_allocate_aligned(&box.heap, 512, 4), place);
+	box.core.realtime = true;
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 4), 0);
+	box.core.realtime = false;
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 4), place);
 	box_check(&box);
 }
 END_TEST
@@ -318,16 +318,16 @@ END_TEST
 START_TEST(find_knows_blocks_from_other_addresses)
 {
 	uint32_t block = take(4);
-	char *address = bh_heap_address(&box.heap, block);
+	char *address = bh_core_address(&box.core, block);
 
-	ck_assert_uint_eq(bh_heap_find(&box.heap, address), block);
+	ck_assert_uint_eq(bh_core_find(&box.core, address), block);
 	for (int offset = 1; offset < 128; offset++)
-		ck_assert_uint_eq(bh_heap_find(&box.heap, address + offset), 0);
-	ck_assert_uint_eq(bh_heap_find(&box.heap, address - BH_GRANULE), 0);
-	ck_assert_uint_eq(bh_heap_find(&box.heap, NULL), 0);
-	ck_assert_uint_eq(bh_heap_find(&box.heap, bh_heap_start(&box.heap) + SPAN * BH_GRANULE), 0);
+		ck_assert_uint_eq(bh_core_find(&box.core, address + offset), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, address - BH_GRANULE), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, NULL), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, bh_core_start(&box.core) + SPAN * BH_GRANULE), 0);
 	give(block);
-	ck_assert_uint_eq(bh_heap_find(&box.heap, address), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, address), 0);
 }
 END_TEST
 
@@ -335,7 +335,7 @@ END_TEST
 
 static enum bh_status resize(uint32_t block, size_t granules)
 {
-	enum bh_status status = bh_heap_resize(&box.heap, block, granules);
+	enum bh_status status = bh_resize_in_place(&box.core, block, granules);
 
 	box_check(&box);
 	return status;
@@ -380,7 +380,7 @@ START_TEST(grow_takes_from_the_top)
 	ck_assert_int_eq(resize(block, 100), BH_DONE);
 	ck_assert_int_eq(resize(block, SPAN), BH_DONE);
 	box_expect_blocks(&box, SPAN);
-	ck_assert_uint_eq(box.heap.control->peak, SPAN);
+	ck_assert_uint_eq(box.core.control->peak, SPAN);
 	ck_assert_int_eq(resize(block, 1), BH_DONE);
 	box_expect_blocks(&box, 1, -(SPAN - 1));
 }
@@ -398,12 +398,12 @@ START_TEST(slide_moves_the_content_down)
 	if (_i)
 		give(blocks[2]);
 	block = blocks[1];
-	pattern_fill(bh_heap_address(&box.heap, block), kept, 7);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 61, kept), BH_NO_ROOM);
+	pattern_fill(bh_core_address(&box.core, block), kept, 7);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &block, 61, kept), BH_NO_ROOM);
 	ck_assert_uint_eq(block, blocks[1]);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, _i ? 59 : 30, kept), BH_DONE);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &block, _i ? 59 : 30, kept), BH_DONE);
 	ck_assert_uint_eq(block, blocks[0]);
-	ck_assert(pattern_holds(bh_heap_address(&box.heap, block), kept, 7));
+	ck_assert(pattern_holds(bh_core_address(&box.core, block), kept, 7));
 	if (_i)
 		box_expect_blocks(&box, 59, -1, 1, -(SPAN - 61));
 	else
@@ -417,8 +417,8 @@ START_TEST(slide_needs_a_free_block_in_front)
 
 	take_row((const size_t[]){10, 20, 0}, blocks);
 	first = blocks[0];
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &first, 11, 16), BH_NO_ROOM);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &blocks[1], 21, 16), BH_NO_ROOM);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &first, 11, 16), BH_NO_ROOM);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &blocks[1], 21, 16), BH_NO_ROOM);
 	box_expect_blocks(&box, 10, 20, -(SPAN - 30));
 }
 END_TEST
@@ -434,9 +434,9 @@ START_TEST(the_last_bin_is_used)
 	box_make(&box, 4095, BH_BIN_SHIFT_MAX);
 	block = take(4090);
 	take(1);
-	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, 4090), box.heap.bins.count - 1);
+	ck_assert_uint_eq(bh_bin_of(&box.core.bins, 4090), box.core.bins.count - 1);
 	give(block);
-	ck_assert(bh_check_derived(&box.heap, &finding));
+	ck_assert(bh_check_derived(&box.core, &finding));
 	ck_assert_uint_eq(take(4089), block);
 }
 END_TEST
@@ -450,14 +450,14 @@ static void damage_make(uint32_t blocks[7], uint32_t granules, unsigned char byt
 	for (int index = 0; index < 7; index++)
 		blocks[index] = take(index % 2 ? granules : 5);
 	take(1);
-	while (bh_heap_allocate(&box.heap, 5))
+	while (bh_alloc_block(&box.core, 5))
 		;
 	for (int index = 1; index < 7; index += 2)
 		give(blocks[index]);
-	memset(bh_heap_address(&box.heap, blocks[3]), byte, BH_GRANULE);
+	memset(bh_core_address(&box.core, blocks[3]), byte, BH_GRANULE);
 	if (byte == 1) { /* a size that is consistent and wrong, and links that lead to heads */
-		bh_node(&box.heap.bins, blocks[3])->granules = granules - 1;
-		bh_node(&box.heap.bins, blocks[3])->check = ~(granules - 1);
+		bh_node(&box.core.bins, blocks[3])->granules = granules - 1;
+		bh_node(&box.core.bins, blocks[3])->check = ~(granules - 1);
 	}
 }
 
@@ -466,13 +466,13 @@ static void damage_heals(uint32_t used)
 {
 	struct bh_finding finding;
 
-	ck_assert_uint_ne(box.heap.bins.damaged, 0);
-	ck_assert(bh_check_map(&box.heap, &finding));
-	bh_heap_rebuild(&box.heap);
+	ck_assert_uint_ne(box.core.bins.damaged, 0);
+	ck_assert(bh_check_map(&box.core, &finding));
+	bh_rebuild(&box.core);
 	box_check(&box);
-	ck_assert_uint_eq(box.heap.bins.damaged, 0);
-	ck_assert_uint_eq(box.heap.control->used, used);
-	ck_assert_uint_eq(box.heap.control->rebuilds, 1);
+	ck_assert_uint_eq(box.core.bins.damaged, 0);
+	ck_assert_uint_eq(box.core.control->used, used);
+	ck_assert_uint_eq(box.core.control->rebuilds, 1);
 }
 
 static const unsigned char bytes[] = {0, 1, 0x41, 0xff};
@@ -482,13 +482,13 @@ START_TEST(damage_is_seen_by_allocate)
 	uint32_t blocks[7], used;
 
 	damage_make(blocks, DAMAGED, bytes[_i]);
-	used = box.heap.control->used;
-	for (int calls = 0; calls < 3 && bh_heap_allocate(&box.heap, DAMAGED); calls++)
+	used = box.core.control->used;
+	for (int calls = 0; calls < 3 && bh_alloc_block(&box.core, DAMAGED); calls++)
 		used += DAMAGED;
 	damage_heals(used);
-	while (bh_heap_allocate(&box.heap, DAMAGED))
+	while (bh_alloc_block(&box.core, DAMAGED))
 		used += DAMAGED;
-	ck_assert_uint_eq(bh_map_is_used(&box.heap.map, blocks[3]), true);
+	ck_assert_uint_eq(bh_map_is_used(&box.core.map, blocks[3]), true);
 	box_check(&box);
 }
 END_TEST
@@ -499,12 +499,12 @@ START_TEST(damage_is_seen_by_a_search)
 	uint32_t blocks[7], used;
 
 	damage_make(blocks, DAMAGED, bytes[_i]);
-	used = box.heap.control->used;
-	ck_assert_uint_eq(bh_bin_of(&box.heap.bins, DAMAGED), bh_bin_of(&box.heap.bins, DAMAGED + 1));
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, DAMAGED + 1), 0);
+	used = box.core.control->used;
+	ck_assert_uint_eq(bh_bin_of(&box.core.bins, DAMAGED), bh_bin_of(&box.core.bins, DAMAGED + 1));
+	ck_assert_uint_eq(bh_alloc_block(&box.core, DAMAGED + 1), 0);
 	damage_heals(used);
-	ck_assert_uint_eq(bh_heap_allocate(&box.heap, DAMAGED + 1), 0);
-	ck_assert_uint_eq(box.heap.bins.damaged, 0);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, DAMAGED + 1), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, 0);
 }
 END_TEST
 
@@ -513,11 +513,11 @@ START_TEST(damage_is_seen_by_free)
 	uint32_t blocks[7], used;
 
 	damage_make(blocks, DAMAGED, bytes[_i / 2]);
-	used = box.heap.control->used;
-	ck_assert_int_eq(bh_heap_release(&box.heap, blocks[_i % 2 ? 4 : 2]), BH_DAMAGED);
+	used = box.core.control->used;
+	ck_assert_int_eq(bh_free_block(&box.core, blocks[_i % 2 ? 4 : 2]), BH_DAMAGED);
 	damage_heals(used);
 	give(blocks[_i % 2 ? 4 : 2]);
-	ck_assert_uint_eq(box.heap.control->used, used - 5);
+	ck_assert_uint_eq(box.core.control->used, used - 5);
 }
 END_TEST
 
@@ -526,8 +526,8 @@ START_TEST(damage_is_seen_by_resize)
 	uint32_t blocks[7], used;
 
 	damage_make(blocks, DAMAGED, bytes[_i / 2]);
-	used = box.heap.control->used;
-	ck_assert_int_eq(bh_heap_resize(&box.heap, blocks[2], _i % 2 ? 6 : 4), BH_DAMAGED);
+	used = box.core.control->used;
+	ck_assert_int_eq(bh_resize_in_place(&box.core, blocks[2], _i % 2 ? 6 : 4), BH_DAMAGED);
 	damage_heals(used);
 	ck_assert_int_eq(resize(blocks[2], _i % 2 ? 6 : 4), BH_DONE);
 }
@@ -538,12 +538,12 @@ START_TEST(damage_is_seen_by_slide)
 	uint32_t blocks[7], used, block;
 
 	damage_make(blocks, DAMAGED, bytes[_i]);
-	used = box.heap.control->used;
+	used = box.core.control->used;
 	block = blocks[4];
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 6 + DAMAGED, 16), BH_DAMAGED);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &block, 6 + DAMAGED, 16), BH_DAMAGED);
 	ck_assert_uint_eq(block, blocks[4]);
 	damage_heals(used);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 5 + DAMAGED, 16), BH_DONE);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &block, 5 + DAMAGED, 16), BH_DONE);
 	ck_assert_uint_eq(block, blocks[3]);
 	box_check(&box);
 }
@@ -559,18 +559,18 @@ START_TEST(damage_behind_is_seen_by_slide)
 	block = moved = take(5);
 	behind = take(DAMAGED);
 	take(1);
-	while (bh_heap_allocate(&box.heap, 6))
+	while (bh_alloc_block(&box.core, 6))
 		;
 	give(front);
 	give(behind);
-	memset(bh_heap_address(&box.heap, behind), bytes[_i], BH_GRANULE);
-	used = box.heap.control->used;
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 13 + DAMAGED, 16), BH_NO_ROOM);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 10 + DAMAGED, 16), BH_DAMAGED);
+	memset(bh_core_address(&box.core, behind), bytes[_i], BH_GRANULE);
+	used = box.core.control->used;
+	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 13 + DAMAGED, 16), BH_NO_ROOM);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 10 + DAMAGED, 16), BH_DAMAGED);
 	ck_assert_uint_eq(moved, block);
-	ck_assert(bh_map_is_used(&box.heap.map, block));
+	ck_assert(bh_map_is_used(&box.core.map, block));
 	damage_heals(used);
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &moved, 10 + DAMAGED, 16), BH_DONE);
+	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 10 + DAMAGED, 16), BH_DONE);
 	ck_assert_uint_eq(moved, front);
 	box_check(&box);
 }
@@ -585,9 +585,9 @@ START_TEST(damage_in_front_is_seen_by_slide)
 	block = take(5);
 	take(1);
 	give(front);
-	memset(bh_heap_address(&box.heap, front), bytes[_i], BH_GRANULE);
-	used = box.heap.control->used;
-	ck_assert_int_eq(bh_heap_slide(&box.heap, &block, 6, 16), BH_DAMAGED);
+	memset(bh_core_address(&box.core, front), bytes[_i], BH_GRANULE);
+	used = box.core.control->used;
+	ck_assert_int_eq(bh_resize_slide(&box.core, &block, 6, 16), BH_DAMAGED);
 	ck_assert_uint_eq(block, front + DAMAGED);
 	damage_heals(used);
 }
@@ -598,9 +598,9 @@ START_TEST(damage_is_seen_by_aligned_allocate)
 	uint32_t blocks[7], used;
 
 	damage_make(blocks, DAMAGED, bytes[_i]);
-	used = box.heap.control->used;
+	used = box.core.control->used;
 	for (int calls = 0; calls < 3; calls++) {
-		if (!bh_heap_allocate_aligned(&box.heap, 64, DAMAGED - 3))
+		if (!bh_alloc_aligned(&box.core, 64, DAMAGED - 3))
 			break;
 		used += DAMAGED - 3;
 	}
@@ -617,35 +617,35 @@ START_TEST(rebuild_makes_what_a_call_leaves)
 	take_row((const size_t[]){3, 200, 1, 17, 70, 2, 0}, blocks);
 	give(blocks[0]);
 	give(blocks[3]);
-	memset(&box.heap.control->bits, 0xff, sizeof(uint64_t) * 2);
-	box.heap.map.words[1].used = 0;
-	box.heap.map.words[box.heap.end / 64 - 1].used = ~UINT64_C(0);
-	box.heap.control->top = 1;
-	box.heap.control->victim = 77;
-	box.heap.control->used = 0;
-	box.heap.control->peak = 0;
-	box.heap.control->frees = 99;
-	bh_heap_rebuild(&box.heap);
+	memset(&box.core.control->bits, 0xff, sizeof(uint64_t) * 2);
+	box.core.map.words[1].used = 0;
+	box.core.map.words[box.core.end / 64 - 1].used = ~UINT64_C(0);
+	box.core.control->top = 1;
+	box.core.control->victim = 77;
+	box.core.control->used = 0;
+	box.core.control->peak = 0;
+	box.core.control->frees = 99;
+	bh_rebuild(&box.core);
 	box_expect_blocks(&box, -3, 200, 1, -17, 70, 2, -(SPAN - 293));
-	ck_assert_uint_eq(box.heap.control->peak, 273);
+	ck_assert_uint_eq(box.core.control->peak, 273);
 }
 END_TEST
 
 /* What happened is not forgotten; what cannot be, more frees than allocations, or fewer of either, is. */
 START_TEST(rebuild_corrects_the_counters)
 {
-	struct bh_control *control = box.heap.control;
+	struct bh_control *control = box.core.control;
 	uint32_t blocks[8];
 
 	take_row((const size_t[]){3, 200, 1, 17, 0}, blocks);
 	give(blocks[0]);
 	control->allocations = 10;
-	bh_heap_rebuild(&box.heap);
+	bh_rebuild(&box.core);
 	ck_assert_uint_eq(control->allocations, 10);
 	ck_assert_uint_eq(control->frees, 7);
 	control->allocations = 2;
 	control->peak = 300;
-	bh_heap_rebuild(&box.heap);
+	bh_rebuild(&box.core);
 	ck_assert_uint_eq(control->allocations, 3);
 	ck_assert_uint_eq(control->frees, 0);
 	ck_assert_uint_eq(control->used, 218);
@@ -658,10 +658,10 @@ START_TEST(rebuild_merges_free_neighbours)
 	uint32_t blocks[4];
 
 	take_row((const size_t[]){3, 4, 5, 100, 0}, blocks);
-	bh_map_clear_used(&box.heap.map, blocks[0]);
-	bh_map_clear_used(&box.heap.map, blocks[1]);
-	bh_map_clear_used(&box.heap.map, blocks[3]);
-	bh_heap_rebuild(&box.heap);
+	bh_map_clear_used(&box.core.map, blocks[0]);
+	bh_map_clear_used(&box.core.map, blocks[1]);
+	bh_map_clear_used(&box.core.map, blocks[3]);
+	bh_rebuild(&box.core);
 	box_expect_blocks(&box, -7, 5, -(SPAN - 12));
 }
 END_TEST
@@ -672,8 +672,8 @@ START_TEST(rebuild_drops_what_is_no_tiling)
 	uint32_t blocks[3];
 
 	take_row((const size_t[]){3, 4, 5, 0}, blocks);
-	bh_map_set_used(&box.heap.map, blocks[1] + 2);
-	bh_heap_rebuild(&box.heap);
+	bh_map_set_used(&box.core.map, blocks[1] + 2);
+	bh_rebuild(&box.core);
 	box_expect_blocks(&box, 3, 4, 5, -(SPAN - 12));
 }
 END_TEST
@@ -681,7 +681,7 @@ END_TEST
 START_TEST(rebuild_of_a_full_heap)
 {
 	take(SPAN);
-	bh_heap_rebuild(&box.heap);
+	bh_rebuild(&box.core);
 	box_expect_blocks(&box, SPAN);
 	ck_assert_uint_eq(take(1), 0);
 }
@@ -701,22 +701,22 @@ static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, 
 						   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 	uint32_t first = BH_FIRST, blocks[3];
 
-	blocks[0] = bh_heap_allocate(&box.heap, boundary - before - first);
-	blocks[1] = bh_heap_allocate(&box.heap, granules);
-	blocks[2] = bh_heap_allocate(&box.heap, box.heap.end - boundary + before - granules);
+	blocks[0] = bh_alloc_block(&box.core, boundary - before - first);
+	blocks[1] = bh_alloc_block(&box.core, granules);
+	blocks[2] = bh_alloc_block(&box.core, box.core.end - boundary + before - granules);
 	require_equal(blocks[0], first);
 	require_equal(blocks[1], boundary - before);
 	require_equal(blocks[2], boundary - before + granules);
-	require_equal(bh_map_next(&box.heap.map, blocks[0]), blocks[1]);
-	require_equal(bh_map_next(&box.heap.map, blocks[1]), blocks[2]);
-	require_equal(bh_map_next(&box.heap.map, blocks[2]), box.heap.end);
-	require_equal(bh_map_previous(&box.heap.map, blocks[2]), blocks[1]);
-	require_equal(bh_map_previous(&box.heap.map, blocks[1]), blocks[0]);
-	require_equal(bh_map_previous(&box.heap.map, blocks[0]), first - 1);
+	require_equal(bh_map_next(&box.core.map, blocks[0]), blocks[1]);
+	require_equal(bh_map_next(&box.core.map, blocks[1]), blocks[2]);
+	require_equal(bh_map_next(&box.core.map, blocks[2]), box.core.end);
+	require_equal(bh_map_previous(&box.core.map, blocks[2]), blocks[1]);
+	require_equal(bh_map_previous(&box.core.map, blocks[1]), blocks[0]);
+	require_equal(bh_map_previous(&box.core.map, blocks[0]), first - 1);
 	for (int index = 0; index < 3; index++)
-		require_equal(bh_heap_release(&box.heap, blocks[orders[order][index]]), BH_DONE);
-	require_equal(box.heap.control->top, first);
-	require_equal(bh_map_next(&box.heap.map, first), box.heap.end);
+		require_equal(bh_free_block(&box.core, blocks[orders[order][index]]), BH_DONE);
+	require_equal(box.core.control->top, first);
+	require_equal(bh_map_next(&box.core.map, first), box.core.end);
 }
 
 START_TEST(map_boundaries)

@@ -17,9 +17,9 @@ static uint32_t first, end;
 static void setup(void)
 {
 	box_make(&box, SPAN, BH_BIN_SHIFT_MAX);
-	map = &box.heap.map;
+	map = &box.core.map;
 	first = BH_FIRST;
-	end = box.heap.end;
+	end = box.core.end;
 	starts = calloc(end + 1, sizeof(*starts));
 	starts[first - 1] = starts[first] = starts[end] = true;
 }
@@ -214,21 +214,21 @@ END_TEST
 START_TEST(words_far_away)
 {
 	struct box own;
-	const struct bh_map *all = &own.heap.map;
+	const struct bh_map *all = &own.core.map;
 
 	if (is_watched()) /* they have no room for it */
 		return;
 	box_make(&own, BH_GRANULES_MAX, BH_BIN_SHIFT_MAX);
-	for (uint32_t granule = own.heap.end / 2; granule > 200; granule /= 2) {
-		bh_map_set_start(all, granule, BH_FIRST, own.heap.end);
+	for (uint32_t granule = own.core.end / 2; granule > 200; granule /= 2) {
+		bh_map_set_start(all, granule, BH_FIRST, own.core.end);
 		require_equal(bh_map_next(all, BH_FIRST), granule);
 		require_equal(bh_map_previous(all, granule), BH_FIRST);
-		require_equal(bh_map_next(all, granule), own.heap.end);
-		require_equal(bh_map_previous(all, own.heap.end), granule);
+		require_equal(bh_map_next(all, granule), own.core.end);
+		require_equal(bh_map_previous(all, own.core.end), granule);
 		bh_map_clear_start(all, granule);
-		bh_map_tag(all, BH_FIRST, own.heap.end);
-		require_equal(bh_map_next(all, BH_FIRST), own.heap.end);
-		require_equal(bh_map_previous(all, own.heap.end), BH_FIRST);
+		bh_map_tag(all, BH_FIRST, own.core.end);
+		require_equal(bh_map_next(all, BH_FIRST), own.core.end);
+		require_equal(bh_map_previous(all, own.core.end), BH_FIRST);
 	}
 	box_end(&own);
 }

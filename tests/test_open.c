@@ -737,12 +737,12 @@ START_TEST(a_stale_intent_is_forgotten)
 	char *block = bheap_alloc(heap, 50);
 	uint64_t offset = bheap_offset(heap, block);
 
-	heap->heap.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
+	heap->core.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
 	heap->shared->slot = offset;
 	heap->shared->resizing = 1;
 	ck_assert_int_eq(bheap_close(heap), 0);
 	heap = heap_attach(O_RDWR);
-	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_uint_eq(heap->core.control->pending, 0);
 	ck_assert_uint_eq(heap->shared->slot, 0);
 	ck_assert_uint_eq(heap->shared->resizing, 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
@@ -786,7 +786,7 @@ START_TEST(a_pending_block_is_in_its_slot_or_free)
 	offset = bheap_offset(heap, bheap_alloc(heap, 50));
 	slots[0] = offset;
 	slots[1] = base;
-	heap->heap.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
+	heap->core.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
 	heap->shared->slot = _i < 3 ? base + (uint64_t)_i * sizeof(*slots) : 0;
 	ck_assert_int_eq(bheap_close(heap), 0);
 	POKE(inside, uint32_t, 1);
@@ -807,14 +807,14 @@ START_TEST(a_wild_intent_frees_nothing)
 	char *block = bheap_alloc(heap, 50);
 	uint64_t offset = bheap_offset(heap, block);
 
-	heap->heap.control->pending = pending[_i];
+	heap->core.control->pending = pending[_i];
 	heap->shared->slot = slots[_i];
 	ck_assert_int_eq(bheap_close(heap), 0);
 	POKE(inside, uint32_t, 1);
 	heap = heap_attach(O_RDWR);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
 	ck_assert(bheap_owns(heap, bheap_pointer(heap, offset)));
-	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_uint_eq(heap->core.control->pending, 0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 }

@@ -19,8 +19,8 @@ static unsigned char *bytes;
 static void setup(void)
 {
 	box_make(&box, 1000, BH_BIN_SHIFT_MAX);
-	block = bh_heap_allocate(&box.heap, 5);
-	bytes = bh_heap_address(&box.heap, block);
+	block = bh_alloc_block(&box.core, 5);
+	bytes = bh_core_address(&box.core, block);
 }
 
 static void teardown(void)
@@ -30,12 +30,12 @@ static void teardown(void)
 
 static void seal(size_t size, uint32_t owner)
 {
-	bh_trailer_write(&box.heap, KEY, block, 5, size, owner);
+	bh_trailer_write(&box.core, KEY, block, 5, size, owner);
 }
 
 static bool is_intact(void)
 {
-	return bh_trailer_is_intact(&box.heap, KEY, block, 5);
+	return bh_trailer_is_intact(&box.core, KEY, block, 5);
 }
 
 START_TEST(sizes_and_owners_are_kept)
@@ -44,8 +44,8 @@ START_TEST(sizes_and_owners_are_kept)
 		memset(bytes, 0x77, 80);
 		seal(size, (uint32_t)size * 1000);
 		ck_assert(is_intact());
-		ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), size);
-		ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), size * 1000);
+		ck_assert_uint_eq(bh_trailer_usable(&box.core, KEY, block, 5), size);
+		ck_assert_uint_eq(bh_trailer_owner(&box.core, KEY, block, 5), size * 1000);
 		for (size_t index = 0; index < size; index++)
 			ck_assert_uint_eq(bytes[index], 0x77);
 	}
@@ -82,28 +82,28 @@ START_TEST(a_broken_trailer_says_nothing)
 {
 	seal(10, 42);
 	bytes[79] ^= 1;
-	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), 64);
-	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), 0);
+	ck_assert_uint_eq(bh_trailer_usable(&box.core, KEY, block, 5), 64);
+	ck_assert_uint_eq(bh_trailer_owner(&box.core, KEY, block, 5), 0);
 	bytes[79] ^= 1;
 	bytes[20] ^= 1; /* slack alone */
 	ck_assert(!is_intact());
-	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, block, 5), 10);
-	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, block, 5), 42);
+	ck_assert_uint_eq(bh_trailer_usable(&box.core, KEY, block, 5), 10);
+	ck_assert_uint_eq(bh_trailer_owner(&box.core, KEY, block, 5), 42);
 }
 END_TEST
 
 START_TEST(no_trailer_is_good_elsewhere)
 {
-	uint32_t other = bh_heap_allocate(&box.heap, 5);
-	unsigned char *copy = bh_heap_address(&box.heap, other);
+	uint32_t other = bh_alloc_block(&box.core, 5);
+	unsigned char *copy = bh_core_address(&box.core, other);
 
 	seal(40, 42);
 	memcpy(copy, bytes, 80);
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, other, 5));
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY + 1, block, 5));
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 6));
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 4));
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, block, 1));
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY, other, 5));
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY + 1, block, 5));
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY, block, 6));
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY, block, 4));
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY, block, 1));
 	ck_assert(is_intact());
 }
 END_TEST
@@ -111,14 +111,14 @@ END_TEST
 /* A seal that is good, for more slack than the block has. */
 START_TEST(slack_is_no_longer_than_the_block)
 {
-	uint32_t other = bh_heap_allocate(&box.heap, 5);
+	uint32_t other = bh_alloc_block(&box.core, 5);
 
-	bh_trailer_write(&box.heap, KEY, other, 5, 0, 7);
-	ck_assert(bh_trailer_is_intact(&box.heap, KEY, other, 5));
-	bh_trailer_write(&box.heap, KEY, other, 5, (size_t)-1, 7);
-	ck_assert(!bh_trailer_is_intact(&box.heap, KEY, other, 5));
-	ck_assert_uint_eq(bh_trailer_usable(&box.heap, KEY, other, 5), 64);
-	ck_assert_uint_eq(bh_trailer_owner(&box.heap, KEY, other, 5), 0);
+	bh_trailer_write(&box.core, KEY, other, 5, 0, 7);
+	ck_assert(bh_trailer_is_intact(&box.core, KEY, other, 5));
+	bh_trailer_write(&box.core, KEY, other, 5, (size_t)-1, 7);
+	ck_assert(!bh_trailer_is_intact(&box.core, KEY, other, 5));
+	ck_assert_uint_eq(bh_trailer_usable(&box.core, KEY, other, 5), 64);
+	ck_assert_uint_eq(bh_trailer_owner(&box.core, KEY, other, 5), 0);
 }
 END_TEST
 
@@ -136,10 +136,10 @@ START_TEST(a_block_without_room_for_one)
 
 	close(fd);
 	faults_expect(&faults);
-	single = bh_heap_allocate(&heap->heap, 1);
+	single = bh_alloc_block(&heap->core, 1);
 	behind = bheap_alloc(heap, 40);
-	bh_annotate_open(bh_heap_address(&heap->heap, single), BH_GRANULE);
-	memset(bh_heap_address(&heap->heap, single), 0x77, BH_GRANULE);
+	bh_annotate_open(bh_core_address(&heap->core, single), BH_GRANULE);
+	memset(bh_core_address(&heap->core, single), 0x77, BH_GRANULE);
 	memory_change(front + 40, 'x');
 	if (_i)
 		heap->shared->resizing = single;
@@ -147,7 +147,7 @@ START_TEST(a_block_without_room_for_one)
 	bh_recover(heap);
 	bh_annotate_leave();
 	for (size_t index = 0; index < BH_GRANULE; index++)
-		ck_assert_int_eq(((char *)bh_heap_address(&heap->heap, single))[index], 0x77);
+		ck_assert_int_eq(((char *)bh_core_address(&heap->core, single))[index], 0x77);
 	ck_assert_uint_eq(bheap_usable_size(heap, front), _i ? 40 : 48);
 	ck_assert_int_eq(heap_free(heap, front), 0);
 	ck_assert_uint_eq(faults.count, _i ? 1 : 0);

@@ -220,16 +220,16 @@ END_TEST
 START_TEST(a_map_without_an_end)
 {
 	bheap_t *heap = bheap_create(40000, 0);
-	struct bh_map_word *words = heap->heap.map.words;
+	struct bh_map_word *words = heap->core.map.words;
 
-	for (size_t word = 0; word < bh_map_words(heap->heap.end); word++)
+	for (size_t word = 0; word < bh_map_words(heap->core.end); word++)
 		words[word] = (struct bh_map_word){word ? 0 : 2, 0};
-	ck_assert_uint_ge(bh_map_words(heap->heap.end), 30);
+	ck_assert_uint_ge(bh_map_words(heap->core.end), 30);
 	heap->read_only = true;
-	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->heap.end);
-	ck_assert_uint_eq(bh_walk_next(heap, heap->heap.end - 1), heap->heap.end);
-	words[heap->heap.end >> 6].start = ~UINT64_C(0) << 63; /* behind the end */
-	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->heap.end);
+	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->core.end);
+	ck_assert_uint_eq(bh_walk_next(heap, heap->core.end - 1), heap->core.end);
+	words[heap->core.end >> 6].start = ~UINT64_C(0) << 63; /* behind the end */
+	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->core.end);
 	bheap_destroy(heap);
 }
 END_TEST

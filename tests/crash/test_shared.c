@@ -121,9 +121,9 @@ START_TEST(read_only_with_stale_tags)
 	struct bheap_stats stats;
 
 	bheap_set_root(heap, bheap_alloc(heap, 40000));
-	for (uint32_t word = 0; word <= heap->heap.end >> 6; word++)
-		if (!heap->heap.map.words[word].start)
-			heap->heap.map.words[word].used = 0;
+	for (uint32_t word = 0; word <= heap->core.end >> 6; word++)
+		if (!heap->core.map.words[word].start)
+			heap->core.map.words[word].used = 0;
 	seen = open_as(O_RDONLY, 0);
 	ck_assert_uint_eq(bheap_usable_size(seen, bheap_root(seen)), 40000);
 	ck_assert_int_eq(bheap_walk(seen, block_add, &walked), 0);
@@ -225,7 +225,7 @@ START_TEST(no_intent_is_left)
 	ck_assert_uint_eq(head->inside, 0);
 	ck_assert_uint_eq(head->resizing, 0);
 	ck_assert_uint_eq(head->slot, 0);
-	ck_assert_uint_eq(heap->heap.control->pending, 0);
+	ck_assert_uint_eq(heap->core.control->pending, 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 }
 END_TEST
@@ -278,7 +278,7 @@ START_TEST(a_root_that_leads_elsewhere)
 
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	for (size_t index = 0; index < sizeof(roots) / sizeof(*roots); index++) {
-		heap->heap.control->root = roots[index];
+		heap->core.control->root = roots[index];
 		ck_assert_ptr_null(bheap_root(heap));
 		ck_assert_int_eq(bheap_reclaim(heap), index ? 0 : 3);
 	}

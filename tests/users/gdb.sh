@@ -101,13 +101,13 @@ bheap check in_buffer
 set var guarded_block[44] = 3
 bheap check guarded
 print $bheap_faults
-set var shared.heap.control.used += 2
-set var shared.heap.map.words[0].used |= 1ULL << 63
+set var shared.core.control.used += 2
+set var shared.core.map.words[0].used |= 1ULL << 63
 bheap check shared
 print $bheap_faults
-set var in_buffer.heap.control.top += 1
-set var in_buffer.heap.control.frees += 1
-set var in_buffer.heap.map.words[in_buffer.heap.end / 64 - 1].used = 0
+set var in_buffer.core.control.top += 1
+set var in_buffer.core.control.frees += 1
+set var in_buffer.core.map.words[in_buffer.core.end / 64 - 1].used = 0
 bheap check in_buffer
 bheap check
 END
