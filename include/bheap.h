@@ -196,7 +196,7 @@ struct bheap_block {
 typedef int bheap_walk_fn(const struct bheap_block *block, void *arg);
 
 /* Visits every block. 0, or what the visitor returned when not 0; -1 with errno EINVAL. */
-BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg);
+BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
 /* Prints every block and the totals, as disp_heap() does. 0; or -1 with errno EINVAL or of stdio. */
 BHEAP_API int bheap_display(const bheap_t *heap, FILE *stream);

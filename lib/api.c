@@ -18,17 +18,17 @@
 
 /* ---- inside the door ---- */
 
-static uint32_t block_find_room(struct bh_visit *visit, size_t alignment, size_t granules)
+static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t granules)
 {
-	struct bh_core *core = &visit->heap->core;
+	struct bh_core *core = &call->heap->core;
 	uint32_t block;
 	unsigned heals = BH_HEALS_MAX;
 
 	do {
-		bh_fill_watch(visit);
+		bh_fill_watch(call);
 		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
 					       : bh_alloc_block(core, granules);
-	} while (BH_UNLIKELY(!block && bh_heal(visit)) && --heals);
+	} while (BH_UNLIKELY(!block && bh_heal(call)) && --heals);
 	return block;
 }
 
@@ -38,7 +38,7 @@ static void request_refuse(const bheap_t *heap, size_t size)
 	bh_probe_fail(heap, size);
 }
 
-static void block_dress(const bheap_t *heap, uint32_t block, size_t size)
+static void block_finish(const bheap_t *heap, uint32_t block, size_t size)
 {
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	if (heap->annotated)
@@ -49,90 +49,90 @@ static void block_dress(const bheap_t *heap, uint32_t block, size_t size)
 				 bh_shared_owner(heap));
 }
 
-uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size)
+uint32_t bh_take(struct bh_call *call, size_t alignment, size_t size)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	uint32_t block = 0;
 
 	if (size <= bh_core_size(&heap->core))
-		block = block_find_room(visit, alignment, bh_request_granules(heap, size));
+		block = block_find_room(call, alignment, bh_request_granules(heap, size));
 	if (!block) {
 		request_refuse(heap, size);
 		return 0;
 	}
-	bh_fill_taken(visit, block, block + bh_core_granules(&heap->core, block));
-	block_dress(heap, block, size);
+	bh_fill_taken(call, block, block + bh_core_granules(&heap->core, block));
+	block_finish(heap, block, size);
 	return block;
 }
 
-void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules)
+void bh_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules)
 {
-	const bheap_t *heap = visit->heap;
+	const bheap_t *heap = call->heap;
 	size_t usable;
 
 	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
 		return;
 	usable = bh_usable(heap, block, granules);
-	bh_note(visit, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
+	bh_call_note(call, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
 	if (granules > BH_TRAILER_GRANULES)
 		bh_trailer_write(&heap->core, heap->key, block, granules, usable,
 				 bh_trailer_owner(&heap->core, heap->key, block, granules));
 }
 
-bool bh_give_back(struct bh_visit *visit, uint32_t block)
+bool bh_give_back(struct bh_call *call, uint32_t block)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
 	unsigned heals = BH_HEALS_MAX;
 	enum bh_status status;
 
-	bh_verify_trailer(visit, block, granules);
-	bh_fill_meet(visit, block, block + granules);
+	bh_verify_trailer(call, block, granules);
+	bh_fill_meet(call, block, block + granules);
 	do {
 		status = bh_free_block(&heap->core, block);
-	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
+	} while (status == BH_DAMAGED && bh_heal(call) && --heals);
 	if (status != BH_DONE)
 		return false;
 	if (heap->annotated)
 		bh_annotate_free(heap, bh_core_address(&heap->core, block), bh_bytes(granules));
 	bh_probe_free(heap, bh_core_address(&heap->core, block));
-	bh_fill_freed(visit, block, block + granules);
+	bh_fill_freed(call, block, block + granules);
 	return true;
 }
 
-void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr)
+void bh_note_bad_pointer(struct bh_call *call, const void *ptr)
 {
-	const struct bh_core *core = &visit->heap->core;
+	const struct bh_core *core = &call->heap->core;
 	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_core_start(core);
 	uint32_t granule, block;
 	size_t size;
 
 	if (offset >= bh_core_size(core)) {
-		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
+		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
 		return;
 	}
 	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
 	block = bh_core_around(core, granule);
 	size = bh_bytes(bh_core_granules(core, block));
 	if (bh_map_is_used(&core->map, block))
-		bh_note(visit, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
+		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
 			"inside a live block of that size");
 	else
-		bh_note(visit, BHEAP_FAULT_DOUBLE_FREE, ptr, size, NULL);
+		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, size, NULL);
 }
 
 /* ---- allocate ---- */
 
 BH_COLD
-static void *alloc_through_door(bheap_t *heap, size_t alignment, size_t size)
+static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	uint32_t block;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	block = bh_take(&visit, alignment, size);
-	bh_leave(&visit);
+	block = bh_take(&call, alignment, size);
+	bh_leave(&call);
 	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_refuse(ENOMEM);
 }
 
@@ -145,27 +145,27 @@ static bool search_is_refused(const bheap_t *heap, size_t size)
 	return true;
 }
 
-static void *alloc_vainly(bheap_t *heap, size_t size)
+static void *alloc_failed(bheap_t *heap, size_t size)
 {
 	return search_is_refused(heap, size) ? bh_refuse(ENOMEM)
-					     : alloc_through_door(heap, BH_GRANULE, size);
+					     : alloc_slow(heap, BH_GRANULE, size);
 }
 
 /* The way of a call that may pass the door, with a frame. */
-BH_APART
+BH_NOINLINE
 static void *alloc_by_search(bheap_t *heap, size_t size)
 {
 	uint32_t block = bh_alloc_block(&heap->core, bh_granules(size));
 
 	if (BH_UNLIKELY(!block))
-		return alloc_vainly(heap, size);
+		return alloc_failed(heap, size);
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	return bh_core_address(&heap->core, block);
 }
 
 /* The same where neither the bin of its size nor the victim can serve a small request. */
-BH_APART
-static void *alloc_by_cut(bheap_t *heap, size_t size)
+BH_NOINLINE
+static void *alloc_by_split(bheap_t *heap, size_t size)
 {
 	uint32_t block = bh_fast_cut(&heap->core, (uint32_t)bh_granules(size));
 
@@ -176,23 +176,23 @@ static void *alloc_by_cut(bheap_t *heap, size_t size)
 }
 
 /* The way of one thread among several: what the lock and the heap can do at once. */
-BH_APART
-static void *alloc_locked(bheap_t *heap, size_t size)
+BH_NOINLINE
+static void *alloc_trylock(bheap_t *heap, size_t size)
 {
 	uint32_t block = 0;
 	bool refused = false;
 
-	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
 		block = bh_alloc_block(&heap->core, bh_granules(size));
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		else
 			refused = search_is_refused(heap, size);
-		bh_leave_straight(heap);
+		bh_leave_trylock(heap);
 	}
 	if (BH_LIKELY(block))
 		return bh_core_address(&heap->core, block);
-	return refused ? bh_refuse(ENOMEM) : alloc_through_door(heap, BH_GRANULE, size);
+	return refused ? bh_refuse(ENOMEM) : alloc_slow(heap, BH_GRANULE, size);
 }
 
 void *bh_alloc(bheap_t *heap, size_t size)
@@ -200,13 +200,13 @@ void *bh_alloc(bheap_t *heap, size_t size)
 	size_t granules = bh_granules(size);
 	uint32_t block;
 
-	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
-		return alloc_locked(heap, size);
+	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
+		return alloc_trylock(heap, size);
 	if (granules >= heap->core.bins.exact_limit)
 		return alloc_by_search(heap, size);
 	block = bh_fast_allocate(&heap->core, (uint32_t)granules);
 	if (!block)
-		return alloc_by_cut(heap, size);
+		return alloc_by_split(heap, size);
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	return bh_core_address(&heap->core, block);
 }
@@ -229,63 +229,63 @@ void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 	if (!alignment || (alignment & (alignment - 1)))
 		return bh_refuse(EINVAL);
 	return alignment <= BH_GRANULE ? bh_alloc(heap, size)
-				       : alloc_through_door(heap, alignment, size);
+				       : alloc_slow(heap, alignment, size);
 }
 
 /* ---- free ---- */
 
 BH_COLD
-static int free_through_door(bheap_t *heap, void *ptr)
+static int free_slow(bheap_t *heap, void *ptr)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	bool freed = false;
 	uint32_t block;
 
 	if (heap && !ptr)
 		return 0;
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	block = bh_core_find(&heap->core, ptr);
 	if (block)
-		freed = bh_give_back(&visit, block);
+		freed = bh_give_back(&call, block);
 	else
-		bh_note_bad_pointer(&visit, ptr);
-	bh_leave(&visit);
+		bh_note_bad_pointer(&call, ptr);
+	bh_leave(&call);
 	if (!freed)
 		errno = block ? EUCLEAN : EINVAL;
 	return freed ? 0 : -1;
 }
 
 /* The way of one thread among several. */
-BH_APART
-static int free_locked(bheap_t *heap, void *ptr)
+BH_NOINLINE
+static int free_trylock(bheap_t *heap, void *ptr)
 {
 	bool done = false;
 
-	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 
 		done = block && bh_free_block(&heap->core, block) == BH_DONE;
 		if (BH_LIKELY(done))
 			bh_probe_free(heap, ptr);
-		bh_leave_straight(heap);
+		bh_leave_trylock(heap);
 	}
-	return BH_LIKELY(done) ? 0 : free_through_door(heap, ptr);
+	return BH_LIKELY(done) ? 0 : free_slow(heap, ptr);
 }
 
 /* However far the block behind it is, and whatever words of the map lose their last start. */
-BH_APART
+BH_NOINLINE
 static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
 {
 	void *ptr = bh_core_address(&heap->core, block);
 
 	if (BH_UNLIKELY(!bh_fast_release(&heap->core, block, previous)))
-		return free_through_door(heap, ptr);
+		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
 }
 
-static BH_WOVEN int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast_merge with)
+static BH_ALWAYS_INLINE int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast_merge with)
 {
 	if (BH_UNLIKELY(!bh_fast_merge(&heap->core, block, with)))
 		return free_anywhere(heap, block, with.previous);
@@ -293,14 +293,14 @@ static BH_WOVEN int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast
 	return 0;
 }
 
-BH_APART
+BH_NOINLINE
 static int free_before_free(bheap_t *heap, uint32_t block, uint32_t next)
 {
 	return free_and_merge(heap, block,
 			      (struct bh_fast_merge){.next = next, .next_free = true, .near = true});
 }
 
-BH_APART
+BH_NOINLINE
 static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
 {
 	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
@@ -318,7 +318,7 @@ static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
 }
 
 /* What is in front is a live block; inline, for each of its callers. */
-static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *at)
+static BH_ALWAYS_INLINE int free_behind_live(bheap_t *heap, const struct bh_fast_spot *at)
 {
 	uint32_t next;
 	enum bh_fast_side side = bh_fast_after(at, &next);
@@ -334,7 +334,7 @@ static BH_WOVEN int free_behind_live(bheap_t *heap, const struct bh_fast_spot *a
 }
 
 /* What is in front is free, or starts farther away than in the next word. */
-BH_APART
+BH_NOINLINE
 static int free_behind(bheap_t *heap, uint32_t block)
 {
 	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
@@ -352,14 +352,14 @@ int bh_free(bheap_t *heap, void *ptr)
 	struct bh_fast_spot at;
 	uint32_t block;
 
-	if (BH_UNLIKELY(!heap || !bh_may_pass(heap)))
-		return free_locked(heap, ptr);
+	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
+		return free_trylock(heap, ptr);
 	block = bh_core_granule(&heap->core, ptr);
 	if (BH_UNLIKELY(!block))
-		return free_through_door(heap, ptr);
+		return free_slow(heap, ptr);
 	at = bh_fast_spot(&heap->core, block, ptr);
 	if (BH_UNLIKELY(!bh_fast_is_live(&at)))
-		return free_through_door(heap, ptr);
+		return free_slow(heap, ptr);
 	if (!bh_fast_is_behind_live(&at))
 		return free_behind(heap, block);
 	return free_behind_live(heap, &at);

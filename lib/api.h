@@ -34,21 +34,21 @@ int bh_end(bheap_t *heap);
 int bh_show(const bheap_t *heap, FILE *stream);
 
 /* A pointer that is no live block: what it is instead. */
-void bh_note_bad_pointer(struct bh_visit *visit, const void *ptr);
+void bh_note_bad_pointer(struct bh_call *call, const void *ptr);
 
 /*
  * A block, dressed with trailer and annotations, or 0 (no room); heals on the way. For those
  * inside the door.
  */
-uint32_t bh_take(struct bh_visit *visit, size_t alignment, size_t size);
+uint32_t bh_take(struct bh_call *call, size_t alignment, size_t size);
 
 /* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
-void bh_verify_trailer(struct bh_visit *visit, uint32_t block, uint32_t granules);
+void bh_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
  * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes back as
  * often as it is healed: the block is live still.
  */
-bool bh_give_back(struct bh_visit *visit, uint32_t block);
+bool bh_give_back(struct bh_call *call, uint32_t block);
 
 #endif

@@ -318,15 +318,15 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
 {
 	struct bh_finding finding = {0};
-	struct bh_visit visit;
+	struct bh_call call;
 	bool good;
 
-	if (!bh_enter(&visit, heap))
+	if (!bh_enter(&call, heap))
 		return -1;
 	good = heap_check(heap, &finding);
 	if (fault)
 		finding_describe(heap, &finding, good, fault);
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (!good)
 		errno = EUCLEAN;
 	return good ? 0 : -1;

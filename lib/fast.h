@@ -264,7 +264,7 @@ struct bh_fast_merge {
 };
 
 /* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
-static BH_WOVEN bool bh_fast_merge(struct bh_core *core, uint32_t block, struct bh_fast_merge with)
+static BH_ALWAYS_INLINE bool bh_fast_merge(struct bh_core *core, uint32_t block, struct bh_fast_merge with)
 {
 	struct bh_control *control = core->control;
 	uint32_t begin = with.previous ? with.previous : block;
@@ -301,7 +301,7 @@ static inline void bh_fast_leave(struct bh_core *core, const struct bh_fast_spot
  * Frees a block however far its neighbours are, and whatever words of the map lose their last start.
  * previous: the free block in front; 0: a live one. False, and the map unchanged, for damage.
  */
-static BH_WOVEN bool bh_fast_release(struct bh_core *core, uint32_t block, uint32_t previous)
+static BH_ALWAYS_INLINE bool bh_fast_release(struct bh_core *core, uint32_t block, uint32_t previous)
 {
 	struct bh_map_side next = bh_map_after(&core->map, block);
 	struct bh_fast_spot at;

@@ -150,28 +150,28 @@ const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 
 /* ---- operations ---- */
 
-void bh_fill_watch(struct bh_visit *visit)
+void bh_fill_watch(struct bh_call *call)
 {
-	const struct bh_control *control = visit->heap->core.control;
+	const struct bh_control *control = call->heap->core.control;
 
-	visit->top = control->top;
-	visit->victim = control->victim;
+	call->top = control->top;
+	call->victim = control->victim;
 }
 
-static void written_note(struct bh_visit *visit, uint32_t block, uint32_t next, const void *at)
+static void written_note(struct bh_call *call, uint32_t block, uint32_t next, const void *at)
 {
 	const struct bh_report report = {.kind = BHEAP_FAULT_WRITTEN_FREE,
-					 .address = bh_core_address(&visit->heap->core, block),
+					 .address = bh_core_address(&call->heap->core, block),
 					 .size = bh_bytes(next - block),
 					 .at = at};
 
-	bh_note_report(visit, &report);
+	bh_call_note_report(call, &report);
 }
 
 /* The first granule of a block beside: merged, it would be made anew. Reported once. */
-static void first_meet(struct bh_visit *visit, uint32_t block)
+static void first_meet(struct bh_call *call, uint32_t block)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	const void *at = NULL;
 
 	if (bh_map_is_used(&heap->core.map, block))
@@ -180,21 +180,21 @@ static void first_meet(struct bh_visit *visit, uint32_t block)
 		at = bh_fill_written(heap, block, block + 1);
 	if (!at)
 		return;
-	written_note(visit, block, block + bh_core_granules(&heap->core, block), at);
+	written_note(call, block, block + bh_core_granules(&heap->core, block), at);
 	bits_clear(heap, block, block + 1);
 }
 
-void bh_fill_meet(struct bh_visit *visit, uint32_t block, uint32_t next)
+void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next)
 {
-	if (!visit->heap->filled)
+	if (!call->heap->filled)
 		return;
-	first_meet(visit, bh_map_previous(&visit->heap->core.map, block));
-	first_meet(visit, next);
+	first_meet(call, bh_map_previous(&call->heap->core.map, block));
+	first_meet(call, next);
 }
 
-void bh_fill_taken(struct bh_visit *visit, uint32_t from, uint32_t to)
+void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 {
-	const bheap_t *heap = visit->heap;
+	const bheap_t *heap = call->heap;
 	const struct bh_map *map = &heap->core.map;
 	bool linked;
 	const void *at;
@@ -202,17 +202,17 @@ void bh_fill_taken(struct bh_visit *visit, uint32_t from, uint32_t to)
 	if (!heap->filled)
 		return;
 	/* Free memory in front: this was cut out of the middle of a block. */
-	linked = from != visit->top && from != visit->victim &&
+	linked = from != call->top && from != call->victim &&
 		 bh_map_is_used(map, bh_map_previous(map, from));
 	at = range_written(heap, from, to, linked);
 	if (at)
-		written_note(visit, from, to, at);
+		written_note(call, from, to, at);
 	bits_clear(heap, from, to);
 }
 
-void bh_fill_freed(struct bh_visit *visit, uint32_t from, uint32_t to)
+void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
 {
-	const bheap_t *heap = visit->heap;
+	const bheap_t *heap = call->heap;
 	const struct bh_map *map = &heap->core.map;
 	uint32_t last = to - from < BH_FILL_MAX ? to : from + BH_FILL_MAX;
 	bool is_first = bh_map_is_start(map, from);
@@ -227,24 +227,24 @@ void bh_fill_freed(struct bh_visit *visit, uint32_t from, uint32_t to)
 	first_fill(heap, is_first ? from : bh_map_previous(map, from));
 }
 
-void bh_fill_resized(struct bh_visit *visit, uint32_t old_end, uint32_t new_end)
+void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)
 {
-	if (!visit->heap->filled)
+	if (!call->heap->filled)
 		return;
 	if (new_end > old_end)
-		bh_fill_taken(visit, old_end, new_end);
+		bh_fill_taken(call, old_end, new_end);
 	else if (new_end < old_end)
-		bh_fill_freed(visit, new_end, old_end);
+		bh_fill_freed(call, new_end, old_end);
 }
 
-void bh_fill_slides(struct bh_visit *visit, uint32_t block)
+void bh_fill_slides(struct bh_call *call, uint32_t block)
 {
-	const struct bh_map *map = &visit->heap->core.map;
+	const struct bh_map *map = &call->heap->core.map;
 	uint32_t front = bh_map_previous(map, block);
 
-	bh_fill_watch(visit);
+	bh_fill_watch(call);
 	if (!bh_map_is_used(map, front))
-		bh_fill_taken(visit, front, block);
+		bh_fill_taken(call, front, block);
 	/* Behind the block the victim is taken out and put into a bin. */
-	visit->victim = 0;
+	call->victim = 0;
 }

@@ -19,22 +19,22 @@
 size_t bh_fill_size(size_t granules);
 
 /* Right before an operation: which free blocks are in no bin now. */
-void bh_fill_watch(struct bh_visit *visit);
+void bh_fill_watch(struct bh_call *call);
 
 /* Before a block is freed or resized, next behind it: the free blocks it may be merged with. */
-void bh_fill_meet(struct bh_visit *visit, uint32_t block, uint32_t next);
+void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next);
 
 /* These granules were free when last watched, and are handed out now. */
-void bh_fill_taken(struct bh_visit *visit, uint32_t from, uint32_t to);
+void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);
 
 /* These granules were live, and are part of a free block now. */
-void bh_fill_freed(struct bh_visit *visit, uint32_t from, uint32_t to);
+void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 
 /* A live block that ended at old_end ends at new_end now: either of the two above, or neither. */
-void bh_fill_resized(struct bh_visit *visit, uint32_t old_end, uint32_t new_end);
+void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end);
 
 /* Before a block moves down over the free block in front of it, if that is one. */
-void bh_fill_slides(struct bh_visit *visit, uint32_t block);
+void bh_fill_slides(struct bh_call *call, uint32_t block);
 
 /* What was filled here is no longer known. */
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to);

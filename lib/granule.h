@@ -22,12 +22,12 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 #define BH_COLD __attribute__((noinline, cold))
 /* Once for each of its callers, whose constants make it a short one each time: an optimiser's work. */
 #ifdef __OPTIMIZE__
-#define BH_WOVEN inline __attribute__((always_inline))
+#define BH_ALWAYS_INLINE inline __attribute__((always_inline))
 #else
-#define BH_WOVEN inline
+#define BH_ALWAYS_INLINE inline
 #endif
 /* A frame of its own, that its callers need none. */
-#define BH_APART __attribute__((noinline))
+#define BH_NOINLINE __attribute__((noinline))
 
 /* Size 0 wraps to a count above any heap, so that one comparison sends it out of the fast path. */
 static inline size_t bh_granules(size_t size)

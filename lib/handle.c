@@ -24,17 +24,17 @@ static uint64_t key_random(void)
 	return key;
 }
 
-static enum bh_pass pass_for(const bheap_t *heap)
+static enum bh_skip_lock skip_lock_for(const bheap_t *heap)
 {
 	if (heap->annotated || heap->trailers || heap->read_only)
-		return BH_PASS_NONE;
+		return BH_SKIP_LOCK_NEVER;
 	switch (heap->lock.kind) {
 	case BH_LOCK_NONE:
-		return BH_PASS_ALWAYS;
+		return BH_SKIP_LOCK_ALWAYS;
 	case BH_LOCK_PRIVATE:
-		return BH_PASS_ALONE;
+		return BH_SKIP_LOCK_ONE_THREAD;
 	default:
-		return BH_PASS_NONE;
+		return BH_SKIP_LOCK_NEVER;
 	}
 }
 
@@ -48,7 +48,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))
 		return -1;
-	heap->pass = pass_for(heap);
+	heap->skip_lock = skip_lock_for(heap);
 	return 0;
 }
 
@@ -57,29 +57,29 @@ void bh_handle_end(bheap_t *heap)
 	bh_lock_destroy(&heap->lock);
 }
 
-void bh_note_report(struct bh_visit *visit, const struct bh_report *report)
+void bh_call_note_report(struct bh_call *call, const struct bh_report *report)
 {
-	visit->heap->core.control->faults++;
-	if (visit->count < BH_REPORTS_MAX)
-		visit->reports[visit->count++] = *report;
+	call->heap->core.control->faults++;
+	if (call->count < BH_REPORTS_MAX)
+		call->reports[call->count++] = *report;
 }
 
-void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
+void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address, size_t size,
 	     const char *detail)
 {
-	bh_note_report(visit, &(struct bh_report){kind, address, size, detail, NULL});
+	bh_call_note_report(call, &(struct bh_report){kind, address, size, detail, NULL});
 }
 
-bool bh_heal(struct bh_visit *visit)
+bool bh_heal(struct bh_call *call)
 {
-	struct bh_core *core = &visit->heap->core;
+	struct bh_core *core = &call->heap->core;
 	uint32_t damaged = core->bins.damaged;
 
 	if (!damaged)
 		return false;
 	/* A link that was written over may have led into the middle of a block. */
 	damaged = bh_core_around(core, damaged);
-	bh_note(visit, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
+	bh_call_note(call, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
 		bh_bytes(bh_core_granules(core, damaged)),
 		"a free block was written to; rebuilt, nothing is lost");
 	bh_rebuild(core);
@@ -121,91 +121,91 @@ void bh_recover(bheap_t *heap)
 }
 
 /* The last holder died, or was another thread when this process was forked. */
-static void visit_recover(struct bh_visit *visit)
+static void call_recover(struct bh_call *call)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 
 	bh_recover(heap);
 	bh_lock_repaired(&heap->lock);
-	bh_note(visit, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
+	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
 }
 
-static bool visit_begin(struct bh_visit *visit, const bheap_t *heap, bool walks)
+static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 {
 	if (!heap) {
 		errno = EINVAL;
 		return false;
 	}
-	visit->heap = (bheap_t *)heap;
-	visit->count = 0;
-	visit->lock = walks ? bh_lock_hold(&visit->heap->lock)
-			    : bh_lock_acquire(&visit->heap->lock);
-	if (visit->lock == BH_LOCK_REFUSED)
+	call->heap = (bheap_t *)heap;
+	call->count = 0;
+	call->lock = walks ? bh_lock_hold(&call->heap->lock)
+			    : bh_lock_acquire(&call->heap->lock);
+	if (call->lock == BH_LOCK_REFUSED)
 		return false;
 	if (heap->annotated)
 		bh_annotate_enter();
 	/* Before the recovery, which may be cut short too. */
 	if (heap->shared && !heap->read_only)
 		bh_shared_begin(heap);
-	if (BH_UNLIKELY(visit->lock == BH_LOCK_TORN))
-		visit_recover(visit);
+	if (BH_UNLIKELY(call->lock == BH_LOCK_TORN))
+		call_recover(call);
 	return true;
 }
 
-bool bh_enter(struct bh_visit *visit, const bheap_t *heap)
+bool bh_enter(struct bh_call *call, const bheap_t *heap)
 {
-	return visit_begin(visit, heap, false);
+	return call_begin(call, heap, false);
 }
 
-bool bh_enter_to_change(struct bh_visit *visit, bheap_t *heap)
+bool bh_enter_to_change(struct bh_call *call, bheap_t *heap)
 {
 	if (heap && heap->read_only) {
 		errno = EROFS;
 		return false;
 	}
-	return visit_begin(visit, heap, false);
+	return call_begin(call, heap, false);
 }
 
-bool bh_enter_to_walk(struct bh_visit *visit, const bheap_t *heap)
+bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 {
-	if (!visit_begin(visit, heap, true))
+	if (!call_begin(call, heap, true))
 		return false;
-	visit->pass = visit->heap->pass;
-	__atomic_store_n(&visit->heap->pass, BH_PASS_NONE, __ATOMIC_RELAXED);
-	bh_lock_walk(&visit->heap->lock, true);
+	call->skip_lock = call->heap->skip_lock;
+	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
+	bh_lock_walk(&call->heap->lock, true);
 	return true;
 }
 
-void bh_leave_walk(struct bh_visit *visit)
+void bh_leave_walk(struct bh_call *call)
 {
-	bh_lock_walk(&visit->heap->lock, false);
-	__atomic_store_n(&visit->heap->pass, visit->pass, __ATOMIC_RELAXED);
-	bh_leave(visit);
+	bh_lock_walk(&call->heap->lock, false);
+	__atomic_store_n(&call->heap->skip_lock, call->skip_lock, __ATOMIC_RELAXED);
+	bh_leave(call);
 }
 
-static void reports_make(const struct bh_visit *visit, const struct bh_fault_sink *sink)
+static void reports_make(const struct bh_call *call, const struct bh_fault_sink *sink)
 {
-	for (unsigned index = 0; index < visit->count; index++) {
-		const struct bh_report *report = &visit->reports[index];
+	for (unsigned index = 0; index < call->count; index++) {
+		const struct bh_report *report = &call->reports[index];
 		struct bheap_fault fault;
 
-		bh_fault_describe(&fault, report->kind, visit->heap, report->address, report->size,
+		bh_fault_describe(&fault, report->kind, call->heap, report->address, report->size,
 				  report->detail, report->at);
 		bh_fault_report(sink, &fault);
 	}
 }
 
-void bh_leave(struct bh_visit *visit)
+void bh_leave(struct bh_call *call)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	struct bh_fault_sink sink = heap->faults; /* while locked: another thread may set it */
 
 	if (heap->annotated)
 		bh_annotate_leave();
-	if (visit->lock != BH_LOCK_SKIPPED) {
+	if (call->lock != BH_LOCK_SKIPPED) {
 		if (heap->shared)
 			bh_shared_commit(heap);
 		bh_lock_release(&heap->lock);
 	}
-	reports_make(visit, &sink);
+	reports_make(call, &sink);
 }

@@ -13,17 +13,17 @@
 #include "trailer.h"
 
 /* Which calls may work on the heap without passing the door. */
-enum bh_pass {
-	BH_PASS_NONE,
-	BH_PASS_ALONE,  /* those of a process known to have one thread */
-	BH_PASS_ALWAYS, /* all: BHEAP_UNLOCKED */
+enum bh_skip_lock {
+	BH_SKIP_LOCK_NEVER,
+	BH_SKIP_LOCK_ONE_THREAD,  /* those of a process known to have one thread */
+	BH_SKIP_LOCK_ALWAYS, /* all: BHEAP_UNLOCKED */
 };
 
 struct bh_shared;
 
 struct bheap {
 	struct bh_core core;
-	unsigned pass;            /* enum bh_pass; atomic, for a walk closes it for a while */
+	unsigned skip_lock;            /* enum bh_skip_lock; atomic, for a walk closes it for a while */
 	unsigned flags;           /* enum bheap_flags */
 	bool annotated;           /* Valgrind or AddressSanitizer listens */
 	bool trailers;            /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
@@ -49,10 +49,10 @@ struct bh_report {
 #define BH_REPORTS_MAX 4
 
 /* One call's passage through the door. */
-struct bh_visit {
+struct bh_call {
 	bheap_t *heap;
 	enum bh_lock_result lock;
-	unsigned pass; /* what a walk restores */
+	unsigned skip_lock; /* what a walk restores */
 	uint32_t top, victim; /* as bh_fill_watch() saw them */
 	unsigned count;
 	struct bh_report reports[BH_REPORTS_MAX];
@@ -68,50 +68,50 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 void bh_handle_end(bheap_t *heap);
 
 /* Locks and repairs. False with errno EINVAL (no heap), EDEADLK, or of the lock. */
-bool bh_enter(struct bh_visit *visit, const bheap_t *heap);
+bool bh_enter(struct bh_call *call, const bheap_t *heap);
 
 /* The same for who changes the heap; false with errno EROFS too. */
-bool bh_enter_to_change(struct bh_visit *visit, bheap_t *heap);
+bool bh_enter_to_change(struct bh_call *call, bheap_t *heap);
 
 /* The same for who calls a visitor meanwhile: calls from it on this heap are refused. */
-bool bh_enter_to_walk(struct bh_visit *visit, const bheap_t *heap);
+bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap);
 
 /* Makes a heap whole whose last holder vanished inside an operation. */
 void bh_recover(bheap_t *heap);
 
 /* Unlocks, then makes the reports. errno is kept. */
-void bh_leave(struct bh_visit *visit);
-void bh_leave_walk(struct bh_visit *visit);
+void bh_leave(struct bh_call *call);
+void bh_leave_walk(struct bh_call *call);
 
 /* A fault, counted now and reported when the lock is released. */
-void bh_note(struct bh_visit *visit, enum bheap_fault_kind kind, const void *address, size_t size,
+void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address, size_t size,
 	     const char *detail);
 
 /* The same with all that a report has. */
-void bh_note_report(struct bh_visit *visit, const struct bh_report *report);
+void bh_call_note_report(struct bh_call *call, const struct bh_report *report);
 
 /* After an operation met damage: reports it and rebuilds. False if there was none. */
-bool bh_heal(struct bh_visit *visit);
+bool bh_heal(struct bh_call *call);
 
-static inline bool bh_may_pass(const bheap_t *heap)
+static inline bool bh_may_skip_lock(const bheap_t *heap)
 {
-	unsigned pass = __atomic_load_n(&heap->pass, __ATOMIC_RELAXED);
+	unsigned skip_lock = __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED);
 
-	return pass == BH_PASS_ALWAYS ||
-	       (pass == BH_PASS_ALONE && bh_lock_is_needless(&heap->lock));
+	return skip_lock == BH_SKIP_LOCK_ALWAYS ||
+	       (skip_lock == BH_SKIP_LOCK_ONE_THREAD && bh_lock_is_needless(&heap->lock));
 }
 
 /*
  * Whether the caller has a heap for itself now that needs no more of the door than its lock. What it
- * cannot finish it leaves undone, bh_leave_straight(), and goes through the door.
+ * cannot finish it leaves undone, bh_leave_trylock(), and goes through the door.
  */
-static inline bool bh_enter_straight(bheap_t *heap)
+static inline bool bh_enter_trylock(bheap_t *heap)
 {
-	return __atomic_load_n(&heap->pass, __ATOMIC_RELAXED) == BH_PASS_ALONE &&
+	return __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED) == BH_SKIP_LOCK_ONE_THREAD &&
 	       bh_lock_try(&heap->lock);
 }
 
-static inline void bh_leave_straight(bheap_t *heap)
+static inline void bh_leave_trylock(bheap_t *heap)
 {
 	bh_lock_drop(&heap->lock);
 }

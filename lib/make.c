@@ -132,14 +132,14 @@ static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next
 
 size_t bheap_trim(bheap_t *heap)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	size_t trimmed = 0;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return 0;
 	/* What was reserved up front stays so. */
 	if (heap->flags & BHEAP_PREALLOCATE) {
-		bh_leave(&visit);
+		bh_leave(&call);
 		return 0;
 	}
 	for (uint32_t block = BH_FIRST; block < heap->core.end;) {
@@ -149,23 +149,23 @@ size_t bheap_trim(bheap_t *heap)
 			trimmed += free_block_trim(heap, block, next);
 		block = next;
 	}
-	bh_leave(&visit);
+	bh_leave(&call);
 	return trimmed;
 }
 
 int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 
 	if (!heap) {
 		bh_fault_set_default(handler, arg);
 		return 0;
 	}
-	if (!bh_enter(&visit, heap))
+	if (!bh_enter(&call, heap))
 		return -1;
 	heap->faults.handler = handler;
 	heap->faults.arg = arg;
-	bh_leave(&visit);
+	bh_leave(&call);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "shared.h"
 
 /* A block that now has room for size bytes where it is: its trailer and annotations follow. */
-static void block_redress(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
+static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
 			  uint32_t owner)
 {
 	void *address = bh_core_address(&heap->core, block);
@@ -26,35 +26,35 @@ static void block_redress(bheap_t *heap, uint32_t block, size_t old_usable, size
 				 owner);
 }
 
-static enum bh_status resize_in_place(struct bh_visit *visit, uint32_t block, size_t size)
+static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
 	size_t old_usable = bh_usable(heap, block, granules);
 	uint32_t owner = 0;
 	unsigned heals = BH_HEALS_MAX;
 	enum bh_status status;
 
-	bh_verify_trailer(visit, block, granules);
+	bh_verify_trailer(call, block, granules);
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
 	bh_shared_touch(heap, block, owner);
-	bh_fill_meet(visit, block, block + granules);
+	bh_fill_meet(call, block, block + granules);
 	do {
-		bh_fill_watch(visit);
+		bh_fill_watch(call);
 		status = bh_resize_in_place(&heap->core, block, bh_request_granules(heap, size));
-	} while (status == BH_DAMAGED && bh_heal(visit) && --heals);
+	} while (status == BH_DAMAGED && bh_heal(call) && --heals);
 	if (status != BH_DONE)
 		return status;
-	bh_fill_resized(visit, block + granules, bh_map_next(&heap->core.map, block));
-	block_redress(heap, block, old_usable, size, owner);
+	bh_fill_resized(call, block + granules, bh_map_next(&heap->core.map, block));
+	block_update(heap, block, old_usable, size, owner);
 	return BH_DONE;
 }
 
 /* Slides with the free memory in front open to the copy. */
-static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_t kept, size_t size)
+static enum bh_status block_slide(struct bh_call *call, uint32_t *block, size_t kept, size_t size)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	struct bh_core *core = &heap->core;
 	void *old = bh_core_address(core, *block);
 	uint32_t end = bh_map_next(&core->map, *block);
@@ -63,7 +63,7 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
 	enum bh_status status;
 
-	bh_fill_slides(visit, *block);
+	bh_fill_slides(call, *block);
 	if (opens)
 		bh_annotate_lend(bh_core_address(core, front), front_size);
 	status = bh_resize_slide(core, block, bh_request_granules(heap, size), kept);
@@ -73,7 +73,7 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 	else if (opens)
 		bh_annotate_close(bh_core_address(core, front), front_size);
 	if (status == BH_DONE)
-		bh_fill_resized(visit, end, bh_map_next(&core->map, *block));
+		bh_fill_resized(call, end, bh_map_next(&core->map, *block));
 	return status;
 }
 
@@ -81,23 +81,23 @@ static enum bh_status block_slide(struct bh_visit *visit, uint32_t *block, size_
 static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
 {
 	const void *old = bh_core_address(&heap->core, block);
-	struct bh_visit visit;
+	struct bh_call call;
 	unsigned heals = BH_HEALS_MAX;
 	enum bh_status status;
 
-	if (!heap->core.slides || !bh_enter_to_change(&visit, heap))
+	if (!heap->core.slides || !bh_enter_to_change(&call, heap))
 		return NULL;
 	do {
-		status = block_slide(&visit, &block, kept, size);
-	} while (status == BH_DAMAGED && bh_heal(&visit) && --heals);
+		status = block_slide(&call, &block, kept, size);
+	} while (status == BH_DAMAGED && bh_heal(&call) && --heals);
 	if (status == BH_DONE) {
-		block_redress(heap, block, kept, size, bh_shared_owner(heap));
+		block_update(heap, block, kept, size, bh_shared_owner(heap));
 		bh_probe_free(heap, old);
 		bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		heap->core.control
 			->failures--; /* the copy that found no room was not the last word */
 	}
-	bh_leave(&visit);
+	bh_leave(&call);
 	return status == BH_DONE ? bh_core_address(&heap->core, block) : NULL;
 }
 
@@ -117,26 +117,26 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 }
 
 BH_COLD
-static void *realloc_through_door(bheap_t *heap, void *ptr, size_t size)
+static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	enum bh_status status = BH_NO_ROOM;
 	size_t kept = 0;
 	uint32_t block;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_core_find(&heap->core, ptr);
 	if (block) {
 		kept = bh_usable(heap, block, bh_core_granules(&heap->core, block));
 		if (size <= bh_core_size(&heap->core))
-			status = resize_in_place(&visit, block, size);
+			status = resize_in_place(&call, block, size);
 		if (status != BH_DONE && heap->annotated)
 			bh_annotate_claim(heap, ptr, kept);
 	} else {
-		bh_note_bad_pointer(&visit, ptr);
+		bh_note_bad_pointer(&call, ptr);
 	}
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (!block)
 		return bh_refuse(EINVAL);
 	return status == BH_DONE ? ptr
@@ -144,25 +144,25 @@ static void *realloc_through_door(bheap_t *heap, void *ptr, size_t size)
 }
 
 /* The way of one thread among several, as far as it goes without a move. */
-BH_APART
-static void *realloc_locked(bheap_t *heap, void *ptr, size_t size)
+BH_NOINLINE
+static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 {
 	bool done = false;
 
-	if (BH_LIKELY(heap) && bh_enter_straight(heap)) {
+	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 
 		done = block && bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
-		bh_leave_straight(heap);
+		bh_leave_trylock(heap);
 	}
-	return done ? ptr : realloc_through_door(heap, ptr, size);
+	return done ? ptr : realloc_slow(heap, ptr, size);
 }
 
 void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 {
 	if (BH_UNLIKELY(!ptr))
 		return bh_alloc(heap, size);
-	if (BH_LIKELY(heap && bh_may_pass(heap))) {
+	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 		enum bh_status status = BH_DAMAGED;
 
@@ -175,7 +175,7 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 
 			return resize_by_move(heap, block, kept < size ? kept : size, size);
 		}
-		return realloc_through_door(heap, ptr, size);
+		return realloc_slow(heap, ptr, size);
 	}
-	return realloc_locked(heap, ptr, size);
+	return realloc_trylock(heap, ptr, size);
 }

@@ -57,13 +57,13 @@ static int totals_print(const struct table *table)
 static int table_show(const bheap_t *heap, FILE *stream, bool charted)
 {
 	struct table table = {.stream = stream};
-	struct bh_visit visit;
+	struct bh_call call;
 	int failed;
 
-	if (!bh_enter_to_walk(&visit, heap))
+	if (!bh_enter_to_walk(&call, heap))
 		return -1;
 	/* Output is a cancellation point. */
-	pthread_cleanup_push(bh_walk_abandon, &visit);
+	pthread_cleanup_push(bh_walk_cancelled, &call);
 	failed = fprintf(stream, "%-8s%-8s%-8s%-20s%-20s%s\n", "No.", "Status", "Prev", "t_Begin",
 			 "t_End", "t_Size") < 0 ||
 		 bh_walk_blocks(heap, row_print, &table) || totals_print(&table) ||

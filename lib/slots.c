@@ -25,16 +25,16 @@ void *bheap_pointer(const bheap_t *heap, uint64_t offset)
 
 int bheap_set_root(bheap_t *heap, const void *ptr)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	uint64_t offset = 0;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	if (ptr)
 		offset = bh_core_offset(&heap->core, ptr);
 	if (offset || !ptr)
 		bh_shared_store(&heap->core.control->root, offset);
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (!offset && ptr) {
 		errno = EINVAL;
 		return -1;
@@ -99,40 +99,40 @@ static void slot_intend(const bheap_t *heap, uint64_t offset)
 
 void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	uint64_t offset;
 	uint32_t block = 0;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	offset = slot_offset(heap, slot);
 	if (offset) {
 		slot_intend(heap, offset);
-		block = bh_take(&visit, BH_GRANULE, size);
+		block = bh_take(&call, BH_GRANULE, size);
 		if (block)
 			bh_shared_store(slot, bh_bytes(block));
 	}
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (!block)
 		errno = offset ? ENOMEM : EINVAL;
 	return block ? bh_core_address(&heap->core, block) : NULL;
 }
 
 /* Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno. */
-static int slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
+static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 {
-	const struct bh_core *core = &visit->heap->core;
+	const struct bh_core *core = &call->heap->core;
 	const void *ptr = bh_core_pointer(core, *slot);
 	uint32_t block = bh_core_find(core, ptr);
 
 	if (!block) {
-		bh_note_bad_pointer(visit, ptr);
+		bh_note_bad_pointer(call, ptr);
 		return EINVAL;
 	}
-	slot_intend(visit->heap, offset);
-	visit->heap->core.control->pending = block;
+	slot_intend(call->heap, offset);
+	call->heap->core.control->pending = block;
 	bh_shared_store(slot, 0);
-	if (bh_give_back(visit, block))
+	if (bh_give_back(call, block))
 		return 0;
 	bh_shared_store(slot, bh_bytes(block));
 	return EUCLEAN;
@@ -140,16 +140,16 @@ static int slot_free(struct bh_visit *visit, uint64_t *slot, uint64_t offset)
 
 int bheap_free_from(bheap_t *heap, uint64_t *slot)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	uint64_t offset;
 	int error = EINVAL;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	offset = slot_offset(heap, slot);
 	if (offset)
-		error = *slot ? slot_free(&visit, slot, offset) : 0;
-	bh_leave(&visit);
+		error = *slot ? slot_free(&call, slot, offset) : 0;
+	bh_leave(&call);
 	if (error)
 		errno = error;
 	return error ? -1 : 0;
@@ -185,9 +185,9 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 }
 
 /* All but the block of the root: that is the heap's own. */
-static ssize_t dead_blocks_free(struct bh_visit *visit)
+static ssize_t dead_blocks_free(struct bh_call *call)
 {
-	bheap_t *heap = visit->heap;
+	bheap_t *heap = call->heap;
 	const struct bh_map *map = &heap->core.map;
 	uint32_t root = block_around(heap, bh_core_offset(&heap->core, root_pointer(heap)));
 	struct owner last = {0};
@@ -201,26 +201,26 @@ static ssize_t dead_blocks_free(struct bh_visit *visit)
 		if (bh_map_is_used(map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->core, heap->key, block,
 								 next.granule - block)))
-			count += bh_give_back(visit, block);
+			count += bh_give_back(call, block);
 	}
 	return count;
 }
 
 ssize_t bheap_reclaim(bheap_t *heap)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	ssize_t count = -1;
 	int state;
 
-	if (!bh_enter_to_change(&visit, heap))
+	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	if (heap->flags & BHEAP_OWNED) {
 		/* Asking about a process is a cancellation point, and nobody ends with the lock held. */
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-		count = dead_blocks_free(&visit);
+		count = dead_blocks_free(&call);
 		pthread_setcancelstate(state, NULL);
 	}
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (count < 0)
 		errno = ENOTSUP;
 	return count;

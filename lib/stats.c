@@ -36,18 +36,18 @@ static void counters_copy(struct bheap_stats *stats, const struct bh_control *co
 
 int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 
 	if (!stats) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (!bh_enter(&visit, heap))
+	if (!bh_enter(&call, heap))
 		return -1;
 	*stats = (struct bheap_stats){.size = bh_core_size(&heap->core)};
 	bh_walk_blocks(heap, block_count, stats);
 	counters_copy(stats, heap->core.control);
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (stats->free)
 		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;
 	return 0;

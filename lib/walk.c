@@ -59,7 +59,7 @@ static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granule
 		seen->owner = (pid_t)bh_trailer_owner(&heap->core, heap->key, block, granules);
 }
 
-int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
+int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 {
 	struct bheap_block seen = {.previous_used = true};
 	uint32_t block = BH_FIRST;
@@ -70,7 +70,7 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 
 		seen.used = block_is_used(heap, block);
 		block_describe(heap, block, next - block, &seen);
-		result = visit(&seen, arg);
+		result = callback(&seen, arg);
 		if (result)
 			return result;
 		seen.previous_used = seen.used;
@@ -79,52 +79,52 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
 	return 0;
 }
 
-void bh_walk_abandon(void *visit)
+void bh_walk_cancelled(void *call)
 {
-	bh_leave_walk(visit);
+	bh_leave_walk(call);
 }
 
-int bheap_walk(const bheap_t *heap, bheap_walk_fn *visit, void *arg)
+int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 {
-	struct bh_visit passage;
+	struct bh_call call;
 	int result;
 
-	if (!visit) {
+	if (!callback) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (!bh_enter_to_walk(&passage, heap))
+	if (!bh_enter_to_walk(&call, heap))
 		return -1;
 	/* A visitor may end the thread. */
-	pthread_cleanup_push(bh_walk_abandon, &passage);
-	result = bh_walk_blocks(heap, visit, arg);
+	pthread_cleanup_push(bh_walk_cancelled, &call);
+	result = bh_walk_blocks(heap, callback, arg);
 	pthread_cleanup_pop(1);
 	return result;
 }
 
 /* ---- one block ---- */
 
-BH_COLD static size_t usable_by_door(const bheap_t *heap, const void *ptr)
+BH_COLD static size_t usable_slow(const bheap_t *heap, const void *ptr)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	size_t usable = 0;
 	uint32_t block;
 
-	if (!bh_enter(&visit, heap))
+	if (!bh_enter(&call, heap))
 		return 0;
 	block = bh_core_find(&heap->core, ptr);
 	if (block)
 		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
 	if (block && heap->annotated)
 		bh_annotate_claim(heap, ptr, usable);
-	bh_leave(&visit);
+	bh_leave(&call);
 	if (!block)
 		errno = EINVAL;
 	return usable;
 }
 
 /* A frame of its own, for what looks further than one word of the map. */
-BH_APART static size_t usable_far(const struct bh_core *core, uint32_t block)
+BH_NOINLINE static size_t usable_far(const struct bh_core *core, uint32_t block)
 {
 	return bh_bytes(bh_core_granules(core, block));
 }
@@ -140,23 +140,23 @@ static inline size_t usable_near(const struct bh_core *core, uint32_t block)
 /* Called for every free() of libbheap-malloc: no stack frame. */
 size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 {
-	uint32_t block = heap && bh_may_pass(heap) ? bh_core_find(&heap->core, ptr) : 0;
+	uint32_t block = heap && bh_may_skip_lock(heap) ? bh_core_find(&heap->core, ptr) : 0;
 	size_t usable;
 
 	if (BH_UNLIKELY(!block))
-		return usable_by_door(heap, ptr);
+		return usable_slow(heap, ptr);
 	usable = usable_near(&heap->core, block);
 	return BH_LIKELY(usable) ? usable : usable_far(&heap->core, block);
 }
 
 bool bheap_owns(const bheap_t *heap, const void *ptr)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 	bool owns = false;
 
-	if (bh_enter(&visit, heap)) {
+	if (bh_enter(&call, heap)) {
 		owns = bh_core_find(&heap->core, ptr) != 0;
-		bh_leave(&visit);
+		bh_leave(&call);
 	}
 	return owns;
 }

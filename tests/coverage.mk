@@ -4,7 +4,7 @@
 # each call has an edge for what it might throw, and the branches behind it have other numbers than in an
 # object without, where they would be counted, and missed, a second time. A branch of an inline function
 # is one branch, however many files have a copy of it, and is reached when a test reaches it in any; those
-# that are woven into each caller (BH_WOVEN) are functions here, or each caller's would count.
+# that are woven into each caller (BH_ALWAYS_INLINE) are functions here, or each caller's would count.
 
 GCOVR = gcovr
 COVERAGE_LINES = 100

@@ -355,7 +355,7 @@ START_TEST(all_sequences)
 	box_make(&box, world->span, world->shift);
 	ck_assert_int_eq(bh_handle_init(&handle, BHEAP_UNLOCKED, BH_LOCK_NONE, NULL), 0);
 	handle.annotated = false;
-	handle.pass = BH_PASS_ALWAYS;
+	handle.skip_lock = BH_SKIP_LOCK_ALWAYS;
 	box.core.realtime = world->kind == REALTIME;
 	box.core.slides = world->kind == STRAIGHT;
 	ck_assert_uint_le(box.size, sizeof(now.region));

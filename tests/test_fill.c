@@ -441,9 +441,9 @@ END_TEST
 
 static void *lock_and_wait(void *arg)
 {
-	struct bh_visit visit;
+	struct bh_call call;
 
-	ck_assert(bh_enter_to_change(&visit, heap));
+	ck_assert(bh_enter_to_change(&call, heap));
 	*(atomic_int *)arg = 1;
 	pause();
 	return NULL;
