@@ -21,7 +21,7 @@ calls_print() {
 			name = $0
 			sub(/.* \* [^:]*:/, "", name)
 			sub(/ .*/, "", name)
-			sub(/^bh_/, "bheap_", name)
+			sub(/^bh_block_/, "bheap_", name)
 			if (name ~ /^bheap_(alloc|free|realloc)$/ && calls > 0)
 				printf "%-16s %-16s %10d %10.1f\n", trace, name, calls, number($1) / calls
 			seen[name]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api.c - the block functions: arguments, errno, and the way through the door. bh_alloc() and
- * bh_free() are the straight path: no trailer, no annotation, no lock needed, and no stack frame,
+ * api.c - the block functions: arguments, errno, and the way through the door. bh_block_alloc() and
+ * bh_block_free() are the straight path: no trailer, no annotation, no lock needed, and no stack frame,
  * for they call nothing but what is last. What that path cannot do it leaves undone, and the way
  * through the door does it from the start. An exported name is another one for the hidden function:
  * no copy, no jump.
@@ -22,13 +22,13 @@ static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t g
 {
 	struct bh_core *core = &call->heap->core;
 	uint32_t block;
-	unsigned heals = BH_HEALS_MAX;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 
 	do {
 		bh_fill_watch(call);
 		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
 					       : bh_alloc_block(core, granules);
-	} while (BH_UNLIKELY(!block && bh_heal(call)) && --heals);
+	} while (BH_UNLIKELY(!block && bh_damage_rebuild(call)) && --rebuilds);
 	return block;
 }
 
@@ -49,13 +49,13 @@ static void block_finish(const bheap_t *heap, uint32_t block, size_t size)
 				 bh_shared_owner(heap));
 }
 
-uint32_t bh_take(struct bh_call *call, size_t alignment, size_t size)
+uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size)
 {
 	bheap_t *heap = call->heap;
 	uint32_t block = 0;
 
 	if (size <= bh_core_size(&heap->core))
-		block = block_find_room(call, alignment, bh_request_granules(heap, size));
+		block = block_find_room(call, alignment, bh_handle_request_granules(heap, size));
 	if (!block) {
 		request_refuse(heap, size);
 		return 0;
@@ -65,32 +65,32 @@ uint32_t bh_take(struct bh_call *call, size_t alignment, size_t size)
 	return block;
 }
 
-void bh_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules)
+void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules)
 {
 	const bheap_t *heap = call->heap;
 	size_t usable;
 
 	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
 		return;
-	usable = bh_usable(heap, block, granules);
+	usable = bh_handle_usable(heap, block, granules);
 	bh_call_note(call, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
 	if (granules > BH_TRAILER_GRANULES)
 		bh_trailer_write(&heap->core, heap->key, block, granules, usable,
 				 bh_trailer_owner(&heap->core, heap->key, block, granules));
 }
 
-bool bh_give_back(struct bh_call *call, uint32_t block)
+bool bh_block_free_entered(struct bh_call *call, uint32_t block)
 {
 	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
-	unsigned heals = BH_HEALS_MAX;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_status status;
 
-	bh_verify_trailer(call, block, granules);
+	bh_block_verify_trailer(call, block, granules);
 	bh_fill_meet(call, block, block + granules);
 	do {
 		status = bh_free_block(&heap->core, block);
-	} while (status == BH_DAMAGED && bh_heal(call) && --heals);
+	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
 	if (status != BH_DONE)
 		return false;
 	if (heap->annotated)
@@ -100,7 +100,7 @@ bool bh_give_back(struct bh_call *call, uint32_t block)
 	return true;
 }
 
-void bh_note_bad_pointer(struct bh_call *call, const void *ptr)
+void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 {
 	const struct bh_core *core = &call->heap->core;
 	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_core_start(core);
@@ -112,7 +112,7 @@ void bh_note_bad_pointer(struct bh_call *call, const void *ptr)
 		return;
 	}
 	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
-	block = bh_core_around(core, granule);
+	block = bh_core_block_at(core, granule);
 	size = bh_bytes(bh_core_granules(core, block));
 	if (bh_map_is_used(&core->map, block))
 		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
@@ -131,9 +131,9 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	block = bh_take(&call, alignment, size);
+	block = bh_block_alloc_entered(&call, alignment, size);
 	bh_leave(&call);
-	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_refuse(ENOMEM);
+	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_block_refuse(ENOMEM);
 }
 
 /* After a search in vain: whether that is the last word. Not if damage was in the way, or the size is 0. */
@@ -147,7 +147,7 @@ static bool search_is_refused(const bheap_t *heap, size_t size)
 
 static void *alloc_failed(bheap_t *heap, size_t size)
 {
-	return search_is_refused(heap, size) ? bh_refuse(ENOMEM)
+	return search_is_refused(heap, size) ? bh_block_refuse(ENOMEM)
 					     : alloc_slow(heap, BH_GRANULE, size);
 }
 
@@ -167,7 +167,7 @@ static void *alloc_by_search(bheap_t *heap, size_t size)
 BH_NOINLINE
 static void *alloc_by_split(bheap_t *heap, size_t size)
 {
-	uint32_t block = bh_fast_cut(&heap->core, (uint32_t)bh_granules(size));
+	uint32_t block = bh_alloc_split(&heap->core, (uint32_t)bh_granules(size));
 
 	if (!block)
 		return alloc_by_search(heap, size);
@@ -192,10 +192,10 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	}
 	if (BH_LIKELY(block))
 		return bh_core_address(&heap->core, block);
-	return refused ? bh_refuse(ENOMEM) : alloc_slow(heap, BH_GRANULE, size);
+	return refused ? bh_block_refuse(ENOMEM) : alloc_slow(heap, BH_GRANULE, size);
 }
 
-void *bh_alloc(bheap_t *heap, size_t size)
+void *bh_block_alloc(bheap_t *heap, size_t size)
 {
 	size_t granules = bh_granules(size);
 	uint32_t block;
@@ -204,14 +204,14 @@ void *bh_alloc(bheap_t *heap, size_t size)
 		return alloc_trylock(heap, size);
 	if (granules >= heap->core.bins.exact_limit)
 		return alloc_by_search(heap, size);
-	block = bh_fast_allocate(&heap->core, (uint32_t)granules);
+	block = bh_alloc_fast(&heap->core, (uint32_t)granules);
 	if (!block)
 		return alloc_by_split(heap, size);
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	return bh_core_address(&heap->core, block);
 }
 
-extern __typeof(bh_alloc) bheap_alloc __attribute__((alias("bh_alloc")));
+extern __typeof(bh_block_alloc) bheap_alloc __attribute__((alias("bh_block_alloc")));
 
 void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 {
@@ -220,15 +220,15 @@ void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &total))
 		total = SIZE_MAX; /* refused as such a request is */
-	block = bh_alloc(heap, total);
+	block = bh_block_alloc(heap, total);
 	return block ? memset(block, 0, total) : NULL;
 }
 
 void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 {
 	if (!alignment || (alignment & (alignment - 1)))
-		return bh_refuse(EINVAL);
-	return alignment <= BH_GRANULE ? bh_alloc(heap, size)
+		return bh_block_refuse(EINVAL);
+	return alignment <= BH_GRANULE ? bh_block_alloc(heap, size)
 				       : alloc_slow(heap, alignment, size);
 }
 
@@ -247,9 +247,9 @@ static int free_slow(bheap_t *heap, void *ptr)
 		return -1;
 	block = bh_core_find(&heap->core, ptr);
 	if (block)
-		freed = bh_give_back(&call, block);
+		freed = bh_block_free_entered(&call, block);
 	else
-		bh_note_bad_pointer(&call, ptr);
+		bh_block_note_bad_pointer(&call, ptr);
 	bh_leave(&call);
 	if (!freed)
 		errno = block ? EUCLEAN : EINVAL;
@@ -275,81 +275,81 @@ static int free_trylock(bheap_t *heap, void *ptr)
 
 /* However far the block behind it is, and whatever words of the map lose their last start. */
 BH_NOINLINE
-static int free_anywhere(bheap_t *heap, uint32_t block, uint32_t previous)
+static int free_far(bheap_t *heap, uint32_t block, uint32_t previous)
 {
 	void *ptr = bh_core_address(&heap->core, block);
 
-	if (BH_UNLIKELY(!bh_fast_release(&heap->core, block, previous)))
+	if (BH_UNLIKELY(!bh_free_far(&heap->core, block, previous)))
 		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
 }
 
-static BH_ALWAYS_INLINE int free_and_merge(bheap_t *heap, uint32_t block, struct bh_fast_merge with)
+static BH_ALWAYS_INLINE int free_and_merge(bheap_t *heap, uint32_t block, struct bh_free_merge with)
 {
-	if (BH_UNLIKELY(!bh_fast_merge(&heap->core, block, with)))
-		return free_anywhere(heap, block, with.previous);
+	if (BH_UNLIKELY(!bh_free_merge(&heap->core, block, with)))
+		return free_far(heap, block, with.previous);
 	bh_probe_free(heap, bh_core_address(&heap->core, block));
 	return 0;
 }
 
 BH_NOINLINE
-static int free_before_free(bheap_t *heap, uint32_t block, uint32_t next)
+static int free_live_free(bheap_t *heap, uint32_t block, uint32_t next)
 {
 	return free_and_merge(heap, block,
-			      (struct bh_fast_merge){.next = next, .next_free = true, .near = true});
+			      (struct bh_free_merge){.next = next, .next_free = true, .near = true});
 }
 
 BH_NOINLINE
-static int free_behind_free(bheap_t *heap, uint32_t block, uint32_t previous)
+static int free_free_any(bheap_t *heap, uint32_t block, uint32_t previous)
 {
-	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
-	struct bh_fast_merge with = {.previous = previous, .near = true};
-	enum bh_fast_side side = bh_fast_after(&at, &with.next);
+	struct bh_free_position at = bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
+	struct bh_free_merge with = {.previous = previous, .near = true};
+	enum bh_free_neighbour side = bh_free_next(&at, &with.next);
 	/* Of what the merge clears: a word left without a start needs tags. */
 	uint64_t company = at.start & ~at.bit;
 
-	if (side == BH_FAST_LIVE && company)
+	if (side == BH_NEIGHBOUR_LIVE && company)
 		return free_and_merge(heap, block, with);
 	with.next_free = true;
-	if (side == BH_FAST_FREE && company & ~bh_map_bit(with.next))
+	if (side == BH_NEIGHBOUR_FREE && company & ~bh_map_bit(with.next))
 		return free_and_merge(heap, block, with);
-	return free_anywhere(heap, block, previous);
+	return free_far(heap, block, previous);
 }
 
 /* What is in front is a live block; inline, for each of its callers. */
-static BH_ALWAYS_INLINE int free_behind_live(bheap_t *heap, const struct bh_fast_spot *at)
+static BH_ALWAYS_INLINE int free_live_any(bheap_t *heap, const struct bh_free_position *at)
 {
 	uint32_t next;
-	enum bh_fast_side side = bh_fast_after(at, &next);
+	enum bh_free_neighbour side = bh_free_next(at, &next);
 
-	if (side != BH_FAST_LIVE)
-		return side == BH_FAST_FREE ? free_before_free(heap, at->block, next)
-					    : free_anywhere(heap, at->block, 0);
+	if (side != BH_NEIGHBOUR_LIVE)
+		return side == BH_NEIGHBOUR_FREE ? free_live_free(heap, at->block, next)
+					    : free_far(heap, at->block, 0);
 	if (BH_UNLIKELY(next == heap->core.end))
-		return free_anywhere(heap, at->block, 0);
+		return free_far(heap, at->block, 0);
 	bh_probe_free(heap, at->address);
-	bh_fast_leave(&heap->core, at, next);
+	bh_free_live_live(&heap->core, at, next);
 	return 0;
 }
 
 /* What is in front is free, or starts farther away than in the next word. */
 BH_NOINLINE
-static int free_behind(bheap_t *heap, uint32_t block)
+static int free_any(bheap_t *heap, uint32_t block)
 {
-	struct bh_fast_spot at = bh_fast_spot(&heap->core, block, bh_core_address(&heap->core, block));
-	uint32_t previous = bh_fast_front(&at);
+	struct bh_free_position at = bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
+	uint32_t previous = bh_free_previous(&at);
 
 	if (!previous)
-		return free_behind_live(heap, &at);
+		return free_live_any(heap, &at);
 	/* The only start of its word is lost. */
-	return at.start == at.bit ? free_anywhere(heap, block, previous)
-				  : free_behind_free(heap, block, previous);
+	return at.start == at.bit ? free_far(heap, block, previous)
+				  : free_free_any(heap, block, previous);
 }
 
-int bh_free(bheap_t *heap, void *ptr)
+int bh_block_free(bheap_t *heap, void *ptr)
 {
-	struct bh_fast_spot at;
+	struct bh_free_position at;
 	uint32_t block;
 
 	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
@@ -357,12 +357,12 @@ int bh_free(bheap_t *heap, void *ptr)
 	block = bh_core_granule(&heap->core, ptr);
 	if (BH_UNLIKELY(!block))
 		return free_slow(heap, ptr);
-	at = bh_fast_spot(&heap->core, block, ptr);
-	if (BH_UNLIKELY(!bh_fast_is_live(&at)))
+	at = bh_free_position(&heap->core, block, ptr);
+	if (BH_UNLIKELY(!bh_free_is_live(&at)))
 		return free_slow(heap, ptr);
-	if (!bh_fast_is_behind_live(&at))
-		return free_behind(heap, block);
-	return free_behind_live(heap, &at);
+	if (!bh_free_previous_is_live(&at))
+		return free_any(heap, block);
+	return free_live_any(heap, &at);
 }
 
-extern __typeof(bh_free) bheap_free __attribute__((alias("bh_free")));
+extern __typeof(bh_block_free) bheap_free __attribute__((alias("bh_block_free")));

@@ -12,18 +12,18 @@
 #include "annotate.h"
 #include "map.h"
 
-struct bh_links {
+struct bh_bin_links {
 	uint32_t next;
 	uint32_t previous;
 };
 
 /* What a free block in a bin holds in its first granule. */
-struct bh_node {
-	struct bh_links links;
+struct bh_bin_node {
+	struct bh_bin_links links;
 	uint32_t granules; /* this and the next: only in bins of more than one size */
 	uint32_t check;    /* ~granules: a size that was written over is seen */
 };
-_Static_assert(sizeof(struct bh_node) == BH_GRANULE, "the smallest block is one granule");
+_Static_assert(sizeof(struct bh_bin_node) == BH_GRANULE, "the smallest block is one granule");
 
 #define BH_BIN_SHIFT_MAX 5
 #define BH_BIN_WORDS_MAX 14 /* 64 exact bins and 26 powers of two of 32 */
@@ -44,7 +44,7 @@ struct bh_bins {
 	uint32_t exact_limit; /* sizes below have a bin of their own */
 	uint32_t span;        /* user granules: 1 ... span */
 	uint32_t shift;
-	uint64_t spare;   /* from base to one link before heads: see bh_bin_back() */
+	uint64_t spare;   /* from base to one link before heads: see bh_bin_backlink() */
 	uint32_t damaged; /* the free block in which a check failed, or 0 */
 };
 
@@ -54,9 +54,9 @@ uint32_t bh_bins_count(size_t granules, unsigned shift);
 /* Makes all bins empty. */
 void bh_bins_clear(struct bh_bins *bins);
 
-static inline struct bh_node *bh_node(const struct bh_bins *bins, uint32_t granule)
+static inline struct bh_bin_node *bh_bin_node(const struct bh_bins *bins, uint32_t granule)
 {
-	return (struct bh_node *)(void *)(bins->base + bh_bytes(granule));
+	return (struct bh_bin_node *)(void *)(bins->base + bh_bytes(granule));
 }
 
 /* The bin of a size. Every block in a higher bin is larger than every one in a lower. */
@@ -72,7 +72,7 @@ static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 
 /* A block of a size that shares its bin with others says how large it is. */
 BH_UNCHECKED
-static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_node *node,
+static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_node *node,
 				    uint32_t granules)
 {
 	uint32_t bin = bh_bin_of(bins, granules);
@@ -87,7 +87,7 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_node *
  * 0, for which no block is small enough: what is stored and compared there needs no branch, and
  * whether a list ends here no processor can foretell. (With ?: the compiler makes a branch.)
  */
-static inline uint32_t *bh_bin_back(const struct bh_bins *bins, uint32_t next)
+static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
 {
 	uint64_t none = (uint64_t)((int64_t)((uint64_t)next - 1) >> 63) & bins->spare;
 
@@ -96,7 +96,7 @@ static inline uint32_t *bh_bin_back(const struct bh_bins *bins, uint32_t next)
 }
 
 BH_UNCHECKED
-static inline void bh_bin_put(struct bh_bins *bins, struct bh_node *node, uint32_t block,
+static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *node, uint32_t block,
 			      uint32_t granules)
 {
 	uint32_t bin = granules, next;
@@ -112,19 +112,19 @@ static inline void bh_bin_put(struct bh_bins *bins, struct bh_node *node, uint32
 	bins->heads[bin] = block;
 	node->links.next = next;
 	node->links.previous = 0;
-	*bh_bin_back(bins, next) = block;
+	*bh_bin_backlink(bins, next) = block;
 }
 
-static inline void bh_bin_link(struct bh_bins *bins, uint32_t block, uint32_t granules)
+static inline void bh_bin_insert(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	bh_bin_put(bins, bh_node(bins, block), block, granules);
+	bh_bin_insert_node(bins, bh_bin_node(bins, block), block, granules);
 }
 
 /* False, and nothing changed, when the neighbours do not point back. */
 BH_UNCHECKED
-static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t granules)
+static inline bool bh_bin_remove(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	const struct bh_node *node = bh_node(bins, block);
+	const struct bh_bin_node *node = bh_bin_node(bins, block);
 	/* Read one by one: each was perhaps just stored one by one. */
 	uint32_t next = node->links.next, previous = node->links.previous;
 	uint32_t bin = bh_bin_of(bins, granules);
@@ -132,9 +132,9 @@ static inline bool bh_bin_unlink(struct bh_bins *bins, uint32_t block, uint32_t 
 
 	if (BH_UNLIKELY((next > previous ? next : previous) > bins->span))
 		goto damaged;
-	from = previous ? &bh_node(bins, previous)->links.next : &bins->heads[bin];
+	from = previous ? &bh_bin_node(bins, previous)->links.next : &bins->heads[bin];
 	bins->heads[0] = block;
-	back = bh_bin_back(bins, next);
+	back = bh_bin_backlink(bins, next);
 	if (BH_UNLIKELY(*from != block) || BH_UNLIKELY(*back != block))
 		goto damaged;
 	*back = previous;
@@ -155,17 +155,17 @@ static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 BH_UNCHECKED
 static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)
 {
-	return !bh_node(bins, bins->heads[bin])->links.previous;
+	return !bh_bin_node(bins, bins->heads[bin])->links.previous;
 }
 
 /* The next block of a list; 0 at its end, and, with damage noted, for a bad link. */
 BH_UNCHECKED
-static inline uint32_t bh_bin_following(struct bh_bins *bins, uint32_t block)
+static inline uint32_t bh_bin_next(struct bh_bins *bins, uint32_t block)
 {
-	uint32_t next = bh_node(bins, block)->links.next;
+	uint32_t next = bh_bin_node(bins, block)->links.next;
 
 	if (BH_LIKELY(!next ||
-		      (next <= bins->span && bh_node(bins, next)->links.previous == block)))
+		      (next <= bins->span && bh_bin_node(bins, next)->links.previous == block)))
 		return next;
 	bins->damaged = block;
 	return 0;
@@ -179,7 +179,7 @@ BH_UNCHECKED
 static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map *map,
 				       uint32_t block)
 {
-	const struct bh_node *node = bh_node(bins, block);
+	const struct bh_bin_node *node = bh_bin_node(bins, block);
 	uint32_t granules = node->granules;
 
 	if (BH_LIKELY(granules == ~node->check && granules - 1 < bins->span &&

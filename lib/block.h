@@ -9,7 +9,7 @@
 #include "heap.h"
 
 /* Marks a free block of so many granules allocated: the one store that commits an allocation. */
-static inline uint32_t bh_block_commit(struct bh_core *core, uint32_t block, uint32_t granules)
+static inline uint32_t bh_alloc_commit(struct bh_core *core, uint32_t block, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 
@@ -23,16 +23,16 @@ static inline uint32_t bh_block_commit(struct bh_core *core, uint32_t block, uin
 }
 
 /* Files a free block of the map where it belongs; not beside the victim or the top. */
-static inline void bh_block_file(struct bh_core *core, uint32_t block, uint32_t granules)
+static inline void bh_index_insert(struct bh_core *core, uint32_t block, uint32_t granules)
 {
 	if (block + granules == core->end)
 		core->control->top = block;
 	else
-		bh_bin_link(&core->bins, block, granules);
+		bh_bin_insert(&core->bins, block, granules);
 }
 
 /* Takes a free block out of the index, wherever it is; 0 for damage, else its size. */
-static inline uint32_t bh_block_withdraw(struct bh_core *core, uint32_t block)
+static inline uint32_t bh_index_remove(struct bh_core *core, uint32_t block)
 {
 	struct bh_control *control = core->control;
 	uint32_t granules;
@@ -48,13 +48,13 @@ static inline uint32_t bh_block_withdraw(struct bh_core *core, uint32_t block)
 		return granules;
 	}
 	granules = bh_core_granules(core, block);
-	return BH_LIKELY(bh_bin_unlink(&core->bins, block, granules)) ? granules : 0;
+	return BH_LIKELY(bh_bin_remove(&core->bins, block, granules)) ? granules : 0;
 }
 
 /* The free block right before this one, or 0. */
-static inline uint32_t bh_block_free_before(const struct bh_core *core, uint32_t block)
+static inline uint32_t bh_index_previous_free(const struct bh_core *core, uint32_t block)
 {
-	struct bh_map_side previous = bh_map_before(&core->map, block);
+	struct bh_map_neighbour previous = bh_map_previous_start(&core->map, block);
 
 	return previous.used ? 0 : previous.granule;
 }

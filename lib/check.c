@@ -188,7 +188,7 @@ BH_UNCHECKED
 static bool node_is_right(const struct bh_core *core, uint32_t bin, uint32_t block,
 			  uint32_t previous)
 {
-	const struct bh_node *node = bh_node(&core->bins, block);
+	const struct bh_bin_node *node = bh_bin_node(&core->bins, block);
 	uint32_t granules = bh_map_next(&core->map, block) - block;
 
 	if (granules >= core->bins.exact_limit &&
@@ -204,7 +204,7 @@ static bool bin_check(const struct bh_core *core, uint32_t bin, uint32_t *left,
 {
 	uint32_t previous = 0, block = bh_bin_first(&core->bins, bin);
 
-	for (; block; previous = block, block = bh_node(&core->bins, block)->links.next) {
+	for (; block; previous = block, block = bh_bin_node(&core->bins, block)->links.next) {
 		if (!*left || !link_is_block(core, block) ||
 		    !node_is_right(core, bin, block, previous))
 			return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous,
@@ -308,7 +308,7 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 	size_t size = 0;
 
 	if (kind == BHEAP_FAULT_OVERFLOW)
-		size = bh_usable(heap, block, bh_core_granules(&heap->core, block));
+		size = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
 	else if (kind == BHEAP_FAULT_WRITTEN_FREE)
 		size = bh_bytes(bh_core_granules(&heap->core, block));
 	bh_fault_describe(fault, kind, heap, block ? bh_core_address(&heap->core, block) : NULL,

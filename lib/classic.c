@@ -37,7 +37,7 @@ int init_heap(size_t size)
 			return -1;
 		if (heap_publish(heap))
 			return 0;
-		bh_end(heap);
+		bh_destroy(heap);
 	}
 	errno = EALREADY;
 	return -1;
@@ -53,7 +53,7 @@ void *balloc(size_t size)
 	bheap_t *heap = heap_default();
 
 	if (BH_LIKELY(heap && size))
-		return bh_alloc(heap, size);
+		return bh_block_alloc(heap, size);
 	errno = EINVAL;
 	return NULL;
 }
@@ -63,7 +63,7 @@ int bfree(void *ptr)
 	bheap_t *heap = heap_default();
 
 	if (BH_LIKELY(heap && ptr))
-		return bh_free(heap, ptr);
+		return bh_block_free(heap, ptr);
 	errno = EINVAL;
 	return -1;
 }

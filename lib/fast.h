@@ -11,7 +11,7 @@
 
 /* ---- allocate ---- */
 
-static inline void bh_fast_count(struct bh_control *control, uint32_t granules)
+static inline void bh_alloc_count(struct bh_control *control, uint32_t granules)
 {
 	uint32_t used = control->used + granules;
 
@@ -23,11 +23,11 @@ static inline void bh_fast_count(struct bh_control *control, uint32_t granules)
 
 /* Takes the first block out of a bin of one size that is not empty; 0 for damage. */
 BH_UNCHECKED
-static inline uint32_t bh_fast_pop(struct bh_core *core, uint32_t bin)
+static inline uint32_t bh_alloc_pop(struct bh_core *core, uint32_t bin)
 {
 	struct bh_bins *bins = &core->bins;
-	uint32_t block = bins->heads[bin], next = bh_node(bins, block)->links.next;
-	uint32_t *back = bh_bin_back(bins, next);
+	uint32_t block = bins->heads[bin], next = bh_bin_node(bins, block)->links.next;
+	uint32_t *back = bh_bin_backlink(bins, next);
 
 	if (BH_UNLIKELY(next > bins->span))
 		return 0;
@@ -40,18 +40,18 @@ static inline uint32_t bh_fast_pop(struct bh_core *core, uint32_t bin)
 	return block;
 }
 
-static inline uint32_t bh_fast_exact(struct bh_core *core, uint32_t granules)
+static inline uint32_t bh_alloc_exact(struct bh_core *core, uint32_t granules)
 {
-	uint32_t block = bh_fast_pop(core, granules);
+	uint32_t block = bh_alloc_pop(core, granules);
 
 	if (BH_LIKELY(block)) {
 		bh_map_set_used(&core->map, block);
-		bh_fast_count(core->control, granules);
+		bh_alloc_count(core->control, granules);
 	}
 	return block;
 }
 
-static inline uint32_t bh_fast_carve(struct bh_core *core, uint32_t granules)
+static inline uint32_t bh_alloc_from_victim(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint32_t block = control->victim, rest = control->victim_granules - granules;
@@ -61,11 +61,11 @@ static inline uint32_t bh_fast_carve(struct bh_core *core, uint32_t granules)
 	bh_map_set_used(&core->map, block);
 	control->victim_granules = rest;
 	control->victim = rest ? block + granules : 0;
-	bh_fast_count(control, granules);
+	bh_alloc_count(control, granules);
 	return block;
 }
 
-static inline uint32_t bh_fast_from_top(struct bh_core *core, uint32_t granules)
+static inline uint32_t bh_alloc_from_top(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint32_t block = control->top;
@@ -75,23 +75,23 @@ static inline uint32_t bh_fast_from_top(struct bh_core *core, uint32_t granules)
 		return 0;
 	bh_map_set_used(&core->map, block);
 	control->top = block + granules;
-	bh_fast_count(control, granules);
+	bh_alloc_count(control, granules);
 	return block;
 }
 
 /* From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
  */
-static inline uint32_t bh_fast_allocate(struct bh_core *core, uint32_t granules)
+static inline uint32_t bh_alloc_fast(struct bh_core *core, uint32_t granules)
 {
 	const struct bh_control *control = core->control;
 
 	if (control->bits.words[0] >> granules & 1)
-		return bh_fast_exact(core, granules);
+		return bh_alloc_exact(core, granules);
 	if (BH_LIKELY(granules <= control->victim_granules))
-		return bh_fast_carve(core, granules);
+		return bh_alloc_from_victim(core, granules);
 	if (control->bits.words[0] >> granules | control->bits.summary)
 		return 0;
-	return bh_fast_from_top(core, granules);
+	return bh_alloc_from_top(core, granules);
 }
 
 /*
@@ -99,7 +99,7 @@ static inline uint32_t bh_fast_allocate(struct bh_core *core, uint32_t granules)
  * block is shorter than a word of the map: the word in which the rest starts has a start already, that
  * of this block or of the next.
  */
-static inline uint32_t bh_fast_cut(struct bh_core *core, uint32_t granules)
+static inline uint32_t bh_alloc_split(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint64_t larger = control->bits.words[0] >> granules;
@@ -111,39 +111,39 @@ static inline uint32_t bh_fast_cut(struct bh_core *core, uint32_t granules)
 	if (BH_UNLIKELY(bin >= core->bins.exact_limit) ||
 	    BH_UNLIKELY(!bh_bin_first_is_sound(&core->bins, bin)))
 		return 0;
-	block = bh_fast_pop(core, bin);
+	block = bh_alloc_pop(core, bin);
 	if (BH_UNLIKELY(!block))
 		return 0;
 	bh_map_add_start(&core->map, block + granules);
 	bh_map_set_used(&core->map, block);
 	if (control->victim)
-		bh_bin_link(&core->bins, control->victim, control->victim_granules);
+		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
 	control->victim = block + granules;
 	control->victim_granules = bin - granules;
-	bh_fast_count(control, granules);
+	bh_alloc_count(control, granules);
 	return block;
 }
 
 /* ---- free ---- */
 
 /* Where a block starts in the map, and what stands there. */
-struct bh_fast_spot {
+struct bh_free_position {
 	struct bh_map_word *word;
 	uint64_t start, used, bit;
 	void *address;
 	uint32_t block;
 };
 
-static inline struct bh_fast_spot bh_fast_spot(const struct bh_core *core, uint32_t block,
+static inline struct bh_free_position bh_free_position(const struct bh_core *core, uint32_t block,
 					       void *address)
 {
 	struct bh_map_word *word = &core->map.words[block >> 6];
 
-	return (struct bh_fast_spot){word, word->start, word->used, bh_map_bit(block), address, block};
+	return (struct bh_free_position){word, word->start, word->used, bh_map_bit(block), address, block};
 }
 
 /* Whether an allocated block starts there: a word without any start has a tag in place of used bits. */
-static inline bool bh_fast_is_live(const struct bh_fast_spot *at)
+static inline bool bh_free_is_live(const struct bh_free_position *at)
 {
 	return BH_LIKELY(at->start) && BH_LIKELY(at->used >> (at->block & 63) & 1);
 }
@@ -153,7 +153,7 @@ static inline bool bh_fast_is_live(const struct bh_fast_spot *at)
  * before it, taken as one number, is that of a live block exactly if the used starts make half the
  * number or more: no search, no branch where a word begins.
  */
-static inline bool bh_fast_is_behind_live(const struct bh_fast_spot *at)
+static inline bool bh_free_previous_is_live(const struct bh_free_position *at)
 {
 	const struct bh_map_word *before = &at->word[-1];
 	uint64_t below = at->bit - 1;
@@ -164,10 +164,10 @@ static inline bool bh_fast_is_behind_live(const struct bh_fast_spot *at)
 }
 
 /*
- * The free block in front of one that bh_fast_is_behind_live() is not sure of; 0: it is live, and far.
- * By what was loaded: bh_map_before() would be 15 instructions more for each large block.
+ * The free block in front of one that bh_free_previous_is_live() is not sure of; 0: it is live, and far.
+ * By what was loaded: bh_map_previous_start() would be 15 instructions more for each large block.
  */
-static inline uint32_t bh_fast_front(const struct bh_fast_spot *at)
+static inline uint32_t bh_free_previous(const struct bh_free_position *at)
 {
 	uint32_t base = at->block & ~UINT32_C(63);
 	uint64_t below = at->start & (at->bit - 1);
@@ -184,35 +184,35 @@ static inline uint32_t bh_fast_front(const struct bh_fast_spot *at)
 }
 
 /* What is behind a block. */
-enum bh_fast_side {
-	BH_FAST_LIVE,
-	BH_FAST_FREE,
-	BH_FAST_FAR, /* beyond the next word, or a merge would take that word's last start */
+enum bh_free_neighbour {
+	BH_NEIGHBOUR_LIVE,
+	BH_NEIGHBOUR_FREE,
+	BH_NEIGHBOUR_FAR, /* beyond the next word, or a merge would take that word's last start */
 };
 
 /* Sets next, unless that is far. */
-static inline enum bh_fast_side bh_fast_after(const struct bh_fast_spot *at, uint32_t *next)
+static inline enum bh_free_neighbour bh_free_next(const struct bh_free_position *at, uint32_t *next)
 {
 	uint32_t base = at->block & ~UINT32_C(63);
 	uint64_t above = at->start & -(at->bit << 1);
 
 	if (BH_LIKELY(above)) {
 		*next = base + bh_lowest_bit(above);
-		return at->used >> bh_lowest_bit(above) & 1 ? BH_FAST_LIVE : BH_FAST_FREE;
+		return at->used >> bh_lowest_bit(above) & 1 ? BH_NEIGHBOUR_LIVE : BH_NEIGHBOUR_FREE;
 	}
 	above = at->word[1].start;
 	if (!above)
-		return BH_FAST_FAR;
+		return BH_NEIGHBOUR_FAR;
 	*next = base + 64 + bh_lowest_bit(above);
 	if (at->word[1].used >> bh_lowest_bit(above) & 1)
-		return BH_FAST_LIVE;
-	return above & (above - 1) ? BH_FAST_FREE : BH_FAST_FAR;
+		return BH_NEIGHBOUR_LIVE;
+	return above & (above - 1) ? BH_NEIGHBOUR_FREE : BH_NEIGHBOUR_FAR;
 }
 
 /* The end of a free block in a bin. One that is not near is large enough to say its size itself. */
-static inline uint32_t bh_fast_end(struct bh_core *core, uint32_t block)
+static inline uint32_t bh_free_next_end(struct bh_core *core, uint32_t block)
 {
-	uint32_t end = bh_map_next_near(&core->map, block), granules;
+	uint32_t end = bh_map_next_close(&core->map, block), granules;
 
 	if (BH_LIKELY(end))
 		return end;
@@ -221,7 +221,7 @@ static inline uint32_t bh_fast_end(struct bh_core *core, uint32_t block)
 }
 
 /* The end of a free block that follows the one being freed, taken out of its bin; 0 for damage. */
-static inline uint32_t bh_fast_take_next(struct bh_core *core, uint32_t next)
+static inline uint32_t bh_free_remove_next(struct bh_core *core, uint32_t next)
 {
 	const struct bh_control *control = core->control;
 	uint32_t end;
@@ -231,12 +231,12 @@ static inline uint32_t bh_fast_take_next(struct bh_core *core, uint32_t next)
 		return next + control->victim_granules;
 	if (next == control->top)
 		return core->end;
-	end = bh_fast_end(core, next);
-	return BH_LIKELY(end && bh_bin_unlink(&core->bins, next, end - next)) ? end : 0;
+	end = bh_free_next_end(core, next);
+	return BH_LIKELY(end && bh_bin_remove(&core->bins, next, end - next)) ? end : 0;
 }
 
 /* Files what a free has made: it may hold the victim. */
-static inline void bh_fast_file(struct bh_core *core, uint32_t begin, uint32_t end)
+static inline void bh_free_insert(struct bh_core *core, uint32_t begin, uint32_t end)
 {
 	struct bh_control *control = core->control;
 	bool is_victim = control->victim - begin < end - begin;
@@ -251,12 +251,12 @@ static inline void bh_fast_file(struct bh_core *core, uint32_t begin, uint32_t e
 		control->victim = begin;
 		control->victim_granules = end - begin;
 	} else {
-		bh_bin_link(&core->bins, begin, end - begin);
+		bh_bin_insert(&core->bins, begin, end - begin);
 	}
 }
 
 /* What a block is freed between. */
-struct bh_fast_merge {
+struct bh_free_merge {
 	uint32_t previous; /* where the free block in front starts; 0: a live one */
 	uint32_t next;     /* where the block ends */
 	bool next_free;
@@ -264,16 +264,16 @@ struct bh_fast_merge {
 };
 
 /* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
-static BH_ALWAYS_INLINE bool bh_fast_merge(struct bh_core *core, uint32_t block, struct bh_fast_merge with)
+static BH_ALWAYS_INLINE bool bh_free_merge(struct bh_core *core, uint32_t block, struct bh_free_merge with)
 {
 	struct bh_control *control = core->control;
 	uint32_t begin = with.previous ? with.previous : block;
-	uint32_t end = with.next_free ? bh_fast_take_next(core, with.next) : with.next;
+	uint32_t end = with.next_free ? bh_free_remove_next(core, with.next) : with.next;
 
 	if (BH_UNLIKELY(!end))
 		return false;
 	if (with.previous && begin != control->victim &&
-	    BH_UNLIKELY(!bh_bin_unlink(&core->bins, begin, block - begin)))
+	    BH_UNLIKELY(!bh_bin_remove(&core->bins, begin, block - begin)))
 		return false;
 	bh_map_clear_used(&core->map, block);
 	if (with.next_free)
@@ -284,35 +284,35 @@ static BH_ALWAYS_INLINE bool bh_fast_merge(struct bh_core *core, uint32_t block,
 		bh_map_tag(&core->map, begin, end);
 	control->used -= with.next - block;
 	control->frees++;
-	bh_fast_file(core, begin, end);
+	bh_free_insert(core, begin, end);
 	return true;
 }
 
 /* Frees a block between two live ones: not the last, which becomes the top. */
-static inline void bh_fast_leave(struct bh_core *core, const struct bh_fast_spot *at, uint32_t next)
+static inline void bh_free_live_live(struct bh_core *core, const struct bh_free_position *at, uint32_t next)
 {
 	bh_map_store(&at->word->used, at->used & ~at->bit);
 	core->control->used -= next - at->block;
 	core->control->frees++;
-	bh_bin_put(&core->bins, at->address, at->block, next - at->block);
+	bh_bin_insert_node(&core->bins, at->address, at->block, next - at->block);
 }
 
 /*
  * Frees a block however far its neighbours are, and whatever words of the map lose their last start.
  * previous: the free block in front; 0: a live one. False, and the map unchanged, for damage.
  */
-static BH_ALWAYS_INLINE bool bh_fast_release(struct bh_core *core, uint32_t block, uint32_t previous)
+static BH_ALWAYS_INLINE bool bh_free_far(struct bh_core *core, uint32_t block, uint32_t previous)
 {
-	struct bh_map_side next = bh_map_after(&core->map, block);
-	struct bh_fast_spot at;
+	struct bh_map_neighbour next = bh_map_next_start(&core->map, block);
+	struct bh_free_position at;
 
 	if (previous || !next.used || next.granule == core->end)
-		return bh_fast_merge(core, block,
-				     (struct bh_fast_merge){.previous = previous,
+		return bh_free_merge(core, block,
+				     (struct bh_free_merge){.previous = previous,
 							    .next = next.granule,
 							    .next_free = !next.used});
-	at = bh_fast_spot(core, block, bh_core_address(core, block));
-	bh_fast_leave(core, &at, next.granule);
+	at = bh_free_position(core, block, bh_core_address(core, block));
+	bh_free_live_live(core, &at, next.granule);
 	return true;
 }
 

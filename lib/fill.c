@@ -100,7 +100,7 @@ static void first_fill(const bheap_t *heap, uint32_t block)
 BH_UNCHECKED
 static bool has_size(const bheap_t *heap, uint32_t block)
 {
-	const struct bh_node *node = bh_node(&heap->core.bins, block);
+	const struct bh_bin_node *node = bh_bin_node(&heap->core.bins, block);
 
 	return node->granules == ~node->check;
 }

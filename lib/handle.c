@@ -70,7 +70,7 @@ void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *
 	bh_call_note_report(call, &(struct bh_report){kind, address, size, detail, NULL});
 }
 
-bool bh_heal(struct bh_call *call)
+bool bh_damage_rebuild(struct bh_call *call)
 {
 	struct bh_core *core = &call->heap->core;
 	uint32_t damaged = core->bins.damaged;
@@ -78,7 +78,7 @@ bool bh_heal(struct bh_call *call)
 	if (!damaged)
 		return false;
 	/* A link that was written over may have led into the middle of a block. */
-	damaged = bh_core_around(core, damaged);
+	damaged = bh_core_block_at(core, damaged);
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
 		bh_bytes(bh_core_granules(core, damaged)),
 		"a free block was written to; rebuilt, nothing is lost");

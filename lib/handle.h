@@ -91,7 +91,7 @@ void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *
 void bh_call_note_report(struct bh_call *call, const struct bh_report *report);
 
 /* After an operation met damage: reports it and rebuilds. False if there was none. */
-bool bh_heal(struct bh_call *call);
+bool bh_damage_rebuild(struct bh_call *call);
 
 static inline bool bh_may_skip_lock(const bheap_t *heap)
 {
@@ -117,7 +117,7 @@ static inline void bh_leave_trylock(bheap_t *heap)
 }
 
 /* The user's bytes of a block of so many granules. */
-static inline size_t bh_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
+static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
 {
 	if (heap->trailers)
 		return bh_trailer_usable(&heap->core, heap->key, block, granules);
@@ -125,7 +125,7 @@ static inline size_t bh_usable(const bheap_t *heap, uint32_t block, uint32_t gra
 }
 
 /* The granules for so many bytes, at least one, with a trailer where the heap has them. */
-static inline size_t bh_request_granules(const bheap_t *heap, size_t size)
+static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size)
 {
 	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
 }

@@ -21,7 +21,7 @@ static inline uint32_t allocate_from_victim(struct bh_core *core, uint32_t granu
 	bh_map_set_start(&core->map, block + granules, block, block + granules + rest);
 	control->victim = rest ? block + granules : 0;
 	control->victim_granules = rest;
-	return bh_block_commit(core, block, granules);
+	return bh_alloc_commit(core, block, granules);
 }
 
 static inline uint32_t allocate_from_top(struct bh_core *core, uint32_t granules)
@@ -33,7 +33,7 @@ static inline uint32_t allocate_from_top(struct bh_core *core, uint32_t granules
 		return 0;
 	bh_map_set_start(&core->map, block + granules, block, core->end);
 	control->top = block + granules;
-	return bh_block_commit(core, block, granules);
+	return bh_alloc_commit(core, block, granules);
 }
 
 /* The rest of a small split becomes the victim: the next small requests lie beside this one. */
@@ -42,7 +42,7 @@ static inline void victim_replace(struct bh_core *core, uint32_t block, uint32_t
 	struct bh_control *control = core->control;
 
 	if (control->victim_granules)
-		bh_bin_link(&core->bins, control->victim, control->victim_granules);
+		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
 	control->victim = block;
 	control->victim_granules = granules;
 }
@@ -53,16 +53,16 @@ static inline uint32_t allocate_by_split(struct bh_core *core, uint32_t block, u
 {
 	uint32_t rest = size - granules;
 
-	if (BH_UNLIKELY(!bh_bin_unlink(&core->bins, block, size)))
+	if (BH_UNLIKELY(!bh_bin_remove(&core->bins, block, size)))
 		return 0;
 	if (rest) {
 		bh_map_set_start(&core->map, block + granules, block, block + size);
 		if (granules < core->bins.exact_limit)
 			victim_replace(core, block + granules, rest);
 		else
-			bh_bin_link(&core->bins, block + granules, rest);
+			bh_bin_insert(&core->bins, block + granules, rest);
 	}
-	return bh_block_commit(core, block, granules);
+	return bh_alloc_commit(core, block, granules);
 }
 
 /* Whether a block that was found by what it says is what it says. */
@@ -89,7 +89,7 @@ static uint32_t bin_probe(struct bh_core *core, uint32_t bin, uint32_t granules,
 	/* Nothing follows 0, nor what leads out of the heap. */
 	for (unsigned left = core->realtime ? 1 : probes; block - 1 < bins->span && excess && left;
 	     left--) {
-		const struct bh_node *node = bh_node(bins, block);
+		const struct bh_bin_node *node = bh_bin_node(bins, block);
 		uint32_t more = node->granules - granules;
 
 		/* What is too small wraps to more than anything. */
@@ -127,7 +127,7 @@ static uint32_t bin_search(struct bh_core *core, uint32_t bin, uint32_t granules
 			best = block;
 			*size = candidate;
 		}
-		block = candidate ? bh_bin_following(&core->bins, block) : 0;
+		block = candidate ? bh_bin_next(&core->bins, block) : 0;
 	}
 	return core->bins.damaged ? 0 : best;
 }
@@ -150,7 +150,7 @@ static uint32_t allocate_small_rest(struct bh_core *core, uint32_t granules, uin
 BH_UNCHECKED
 static inline bool block_fits(struct bh_core *core, uint32_t block, uint32_t granules)
 {
-	return bh_node(&core->bins, block)->granules == granules &&
+	return bh_bin_node(&core->bins, block)->granules == granules &&
 	       bh_bin_granules(&core->bins, &core->map, block);
 }
 
@@ -206,9 +206,9 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t count)
 		if (bins & 1) {
 			uint32_t block = bh_bin_first(&core->bins, granules);
 
-			if (BH_UNLIKELY(!bh_bin_unlink(&core->bins, block, granules)))
+			if (BH_UNLIKELY(!bh_bin_remove(&core->bins, block, granules)))
 				return 0;
-			return bh_block_commit(core, block, granules);
+			return bh_alloc_commit(core, block, granules);
 		}
 		if (granules <= core->control->victim_granules)
 			return allocate_from_victim(core, granules);
@@ -274,24 +274,24 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 	if (!whole || core->bins.damaged)
 		return 0;
 	skip = (uint32_t)aligned_skip(core, whole, alignment);
-	size = bh_block_withdraw(core, whole);
+	size = bh_index_remove(core, whole);
 	if (!size)
 		return 0;
 	block = whole + skip;
 	if (skip) {
 		bh_map_set_start(&core->map, block, whole, whole + size);
-		bh_bin_link(&core->bins, whole, skip);
+		bh_bin_insert(&core->bins, whole, skip);
 	}
 	if (size > skip + granules) {
 		bh_map_set_start(&core->map, block + granules, block, whole + size);
-		bh_block_file(core, block + granules, size - skip - granules);
+		bh_index_insert(core, block + granules, size - skip - granules);
 	}
-	return bh_block_commit(core, block, granules);
+	return bh_alloc_commit(core, block, granules);
 }
 
 /* ---- free ---- */
 
 enum bh_status bh_free_block(struct bh_core *core, uint32_t block)
 {
-	return bh_fast_release(core, block, bh_block_free_before(core, block)) ? BH_DONE : BH_DAMAGED;
+	return bh_free_far(core, block, bh_index_previous_free(core, block)) ? BH_DONE : BH_DAMAGED;
 }

@@ -104,13 +104,13 @@ static inline uint32_t bh_core_find(const struct bh_core *core, const void *addr
  * The block that a granule lies in. The top may be most of the heap, so it is not searched for;
  * any other block is, in one step for each KiB of it before the granule.
  */
-static inline uint32_t bh_core_around(const struct bh_core *core, uint32_t granule)
+static inline uint32_t bh_core_block_at(const struct bh_core *core, uint32_t granule)
 {
 	uint32_t top = core->control->top;
 
 	return granule >= top && top >= BH_FIRST && bh_map_is_start(&core->map, top)
 		       ? top
-		       : bh_map_around(&core->map, granule);
+		       : bh_map_block_at(&core->map, granule);
 }
 
 static inline uint32_t bh_core_granules(const struct bh_core *core, uint32_t block)

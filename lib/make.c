@@ -94,7 +94,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	return handle_make(start, &layout, &region, flags);
 }
 
-int bh_end(bheap_t *heap)
+int bh_destroy(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
 
@@ -116,7 +116,7 @@ int bheap_destroy(bheap_t *heap)
 		errno = EINVAL;
 		return -1;
 	}
-	return bh_end(heap);
+	return bh_destroy(heap);
 }
 
 /* The memory of a free block but for its node, which a bin may link. */

@@ -32,7 +32,7 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
 	bh_map_tag(map, granule, end);
 }
 
-uint32_t bh_map_around(const struct bh_map *map, uint32_t granule)
+uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule)
 {
 	size_t word = granule >> 6;
 	uint64_t starts = map->words[word].start & ((bh_map_bit(granule) << 1) - 1);

@@ -45,7 +45,7 @@ void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
 
 /* The block that a granule lies in, wherever that is: one step for each KiB of the block before it. */
-uint32_t bh_map_around(const struct bh_map *map, uint32_t granule);
+uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any
@@ -149,13 +149,13 @@ static inline size_t bh_map_tag_end(const struct bh_map_word *word)
 }
 
 /* A start found beside a granule, and whether its block is allocated. */
-struct bh_map_side {
+struct bh_map_neighbour {
 	uint32_t granule;
 	bool used;
 };
 
 /* What follows the block at a granule: the sentinel at the end at the latest. */
-static inline struct bh_map_side bh_map_after(const struct bh_map *map, uint32_t granule)
+static inline struct bh_map_neighbour bh_map_next_start(const struct bh_map *map, uint32_t granule)
 {
 	size_t word = granule >> 6;
 	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
@@ -166,12 +166,12 @@ static inline struct bh_map_side bh_map_after(const struct bh_map *map, uint32_t
 			word = bh_map_tag_end(&map->words[word]);
 		starts = map->words[word].start;
 	}
-	return (struct bh_map_side){(uint32_t)(word << 6) | bh_lowest_bit(starts),
+	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_lowest_bit(starts),
 				    map->words[word].used >> bh_lowest_bit(starts) & 1};
 }
 
 /* What is in front of the block at a granule: the sentinel at the front at the earliest. */
-static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_t granule)
+static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map *map, uint32_t granule)
 {
 	size_t word = granule >> 6;
 	uint64_t starts = map->words[word].start & (bh_map_bit(granule) - 1);
@@ -182,17 +182,17 @@ static inline struct bh_map_side bh_map_before(const struct bh_map *map, uint32_
 			word = bh_map_tag_begin(&map->words[word]);
 		starts = map->words[word].start;
 	}
-	return (struct bh_map_side){(uint32_t)(word << 6) | bh_highest_bit(starts),
+	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_highest_bit(starts),
 				    map->words[word].used >> bh_highest_bit(starts) & 1};
 }
 
 static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
 {
-	return bh_map_after(map, granule).granule;
+	return bh_map_next_start(map, granule).granule;
 }
 
 /* The same, or 0 where it is farther than in the next word. */
-static inline uint32_t bh_map_next_near(const struct bh_map *map, uint32_t granule)
+static inline uint32_t bh_map_next_close(const struct bh_map *map, uint32_t granule)
 {
 	const struct bh_map_word *word = &map->words[granule >> 6];
 	uint32_t base = granule & ~UINT32_C(63);
@@ -207,7 +207,7 @@ static inline uint32_t bh_map_next_near(const struct bh_map *map, uint32_t granu
 
 static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)
 {
-	return bh_map_before(map, granule).granule;
+	return bh_map_previous_start(map, granule).granule;
 }
 
 #endif

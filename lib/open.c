@@ -177,7 +177,7 @@ static bool is_shared(const bheap_t *heap)
 
 int bheap_close(bheap_t *heap)
 {
-	return is_shared(heap) ? bh_end(heap) : -1;
+	return is_shared(heap) ? bh_destroy(heap) : -1;
 }
 
 int bheap_unlink(const char *path)

@@ -30,20 +30,20 @@ static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size
 {
 	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
-	size_t old_usable = bh_usable(heap, block, granules);
+	size_t old_usable = bh_handle_usable(heap, block, granules);
 	uint32_t owner = 0;
-	unsigned heals = BH_HEALS_MAX;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_status status;
 
-	bh_verify_trailer(call, block, granules);
+	bh_block_verify_trailer(call, block, granules);
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
 	bh_shared_touch(heap, block, owner);
 	bh_fill_meet(call, block, block + granules);
 	do {
 		bh_fill_watch(call);
-		status = bh_resize_in_place(&heap->core, block, bh_request_granules(heap, size));
-	} while (status == BH_DAMAGED && bh_heal(call) && --heals);
+		status = bh_resize_in_place(&heap->core, block, bh_handle_request_granules(heap, size));
+	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
 	if (status != BH_DONE)
 		return status;
 	bh_fill_resized(call, block + granules, bh_map_next(&heap->core.map, block));
@@ -66,7 +66,7 @@ static enum bh_status block_slide(struct bh_call *call, uint32_t *block, size_t 
 	bh_fill_slides(call, *block);
 	if (opens)
 		bh_annotate_lend(bh_core_address(core, front), front_size);
-	status = bh_resize_slide(core, block, bh_request_granules(heap, size), kept);
+	status = bh_resize_slide(core, block, bh_handle_request_granules(heap, size), kept);
 	if (opens && status == BH_DONE)
 		bh_annotate_moved(heap, old, bh_core_address(core, *block), kept,
 				  bh_core_address(core, end));
@@ -82,14 +82,14 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 {
 	const void *old = bh_core_address(&heap->core, block);
 	struct bh_call call;
-	unsigned heals = BH_HEALS_MAX;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_status status;
 
 	if (!heap->core.slides || !bh_enter_to_change(&call, heap))
 		return NULL;
 	do {
 		status = block_slide(&call, &block, kept, size);
-	} while (status == BH_DAMAGED && bh_heal(&call) && --heals);
+	} while (status == BH_DAMAGED && bh_damage_rebuild(&call) && --rebuilds);
 	if (status == BH_DONE) {
 		block_update(heap, block, kept, size, bh_shared_owner(heap));
 		bh_probe_free(heap, old);
@@ -105,15 +105,15 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t size)
 {
 	void *old = bh_core_address(&heap->core, block);
-	void *moved = bh_alloc(heap, size);
+	void *moved = bh_block_alloc(heap, size);
 
 	if (moved) {
 		memcpy(moved, old, kept);
-		bh_free(heap, old);
+		bh_block_free(heap, old);
 		return moved;
 	}
 	moved = resize_by_slide(heap, block, kept, size);
-	return moved ? moved : bh_refuse(ENOMEM);
+	return moved ? moved : bh_block_refuse(ENOMEM);
 }
 
 BH_COLD
@@ -128,17 +128,17 @@ static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
 		return NULL;
 	block = bh_core_find(&heap->core, ptr);
 	if (block) {
-		kept = bh_usable(heap, block, bh_core_granules(&heap->core, block));
+		kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
 		if (size <= bh_core_size(&heap->core))
 			status = resize_in_place(&call, block, size);
 		if (status != BH_DONE && heap->annotated)
 			bh_annotate_claim(heap, ptr, kept);
 	} else {
-		bh_note_bad_pointer(&call, ptr);
+		bh_block_note_bad_pointer(&call, ptr);
 	}
 	bh_leave(&call);
 	if (!block)
-		return bh_refuse(EINVAL);
+		return bh_block_refuse(EINVAL);
 	return status == BH_DONE ? ptr
 				 : resize_by_move(heap, block, kept < size ? kept : size, size);
 }
@@ -161,7 +161,7 @@ static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 {
 	if (BH_UNLIKELY(!ptr))
-		return bh_alloc(heap, size);
+		return bh_block_alloc(heap, size);
 	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 		enum bh_status status = BH_DAMAGED;

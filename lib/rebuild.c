@@ -117,7 +117,7 @@ void bh_rebuild(struct bh_core *core)
 			used += next - block;
 			live++;
 		} else {
-			bh_block_file(core, block, next - block);
+			bh_index_insert(core, block, next - block);
 		}
 		block = next;
 	}

@@ -14,7 +14,7 @@ static enum bh_status block_shrink(struct bh_core *core, uint32_t block, uint32_
 	bool next_free = !bh_map_is_used(&core->map, next);
 
 	if (next_free) {
-		uint32_t size = bh_block_withdraw(core, next);
+		uint32_t size = bh_index_remove(core, next);
 
 		if (!size)
 			return BH_DAMAGED;
@@ -30,7 +30,7 @@ static enum bh_status block_shrink(struct bh_core *core, uint32_t block, uint32_
 		core->control->victim = rest;
 		core->control->victim_granules = end - rest;
 	} else {
-		bh_block_file(core, rest, end - rest);
+		bh_index_insert(core, rest, end - rest);
 	}
 	return BH_DONE;
 }
@@ -47,7 +47,7 @@ static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t 
 	size = bh_core_granules(core, next);
 	if (next + size < rest)
 		return BH_NO_ROOM;
-	if (!bh_block_withdraw(core, next))
+	if (!bh_index_remove(core, next))
 		return BH_DAMAGED;
 	/* The rest first: a block cut short here has its old size or its new one, never all of both. */
 	if (rest < next + size)
@@ -59,7 +59,7 @@ static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t 
 			control->victim = rest;
 			control->victim_granules = next + size - rest;
 		} else {
-			bh_block_file(core, rest, next + size - rest);
+			bh_index_insert(core, rest, next + size - rest);
 		}
 	}
 	control->used += rest - next;
@@ -83,17 +83,17 @@ enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t g
 /* Whether the index holds a free block as it should: taken out and put back. */
 static bool block_is_sound(struct bh_core *core, uint32_t block)
 {
-	uint32_t granules = bh_block_withdraw(core, block);
+	uint32_t granules = bh_index_remove(core, block);
 
 	if (granules)
-		bh_block_file(core, block, granules);
+		bh_index_insert(core, block, granules);
 	return granules;
 }
 
 enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules, size_t kept)
 {
 	uint32_t old = *block, have = bh_core_granules(core, old);
-	uint32_t previous = bh_block_free_before(core, old), next = old + have, size;
+	uint32_t previous = bh_index_previous_free(core, old), next = old + have, size;
 
 	if (!previous || granules > core->bins.span)
 		return BH_NO_ROOM;
@@ -105,7 +105,7 @@ enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t gra
 	/* Damage on either side is met before anything moves. */
 	if (!bh_map_is_used(&core->map, next) && !block_is_sound(core, next))
 		return BH_DAMAGED;
-	if (!bh_block_withdraw(core, previous))
+	if (!bh_index_remove(core, previous))
 		return BH_DAMAGED;
 	/* One block of both: used at its start first, then without the start between. */
 	bh_map_set_used(&core->map, previous);

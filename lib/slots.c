@@ -73,7 +73,7 @@ static uint32_t block_around(bheap_t *heap, uint64_t offset)
 	if (!offset)
 		return 0;
 	if (!is_beside_last(heap, granule))
-		heap->table = bh_core_around(&heap->core, granule);
+		heap->table = bh_core_block_at(&heap->core, granule);
 	return bh_map_is_used(&heap->core.map, heap->table) ? heap->table : 0;
 }
 
@@ -86,7 +86,7 @@ static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 	if (!block || offset % sizeof(*slot))
 		return 0;
 	granules = bh_core_granules(&heap->core, block);
-	return offset + sizeof(*slot) <= bh_bytes(block) + bh_usable(heap, block, granules) ? offset
+	return offset + sizeof(*slot) <= bh_bytes(block) + bh_handle_usable(heap, block, granules) ? offset
 											     : 0;
 }
 
@@ -108,7 +108,7 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	offset = slot_offset(heap, slot);
 	if (offset) {
 		slot_intend(heap, offset);
-		block = bh_take(&call, BH_GRANULE, size);
+		block = bh_block_alloc_entered(&call, BH_GRANULE, size);
 		if (block)
 			bh_shared_store(slot, bh_bytes(block));
 	}
@@ -126,13 +126,13 @@ static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 	uint32_t block = bh_core_find(core, ptr);
 
 	if (!block) {
-		bh_note_bad_pointer(call, ptr);
+		bh_block_note_bad_pointer(call, ptr);
 		return EINVAL;
 	}
 	slot_intend(call->heap, offset);
 	call->heap->core.control->pending = block;
 	bh_shared_store(slot, 0);
-	if (bh_give_back(call, block))
+	if (bh_block_free_entered(call, block))
 		return 0;
 	bh_shared_store(slot, bh_bytes(block));
 	return EUCLEAN;
@@ -194,14 +194,14 @@ static ssize_t dead_blocks_free(struct bh_call *call)
 	ssize_t count = 0;
 
 	for (uint32_t block = BH_FIRST, after; block < heap->core.end; block = after) {
-		struct bh_map_side next = bh_map_after(map, block);
+		struct bh_map_neighbour next = bh_map_next_start(map, block);
 
 		/* A free block behind is part of this one when this one was given back. */
 		after = next.used ? next.granule : bh_map_next(map, next.granule);
 		if (bh_map_is_used(map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->core, heap->key, block,
 								 next.granule - block)))
-			count += bh_give_back(call, block);
+			count += bh_block_free_entered(call, block);
 	}
 	return count;
 }

@@ -53,7 +53,7 @@ static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granule
 {
 	seen->address = bh_core_address(&heap->core, block);
 	seen->size = bh_bytes(granules);
-	seen->usable = seen->used ? bh_usable(heap, block, granules) : 0;
+	seen->usable = seen->used ? bh_handle_usable(heap, block, granules) : 0;
 	seen->owner = 0;
 	if (seen->used && heap->flags & BHEAP_OWNED)
 		seen->owner = (pid_t)bh_trailer_owner(&heap->core, heap->key, block, granules);
@@ -114,7 +114,7 @@ BH_COLD static size_t usable_slow(const bheap_t *heap, const void *ptr)
 		return 0;
 	block = bh_core_find(&heap->core, ptr);
 	if (block)
-		usable = bh_usable(heap, block, bh_walk_next(heap, block) - block);
+		usable = bh_handle_usable(heap, block, bh_walk_next(heap, block) - block);
 	if (block && heap->annotated)
 		bh_annotate_claim(heap, ptr, usable);
 	bh_leave(&call);

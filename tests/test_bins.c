@@ -27,9 +27,9 @@ static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
 	uint32_t block = BH_FIRST + offset;
 
-	bh_map_set_start(&box.core.map, block, bh_map_around(&box.core.map, block), box.core.end);
+	bh_map_set_start(&box.core.map, block, bh_map_block_at(&box.core.map, block), box.core.end);
 	bh_map_set_start(&box.core.map, block + granules, block, box.core.end);
-	bh_bin_link(bins, block, granules);
+	bh_bin_insert(bins, block, granules);
 	return block;
 }
 
@@ -101,11 +101,11 @@ START_TEST(link_and_unlink)
 	ck_assert_uint_eq(bh_bin_first(bins, bin), blocks[4]);
 	if (granules >= bins->exact_limit)
 		ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, blocks[4]), granules);
-	ck_assert_uint_eq(bh_bin_following(bins, blocks[4]), blocks[3]);
-	ck_assert_uint_eq(bh_bin_following(bins, blocks[0]), 0);
+	ck_assert_uint_eq(bh_bin_next(bins, blocks[4]), blocks[3]);
+	ck_assert_uint_eq(bh_bin_next(bins, blocks[0]), 0);
 	for (unsigned index = 0; index < 5; index++) {
 		ck_assert_uint_eq(bh_bin_find(bins, granules >= bins->exact_limit ? 64 : 0), bin);
-		ck_assert(bh_bin_unlink(bins, blocks[index * 2 % 5], granules));
+		ck_assert(bh_bin_remove(bins, blocks[index * 2 % 5], granules));
 	}
 	ck_assert_uint_eq(bh_bin_find(bins, 0), 0);
 	ck_assert_uint_eq(bh_bin_first(bins, bin), 0);
@@ -144,23 +144,23 @@ START_TEST(a_bad_link_is_not_followed)
 {
 	uint32_t low = block_file(0, LARGE), middle = block_file(LARGE, LARGE);
 	uint32_t high = block_file(2 * LARGE, LARGE);
-	struct bh_node *node = bh_node(bins, middle), good = *node;
+	struct bh_bin_node *node = bh_bin_node(bins, middle), good = *node;
 
 	node->links.next = bad_links[_i];
-	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
+	ck_assert(!bh_bin_remove(bins, middle, LARGE));
 	ck_assert_uint_eq(bins->damaged, middle);
 	bins->damaged = 0;
-	ck_assert_uint_eq(bh_bin_following(bins, middle), 0);
+	ck_assert_uint_eq(bh_bin_next(bins, middle), 0);
 	ck_assert_uint_eq(bins->damaged, middle);
 	*node = good;
 	node->links.previous = bad_links[_i];
 	bins->damaged = 0;
-	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
+	ck_assert(!bh_bin_remove(bins, middle, LARGE));
 	ck_assert_uint_eq(bins->damaged, middle);
 	*node = good;
-	ck_assert_uint_eq(bh_node(bins, high)->links.next, middle);
-	ck_assert_uint_eq(bh_node(bins, low)->links.previous, middle);
-	ck_assert(bh_bin_unlink(bins, middle, LARGE));
+	ck_assert_uint_eq(bh_bin_node(bins, high)->links.next, middle);
+	ck_assert_uint_eq(bh_bin_node(bins, low)->links.previous, middle);
+	ck_assert(bh_bin_remove(bins, middle, LARGE));
 }
 END_TEST
 
@@ -169,8 +169,8 @@ START_TEST(a_neighbour_that_does_not_point_back)
 	uint32_t low = block_file(0, LARGE), middle = block_file(LARGE, LARGE);
 	uint32_t high = block_file(2 * LARGE, LARGE);
 
-	bh_node(bins, _i ? low : high)->links = (struct bh_links){5, 5};
-	ck_assert(!bh_bin_unlink(bins, middle, LARGE));
+	bh_bin_node(bins, _i ? low : high)->links = (struct bh_bin_links){5, 5};
+	ck_assert(!bh_bin_remove(bins, middle, LARGE));
 	ck_assert_uint_eq(bins->damaged, middle);
 }
 END_TEST
@@ -178,7 +178,7 @@ END_TEST
 START_TEST(a_bad_size_is_seen)
 {
 	uint32_t block = block_file(0, LARGE);
-	struct bh_node *node = bh_node(bins, block), good = *node;
+	struct bh_bin_node *node = bh_bin_node(bins, block), good = *node;
 	static const uint32_t sizes[] = {0, 1, 199, 201, SPAN + 1, UINT32_MAX};
 
 	node->granules = sizes[_i];
@@ -197,7 +197,7 @@ END_TEST
 START_TEST(a_size_up_to_the_end)
 {
 	uint32_t block = block_file(SPAN - LARGE, LARGE);
-	struct bh_node *node = bh_node(bins, block);
+	struct bh_bin_node *node = bh_bin_node(bins, block);
 
 	ck_assert_uint_eq(bh_bin_granules(bins, &box.core.map, block), LARGE);
 	ck_assert_uint_eq(bins->damaged, 0);

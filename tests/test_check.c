@@ -61,9 +61,9 @@ static void poke(void *at, uint32_t value)
 	memory_scribble(at, &value, sizeof(value));
 }
 
-static struct bh_node *node(uint32_t granule)
+static struct bh_bin_node *node(uint32_t granule)
 {
-	return bh_node(&blocks->bins, granule);
+	return bh_bin_node(&blocks->bins, granule);
 }
 
 static uint64_t *start_word(uint32_t granule)
@@ -323,7 +323,7 @@ static void free_block_in_no_bin(void)
 	bool unlinked;
 
 	bh_annotate_enter();
-	unlinked = bh_bin_unlink(&blocks->bins, row[7], 190);
+	unlinked = bh_bin_remove(&blocks->bins, row[7], 190);
 	bh_annotate_leave();
 	ck_assert(unlinked);
 }

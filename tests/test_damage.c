@@ -89,7 +89,7 @@ START_TEST(a_link_into_a_live_block)
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
 	char *live = bheap_alloc(heap, 6000), *block = bheap_alloc(heap, 135 * 16);
 	uint32_t inside = (uint32_t)(bheap_offset(heap, live) / 16) + 200;
-	struct bh_node node = {.granules = 133, .check = ~UINT32_C(133)};
+	struct bh_bin_node node = {.granules = 133, .check = ~UINT32_C(133)};
 
 	memcpy(live + 200 * 16, &node, sizeof(node));
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
@@ -130,7 +130,7 @@ START_TEST(a_link_behind_the_block_that_fits)
 	uint32_t blocks[10];
 
 	bin_fill(&box, blocks);
-	bh_node(&box.core.bins, blocks[0])->links.previous = blocks[5];
+	bh_bin_node(&box.core.bins, blocks[0])->links.previous = blocks[5];
 	ck_assert_uint_eq(bh_alloc_block(&box.core, CLASS + 2), 0);
 	ck_assert_uint_eq(box.core.bins.damaged, blocks[1]);
 	bh_rebuild(&box.core);
@@ -146,13 +146,13 @@ START_TEST(a_block_that_is_none)
 {
 	struct box box;
 	uint32_t blocks[10], forged;
-	struct bh_node *node;
+	struct bh_bin_node *node;
 
 	bin_fill(&box, blocks);
 	forged = box.core.end - 1000;
-	node = bh_node(&box.core.bins, forged);
-	*node = (struct bh_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
-	bh_node(&box.core.bins, blocks[9])->links.next = forged;
+	node = bh_bin_node(&box.core.bins, forged);
+	*node = (struct bh_bin_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
+	bh_bin_node(&box.core.bins, blocks[9])->links.next = forged;
 	ck_assert_uint_eq(bh_alloc_block(&box.core, CLASS + 2), 0);
 	ck_assert_uint_ne(box.core.bins.damaged, 0);
 	bh_rebuild(&box.core);
@@ -170,7 +170,7 @@ START_TEST(the_size_of_a_block_to_align_in)
 
 	bin_fill(&box, blocks);
 	used = box.core.control->used;
-	bh_node(&box.core.bins, blocks[9])->check = CLASS;
+	bh_bin_node(&box.core.bins, blocks[9])->check = CLASS;
 	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, CLASS - 30), 0);
 	ck_assert_uint_eq(box.core.bins.damaged, blocks[9]);
 	ck_assert_uint_eq(box.core.control->used, used);

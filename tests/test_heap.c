@@ -456,8 +456,8 @@ static void damage_make(uint32_t blocks[7], uint32_t granules, unsigned char byt
 		give(blocks[index]);
 	memset(bh_core_address(&box.core, blocks[3]), byte, BH_GRANULE);
 	if (byte == 1) { /* a size that is consistent and wrong, and links that lead to heads */
-		bh_node(&box.core.bins, blocks[3])->granules = granules - 1;
-		bh_node(&box.core.bins, blocks[3])->check = ~(granules - 1);
+		bh_bin_node(&box.core.bins, blocks[3])->granules = granules - 1;
+		bh_bin_node(&box.core.bins, blocks[3])->check = ~(granules - 1);
 	}
 }
 

@@ -204,9 +204,9 @@ START_TEST(the_block_around_a_granule)
 		start_set(granule);
 	start_set(700);
 	for (uint32_t granule = first; granule < 800; granule++)
-		require_equal(bh_map_around(map, granule),
+		require_equal(bh_map_block_at(map, granule),
 			      starts[granule] ? granule : previous_true(granule));
-	ck_assert_uint_eq(bh_map_around(map, end - 1), 700);
+	ck_assert_uint_eq(bh_map_block_at(map, end - 1), 700);
 }
 END_TEST
 

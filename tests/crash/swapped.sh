@@ -71,7 +71,7 @@ begin
 trap 'rm -rf "$work"' EXIT
 echo "1..9"
 
-move fast.h bh_fast_merge 'bh_map_clear_used(&heap->map, block)' 'bh_map_clear_start(&heap->map, with.next)' after
+move fast.h bh_free_merge 'bh_map_clear_used(&heap->map, block)' 'bh_map_clear_start(&heap->map, with.next)' after
 expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
 
 move resize.c block_shrink 'bh_map_set_start(&heap->map, rest' \
@@ -84,10 +84,10 @@ expect_red resize.c "grow with rest" "grow swallows its neighbour before that is
 move map.c bh_map_split 'used, 0' 'start, bh_map_bit' after
 expect_red map.c "alloc split, first start of a word" "a start comes before the tag is gone"
 
-move fast.h bh_fast_merge 'bh_map_tag(&heap->map, begin, end)' 'bh_map_clear_used(&heap->map, block)' before
+move fast.h bh_free_merge 'bh_map_tag(&heap->map, begin, end)' 'bh_map_clear_used(&heap->map, block)' before
 expect_red "api.c heap.c" "free, merge right, last start of a word" "a tag comes before the start is gone"
 
-move block.h bh_block_commit 'control->pending = block' 'bh_map_set_used' after
+move block.h bh_alloc_commit 'control->pending = block' 'bh_map_set_used' after
 expect_red heap.c "alloc_into, split" "a block is allocated before it is pending"
 
 move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
