@@ -46,7 +46,7 @@ static void block_finish(const bheap_t *heap, uint32_t block, size_t size)
 	if (heap->trailers)
 		bh_trailer_write(&heap->core, heap->key, block,
 				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
-				 bh_shared_owner(heap));
+				 bh_handle_owner(heap));
 }
 
 uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size)

@@ -75,7 +75,7 @@ static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_f
 	return true;
 }
 
-int bh_shared_detach(bheap_t *heap)
+int bh_attach_detach(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
 	int failed;
@@ -92,7 +92,7 @@ int bh_shared_detach(bheap_t *heap)
 static bool head_write(const struct bh_opening *opening, size_t size)
 {
 	const struct bh_shared head = {
-		.magic = BH_SHARED_MAKING,
+		.magic = BH_SHARED_CREATING,
 		.version = BH_SHARED_VERSION,
 		.word_size = sizeof(void *),
 		.granule_size = BH_GRANULE,
@@ -123,7 +123,7 @@ static bool heap_format(struct bh_opening *opening)
 		return false;
 	}
 	head->key = heap->key;
-	head->space = bh_shared_space();
+	head->pid_namespace = bh_shared_pid_namespace();
 	bh_core_format(&heap->core);
 	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
 	return true;
@@ -153,7 +153,7 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
 {
 	if (head->magic != BH_SHARED_MAGIC)
 		return refuse(opening, EPROTO,
-			      head->magic == BH_SHARED_MAKING ? "its making was not finished"
+			      head->magic == BH_SHARED_CREATING ? "its making was not finished"
 							      : "it is not a heap");
 	if (head->version != BH_SHARED_VERSION || head->head_size != sizeof(*head) ||
 	    head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
@@ -168,14 +168,14 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
 	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
 	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
 		return refuse(opening, EINVAL, NULL);
-	if (head->flags & BHEAP_OWNED && opening->writable && !opening->alone &&
-	    head->space != bh_shared_space())
+	if (head->flags & BHEAP_OWNED && opening->writable && !opening->sole &&
+	    head->pid_namespace != bh_shared_pid_namespace())
 		return refuse(opening, EBUSY, "those attached are of another process namespace");
 	return true;
 }
 
 /* The first to attach: what the last users left is made whole, and the mutex is as new. */
-static bool heap_revive(struct bh_opening *opening)
+static bool heap_recover(struct bh_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	struct bh_finding finding;
@@ -185,7 +185,7 @@ static bool heap_revive(struct bh_opening *opening)
 		errno = error;
 		return false;
 	}
-	heap->shared->space = bh_shared_space();
+	heap->shared->pid_namespace = bh_shared_pid_namespace();
 	if (heap->shared->inside) {
 		bh_recover(heap);
 		opening->recovered = true;
@@ -196,7 +196,7 @@ static bool heap_revive(struct bh_opening *opening)
 	/* What will be reported once the gate is open. */
 	heap->core.control->faults += opening->recovered || opening->rebuilt;
 	/* An intent without anyone inside too: a system that crashed may have left one. */
-	bh_shared_commit(heap);
+	bh_intent_end(heap);
 	return true;
 }
 
@@ -209,14 +209,14 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 		return false;
 	heap = opening->heap;
 	heap->key = head->key;
-	if (opening->alone || !opening->writable) {
+	if (opening->sole || !opening->writable) {
 		/* With others at work the map is theirs to vouch for, and need not hold still. */
 		if (!bh_check_map_unlocked(&heap->core, &finding)) {
 			bh_attach_undo(opening);
 			return refuse(opening, EUCLEAN, finding.detail);
 		}
 	}
-	if (opening->alone && !heap_revive(opening)) {
+	if (opening->sole && !heap_recover(opening)) {
 		bh_attach_undo(opening);
 		return false;
 	}
@@ -232,12 +232,12 @@ bool bh_attach(struct bh_opening *opening, size_t file_size)
 
 	if (length < 0)
 		return false;
-	if (opening->makes && opening->alone &&
-	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_MAKING)))
+	if (opening->creates && opening->sole &&
+	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_CREATING)))
 		return heap_make(opening, opening->size ? opening->size : head.size);
 	if (!file_size)
 		return refuse(opening, EPROTO, "it is empty");
-	if (length < (ssize_t)sizeof(head) && head.magic != BH_SHARED_MAKING)
+	if (length < (ssize_t)sizeof(head) && head.magic != BH_SHARED_CREATING)
 		return refuse(opening, EPROTO, "it is too short for a heap");
 	return head_verify(opening, &head, file_size) && heap_attach(opening, &head);
 }

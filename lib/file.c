@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* The bytes that the locks are put on; what lies there does not matter. */
-enum lock_byte { GATE, PRESENCE };
+enum lock_byte { OPEN_LOCK, ATTACH_LOCK };
 
 static bool is_shm_name(const char *path)
 {
@@ -63,7 +63,7 @@ int bh_file_close(int fd)
 	return close(fd);
 }
 
-int bh_file_abandon(int fd)
+int bh_file_close_unlocked(int fd)
 {
 	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
@@ -103,25 +103,25 @@ static int byte_lock(int fd, enum lock_byte byte, short type, bool waits)
 	return result;
 }
 
-int bh_file_gate_enter(int fd, bool exclusive)
+int bh_file_lock_open(int fd, bool exclusive)
 {
-	return byte_lock(fd, GATE, exclusive ? F_WRLCK : F_RDLCK, true);
+	return byte_lock(fd, OPEN_LOCK, exclusive ? F_WRLCK : F_RDLCK, true);
 }
 
-void bh_file_gate_leave(int fd)
+void bh_file_unlock_open(int fd)
 {
-	byte_lock(fd, GATE, F_UNLCK, false);
+	byte_lock(fd, OPEN_LOCK, F_UNLCK, false);
 }
 
-int bh_file_is_alone(int fd, bool *alone)
+int bh_file_is_sole_opener(int fd, bool *sole)
 {
-	*alone = byte_lock(fd, PRESENCE, F_WRLCK, false) == 0;
-	return *alone || errno == EAGAIN || errno == EACCES ? 0 : -1;
+	*sole = byte_lock(fd, ATTACH_LOCK, F_WRLCK, false) == 0;
+	return *sole || errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
-int bh_file_stay(int fd)
+int bh_file_lock_attach(int fd)
 {
-	return byte_lock(fd, PRESENCE, F_RDLCK, true);
+	return byte_lock(fd, ATTACH_LOCK, F_RDLCK, true);
 }
 
 off_t bh_file_size(int fd, bool *named)

@@ -17,21 +17,21 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created);
 int bh_file_close(int fd);
 
 /* The same without its locks: a child of a fork just now would keep them. */
-int bh_file_abandon(int fd);
+int bh_file_close_unlocked(int fd);
 int bh_file_unlink(const char *path);
 
 /* Another description of the same file, with locks of its own; whether it can be written to. */
 int bh_file_reopen(int fd, bool *writable);
 
 /* Waits until no other open is under way; exclusive where the file can be written to. */
-int bh_file_gate_enter(int fd, bool exclusive);
-void bh_file_gate_leave(int fd);
+int bh_file_lock_open(int fd, bool exclusive);
+void bh_file_unlock_open(int fd);
 
-/* Whether nobody who can write is attached; then nobody can be until bh_file_stay(). 0, or -1. */
-int bh_file_is_alone(int fd, bool *alone);
+/* Whether nobody who can write is attached; then nobody can be until bh_file_lock_attach(). 0, or -1. */
+int bh_file_is_sole_opener(int fd, bool *sole);
 
 /* Attached from now on, among others. */
-int bh_file_stay(int fd);
+int bh_file_lock_attach(int fd);
 
 /* Its length, and whether it still has a name; -1 with errno, EPROTO if it is no regular file. */
 off_t bh_file_size(int fd, bool *named);

@@ -90,7 +90,7 @@ bool bh_damage_rebuild(struct bh_call *call)
  * In the copy that a fork made of a private heap while another thread was inside. Which block that
  * thread had not sealed yet nobody knows: every broken seal is made anew. (The parent still has its own.)
  */
-static void trailers_renew(const bheap_t *heap)
+static void trailers_rewrite(const bheap_t *heap)
 {
 	const struct bh_core *core = &heap->core;
 
@@ -109,12 +109,12 @@ static void trailers_renew(const bheap_t *heap)
 void bh_recover(bheap_t *heap)
 {
 	if (heap->shared)
-		bh_shared_settle(heap);
+		bh_intent_roll_back(heap);
 	bh_rebuild(&heap->core);
 	if (heap->shared)
-		bh_shared_reseal(heap);
+		bh_intent_rewrite_trailer(heap);
 	else if (heap->trailers)
-		trailers_renew(heap);
+		trailers_rewrite(heap);
 	/* What is a node now may have been filled, and the other way round. */
 	bh_fill_forget(heap, BH_FIRST, heap->core.end);
 	heap->core.control->recoveries++;
@@ -126,7 +126,7 @@ static void call_recover(struct bh_call *call)
 	bheap_t *heap = call->heap;
 
 	bh_recover(heap);
-	bh_lock_repaired(&heap->lock);
+	bh_lock_recovered(&heap->lock);
 	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
 }
 
@@ -146,7 +146,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 		bh_annotate_enter();
 	/* Before the recovery, which may be cut short too. */
 	if (heap->shared && !heap->read_only)
-		bh_shared_begin(heap);
+		bh_intent_begin(heap);
 	if (BH_UNLIKELY(call->lock == BH_LOCK_TORN))
 		call_recover(call);
 	return true;
@@ -204,7 +204,7 @@ void bh_leave(struct bh_call *call)
 		bh_annotate_leave();
 	if (call->lock != BH_LOCK_SKIPPED) {
 		if (heap->shared)
-			bh_shared_commit(heap);
+			bh_intent_end(heap);
 		bh_lock_release(&heap->lock);
 	}
 	reports_make(call, &sink);

@@ -98,7 +98,7 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
 	unsigned skip_lock = __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED);
 
 	return skip_lock == BH_SKIP_LOCK_ALWAYS ||
-	       (skip_lock == BH_SKIP_LOCK_ONE_THREAD && bh_lock_is_needless(&heap->lock));
+	       (skip_lock == BH_SKIP_LOCK_ONE_THREAD && bh_lock_may_skip(&heap->lock));
 }
 
 /*
@@ -113,7 +113,7 @@ static inline bool bh_enter_trylock(bheap_t *heap)
 
 static inline void bh_leave_trylock(bheap_t *heap)
 {
-	bh_lock_drop(&heap->lock);
+	bh_lock_release_tried(&heap->lock);
 }
 
 /* The user's bytes of a block of so many granules. */

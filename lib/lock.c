@@ -19,7 +19,7 @@
 
 unsigned bh_lock_generation;
 
-static pthread_mutex_t renew_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t reinitialise_lock = PTHREAD_MUTEX_INITIALIZER;
 static int fork_error;
 
 /* Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities. */
@@ -39,7 +39,7 @@ static int queue_init(pthread_mutex_t *queue)
 
 static void fork_child(void)
 {
-	queue_init(&renew_lock);
+	queue_init(&reinitialise_lock);
 	bh_lock_generation++;
 }
 
@@ -49,7 +49,7 @@ static void fork_child(void)
  */
 __attribute__((constructor)) static void fork_watch(void)
 {
-	queue_init(&renew_lock);
+	queue_init(&reinitialise_lock);
 	fork_error = pthread_atfork(NULL, NULL, fork_child);
 }
 
@@ -102,9 +102,9 @@ void bh_lock_destroy(struct bh_lock *lock)
 }
 
 /* In the child of a fork: the first thread here makes the lock anew. */
-static void own_renew(struct bh_lock *lock)
+static void own_reinitialise(struct bh_lock *lock)
 {
-	pthread_mutex_lock(&renew_lock);
+	pthread_mutex_lock(&reinitialise_lock);
 	if (lock->generation != bh_lock_generation) {
 		if (pthread_spin_trylock(&lock->own))
 			lock->torn = true;
@@ -113,7 +113,7 @@ static void own_renew(struct bh_lock *lock)
 		own_init(lock);
 		__atomic_store_n(&lock->generation, bh_lock_generation, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&renew_lock);
+	pthread_mutex_unlock(&reinitialise_lock);
 }
 
 static enum bh_lock_result lock_refused(int error)
@@ -238,10 +238,10 @@ static enum bh_lock_result own_acquire(struct bh_lock *lock)
 	return lock->torn ? BH_LOCK_TORN : BH_LOCK_HELD;
 }
 
-static void own_renew_after_fork(struct bh_lock *lock)
+static void own_reinitialise_after_fork(struct bh_lock *lock)
 {
 	if (__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != bh_lock_generation)
-		own_renew(lock);
+		own_reinitialise(lock);
 }
 
 enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
@@ -252,10 +252,10 @@ enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 	case BH_LOCK_NONE:
 		return BH_LOCK_SKIPPED;
 	case BH_LOCK_SHARED:
-		own_renew_after_fork(lock);
+		own_reinitialise_after_fork(lock);
 		return shared_acquire(lock);
 	default:
-		own_renew_after_fork(lock);
+		own_reinitialise_after_fork(lock);
 		return own_acquire(lock);
 	}
 }
@@ -263,7 +263,7 @@ enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 {
 	if (lock->kind == BH_LOCK_PRIVATE && !bh_lock_is_walking(lock)) {
-		own_renew_after_fork(lock);
+		own_reinitialise_after_fork(lock);
 		if (__libc_single_threaded && !lock->torn)
 			return BH_LOCK_SKIPPED;
 	}
@@ -276,7 +276,7 @@ void bh_lock_walk(struct bh_lock *lock, bool walking)
 	__atomic_store_n(&lock->walker, walking ? pthread_self() : 0, __ATOMIC_RELAXED);
 }
 
-void bh_lock_repaired(struct bh_lock *lock)
+void bh_lock_recovered(struct bh_lock *lock)
 {
 	if (lock->kind == BH_LOCK_SHARED)
 		pthread_mutex_consistent(lock->shared);

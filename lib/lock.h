@@ -23,7 +23,7 @@ enum bh_lock_kind {
 enum bh_lock_result {
 	BH_LOCK_SKIPPED, /* none was needed: nothing to release */
 	BH_LOCK_HELD,
-	BH_LOCK_TORN,    /* held, but the last holder vanished: repair, then bh_lock_repaired() */
+	BH_LOCK_TORN,    /* held, but the last holder vanished: repair, then bh_lock_recovered() */
 	BH_LOCK_REFUSED, /* errno says why; not held */
 };
 
@@ -60,11 +60,11 @@ bool bh_lock_is_walking(const struct bh_lock *lock);
 /* The holder is, or is no longer, inside a visitor: its own calls are refused with EDEADLK. */
 void bh_lock_walk(struct bh_lock *lock, bool walking);
 
-void bh_lock_repaired(struct bh_lock *lock);
+void bh_lock_recovered(struct bh_lock *lock);
 void bh_lock_release(struct bh_lock *lock);
 
 /* Whether a private lock may be skipped now: one thread, and not the leftovers of a fork. */
-static inline bool bh_lock_is_needless(const struct bh_lock *lock)
+static inline bool bh_lock_may_skip(const struct bh_lock *lock)
 {
 	return __libc_single_threaded && lock->generation == bh_lock_generation;
 }
@@ -90,7 +90,7 @@ static inline bool bh_lock_try(struct bh_lock *lock)
 }
 
 /* Releases what bh_lock_try() took. */
-static inline void bh_lock_drop(struct bh_lock *lock)
+static inline void bh_lock_release_tried(struct bh_lock *lock)
 {
 	pthread_spin_unlock(&lock->own);
 }

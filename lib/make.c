@@ -103,7 +103,7 @@ int bh_destroy(bheap_t *heap)
 		return -1;
 	}
 	if (heap->shared)
-		return bh_shared_detach(heap);
+		return bh_attach_detach(heap);
 	if (heap->annotated)
 		bh_annotate_destroy(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
 	bh_handle_end(heap);
@@ -123,7 +123,7 @@ int bheap_destroy(bheap_t *heap)
 static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
 {
 	char *start = bh_core_address(&heap->core, block + 1);
-	size_t trimmed = bh_region_give_back(&heap->region, start, bh_bytes(next - block - 1));
+	size_t trimmed = bh_region_decommit(&heap->region, start, bh_bytes(next - block - 1));
 
 	if (trimmed)
 		bh_fill_forget(heap, block + 1, next);

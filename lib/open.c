@@ -21,9 +21,9 @@ static enum outcome opening_try(struct bh_opening *opening)
 	bool named, opened = false;
 	off_t file_size;
 
-	if (bh_file_gate_enter(opening->fd, opening->writable))
+	if (bh_file_lock_open(opening->fd, opening->writable))
 		return FAILED;
-	if (opening->writable && bh_file_is_alone(opening->fd, &opening->alone))
+	if (opening->writable && bh_file_is_sole_opener(opening->fd, &opening->sole))
 		return FAILED;
 	file_size = bh_file_size(opening->fd, &named);
 	if (file_size < 0 && errno == EPROTO)
@@ -33,7 +33,7 @@ static enum outcome opening_try(struct bh_opening *opening)
 	if (file_size >= 0)
 		opened = bh_attach(opening, (size_t)file_size);
 	/* Who only reads does not count: the lock, and what a death left, are no business of his. */
-	if (opened && opening->writable && bh_file_stay(opening->fd)) {
+	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
 		bh_attach_undo(opening);
 		opened = false;
 	}
@@ -73,7 +73,7 @@ static void opening_fail(const struct bh_opening *opening, const char *path)
 	/* Still behind the gate: whoever waits there finds the name gone and begins anew. */
 	if (opening->created && bh_file_size(opening->fd, &named) >= 0 && named)
 		bh_file_unlink(path);
-	bh_file_abandon(opening->fd);
+	bh_file_close_unlocked(opening->fd);
 	errno = saved;
 }
 
@@ -101,7 +101,7 @@ static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mo
 
 	do {
 		opening = (struct bh_opening){.size = size, .flags = flags, .named = named};
-		opening.makes = oflag & O_CREAT;
+		opening.creates = oflag & O_CREAT;
 		opening.writable = (oflag & O_ACCMODE) == O_RDWR;
 		opening.fd = bh_file_open(path, oflag, mode, &opening.created);
 		if (opening.fd < 0)
@@ -109,25 +109,25 @@ static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mo
 		outcome = opening_try(&opening);
 		if (outcome == GONE) {
 			named = !bh_file_is_at(opening.fd, path);
-			bh_file_abandon(opening.fd);
+			bh_file_close_unlocked(opening.fd);
 		}
 	} while (outcome == GONE);
 	if (outcome == FAILED)
 		opening_fail(&opening, path);
 	else
-		bh_file_gate_leave(opening.fd);
+		bh_file_unlock_open(opening.fd);
 	return opening_report(&opening);
 }
 
 static bheap_t *open_by_descriptor(int fd, size_t size, unsigned flags)
 {
-	struct bh_opening opening = {.size = size, .flags = flags, .makes = true};
+	struct bh_opening opening = {.size = size, .flags = flags, .creates = true};
 
 	opening.fd = bh_file_reopen(fd, &opening.writable);
 	if (opening.fd < 0)
 		return NULL;
 	if (opening_try(&opening) == OPENED)
-		bh_file_gate_leave(opening.fd);
+		bh_file_unlock_open(opening.fd);
 	else
 		opening_fail(&opening, NULL);
 	return opening_report(&opening);

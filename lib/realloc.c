@@ -38,7 +38,7 @@ static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size
 	bh_block_verify_trailer(call, block, granules);
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
-	bh_shared_touch(heap, block, owner);
+	bh_intent_resize(heap, block, owner);
 	bh_fill_meet(call, block, block + granules);
 	do {
 		bh_fill_watch(call);
@@ -91,7 +91,7 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 		status = block_slide(&call, &block, kept, size);
 	} while (status == BH_DAMAGED && bh_damage_rebuild(&call) && --rebuilds);
 	if (status == BH_DONE) {
-		block_update(heap, block, kept, size, bh_shared_owner(heap));
+		block_update(heap, block, kept, size, bh_handle_owner(heap));
 		bh_probe_free(heap, old);
 		bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		heap->core.control

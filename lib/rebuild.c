@@ -46,7 +46,7 @@ void bh_core_format(struct bh_core *core)
 }
 
 /* Stores only what differs: most words of a large heap were never written. */
-static void word_correct(uint64_t *word, uint64_t value)
+static void word_update(uint64_t *word, uint64_t value)
 {
 	if (*word != value)
 		bh_map_store(word, value);
@@ -57,7 +57,7 @@ static void word_merge(struct bh_map_word *word, bool *free_before)
 {
 	uint64_t starts = word->start, used = word->used & starts;
 
-	word_correct(&word->used, used);
+	word_update(&word->used, used);
 	for (uint64_t left = starts; left; left &= left - 1) {
 		uint64_t bit = left & -left;
 		bool is_free = !(used & bit);
@@ -66,7 +66,7 @@ static void word_merge(struct bh_map_word *word, bool *free_before)
 			starts &= ~bit;
 		*free_before = is_free;
 	}
-	word_correct(&word->start, starts);
+	word_update(&word->start, starts);
 }
 
 /* Merges adjacent free blocks, and writes the tags of all. */

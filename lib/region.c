@@ -89,7 +89,7 @@ int bh_region_sync(const struct bh_region *region)
 	return msync(region->start, region->size, MS_SYNC);
 }
 
-size_t bh_region_give_back(const struct bh_region *region, char *start, size_t size)
+size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size)
 {
 	uintptr_t page = bh_region_page();
 	uintptr_t first = ((uintptr_t)start + page - 1) & ~(page - 1);

@@ -42,6 +42,6 @@ int bh_region_reserve(int fd, size_t offset, size_t size);
 int bh_region_sync(const struct bh_region *region);
 
 /* Gives back the whole pages of a range; how many bytes. Private pages read as zero afterwards. */
-size_t bh_region_give_back(const struct bh_region *region, char *start, size_t size);
+size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size);
 
 #endif

@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void bh_shared_begin(const bheap_t *heap)
+void bh_intent_begin(const bheap_t *heap)
 {
 	bh_shared_note(&heap->shared->inside, 1);
 }
 
-void bh_shared_commit(const bheap_t *heap)
+void bh_intent_end(const bheap_t *heap)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is dressed */
 	heap->core.control->pending = 0;
@@ -24,7 +24,7 @@ void bh_shared_commit(const bheap_t *heap)
 	bh_shared_note(&heap->shared->inside, 0);
 }
 
-void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner)
+void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner)
 {
 	if (!heap->shared)
 		return;
@@ -46,7 +46,7 @@ static bool block_is_live(const bheap_t *heap, uint32_t block)
 	       bh_map_is_start(&heap->core.map, block) && bh_map_is_used(&heap->core.map, block);
 }
 
-void bh_shared_settle(const bheap_t *heap)
+void bh_intent_roll_back(const bheap_t *heap)
 {
 	uint32_t block = heap->core.control->pending;
 	const uint64_t *slot = slot_at(heap, heap->shared->slot);
@@ -57,7 +57,7 @@ void bh_shared_settle(const bheap_t *heap)
 	bh_shared_store(&heap->shared->slot, 0);
 }
 
-void bh_shared_reseal(const bheap_t *heap)
+void bh_intent_rewrite_trailer(const bheap_t *heap)
 {
 	uint32_t block = heap->shared->resizing, granules;
 
@@ -71,12 +71,12 @@ void bh_shared_reseal(const bheap_t *heap)
 	bh_shared_note(&heap->shared->resizing, 0);
 }
 
-uint32_t bh_shared_owner(const bheap_t *heap)
+uint32_t bh_handle_owner(const bheap_t *heap)
 {
 	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid() : 0;
 }
 
-uint32_t bh_shared_space(void)
+uint32_t bh_shared_pid_namespace(void)
 {
 	struct stat status;
 

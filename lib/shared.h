@@ -10,7 +10,7 @@
 #include "handle.h"
 
 #define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201)  /* \1 B H E A P \r \n in the file */
-#define BH_SHARED_MAKING UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died */
+#define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died */
 #define BH_SHARED_VERSION 1
 
 struct bh_shared {
@@ -27,7 +27,7 @@ struct bh_shared {
 	uint32_t inside;          /* someone holds the mutex */
 	uint32_t resizing;        /* the block whose trailer is on its way, or 0 */
 	uint32_t resizing_owner;
-	uint32_t space;           /* the namespace of the process numbers that owners are known by */
+	uint32_t pid_namespace;         /* the namespace of the process numbers that owners are known by */
 	uint64_t slot;            /* offset of the word that holds the pending block, or 0 */
 
 	pthread_mutex_t mutex;
@@ -50,25 +50,25 @@ static inline void bh_shared_note(uint32_t *word, uint32_t value)
 }
 
 /* Inside the mutex: someone is, and no longer is. */
-void bh_shared_begin(const bheap_t *heap);
-void bh_shared_commit(const bheap_t *heap);
+void bh_intent_begin(const bheap_t *heap);
+void bh_intent_end(const bheap_t *heap);
 
 /* The block about to be resized, and whose it is. */
-void bh_shared_touch(const bheap_t *heap, uint32_t block, uint32_t owner);
+void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner);
 
 /* After a death, before the rebuild: an allocation that nobody got is undone. */
-void bh_shared_settle(const bheap_t *heap);
+void bh_intent_roll_back(const bheap_t *heap);
 
 /* ... and after it: the block that was being resized has its trailer again. */
-void bh_shared_reseal(const bheap_t *heap);
+void bh_intent_rewrite_trailer(const bheap_t *heap);
 
 /* Whom a new block belongs to: this process with BHEAP_OWNED, else 0. */
-uint32_t bh_shared_owner(const bheap_t *heap);
+uint32_t bh_handle_owner(const bheap_t *heap);
 
 /* What tells the process numbers here from those of another container; 0 if unknown. */
-uint32_t bh_shared_space(void);
+uint32_t bh_shared_pid_namespace(void);
 
 /* Unmaps a shared heap and its handle; the heap stays. */
-int bh_shared_detach(bheap_t *heap);
+int bh_attach_detach(bheap_t *heap);
 
 #endif

@@ -205,22 +205,22 @@ END_TEST
 
 static bool is_alone(int fd)
 {
-	bool alone;
+	bool sole;
 
-	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
-	return alone;
+	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), 0);
+	return sole;
 }
 
 START_TEST(a_question_that_fails)
 {
 	int fd = file_open(O_RDWR | O_CREAT), reader = open(path, O_RDONLY);
-	bool alone = true;
+	bool sole = true;
 
 	close(fd);
-	ck_assert_int_eq(bh_file_is_alone(fd, &alone), -1);
+	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), -1);
 	ck_assert_errno(EBADF);
-	ck_assert(!alone);
-	ck_assert_int_eq(bh_file_is_alone(reader, &alone), -1);
+	ck_assert(!sole);
+	ck_assert_int_eq(bh_file_is_sole_opener(reader, &sole), -1);
 	ck_assert_errno(EBADF);
 	close(reader);
 }
@@ -233,9 +233,9 @@ START_TEST(presence)
 
 	ck_assert(is_alone(first));
 	ck_assert(!is_alone(second));
-	ck_assert_int_eq(bh_file_stay(first), 0);
+	ck_assert_int_eq(bh_file_lock_attach(first), 0);
 	ck_assert(!is_alone(second));
-	ck_assert_int_eq(bh_file_stay(second), 0);
+	ck_assert_int_eq(bh_file_lock_attach(second), 0);
 	ck_assert(!is_alone(first));
 	bh_file_close(first);
 	ck_assert(is_alone(second));
@@ -272,12 +272,12 @@ static void holder_kill(pid_t pid)
 
 static void stay(int fd)
 {
-	bh_file_stay(fd);
+	bh_file_lock_attach(fd);
 }
 
 static void gate_shut(int fd)
 {
-	bh_file_gate_enter(fd, true);
+	bh_file_lock_open(fd, true);
 }
 
 START_TEST(presence_ends_with_a_death)
@@ -302,7 +302,7 @@ static int gate_pass(void *arg)
 	(void)arg;
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &second, NULL))
 		return 2;
-	return bh_file_gate_enter(file_open(O_RDWR), true);
+	return bh_file_lock_open(file_open(O_RDWR), true);
 }
 
 START_TEST(gate)
@@ -311,10 +311,10 @@ START_TEST(gate)
 	struct child child;
 	pid_t pid;
 
-	ck_assert_int_eq(bh_file_gate_enter(fd, true), 0);
+	ck_assert_int_eq(bh_file_lock_open(fd, true), 0);
 	child_run(&child, gate_pass, NULL);
 	child_assert_killed(&child, SIGKILL);
-	bh_file_gate_leave(fd);
+	bh_file_unlock_open(fd);
 	child_run(&child, gate_pass, NULL);
 	child_assert_exited(&child, 0);
 	pid = holder_start(gate_shut);
@@ -322,11 +322,11 @@ START_TEST(gate)
 	child_run(&child, gate_pass, NULL);
 	child_assert_exited(&child, 0);
 	/* Readers pass together; they could not shut it if they wanted to. */
-	ck_assert_int_eq(bh_file_gate_enter(reader, false), 0);
-	ck_assert_int_eq(bh_file_gate_enter(other, false), 0);
+	ck_assert_int_eq(bh_file_lock_open(reader, false), 0);
+	ck_assert_int_eq(bh_file_lock_open(other, false), 0);
 	child_run(&child, gate_pass, NULL);
 	child_assert_killed(&child, SIGKILL);
-	ck_assert_int_eq(bh_file_gate_enter(-1, true), -1);
+	ck_assert_int_eq(bh_file_lock_open(-1, true), -1);
 	ck_assert_errno(EBADF);
 	close(fd);
 	close(reader);
@@ -356,7 +356,7 @@ START_TEST(the_gate_waits_through_signals)
 		kill(pid, SIGKILL);
 		child_exit(0);
 	}
-	ck_assert_int_eq(bh_file_gate_enter(fd, true), 0);
+	ck_assert_int_eq(bh_file_lock_open(fd, true), 0);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	waitpid(killer, NULL, 0);
 	close(fd);

@@ -34,7 +34,7 @@ START_TEST(one_thread_skips_a_private_lock)
 	enum bh_lock_result expected = __libc_single_threaded ? BH_LOCK_SKIPPED : BH_LOCK_HELD;
 
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
-	ck_assert_int_eq(bh_lock_is_needless(&lock), expected == BH_LOCK_SKIPPED);
+	ck_assert_int_eq(bh_lock_may_skip(&lock), expected == BH_LOCK_SKIPPED);
 	ck_assert_int_eq(bh_lock_acquire(&lock), expected);
 	if (expected == BH_LOCK_HELD)
 		bh_lock_release(&lock);
@@ -74,7 +74,7 @@ START_TEST(threads_exclude_each_other)
 		ck_assert_msg(!result, "%s", (char *)result);
 	}
 	ck_assert_int_eq(entries, 8000);
-	ck_assert(!bh_lock_is_needless(&shared_by_threads));
+	ck_assert(!bh_lock_may_skip(&shared_by_threads));
 	bh_lock_destroy(&shared_by_threads);
 }
 END_TEST
@@ -88,12 +88,12 @@ START_TEST(a_try_does_not_wait)
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
 	ck_assert(bh_lock_try(&lock));
 	ck_assert(!bh_lock_try(&lock));
-	bh_lock_drop(&lock);
+	bh_lock_release_tried(&lock);
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 	ck_assert(!bh_lock_try(&lock));
 	bh_lock_release(&lock);
 	ck_assert(bh_lock_try(&lock));
-	bh_lock_drop(&lock);
+	bh_lock_release_tried(&lock);
 	bh_lock_destroy(&lock);
 }
 END_TEST
@@ -110,7 +110,7 @@ START_TEST(each_time_it_is_taken_is_a_turn)
 	ck_assert(bh_lock_try(&lock));
 	ck_assert_uint_eq(lock.turns, turns + 1);
 	ck_assert(!bh_lock_try(&lock));
-	bh_lock_drop(&lock);
+	bh_lock_release_tried(&lock);
 	ck_assert_uint_eq(lock.turns, turns + 1);
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 	bh_lock_release(&lock);
@@ -129,16 +129,16 @@ START_TEST(a_try_leaves_repairs_alone)
 	lock.torn = true;
 	ck_assert(!bh_lock_try(&lock));
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
-	bh_lock_repaired(&lock);
+	bh_lock_recovered(&lock);
 	bh_lock_release(&lock);
 	ck_assert(bh_lock_try(&lock));
-	bh_lock_drop(&lock);
+	bh_lock_release_tried(&lock);
 	lock.generation--;
 	ck_assert(!bh_lock_try(&lock));
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 	bh_lock_release(&lock);
 	ck_assert(bh_lock_try(&lock));
-	bh_lock_drop(&lock);
+	bh_lock_release_tried(&lock);
 	bh_lock_destroy(&lock);
 }
 END_TEST
@@ -340,7 +340,7 @@ static int acquire_after_fork(void *arg)
 	enum bh_lock_result first = bh_lock_acquire(lock), second;
 
 	if (first == BH_LOCK_TORN)
-		bh_lock_repaired(lock);
+		bh_lock_recovered(lock);
 	if (first != BH_LOCK_SKIPPED)
 		bh_lock_release(lock);
 	second = bh_lock_acquire(lock);
@@ -448,7 +448,7 @@ START_TEST(a_torn_lock_is_not_skipped)
 		bh_lock_release(&lock);
 	lock.torn = true;
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
-	bh_lock_repaired(&lock);
+	bh_lock_recovered(&lock);
 	bh_lock_release(&lock);
 	ck_assert_int_eq(bh_lock_acquire(&lock), usual);
 	if (usual == BH_LOCK_HELD)
@@ -512,7 +512,7 @@ START_TEST(a_death_tears_a_shared_lock)
 		child_run(&child, die_inside, &lock);
 		child_assert_killed(&child, SIGKILL);
 		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
-		bh_lock_repaired(&lock);
+		bh_lock_recovered(&lock);
 		bh_lock_release(&lock);
 		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 		bh_lock_release(&lock);

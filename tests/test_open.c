@@ -651,7 +651,7 @@ START_TEST(a_half_made_heap)
 	bheap_t *heap;
 
 	bheap_close(heap_make(0));
-	POKE(magic, uint64_t, BH_SHARED_MAKING);
+	POKE(magic, uint64_t, BH_SHARED_CREATING);
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, 0, _i ? O_RDWR : O_RDONLY, 0, 0));
 	ck_assert_errno(EPROTO);
@@ -761,7 +761,7 @@ START_TEST(a_making_of_no_size)
 	int fd;
 
 	bheap_close(heap_make(0));
-	POKE(magic, uint64_t, BH_SHARED_MAKING);
+	POKE(magic, uint64_t, BH_SHARED_CREATING);
 	POKE(size, uint64_t, sizes[_i]);
 	fd = open(path, O_RDWR);
 	errno = 0;

@@ -71,7 +71,7 @@ START_TEST(a_callers_memory_is_not_unmapped)
 	char buffer[64];
 
 	ck_assert_int_eq(bh_region_unmap(&region), 0);
-	ck_assert_uint_eq(bh_region_give_back(&region, buffer, sizeof(buffer)), 0);
+	ck_assert_uint_eq(bh_region_decommit(&region, buffer, sizeof(buffer)), 0);
 }
 END_TEST
 
@@ -83,14 +83,14 @@ START_TEST(given_back_pages_are_zero)
 	ck_assert_int_eq(bh_region_map(&region, page, 8 * page), 0);
 	back = region.start + 2 * page;
 	memset(back, 1, 8 * page);
-	ck_assert_uint_eq(bh_region_give_back(&region, back + 1, 3 * page), 2 * page);
+	ck_assert_uint_eq(bh_region_decommit(&region, back + 1, 3 * page), 2 * page);
 	ck_assert_int_eq(back[page - 1], 1);
 	for (size_t index = page; index < 3 * page; index++)
 		require_equal(back[index], 0);
 	ck_assert_int_eq(back[3 * page], 1);
-	ck_assert_uint_eq(bh_region_give_back(&region, back + 1, 2 * page - 2), 0);
-	ck_assert_uint_eq(bh_region_give_back(&region, back + page, page - 1), 0);
-	ck_assert_uint_eq(bh_region_give_back(&region, back, 0), 0);
+	ck_assert_uint_eq(bh_region_decommit(&region, back + 1, 2 * page - 2), 0);
+	ck_assert_uint_eq(bh_region_decommit(&region, back + page, page - 1), 0);
+	ck_assert_uint_eq(bh_region_decommit(&region, back, 0), 0);
 	ck_assert_int_eq(bh_region_unmap(&region), 0);
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(attached_regions_share_a_file)
 	first.start[2 * page] = 'x';
 	ck_assert_int_eq(second.start[2 * page], 'x');
 	ck_assert_int_eq(bh_region_sync(&first), 0);
-	ck_assert_uint_eq(bh_region_give_back(&first, first.start + page, 3 * page), 3 * page);
+	ck_assert_uint_eq(bh_region_decommit(&first, first.start + page, 3 * page), 3 * page);
 	if (!is_emulated())
 		ck_assert_int_eq(second.start[2 * page], 0);
 	ck_assert_int_eq(bh_region_unmap(&first), 0);

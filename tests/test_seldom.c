@@ -275,7 +275,7 @@ START_TEST(no_process_namespace)
 
 	plan.no_status = true;
 	heap = path_heap(SIZE, BHEAP_OWNED);
-	ck_assert_uint_eq(heap->shared->space, 0);
+	ck_assert_uint_eq(heap->shared->pid_namespace, 0);
 	second = bheap_open(path, 0, O_RDWR, 0, 0);
 	ck_assert_ptr_nonnull(second);
 	bheap_close(second);
@@ -335,15 +335,15 @@ END_TEST
 /* POSIX lets a lock that is held be refused with either errno. */
 START_TEST(a_lock_that_is_held_is_no_access)
 {
-	bool alone = true;
+	bool sole = true;
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
 
 	plan.no_lock = true;
-	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
-	ck_assert(!alone);
+	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), 0);
+	ck_assert(!sole);
 	plan.no_lock = false;
-	ck_assert_int_eq(bh_file_is_alone(fd, &alone), 0);
-	ck_assert(alone);
+	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), 0);
+	ck_assert(sole);
 	close(fd);
 }
 END_TEST

@@ -485,7 +485,7 @@ START_TEST(calls_from_a_visitor)
 	visit.heap = bheap_create(HEAP_SIZE, flags[_i % 3]);
 	visit.block = bheap_alloc(visit.heap, 50);
 	memset(visit.block, 7, 50);
-	ck_assert_int_eq(bheap_walk(call.heap, visitor_calls, &call), 0);
+	ck_assert_int_eq(bheap_walk(visit.heap, visitor_calls, &visit), 0);
 	ck_assert_uint_eq(visit.calls, 2);
 	ck_assert_uint_eq(visit.block[49], 7);
 	ck_assert_uint_eq(faults.count, 0);

@@ -96,7 +96,7 @@ expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
 move slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
 expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
 
-move shared.c bh_shared_settle 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
+move shared.c bh_intent_roll_back 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
 expect_red shared.c "alloc_into, split" "a slot is forgotten before its block is settled"
 
 exit $failed

@@ -290,17 +290,17 @@ END_TEST
 START_TEST(owners_of_another_namespace)
 {
 	bheap_t *heap = make(BHEAP_OWNED);
-	uint32_t space = heap->shared->space;
+	uint32_t space = heap->shared->pid_namespace;
 
 	ck_assert_uint_ne(space, 0);
-	heap->shared->space = space + 1;
+	heap->shared->pid_namespace = space + 1;
 	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
 	ck_assert_errno(EBUSY);
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(bheap_close(open_as(O_RDONLY, 0)), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 	heap = open_as(O_RDWR, 0);
-	ck_assert_uint_eq(heap->shared->space, space);
+	ck_assert_uint_eq(heap->shared->pid_namespace, space);
 	ck_assert_int_eq(bheap_close(heap), 0);
 }
 END_TEST

@@ -103,7 +103,7 @@ START_TEST(who_only_attaches_makes_nothing)
 	file_write("", 0, 0);
 	refused(EPROTO, "it is empty");
 	make_and_close(BHEAP_GUARD);
-	head_set(magic, BH_SHARED_MAKING);
+	head_set(magic, BH_SHARED_CREATING);
 	refused(EPROTO, "its making was not finished");
 	make_and_close(0);
 }
@@ -276,10 +276,10 @@ END_TEST
 /* Behind the gate, with a file half made. */
 static void make_for_ever(int told)
 {
-	const struct bh_shared head = {.magic = BH_SHARED_MAKING, .size = SIZE};
+	const struct bh_shared head = {.magic = BH_SHARED_CREATING, .size = SIZE};
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
 
-	if (bh_file_gate_enter(fd, true) || !bh_file_write(fd, &head, sizeof(head)) ||
+	if (bh_file_lock_open(fd, true) || !bh_file_write(fd, &head, sizeof(head)) ||
 	    write(told, "", 1) != 1)
 		child_exit(1);
 	for (;;)
