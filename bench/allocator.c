@@ -7,7 +7,7 @@
 #include <bheap.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 
 size_t replay_run(const struct allocator *allocator, void *heap, const struct trace *trace,
 		  void **blocks)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "trace.h"
+#include "tools/trace.h"
 
 struct allocator {
 	const char *name;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 
 #define HEAP_CHECKS 64 /* bheap_check() runs about this often in a trace */
 

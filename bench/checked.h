@@ -8,7 +8,7 @@
 
 #include <bheap.h>
 
-#include "trace.h"
+#include "tools/trace.h"
 
 /*
  * 0 when the trace ran, all content was right, bheap_check() held, and the heap was empty after the

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 #include "peers.h"
 #include "report.h"
 #include "sample.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 #include "sample.h"
 
 #define ROUNDS 1001

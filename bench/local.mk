@@ -26,8 +26,8 @@ CLEANFILES += %D%/soak.tsv %D%/soak.svg
 if HAVE_ZLIB
 noinst_PROGRAMS += %D%/replay %D%/compare %D%/steps %D%/creation %D%/threads
 
-bench_common = %D%/memory.c %D%/memory.h %D%/sample.c %D%/sample.h
-bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h %D%/trace.c %D%/trace.h
+bench_common = tools/memory.c tools/memory.h %D%/sample.c %D%/sample.h
+bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h tools/trace.c tools/trace.h
 bench_replays = $(bench_traces) %D%/allocator.c %D%/allocator.h
 
 %C%_replay_SOURCES = %D%/replay.c %D%/checked.c %D%/checked.h $(bench_replays)
@@ -57,13 +57,13 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
-%C%_record_la_SOURCES = %D%/record.c
+%C%_record_la_SOURCES = tools/record.c
 %C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_record_la_LDFLAGS = $(bench_module)
 
 if HAVE_PEER_BOOST
 noinst_LTLIBRARIES += %D%/boost.la
-%C%_boost_la_SOURCES = %D%/boost.cc %D%/allocator.h %D%/trace.h
+%C%_boost_la_SOURCES = %D%/boost.cc %D%/allocator.h tools/trace.h
 %C%_boost_la_CPPFLAGS = $(AM_CPPFLAGS) -DNDEBUG
 %C%_boost_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_boost_la_LDFLAGS = $(bench_module)
@@ -73,7 +73,7 @@ endif
 
 if HAVE_PEER_MEMKIND
 noinst_LTLIBRARIES += %D%/memkind.la
-%C%_memkind_la_SOURCES = %D%/memkind.c %D%/allocator.h %D%/trace.h
+%C%_memkind_la_SOURCES = %D%/memkind.c %D%/allocator.h tools/trace.h
 %C%_memkind_la_LIBADD = -lmemkind
 %C%_memkind_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_memkind_la_LDFLAGS = $(bench_module)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 
 /* What each library that stands in for malloc(3) exports. */
 struct library {

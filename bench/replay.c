@@ -11,7 +11,7 @@
 
 #include "allocator.h"
 #include "checked.h"
-#include "memory.h"
+#include "tools/memory.h"
 #include "sample.h"
 #include "synthetic.h"
 

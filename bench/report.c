@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 #include "sample.h"
 
 #define NAME_WIDTH 14

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "peers.h"
-#include "trace.h"
+#include "tools/trace.h"
 
 struct report {
 	const struct peers *peers;

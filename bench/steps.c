@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 #include "random.h"
 #include "stepper.h"
 #include "synthetic.h"

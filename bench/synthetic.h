@@ -5,7 +5,7 @@
 #ifndef BENCH_SYNTHETIC_H
 #define BENCH_SYNTHETIC_H
 
-#include "trace.h"
+#include "tools/trace.h"
 
 #define SYNTHETIC_COUNT 6
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "tools/memory.h"
 #include "peers.h"
 #include "random.h"
 #include "sample.h"

@@ -103,7 +103,7 @@ enum bheap_flags {
 };
 
 /* Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
- * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a visitor. */
+ * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a callback. */
 BHEAP_API int bheap_destroy(bheap_t *heap);
 
 /*
@@ -195,7 +195,7 @@ struct bheap_block {
 /* Called for each block in address order, the heap locked; not 0 ends the walk. It must not change the heap. */
 typedef int bheap_walk_fn(const struct bheap_block *block, void *arg);
 
-/* Visits every block. 0, or what the visitor returned when not 0; -1 with errno EINVAL. */
+/* Visits every block. 0, or what the callback returned when not 0; -1 with errno EINVAL. */
 BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
 /* Prints every block and the totals, as disp_heap() does. 0; or -1 with errno EINVAL or of stdio. */

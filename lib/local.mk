@@ -1,40 +1,85 @@
 # SPDX-License-Identifier: MIT
 # The library: compiled once, into a convenience library that the white-box tests link too.
 
+# What includes the rooms of the library names them with their folder.
+LIB_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(top_srcdir)/lib
+
 noinst_LTLIBRARIES += %D%/libbheap-core.la
 %C%_libbheap_core_la_SOURCES = \
-	%D%/annotate.h \
-	%D%/api.c \
-	%D%/api.h \
-	%D%/attach.c %D%/attach.h \
-	%D%/bins.c %D%/bins.h \
-	%D%/block.h \
-	%D%/chart.c %D%/chart.h \
-	%D%/check.c %D%/check.h \
-	%D%/classic.c \
-	%D%/fast.h \
-	%D%/fault.c %D%/fault.h \
-	%D%/fill.c %D%/fill.h \
-	%D%/file.c %D%/file.h \
-	%D%/granule.h \
-	%D%/handle.c %D%/handle.h \
-	%D%/heap.c %D%/heap.h \
-	%D%/layout.c %D%/layout.h \
-	%D%/lock.c %D%/lock.h \
-	%D%/make.c \
-	%D%/map.c %D%/map.h \
-	%D%/open.c \
-	%D%/probe.h \
-	%D%/realloc.c \
-	%D%/rebuild.c \
-	%D%/resize.c \
-	%D%/region.c %D%/region.h \
-	%D%/shared.c %D%/shared.h \
-	%D%/show.c %D%/show.h \
-	%D%/slots.c \
-	%D%/stats.c \
-	%D%/trailer.c %D%/trailer.h \
-	%D%/walk.c %D%/walk.h
+	%D%/api/attach.c \
+	%D%/api/attach.h \
+	%D%/api/blocks.c \
+	%D%/api/blocks.h \
+	%D%/api/chart.c \
+	%D%/api/chart.h \
+	%D%/api/check.c \
+	%D%/api/classic.c \
+	%D%/api/create.c \
+	%D%/api/create.h \
+	%D%/api/handler.c \
+	%D%/api/open.c \
+	%D%/api/owners.c \
+	%D%/api/realloc.c \
+	%D%/api/root.c \
+	%D%/api/root.h \
+	%D%/api/show.c \
+	%D%/api/show.h \
+	%D%/api/slots.c \
+	%D%/api/slots.h \
+	%D%/api/stats.c \
+	%D%/api/trim.c \
+	%D%/api/version.c \
+	%D%/api/walk.c \
+	%D%/api/walk.h \
+	%D%/core/alloc.c \
+	%D%/core/alloc.h \
+	%D%/core/annotate.h \
+	%D%/core/bins.c \
+	%D%/core/bins.h \
+	%D%/core/control.h \
+	%D%/core/core.c \
+	%D%/core/core.h \
+	%D%/core/free.c \
+	%D%/core/free.h \
+	%D%/core/granule.h \
+	%D%/core/index.h \
+	%D%/core/layout.c \
+	%D%/core/layout.h \
+	%D%/core/map.c \
+	%D%/core/map.h \
+	%D%/core/probe.h \
+	%D%/core/rebuild.c \
+	%D%/core/rebuild.h \
+	%D%/core/resize.c \
+	%D%/core/resize.h \
+	%D%/core/trailer.c \
+	%D%/core/trailer.h \
+	%D%/core/verify.c \
+	%D%/core/verify.h \
+	%D%/handle/call.c \
+	%D%/handle/call.h \
+	%D%/handle/damage.c \
+	%D%/handle/damage.h \
+	%D%/handle/enter.c \
+	%D%/handle/enter.h \
+	%D%/handle/fill.c \
+	%D%/handle/fill.h \
+	%D%/handle/handle.c \
+	%D%/handle/handle.h \
+	%D%/handle/intent.c \
+	%D%/handle/intent.h \
+	%D%/handle/recover.c \
+	%D%/handle/recover.h \
+	%D%/handle/shared.h \
+	%D%/os/fault.c \
+	%D%/os/fault.h \
+	%D%/os/file.c \
+	%D%/os/file.h \
+	%D%/os/lock.c \
+	%D%/os/lock.h \
+	%D%/os/region.c \
+	%D%/os/region.h
+%C%_libbheap_core_la_CPPFLAGS = $(LIB_CPPFLAGS)
 # A visitor may end its thread, or throw: the lock is released on the way.
 %C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fexceptions
 

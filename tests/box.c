@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-#include "check.h"
+#include "core/verify.h"
 
 void box_make(struct box *box, size_t granules, unsigned shift)
 {
@@ -28,7 +28,7 @@ void box_check(const struct box *box)
 {
 	struct bh_finding finding = {0};
 
-	if (!bh_check_map(&box->core, &finding) || !bh_check_derived(&box->core, &finding))
+	if (!bh_verify_map(&box->core, &finding) || !bh_verify_derived(&box->core, &finding))
 		ck_abort_msg("granule %u: %s", finding.granule, finding.detail);
 }
 

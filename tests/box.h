@@ -8,7 +8,7 @@
 
 #include "support.h"
 
-#include "heap.h"
+#include "core/core.h"
 
 struct box {
 	struct bh_core core;

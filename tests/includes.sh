@@ -1,113 +1,76 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The rooms of lib/ in their order, and what follows from it: a room includes rooms of its own floor
-# and below; what must not know the system includes none of it; each kind of system call has one
-# room that makes it.
+# The architecture of lib/ (doc/architecture.md), by the compiler's own list of what each file includes:
+# a folder includes itself and the folders below it; the rooms of lib/ (a room is a .c and its .h) form no
+# circle; core/ includes nothing of the system, os/ nothing of blocks; each kind of system call is made in
+# one room.
 set -eu
 lib=${srcdir:-.}/lib
+folders='core os handle api' # from the ground up
 failed=0
-
-# From the ground up, a floor a line. A new room gets its place here.
-floors='
-granule annotate probe
-region file lock fault
-map
-bins
-layout
-heap block fast resize rebuild
-trailer
-handle shared fill
-walk stats check chart
-attach
-api realloc show make open slots
-classic
-'
-
-# ROOM: headers that it must not include, above or not (an extended regular expression).
-system='(errno|pthread|unistd|fcntl|poll|signal|sys/[a-z_]+)[.]h'
-strangers='
-map lock|region|file|fault|'$system'
-bins lock|region|file|fault|'$system'
-layout lock|region|file|fault|'$system'
-heap lock|region|file|fault|'$system'
-block lock|region|file|fault|'$system'
-fast lock|region|file|fault|'$system'
-resize lock|region|file|fault|'$system'
-rebuild lock|region|file|fault|'$system'
-trailer lock|region|file|fault|'$system'
-region lock|file|fault|granule
-file lock|region|fault|granule
-classic heap|handle|map|bins|lock|region
-'
-
-# CALLS: who alone makes them.
-callers='
-mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate region.c
-shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite file.c
-pthread_mutex_[a-z]+ lock.[ch]|fault.c
-pthread_spin_[a-z]+ lock.[ch]
-clock_nanosleep lock.c
-pthread_atfork lock.c
-fprintf|fputs|fflush show.c|chart.c|classic.c
-malloc|calloc|realloc|free nobody
-'
 
 say() {
 	echo "$*"
 	failed=1
 }
 
-includes_of() {
-	sed -n 's/^#include ["<]\([^">]*\)[">].*/\1/p' "$1"
+# folder/room of each file and of each header of lib/ it includes, directly or not.
+room_pairs() {
+	for file in "$lib"/*/*.[ch]; do
+		from=${file#"$lib/"}
+		${CC:-cc} -MM -DHAVE_CONFIG_H -I. -I"${srcdir:-.}/include" -iquote "$lib" "$file" |
+			tr ' \\' '\n\n' | sed -n "s|^$lib/\(.*\)\.h\$|${from%.*} \1|p"
+	done | sort -u | awk '$1 != $2'
 }
 
-floor_of() {
-	echo "$floors" | awk -v room="$1" '{ for (i = 1; i <= NF; i++) if ($i == room) print NR }'
-}
+pairs=$(room_pairs)
+# The list is there at all.
+echo "$pairs" | grep -qx 'api/classic api/blocks' || { echo "no includes could be read"; exit 1; }
 
-# The directions.
-for file in "$lib"/*.[ch]; do
-	name=${file##*/}
-	room=${name%.*}
-	floor=$(floor_of "$room")
-	if [ -z "$floor" ]; then
-		say "$name: a room without a place in the order"
-		continue
-	fi
-	for header in $(includes_of "$file"); do
-		[ -e "$lib/$header" ] || continue
-		other=$(floor_of "${header%.h}")
-		[ "${other:-0}" -le "$floor" ] || say "$name includes $header, of a floor above"
-	done
-done
+# Downward only.
+upward=$(echo "$pairs" | awk -v order="$folders" '
+	BEGIN { split(order, names, " "); for (i in names) rank[names[i]] = i }
+	{
+		split($1, from, "/"); split($2, to, "/")
+		if (!(from[1] in rank) || rank[to[1]] > rank[from[1]])
+			print $1 " includes " $2 ", of a folder above"
+	}')
+[ -z "$upward" ] || say "$upward"
 
-# Who must not know whom.
-while read -r room list; do
-	[ -n "$room" ] || continue
-	for file in "$lib/$room".[ch]; do
-		[ -e "$file" ] || continue
-		for header in $(includes_of "$file"); do
-			if echo "$header" | grep -qxE "($list)|($list)[.]h" && [ "$header" != "$room.h" ]; then
-				say "${file##*/} includes $header, which it must not know"
-			fi
-		done
+# No circles.
+circle=$(echo "$pairs" | tsort 2>&1 >/dev/null || :)
+[ -z "$circle" ] || say "rooms include each other: $circle"
+
+# ROOMS HEADERS: includes that are not allowed although they lie below (extended regular expressions).
+while read -r rooms headers; do
+	[ -n "$rooms" ] || continue
+	for file in "$lib"/*/*.[ch]; do
+		from=${file#"$lib/"}
+		echo "${from%.*}" | grep -qxE "$rooms" || continue
+		grep -nE "^#include [\"<]($headers)[\">]" "$file" && say "... is included by $from, which must not know it"
 	done
-done <<END
-$strangers
+done <<'END'
+core/.* (errno|pthread|unistd|fcntl|poll|signal|sys/(mman|stat|types|syscall|auxv|single_threaded))[.]h
+os/.* core/(map|bins|control|layout|core|index|alloc|free|resize|rebuild|verify|trailer)[.]h
+api/classic (core|os|handle)/.*
 END
 
-# Who calls what. Comments are taken out first.
-while read -r calls allowed; do
+# CALLS: the rooms that make them. Comments are taken out first.
+while read -r calls rooms; do
 	[ -n "$calls" ] || continue
-	for file in "$lib"/*.[ch]; do
-		name=${file##*/}
-		echo "$name" | grep -qxE "$allowed" && continue
-		if sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' "$file" | grep -E "(^|[^a-z_>.])($calls)\("; then
-			say "... is called in $name; only $allowed may"
-		fi
+	for file in "$lib"/*/*.[ch]; do
+		from=${file#"$lib/"}
+		echo "${from%.*}" | grep -qxE "$rooms" && continue
+		sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' "$file" | grep -E "(^|[^a-z_>.])($calls)\(" &&
+			say "... is called in $from; only $rooms may"
 	done
-done <<END
-$callers
+done <<'END'
+mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate os/region
+shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite os/file
+pthread_mutex_[a-z]+ os/(lock|fault)
+pthread_spin_[a-z]+|clock_nanosleep|pthread_atfork os/lock
+fprintf|fputs|fflush api/(show|chart|classic)
+malloc|calloc|realloc|free none
 END
 
 exit $failed

@@ -3,9 +3,9 @@
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
+AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; CC='$(CC)'; export srcdir CC;
 
-TEST_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(top_srcdir)/lib $(CHECK_CFLAGS) $(MISUSE_CFLAGS)
+TEST_CPPFLAGS = $(LIB_CPPFLAGS) $(CHECK_CFLAGS) $(MISUSE_CFLAGS)
 TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
 
 # What the Check programs share.

@@ -24,4 +24,4 @@ FNR == 401 { say("more than 400 lines") }
 /^\}/ { inside = 0 }
 inside && /^[ \t]*#[ \t]*(if|else|elif|endif)/ { say("a conditional inside a function") }
 END { exit failed }
-' "${srcdir:-.}"/lib/*.[ch]
+' "${srcdir:-.}"/lib/*/*.[ch]

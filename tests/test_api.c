@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "handle.h"
+#include "handle/handle.h"
 
 static const unsigned kinds[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED,
 				 BHEAP_REALTIME};

@@ -5,7 +5,9 @@
  */
 #include "support.h"
 
-#include "check.h"
+#include "core/verify.h"
+#include "core/rebuild.h"
+#include "handle/handle.h"
 
 static bheap_t *heap;
 static struct bh_core *blocks;

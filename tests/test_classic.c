@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "handle.h"
+#include "handle/handle.h"
 
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 

@@ -12,6 +12,10 @@
 
 #include "box.h"
 
+#include "core/alloc.h"
+#include "core/free.h"
+#include "core/rebuild.h"
+
 static struct faults faults;
 
 static void setup(void)

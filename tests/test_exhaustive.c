@@ -9,8 +9,12 @@
 
 #include <stdlib.h>
 
-#include "check.h"
-#include "handle.h"
+#include "core/verify.h"
+#include "handle/handle.h"
+#include "core/alloc.h"
+#include "core/free.h"
+#include "core/resize.h"
+#include "core/rebuild.h"
 
 #define SIZES 4
 #define OPERATIONS_MAX 12
@@ -156,7 +160,7 @@ static void state_verify(void)
 	struct bh_finding finding = {0};
 
 	states++;
-	if (!bh_check_map(&box.core, &finding) || !bh_check_derived(&box.core, &finding))
+	if (!bh_verify_map(&box.core, &finding) || !bh_verify_derived(&box.core, &finding))
 		ck_abort_msg("%s, after%s", finding.detail, trail);
 	expect(!box.core.bins.damaged);
 	map_compare();
@@ -170,7 +174,7 @@ static void rebuild_verify(void)
 	struct bh_finding finding = {0};
 
 	bh_rebuild(&box.core);
-	expect(bh_check_map(&box.core, &finding) && bh_check_derived(&box.core, &finding));
+	expect(bh_verify_map(&box.core, &finding) && bh_verify_derived(&box.core, &finding));
 	map_compare();
 }
 

@@ -6,7 +6,7 @@
  */
 #include "support.h"
 
-#include "handle.h"
+#include "handle/handle.h"
 
 #define WORD 64 /* granules that a word of the map is for */
 

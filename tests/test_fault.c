@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "fault.h"
+#include "os/fault.h"
 
 /* ---- text ---- */
 

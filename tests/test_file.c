@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "os/file.h"
 
 static const char *path;
 static bool created;

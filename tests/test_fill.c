@@ -13,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fill.h"
+#include "handle/fill.h"
+#include "handle/enter.h"
+#include "handle/handle.h"
 
 #define SIZE ((size_t)64 * 1024)
 #define GRANULE BHEAP_ALIGNMENT

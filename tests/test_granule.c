@@ -4,7 +4,7 @@
  */
 #include "support.h"
 
-#include "granule.h"
+#include "core/granule.h"
 
 START_TEST(granules_of_sizes)
 {

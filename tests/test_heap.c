@@ -5,7 +5,11 @@
  */
 #include "box.h"
 
-#include "check.h"
+#include "core/verify.h"
+#include "core/alloc.h"
+#include "core/free.h"
+#include "core/resize.h"
+#include "core/rebuild.h"
 
 #define SPAN 4000
 
@@ -436,7 +440,7 @@ START_TEST(the_last_bin_is_used)
 	take(1);
 	ck_assert_uint_eq(bh_bin_of(&box.core.bins, 4090), box.core.bins.count - 1);
 	give(block);
-	ck_assert(bh_check_derived(&box.core, &finding));
+	ck_assert(bh_verify_derived(&box.core, &finding));
 	ck_assert_uint_eq(take(4089), block);
 }
 END_TEST
@@ -467,7 +471,7 @@ static void damage_heals(uint32_t used)
 	struct bh_finding finding;
 
 	ck_assert_uint_ne(box.core.bins.damaged, 0);
-	ck_assert(bh_check_map(&box.core, &finding));
+	ck_assert(bh_verify_map(&box.core, &finding));
 	bh_rebuild(&box.core);
 	box_check(&box);
 	ck_assert_uint_eq(box.core.bins.damaged, 0);

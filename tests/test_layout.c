@@ -5,7 +5,8 @@
  */
 #include "support.h"
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/shared.h"
 
 /* The parts in order, each no smaller than it must be; the last granule is a sentinel of the map. */
 static void layout_check(const struct bh_layout *layout, size_t lead)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lock.h"
+#include "os/lock.h"
 
 START_TEST(none_is_always_skipped)
 {

@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/handle.h"
+#include "handle/shared.h"
 
 #define SIZE (64 * 1024)
 

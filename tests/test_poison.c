@@ -24,7 +24,7 @@ int main(void)
 
 #else
 
-#include "annotate.h"
+#include "core/annotate.h"
 
 #define SIZE ((size_t)16 * 1024)
 #define BLOCKS 60

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "region.h"
+#include "os/region.h"
 
 static size_t page;
 

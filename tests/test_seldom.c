@@ -19,8 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "shared.h"
+#include "os/file.h"
+#include "handle/intent.h"
+#include "handle/handle.h"
 
 #define SIZE (64 * 1024)
 #define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "show.h"
+#include "api/show.h"
 
 #define HEAD "No.     Status  Prev    t_Begin             t_End               t_Size\n"
 

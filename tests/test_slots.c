@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "handle.h"
+#include "handle/handle.h"
+#include "handle/call.h"
 
 #define KINDS 4
 

@@ -8,7 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "core/alloc.h"
+#include "handle/recover.h"
+#include "handle/handle.h"
 
 #define KEY UINT64_C(0x123456789abcdef0)
 

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "handle.h"
-#include "walk.h"
+#include "handle/handle.h"
+#include "api/walk.h"
 
 /* ---- what is told ---- */
 

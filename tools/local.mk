@@ -14,6 +14,7 @@ endif
 	%D%/setting.c %D%/setting.h \
 	%D%/size_text.c %D%/size_text.h \
 	$(lib_libbheap_core_la_SOURCES)
+%C%_libbheap_malloc_la_CPPFLAGS = $(LIB_CPPFLAGS)
 %C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
 %C%_libbheap_malloc_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_libbheap_malloc_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
@@ -44,8 +45,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/records.c %D%/records.h \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/sizing.c %D%/sizing.h \
-	bench/memory.c bench/memory.h \
-	bench/trace.c bench/trace.h \
+	%D%/memory.c %D%/memory.h \
+	%D%/trace.c %D%/trace.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
 %C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
@@ -59,7 +60,7 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = bench/record.c
+%C%_bheap_record_la_SOURCES = %D%/record.c
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

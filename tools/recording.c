@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * recording.c - see recording.h. The recorder is bench/record.c; what it writes has addresses, which
+ * recording.c - see recording.h. The recorder is record.c; what it writes has addresses, which
  * become block numbers here. tsearch(3) keeps the live blocks by address.
  */
 #include "recording.h"

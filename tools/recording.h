@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "bench/trace.h"
+#include "trace.h"
 #include "output.h"
 
 /*

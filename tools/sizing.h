@@ -8,7 +8,7 @@
 
 #include <bheap.h>
 
-#include "bench/trace.h"
+#include "trace.h"
 
 struct variant {
 	const char *name;  /* for JSON */

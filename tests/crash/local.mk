@@ -25,7 +25,7 @@ TESTS += $(crash_programs)
 	%D%/scene.c %D%/scene.h \
 	%D%/stage.c %D%/stage.h \
 	%D%/stepper.c %D%/stepper.h
-%C%_killpoints_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(top_srcdir)/lib
+%C%_killpoints_CPPFLAGS = $(LIB_CPPFLAGS)
 %C%_killpoints_LDADD = lib/libbheap-core.la
 %C%_killpoints_LDFLAGS = -Wl,-z,now
 

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/shared.h"
 
 struct stage stage;
 

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "annotate.h"
+#include "core/annotate.h"
 
 #if defined(__x86_64__)
 #define SYSTEM_CALL UINT32_C(0x050f)

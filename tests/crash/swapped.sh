@@ -6,7 +6,7 @@ set -eu
 source=$1
 build=$(pwd)
 work=$build/swapped.tmp
-flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include"
+flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include -iquote $work"
 number=0
 failed=0
 
@@ -40,7 +40,7 @@ move() {
 begin() {
 	rm -rf "$work"
 	mkdir "$work"
-	cp "$source"/lib/*.[ch] "$work"
+	cp -R "$source"/lib/*/ "$work"
 }
 
 # expect_red SOURCES OPERATION DESCRIPTION: killpoints, built with these files of the library as they
@@ -51,7 +51,7 @@ expect_red() {
 		$CC $flags ${CFLAGS-} -c -o "$work/${file%.c}.o" "$work/$file"
 	done
 	# The archive gives only what these objects do not have.
-	$CC ${CFLAGS-} -Wl,-z,now -o "$work/killpoints" "$work"/*.o "$build"/tests/crash/killpoints-*.o \
+	$CC ${CFLAGS-} -Wl,-z,now -o "$work/killpoints" "$work"/*/*.o "$build"/tests/crash/killpoints-*.o \
 		"$build/lib/.libs/libbheap-core.a" -lpthread
 	if "$work/killpoints" --only "$2" >"$work/log" 2>&1; then
 		verdict="not ok"
@@ -71,32 +71,32 @@ begin
 trap 'rm -rf "$work"' EXIT
 echo "1..9"
 
-move fast.h bh_free_merge 'bh_map_clear_used(&heap->map, block)' 'bh_map_clear_start(&heap->map, with.next)' after
-expect_red "api.c heap.c" "free, merge right" "free swallows its neighbour before it is free"
+move core/free.h bh_free_merge 'bh_map_clear_used(&core->map, block)' 'bh_map_clear_start(&core->map, with.next)' after
+expect_red "api/blocks.c core/free.c" "free, merge right" "free swallows its neighbour before it is free"
 
-move resize.c block_shrink 'bh_map_set_start(&heap->map, rest' \
-	'bh_map_clear_start(&heap->map, next)' after
-expect_red resize.c "shrink, merge right" "shrink swallows its neighbour before it is split"
+move core/resize.c block_shrink 'bh_map_set_start(&core->map, rest' \
+	'bh_map_clear_start(&core->map, next)' after
+expect_red core/resize.c "shrink, merge right" "shrink swallows its neighbour before it is split"
 
-move resize.c block_grow 'bh_map_clear_start(&heap->map, next)' 'The rest first' before
-expect_red resize.c "grow with rest" "grow swallows its neighbour before that is split"
+move core/resize.c block_grow 'bh_map_clear_start(&core->map, next)' 'The rest first' before
+expect_red core/resize.c "grow with rest" "grow swallows its neighbour before that is split"
 
-move map.c bh_map_split 'used, 0' 'start, bh_map_bit' after
-expect_red map.c "alloc split, first start of a word" "a start comes before the tag is gone"
+move core/map.c bh_map_split 'used, 0' 'start, bh_map_bit' after
+expect_red core/map.c "alloc split, first start of a word" "a start comes before the tag is gone"
 
-move fast.h bh_free_merge 'bh_map_tag(&heap->map, begin, end)' 'bh_map_clear_used(&heap->map, block)' before
-expect_red "api.c heap.c" "free, merge right, last start of a word" "a tag comes before the start is gone"
+move core/free.h bh_free_merge 'bh_map_tag(&core->map, begin, end)' 'bh_map_clear_used(&core->map, block)' before
+expect_red "api/blocks.c core/free.c" "free, merge right, last start of a word" "a tag comes before the start is gone"
 
-move block.h bh_alloc_commit 'control->pending = block' 'bh_map_set_used' after
-expect_red heap.c "alloc_into, split" "a block is allocated before it is pending"
+move core/alloc.c block_commit 'control->pending = block' 'bh_map_set_used' after
+expect_red core/alloc.c "alloc_into, split" "a block is allocated before it is pending"
 
-move slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
-expect_red slots.c "alloc_into, split" "a slot is filled before it is told of"
+move api/slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
+expect_red api/slots.c "alloc_into, split" "a slot is filled before it is told of"
 
-move slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
-expect_red slots.c "free_from, merge both" "a slot is emptied before its block is pending"
+move api/slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
+expect_red api/slots.c "free_from, merge both" "a slot is emptied before its block is pending"
 
-move shared.c bh_intent_roll_back 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
-expect_red shared.c "alloc_into, split" "a slot is forgotten before its block is settled"
+move handle/intent.c bh_intent_roll_back 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
+expect_red handle/intent.c "alloc_into, split" "a slot is forgotten before its block is settled"
 
 exit $failed

@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/handle.h"
 
 #define SIZE ((size_t)256 * 1024)
 

@@ -13,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/handle.h"
+#include "handle/shared.h"
 
 #define SIZE ((size_t)256 * 1024)
 

@@ -16,8 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "shared.h"
+#include "os/file.h"
+#include "handle/intent.h"
+#include "handle/shared.h"
 
 #define SIZE ((size_t)64 * 1024)
 #define SKIPPED 77

@@ -4,7 +4,7 @@
  * and bad; the model (../model.h) is held against the heap after every step.
  */
 #include "../model.h"
-#include "annotate.h"
+#include "core/annotate.h"
 #include "input.h"
 
 #include <errno.h>

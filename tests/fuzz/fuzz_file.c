@@ -4,9 +4,10 @@
  * there, is opened and used. What opens must check, hold what is put into it, and reopen as it was
  * left; what does not must be refused with a reason. Nothing may crash, hang or reach outside.
  */
-#include "attach.h"
+#include "api/attach.h"
 #include "input.h"
-#include "shared.h"
+#include "handle/intent.h"
+#include "handle/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>

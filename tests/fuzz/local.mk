@@ -26,7 +26,7 @@ FUZZ_SANITIZERS = address,undefined
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FUZZ_FOLDER = %D%/$(FUZZ_SANITIZERS)
 FUZZ_BUILD = $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(DEFS) -I. \
-	$(AM_CPPFLAGS) -iquote $(top_srcdir)/lib $(CHECK_CFLAGS) \
+	$(LIB_CPPFLAGS) $(CHECK_CFLAGS) \
 	$(addprefix $(srcdir)/,$(filter %.c,$(lib_libbheap_core_la_SOURCES)))
 FUZZ_LIBS = $(CHECK_LIBS) $(PTHREAD_CFLAGS)
 

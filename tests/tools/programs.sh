@@ -67,7 +67,7 @@ same lua5.4 "lua5.4 -e 't = {} for i = 1, 100000 do t[i] = tostring(i) .. \"x\" 
 same git "git init -q . && cp ../text . && git add text && git -c user.name=n -c user.email=e commit -qm one &&
 	sed 's/7/seven/g' ../text >text && git diff --stat && git -c user.name=n -c user.email=e commit -qam two &&
 	git gc --quiet && git fsck --full && git log -p --format=%s | wc"
-same gcc "gcc -O2 -I'$top/include' -I'$top/lib' -D_GNU_SOURCE -S -o out.s '$top/lib/heap.c' && cat out.s"
+same gcc "gcc -O2 -I'$top/include' -iquote '$top/lib' -D_GNU_SOURCE -S -o out.s '$top/lib/core/alloc.c' && cat out.s"
 same xz "xz -T2 --block-size=262144 -6 -c ../text >t.xz && cat t.xz && xz -dc t.xz | cmp - ../text"
 same zstd "zstd -q -T2 -12 -c ../text >t.zst && cat t.zst && zstd -dqc t.zst | cmp - ../text"
 same awk "awk '{ n[\$2]++; if (NR % 9 == 0) s = s \$1 } END { for (k in n) t += n[k]; print t, length(s) }' ../text"

@@ -53,7 +53,7 @@ fi
 
 # ---- words: against what sort(1) and uniq(1) count in the sources of the library ----
 
-cat "$srcdir"/lib/*.c "$srcdir"/lib/*.h "$srcdir/COPYING" >text
+cat "$srcdir"/lib/*/*.[ch] "$srcdir/COPYING" >text
 tr 'A-Z' 'a-z' <text | LC_ALL=C tr -c "a-z'\\200-\\377" '\n' | sed "s/^'*//; s/'*\$//" |
 	sed '/^$/d' | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2 |
 	awk '{ printf "%8d  %s\n", $1, $2; total += $1 }

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - heaps in files: made, verified, made whole, mapped and unmapped. Keeps: the magic is
+ * the last store to a new heap; the first to attach after a death makes the heap whole.
+ */
+#include "api/attach.h"
+
+#include <errno.h>
+
+#include "core/rebuild.h"
+#include "core/verify.h"
+#include "handle/intent.h"
+#include "handle/recover.h"
+#include "os/file.h"
+
+static bool refuse(struct bh_opening *opening, int error, const char *why)
+{
+	opening->why = why;
+	errno = error;
+	return false;
+}
+
+static struct bh_shared *head_of(const struct bh_region *region)
+{
+	return (struct bh_shared *)(void *)region->start;
+}
+
+static size_t handle_size(void)
+{
+	return bh_round_up(sizeof(bheap_t), bh_region_page());
+}
+
+/* ---- the handle ---- */
+
+void bh_attach_undo(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	int saved = errno;
+
+	bh_region_unmap(&heap->region);
+	bh_region_pages_free(heap, handle_size());
+	opening->heap = NULL;
+	errno = saved;
+}
+
+/* Maps the file and makes the handle that looks at it; on failure nothing is left. */
+static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_flags)
+{
+	struct bh_region region = {.fd = opening->fd};
+	struct bh_layout layout;
+	bheap_t *heap;
+
+	/* Whole pages, of which the first alone has room for a heap. */
+	bh_layout_for_size(&layout, size, sizeof(struct bh_shared));
+	heap = bh_region_pages(handle_size());
+	if (!heap)
+		return false;
+	if (bh_region_attach(&region, size, !opening->writable)) {
+		int saved = errno;
+
+		bh_region_pages_free(heap, handle_size());
+		errno = saved;
+		return false;
+	}
+	bh_core_view(&heap->core, region.start, &layout);
+	heap->region = region;
+	heap->shared = head_of(&region);
+	heap->read_only = !opening->writable;
+	opening->heap = heap;
+	if (bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
+			   opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE,
+			   &heap->shared->mutex)) {
+		bh_attach_undo(opening);
+		return false;
+	}
+	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
+	return true;
+}
+
+int bh_attach_detach(bheap_t *heap)
+{
+	struct bh_region region = heap->region;
+	int failed;
+
+	bh_handle_end(heap);
+	failed = bh_region_pages_free(heap, handle_size());
+	failed |= bh_region_unmap(&region);
+	failed |= bh_file_close(region.fd); /* whatever failed before: others would wait for us */
+	return failed ? -1 : 0;
+}
+
+/* ---- a new heap ---- */
+
+static bool head_write(const struct bh_opening *opening, size_t size)
+{
+	const struct bh_shared head = {
+		.magic = BH_SHARED_CREATING,
+		.version = BH_SHARED_VERSION,
+		.word_size = sizeof(void *),
+		.granule_size = BH_GRANULE,
+		.head_size = sizeof(head),
+		.flags = opening->flags & BH_FLAGS_OF_HEAP,
+		.size = size,
+	};
+
+	return bh_file_write(opening->fd, &head, sizeof(head));
+}
+
+/* Storage for the bookkeeping: on a full disk a page without it would be a SIGBUS, even to look at. */
+static int bookkeeping_reserve(const bheap_t *heap)
+{
+	return bh_region_reserve(heap->region.fd, 0,
+				 (size_t)(bh_core_start(&heap->core) - heap->region.start));
+}
+
+static bool heap_format(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	struct bh_shared *head = heap->shared;
+	int error = bookkeeping_reserve(heap) ? errno : bh_lock_init_shared(&head->mutex);
+
+	if (error) {
+		bh_attach_undo(opening);
+		errno = error;
+		return false;
+	}
+	head->key = heap->key;
+	head->pid_namespace = bh_handle_pid_namespace();
+	bh_core_format(&heap->core);
+	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
+	return true;
+}
+
+/* What a maker that died left, or an empty file, becomes a heap. */
+static bool heap_make(struct bh_opening *opening, size_t size)
+{
+	int saved;
+
+	if (!size || size > BHEAP_SIZE_MAX)
+		return refuse(opening, EINVAL, NULL);
+	size = bh_round_up(size, bh_region_page());
+	if (bh_region_resize(opening->fd, 0, false) == 0 && head_write(opening, size) &&
+	    bh_region_resize(opening->fd, size, opening->flags & BHEAP_PREALLOCATE) == 0 &&
+	    handle_make(opening, size, opening->flags & BH_FLAGS_OF_HEAP) && heap_format(opening))
+		return true;
+	saved = errno;
+	bh_region_resize(opening->fd, 0, false);
+	errno = saved;
+	return false;
+}
+
+/* ---- a heap that is there ---- */
+
+static bool head_verify(struct bh_opening *opening, const struct bh_shared *head, size_t file_size)
+{
+	if (head->magic != BH_SHARED_MAGIC)
+		return refuse(opening, EPROTO,
+			      head->magic == BH_SHARED_CREATING ? "its making was not finished"
+							      : "it is not a heap");
+	if (head->version != BH_SHARED_VERSION || head->head_size != sizeof(*head) ||
+	    head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
+		return refuse(opening, EPROTO, "its layout is of another version");
+	if (head->word_size != sizeof(void *) || head->granule_size != BH_GRANULE)
+		return refuse(opening, EPROTO, "its words or granules are of another size");
+	if (file_size < head->size)
+		return refuse(opening, EUCLEAN, "it was truncated");
+	if (file_size > head->size || head->size % bh_region_page() ||
+	    head->size > bh_round_up(BHEAP_SIZE_MAX, bh_region_page()))
+		return refuse(opening, EUCLEAN, "its length is not the one it was made with");
+	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
+	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
+		return refuse(opening, EINVAL, NULL);
+	if (head->flags & BHEAP_OWNED && opening->writable && !opening->sole &&
+	    head->pid_namespace != bh_handle_pid_namespace())
+		return refuse(opening, EBUSY, "those attached are of another process namespace");
+	return true;
+}
+
+/* The first to attach: what the last users left is made whole, and the mutex is as new. */
+static bool heap_recover(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	struct bh_finding finding;
+	int error = bh_lock_init_shared(&heap->shared->mutex);
+
+	if (error) {
+		errno = error;
+		return false;
+	}
+	heap->shared->pid_namespace = bh_handle_pid_namespace();
+	if (heap->shared->inside) {
+		bh_recover(heap);
+		opening->recovered = true;
+	} else if (!bh_verify_derived(&heap->core, &finding)) {
+		bh_rebuild(&heap->core);
+		opening->rebuilt = true;
+	}
+	/* What will be reported once the gate is open. */
+	heap->core.control->faults += opening->recovered || opening->rebuilt;
+	/* An intent without anyone inside too: a system that crashed may have left one. */
+	bh_intent_end(heap);
+	return true;
+}
+
+static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head)
+{
+	struct bh_finding finding;
+	bheap_t *heap;
+
+	if (!handle_make(opening, head->size, head->flags))
+		return false;
+	heap = opening->heap;
+	heap->key = head->key;
+	if (opening->sole || !opening->writable) {
+		/* With others at work the map is theirs to vouch for, and need not hold still. */
+		if (!bh_verify_map_unlocked(&heap->core, &finding)) {
+			bh_attach_undo(opening);
+			return refuse(opening, EUCLEAN, finding.detail);
+		}
+	}
+	if (opening->sole && !heap_recover(opening)) {
+		bh_attach_undo(opening);
+		return false;
+	}
+	return true;
+}
+
+/* ---- either ---- */
+
+bool bh_attach(struct bh_opening *opening, size_t file_size)
+{
+	struct bh_shared head = {0};
+	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));
+
+	if (length < 0)
+		return false;
+	if (opening->creates && opening->sole &&
+	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_CREATING)))
+		return heap_make(opening, opening->size ? opening->size : head.size);
+	if (!file_size)
+		return refuse(opening, EPROTO, "it is empty");
+	if (length < (ssize_t)sizeof(head) && head.magic != BH_SHARED_CREATING)
+		return refuse(opening, EPROTO, "it is too short for a heap");
+	return head_verify(opening, &head, file_size) && heap_attach(opening, &head);
+}

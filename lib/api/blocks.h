@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blocks.h - the block functions under hidden names: a library that called its exported names could be
+ * led astray by a program that has a bfree() of its own.
+ */
+#ifndef BH_BLOCKS_H
+#define BH_BLOCKS_H
+
+#include <errno.h>
+
+#include "handle/enter.h"
+
+static inline void *bh_block_refuse(int error)
+{
+	errno = error;
+	return NULL;
+}
+
+void *bh_block_alloc(bheap_t *heap, size_t size);
+
+/* NULL is no block, and no mistake. */
+int bh_block_free(bheap_t *heap, void *ptr);
+
+/* A pointer that is no live block: what it is instead. */
+void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);
+
+/*
+ * A block, dressed with trailer and annotations, or 0 (no room); heals on the way. For those
+ * inside the door.
+ */
+uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size);
+
+/* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
+void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
+
+/*
+ * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes back as
+ * often as it is healed: the block is live still.
+ */
+bool bh_block_free_entered(struct bh_call *call, uint32_t block);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.c - private heaps and heaps in a caller's memory, made and ended. Keeps: the handle lies in
+ * front of the control block, in the same memory, so that a heap needs no other.
+ */
+#include "api/create.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/attach.h"
+#include "core/annotate.h"
+#include "handle/fill.h"
+
+#define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
+
+static enum bh_lock_kind lock_kind(unsigned flags)
+{
+	return flags & BHEAP_UNLOCKED ? BH_LOCK_NONE : BH_LOCK_PRIVATE;
+}
+
+/* What lies in front of the control block: the handle, and for so many granules the bits of fill.h. */
+static size_t lead_size(unsigned flags, size_t granules)
+{
+	return bh_round_up(sizeof(bheap_t), BH_GRANULE) +
+	       (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
+}
+
+/* Turns zeroed memory of this layout into a heap, its handle at the front. */
+static bheap_t *handle_make(char *start, const struct bh_layout *layout,
+			    const struct bh_region *region, unsigned flags)
+{
+	bheap_t *heap = (bheap_t *)(void *)start;
+
+	*heap = (bheap_t){.region = *region};
+	bh_core_view(&heap->core, start, layout);
+	heap->core.slides = true;
+	if (flags & BHEAP_GUARD)
+		heap->filled = (uint64_t *)(void *)(start + lead_size(0, 0));
+	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
+		return NULL;
+	bh_core_format(&heap->core);
+	if (heap->annotated)
+		bh_annotate_create(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
+	return heap;
+}
+
+bheap_t *bh_create(size_t size, unsigned flags)
+{
+	size_t page = bh_region_page(), granules;
+	struct bh_layout layout;
+	struct bh_region region;
+	bheap_t *heap;
+
+	if (!size || size > BHEAP_SIZE_MAX || flags & ~(unsigned)FLAGS_PRIVATE) {
+		errno = EINVAL;
+		return NULL;
+	}
+	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
+	if (granules > BH_GRANULES_MAX)
+		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
+	bh_layout_for_granules(&layout, granules, lead_size(flags, granules), BH_BIN_SHIFT_MAX, page,
+			       page);
+	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
+		return NULL;
+	heap = handle_make(region.start, &layout, &region, flags);
+	if (!heap) {
+		int saved = errno;
+
+		bh_region_unmap(&region);
+		errno = saved;
+	}
+	return heap;
+}
+
+bheap_t *bheap_create(size_t size, unsigned flags)
+{
+	return bh_create(size, flags);
+}
+
+bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
+{
+	size_t skip = (size_t)(-(uintptr_t)buffer & (BH_GRANULE - 1));
+	const struct bh_region region = {.fd = -1};
+	struct bh_layout layout;
+	char *start = (char *)buffer + skip;
+
+	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
+	    flags & ~(unsigned)FLAGS_PRIVATE ||
+	    !bh_layout_for_size(&layout, size - skip, lead_size(flags, size >> BH_GRANULE_SHIFT))) {
+		errno = EINVAL;
+		return NULL;
+	}
+	memset(start, 0, layout.granules);
+	return handle_make(start, &layout, &region, flags);
+}
+
+int bh_destroy(bheap_t *heap)
+{
+	struct bh_region region = heap->region;
+
+	if (bh_lock_is_walking(&heap->lock)) {
+		errno = EDEADLK;
+		return -1;
+	}
+	if (heap->shared)
+		return bh_attach_detach(heap);
+	if (heap->annotated)
+		bh_annotate_destroy(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
+	bh_handle_end(heap);
+	return bh_region_unmap(&region);
+}
+
+int bheap_destroy(bheap_t *heap)
+{
+	if (!heap || heap->permanent) {
+		errno = EINVAL;
+		return -1;
+	}
+	return bh_destroy(heap);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - bheap_open() and its kin: arguments, names, the gate, and the reports afterwards. Keeps:
+ * whoever opens holds the gate, so that nobody sees a heap half made.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "api/attach.h"
+#include "api/create.h"
+#include "os/file.h"
+
+/* ---- opening ---- */
+
+enum outcome { OPENED, FAILED, GONE };
+
+/* Through the gate. GONE: the name was removed meanwhile, so this is no longer the file it means. */
+static enum outcome opening_try(struct bh_opening *opening)
+{
+	bool named, opened = false;
+	off_t file_size;
+
+	if (bh_file_lock_open(opening->fd, opening->writable))
+		return FAILED;
+	if (opening->writable && bh_file_is_sole_opener(opening->fd, &opening->sole))
+		return FAILED;
+	file_size = bh_file_size(opening->fd, &named);
+	if (file_size < 0 && errno == EPROTO)
+		opening->why = "it is not a regular file";
+	if (file_size >= 0 && !named && opening->named)
+		return GONE;
+	if (file_size >= 0)
+		opened = bh_attach(opening, (size_t)file_size);
+	/* Who only reads does not count: the lock, and what a death left, are no business of his. */
+	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
+		bh_attach_undo(opening);
+		opened = false;
+	}
+	return opened ? OPENED : FAILED;
+}
+
+static void fault_report(const struct bh_fault_sink *sink, enum bheap_fault_kind kind,
+			 const bheap_t *heap, const char *detail)
+{
+	struct bheap_fault fault;
+
+	bh_fault_describe(&fault, kind, heap, NULL, 0, detail, NULL);
+	bh_fault_report(sink, &fault);
+}
+
+/* With no lock held any more. */
+static bheap_t *opening_report(const struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	const struct bh_fault_sink none = {.aborts = opening->flags & BHEAP_ABORT};
+
+	if (!heap && opening->why)
+		fault_report(&none, BHEAP_FAULT_BAD_FILE, NULL, opening->why);
+	if (opening->recovered)
+		fault_report(&heap->faults, BHEAP_FAULT_RECOVERED, heap, "found when it was opened");
+	if (opening->rebuilt)
+		fault_report(&heap->faults, BHEAP_FAULT_DAMAGED_INDEX, heap,
+			     "found when it was opened; rebuilt, nothing is lost");
+	return heap;
+}
+
+static void opening_fail(const struct bh_opening *opening, const char *path)
+{
+	int saved = errno;
+	bool named;
+
+	/* Still behind the gate: whoever waits there finds the name gone and begins anew. */
+	if (opening->created && bh_file_size(opening->fd, &named) >= 0 && named)
+		bh_file_unlink(path);
+	bh_file_close_unlocked(opening->fd);
+	errno = saved;
+}
+
+static bool flags_are_good(unsigned flags)
+{
+	return !(flags & ~(unsigned)(BH_FLAGS_OF_HEAP | BH_FLAGS_OF_HANDLE));
+}
+
+static bool oflag_is_good(int oflag, size_t size)
+{
+	int access = oflag & O_ACCMODE;
+
+	if (oflag & ~(O_ACCMODE | O_CREAT | O_EXCL | O_CLOEXEC))
+		return false;
+	if (oflag & O_CREAT)
+		return access == O_RDWR && size;
+	return access == O_RDWR || access == O_RDONLY;
+}
+
+static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
+{
+	enum outcome outcome;
+	struct bh_opening opening;
+	bool named = true;
+
+	do {
+		opening = (struct bh_opening){.size = size, .flags = flags, .named = named};
+		opening.creates = oflag & O_CREAT;
+		opening.writable = (oflag & O_ACCMODE) == O_RDWR;
+		opening.fd = bh_file_open(path, oflag, mode, &opening.created);
+		if (opening.fd < 0)
+			return NULL;
+		outcome = opening_try(&opening);
+		if (outcome == GONE) {
+			named = !bh_file_is_at(opening.fd, path);
+			bh_file_close_unlocked(opening.fd);
+		}
+	} while (outcome == GONE);
+	if (outcome == FAILED)
+		opening_fail(&opening, path);
+	else
+		bh_file_unlock_open(opening.fd);
+	return opening_report(&opening);
+}
+
+static bheap_t *open_by_descriptor(int fd, size_t size, unsigned flags)
+{
+	struct bh_opening opening = {.size = size, .flags = flags, .creates = true};
+
+	opening.fd = bh_file_reopen(fd, &opening.writable);
+	if (opening.fd < 0)
+		return NULL;
+	if (opening_try(&opening) == OPENED)
+		bh_file_unlock_open(opening.fd);
+	else
+		opening_fail(&opening, NULL);
+	return opening_report(&opening);
+}
+
+/* Its system calls are cancellation points: a thread must not end with the gate held. */
+bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
+{
+	bheap_t *heap;
+	int state;
+
+	if (!path || size > BHEAP_SIZE_MAX || !flags_are_good(flags) ||
+	    !oflag_is_good(oflag, size)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	heap = open_by_name(path, size, oflag, mode, flags);
+	pthread_setcancelstate(state, NULL);
+	return heap;
+}
+
+bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
+{
+	bheap_t *heap;
+	int state;
+
+	if (size > BHEAP_SIZE_MAX || !flags_are_good(flags)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	heap = open_by_descriptor(fd, size, flags);
+	pthread_setcancelstate(state, NULL);
+	return heap;
+}
+
+/* ---- while it is open ---- */
+
+static bool is_shared(const bheap_t *heap)
+{
+	if (heap && heap->shared)
+		return true;
+	errno = EINVAL;
+	return false;
+}
+
+int bheap_close(bheap_t *heap)
+{
+	return is_shared(heap) ? bh_destroy(heap) : -1;
+}
+
+int bheap_unlink(const char *path)
+{
+	if (path)
+		return bh_file_unlink(path);
+	errno = EINVAL;
+	return -1;
+}
+
+int bheap_sync(bheap_t *heap)
+{
+	return is_shared(heap) ? bh_region_sync(&heap->region) : -1;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * realloc.c - the block functions, continued: resizing. In place where that can be; else by a copy;
+ * else, when there is no room for a second block, down over the free block in front.
+ */
+#include "api/blocks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/annotate.h"
+#include "core/probe.h"
+#include "core/resize.h"
+#include "handle/damage.h"
+#include "handle/fill.h"
+#include "handle/intent.h"
+
+/* A block that now has room for size bytes where it is: its trailer and annotations follow. */
+static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
+			  uint32_t owner)
+{
+	void *address = bh_core_address(&heap->core, block);
+
+	if (heap->annotated)
+		bh_annotate_resize(heap, address, old_usable, size);
+	if (heap->trailers)
+		bh_trailer_write(&heap->core, heap->key, block,
+				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
+				 owner);
+}
+
+static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
+{
+	bheap_t *heap = call->heap;
+	uint32_t granules = bh_core_granules(&heap->core, block);
+	size_t old_usable = bh_handle_usable(heap, block, granules);
+	uint32_t owner = 0;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
+	enum bh_status status;
+
+	bh_block_verify_trailer(call, block, granules);
+	if (heap->trailers)
+		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
+	bh_intent_resize(heap, block, owner);
+	bh_fill_meet(call, block, block + granules);
+	do {
+		bh_fill_watch(call);
+		status = bh_resize_in_place(&heap->core, block, bh_handle_request_granules(heap, size));
+	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
+	if (status != BH_DONE)
+		return status;
+	bh_fill_resized(call, block + granules, bh_map_next(&heap->core.map, block));
+	block_update(heap, block, old_usable, size, owner);
+	return BH_DONE;
+}
+
+/* Slides with the free memory in front open to the copy. */
+static enum bh_status block_slide(struct bh_call *call, uint32_t *block, size_t kept, size_t size)
+{
+	bheap_t *heap = call->heap;
+	struct bh_core *core = &heap->core;
+	void *old = bh_core_address(core, *block);
+	uint32_t end = bh_map_next(&core->map, *block);
+	uint32_t front = bh_map_previous(&core->map, *block);
+	size_t front_size = bh_bytes(*block - front);
+	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
+	enum bh_status status;
+
+	bh_fill_slides(call, *block);
+	if (opens)
+		bh_annotate_lend(bh_core_address(core, front), front_size);
+	status = bh_resize_slide(core, block, bh_handle_request_granules(heap, size), kept);
+	if (opens && status == BH_DONE)
+		bh_annotate_moved(heap, old, bh_core_address(core, *block), kept,
+				  bh_core_address(core, end));
+	else if (opens)
+		bh_annotate_close(bh_core_address(core, front), front_size);
+	if (status == BH_DONE)
+		bh_fill_resized(call, end, bh_map_next(&core->map, *block));
+	return status;
+}
+
+/* Down over the free block in front: the last resort when there is no room elsewhere. */
+static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+{
+	const void *old = bh_core_address(&heap->core, block);
+	struct bh_call call;
+	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
+	enum bh_status status;
+
+	if (!heap->core.slides || !bh_enter_to_change(&call, heap))
+		return NULL;
+	do {
+		status = block_slide(&call, &block, kept, size);
+	} while (status == BH_DAMAGED && bh_damage_rebuild(&call) && --rebuilds);
+	if (status == BH_DONE) {
+		block_update(heap, block, kept, size, bh_handle_owner(heap));
+		bh_probe_free(heap, old);
+		bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+		heap->core.control
+			->failures--; /* the copy that found no room was not the last word */
+	}
+	bh_leave(&call);
+	return status == BH_DONE ? bh_core_address(&heap->core, block) : NULL;
+}
+
+/* By a copy; else by a slide. The block is as it was when neither finds room. */
+static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+{
+	void *old = bh_core_address(&heap->core, block);
+	void *moved = bh_block_alloc(heap, size);
+
+	if (moved) {
+		memcpy(moved, old, kept);
+		bh_block_free(heap, old);
+		return moved;
+	}
+	moved = resize_by_slide(heap, block, kept, size);
+	return moved ? moved : bh_block_refuse(ENOMEM);
+}
+
+BH_COLD
+static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
+{
+	struct bh_call call;
+	enum bh_status status = BH_NO_ROOM;
+	size_t kept = 0;
+	uint32_t block;
+
+	if (!bh_enter_to_change(&call, heap))
+		return NULL;
+	block = bh_core_find(&heap->core, ptr);
+	if (block) {
+		kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
+		if (size <= bh_core_size(&heap->core))
+			status = resize_in_place(&call, block, size);
+		if (status != BH_DONE && heap->annotated)
+			bh_annotate_claim(heap, ptr, kept);
+	} else {
+		bh_block_note_bad_pointer(&call, ptr);
+	}
+	bh_leave(&call);
+	if (!block)
+		return bh_block_refuse(EINVAL);
+	return status == BH_DONE ? ptr
+				 : resize_by_move(heap, block, kept < size ? kept : size, size);
+}
+
+/* The way of one thread among several, as far as it goes without a move. */
+BH_NOINLINE
+static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
+{
+	bool done = false;
+
+	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
+		uint32_t block = bh_core_find(&heap->core, ptr);
+
+		done = block && bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
+		bh_leave_trylock(heap);
+	}
+	return done ? ptr : realloc_slow(heap, ptr, size);
+}
+
+void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
+{
+	if (BH_UNLIKELY(!ptr))
+		return bh_block_alloc(heap, size);
+	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
+		uint32_t block = bh_core_find(&heap->core, ptr);
+		enum bh_status status = BH_DAMAGED;
+
+		if (BH_LIKELY(block))
+			status = bh_resize_in_place(&heap->core, block, bh_granules(size));
+		if (status == BH_DONE)
+			return ptr;
+		if (status == BH_NO_ROOM && size) {
+			size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
+
+			return resize_by_move(heap, block, kept < size ? kept : size, size);
+		}
+		return realloc_slow(heap, ptr, size);
+	}
+	return realloc_trylock(heap, ptr, size);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slots.c - allocation into a word of the heap, and free from it: a death in between loses no block.
+ */
+#include "api/slots.h"
+
+#include <errno.h>
+
+#include "api/blocks.h"
+#include "handle/intent.h"
+
+/* Whether a granule lies in the block where the last slot did: a table may have many. */
+static bool is_beside_last(const bheap_t *heap, uint32_t granule)
+{
+	return bh_map_is_live(&heap->core.map, heap->table) && heap->table <= granule &&
+	       granule < bh_map_next(&heap->core.map, heap->table);
+}
+
+uint32_t bh_slot_block_at(bheap_t *heap, uint64_t offset)
+{
+	uint32_t granule = (uint32_t)(offset >> BH_GRANULE_SHIFT);
+
+	if (!offset)
+		return 0;
+	if (!is_beside_last(heap, granule))
+		heap->table = bh_core_block_at(&heap->core, granule);
+	return bh_map_is_used(&heap->core.map, heap->table) ? heap->table : 0;
+}
+
+/* A word that lies whole in the user's bytes of one live block; its offset, else 0. */
+static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
+{
+	uint64_t offset = bh_core_offset(&heap->core, slot);
+	uint32_t block = bh_slot_block_at(heap, offset), granules;
+
+	if (!block || offset % sizeof(*slot))
+		return 0;
+	granules = bh_core_granules(&heap->core, block);
+	return offset + sizeof(*slot) <= bh_bytes(block) + bh_handle_usable(heap, block, granules) ? offset
+											     : 0;
+}
+
+/* Which word will hold, or holds, the block of this operation: known before the block is. */
+static void slot_intend(const bheap_t *heap, uint64_t offset)
+{
+	if (heap->shared)
+		bh_shared_store(&heap->shared->slot, offset);
+}
+
+void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
+{
+	struct bh_call call;
+	uint64_t offset;
+	uint32_t block = 0;
+
+	if (!bh_enter_to_change(&call, heap))
+		return NULL;
+	offset = slot_offset(heap, slot);
+	if (offset) {
+		slot_intend(heap, offset);
+		block = bh_block_alloc_entered(&call, BH_GRANULE, size);
+		if (block)
+			bh_shared_store(slot, bh_bytes(block));
+	}
+	bh_leave(&call);
+	if (!block)
+		errno = offset ? ENOMEM : EINVAL;
+	return block ? bh_core_address(&heap->core, block) : NULL;
+}
+
+/* Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno. */
+static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
+{
+	const struct bh_core *core = &call->heap->core;
+	const void *ptr = bh_core_pointer(core, *slot);
+	uint32_t block = bh_core_find(core, ptr);
+
+	if (!block) {
+		bh_block_note_bad_pointer(call, ptr);
+		return EINVAL;
+	}
+	slot_intend(call->heap, offset);
+	call->heap->core.control->pending = block;
+	bh_shared_store(slot, 0);
+	if (bh_block_free_entered(call, block))
+		return 0;
+	bh_shared_store(slot, bh_bytes(block));
+	return EUCLEAN;
+}
+
+int bheap_free_from(bheap_t *heap, uint64_t *slot)
+{
+	struct bh_call call;
+	uint64_t offset;
+	int error = EINVAL;
+
+	if (!bh_enter_to_change(&call, heap))
+		return -1;
+	offset = slot_offset(heap, slot);
+	if (offset)
+		error = *slot ? slot_free(&call, slot, offset) : 0;
+	bh_leave(&call);
+	if (error)
+		errno = error;
+	return error ? -1 : 0;
+}

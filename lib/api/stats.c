@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats.c - the figures of a heap: what the blocks say now, from a walk, and what happened so far,
+ * from the counters. Reads only.
+ */
+#include "api/walk.h"
+
+#include <errno.h>
+
+static int block_count(const struct bheap_block *block, void *arg)
+{
+	struct bheap_stats *stats = arg;
+
+	if (block->used) {
+		stats->used += block->size;
+		stats->live_blocks++;
+		return 0;
+	}
+	stats->free += block->size;
+	stats->free_blocks++;
+	if (stats->largest_free < block->size)
+		stats->largest_free = block->size;
+	return 0;
+}
+
+static void counters_copy(struct bheap_stats *stats, const struct bh_control *control)
+{
+	stats->peak_used = bh_bytes(control->peak);
+	stats->allocations = control->allocations;
+	stats->frees = control->frees;
+	stats->failures = control->failures;
+	stats->faults = control->faults;
+	stats->rebuilds = control->rebuilds;
+	stats->recoveries = control->recoveries;
+}
+
+int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
+{
+	struct bh_call call;
+
+	if (!stats) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (!bh_enter(&call, heap))
+		return -1;
+	*stats = (struct bheap_stats){.size = bh_core_size(&heap->core)};
+	bh_walk_blocks(heap, block_count, stats);
+	counters_copy(stats, heap->core.control);
+	bh_leave(&call);
+	if (stats->free)
+		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;
+	return 0;
+}

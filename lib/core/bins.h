@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bins.h - the index of free blocks by size, derived from the map. A bin is a doubly linked list
+ * through the first granule of its blocks; 0 ends it on either side.
+ * Bins: exact sizes below 2^(shift+1) granules, then 2^shift linear classes a power of two.
+ * Trusts no link: what it reads from a free block is checked before it is followed.
+ * Refuses to know the operating system.
+ */
+#ifndef BH_BINS_H
+#define BH_BINS_H
+
+#include "core/annotate.h"
+#include "core/map.h"
+
+struct bh_bin_links {
+	uint32_t next;
+	uint32_t previous;
+};
+
+/* What a free block in a bin holds in its first granule. */
+struct bh_bin_node {
+	struct bh_bin_links links;
+	uint32_t granules; /* this and the next: only in bins of more than one size */
+	uint32_t check;    /* ~granules: a size that was written over is seen */
+};
+_Static_assert(sizeof(struct bh_bin_node) == BH_GRANULE, "the smallest block is one granule");
+
+#define BH_BIN_SHIFT_MAX 5
+#define BH_BIN_WORDS_MAX 14 /* 64 exact bins and 26 powers of two of 32 */
+
+/* The part of the index that lies in the heap's control block. */
+struct bh_bin_bits {
+	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
+	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty; as many as needed
+					   */
+};
+
+/* This process's view of the bins of a heap. */
+struct bh_bins {
+	char *base; /* where granule 0 would be */
+	struct bh_bin_bits *bits;
+	uint32_t *heads; /* the first block of each bin, or 0; there are no blocks of size 0 */
+	uint32_t count;
+	uint32_t exact_limit; /* sizes below have a bin of their own */
+	uint32_t span;        /* user granules: 1 ... span */
+	uint32_t shift;
+	uint64_t spare;   /* from base to one link before heads: see bh_bin_backlink() */
+	uint32_t damaged; /* the free block in which a check failed, or 0 */
+};
+
+/* The number of bins for blocks of up to so many granules. */
+uint32_t bh_bins_count(size_t granules, unsigned shift);
+
+/* Makes all bins empty. */
+void bh_bins_clear(struct bh_bins *bins);
+
+static inline struct bh_bin_node *bh_bin_node(const struct bh_bins *bins, uint32_t granule)
+{
+	return (struct bh_bin_node *)(void *)(bins->base + bh_bytes(granule));
+}
+
+/* The bin of a size. Every block in a higher bin is larger than every one in a lower. */
+static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
+{
+	unsigned scale;
+
+	if (BH_LIKELY(granules < bins->exact_limit))
+		return granules;
+	scale = bh_highest_bit(granules) - bins->shift;
+	return (scale << bins->shift) + (granules >> scale);
+}
+
+/* A block of a size that shares its bin with others says how large it is. */
+BH_UNCHECKED
+static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_node *node,
+				    uint32_t granules)
+{
+	uint32_t bin = bh_bin_of(bins, granules);
+
+	node->granules = granules;
+	node->check = ~granules;
+	return bin;
+}
+
+/*
+ * Where the block that follows in a list has its link back. Where none follows it is the head of bin
+ * 0, for which no block is small enough: what is stored and compared there needs no branch, and
+ * whether a list ends here no processor can foretell. (With ?: the compiler makes a branch.)
+ */
+static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
+{
+	uint64_t none = (uint64_t)((int64_t)((uint64_t)next - 1) >> 63) & bins->spare;
+
+	/* As numbers: the head lies in front of the base. */
+	return (uint32_t *)((uintptr_t)bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
+}
+
+BH_UNCHECKED
+static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *node, uint32_t block,
+			      uint32_t granules)
+{
+	uint32_t bin = granules, next;
+
+	if (BH_UNLIKELY(granules >= bins->exact_limit)) {
+		bin = bh_bin_label(bins, node, granules);
+		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
+		bins->bits->words[bin >> 6] |= (uint64_t)1 << (bin & 63);
+	} else {
+		bins->bits->words[0] |= (uint64_t)1 << bin;
+	}
+	next = bins->heads[bin];
+	bins->heads[bin] = block;
+	node->links.next = next;
+	node->links.previous = 0;
+	*bh_bin_backlink(bins, next) = block;
+}
+
+static inline void bh_bin_insert(struct bh_bins *bins, uint32_t block, uint32_t granules)
+{
+	bh_bin_insert_node(bins, bh_bin_node(bins, block), block, granules);
+}
+
+/* False, and nothing changed, when the neighbours do not point back. */
+BH_UNCHECKED
+static inline bool bh_bin_remove(struct bh_bins *bins, uint32_t block, uint32_t granules)
+{
+	const struct bh_bin_node *node = bh_bin_node(bins, block);
+	/* Read one by one: each was perhaps just stored one by one. */
+	uint32_t next = node->links.next, previous = node->links.previous;
+	uint32_t bin = bh_bin_of(bins, granules);
+	uint32_t *from, *back;
+
+	if (BH_UNLIKELY((next > previous ? next : previous) > bins->span))
+		goto damaged;
+	from = previous ? &bh_bin_node(bins, previous)->links.next : &bins->heads[bin];
+	bins->heads[0] = block;
+	back = bh_bin_backlink(bins, next);
+	if (BH_UNLIKELY(*from != block) || BH_UNLIKELY(*back != block))
+		goto damaged;
+	*back = previous;
+	*from = next;
+	bins->bits->words[bin >> 6] &= ~((uint64_t) !(next | previous) << (bin & 63));
+	return true;
+damaged:
+	bins->damaged = block;
+	return false;
+}
+
+static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
+{
+	return bins->heads[bin];
+}
+
+/* Whether the first block of a bin that is not empty says that it is the first. */
+BH_UNCHECKED
+static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)
+{
+	return !bh_bin_node(bins, bins->heads[bin])->links.previous;
+}
+
+/* The next block of a list; 0 at its end, and, with damage noted, for a bad link. */
+BH_UNCHECKED
+static inline uint32_t bh_bin_next(struct bh_bins *bins, uint32_t block)
+{
+	uint32_t next = bh_bin_node(bins, block)->links.next;
+
+	if (BH_LIKELY(!next ||
+		      (next <= bins->span && bh_bin_node(bins, next)->links.previous == block)))
+		return next;
+	bins->damaged = block;
+	return 0;
+}
+
+/*
+ * The size that a free block in a bin of more than one size says it has; 0, with damage noted,
+ * where that cannot be.
+ */
+BH_UNCHECKED
+static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map *map,
+				       uint32_t block)
+{
+	const struct bh_bin_node *node = bh_bin_node(bins, block);
+	uint32_t granules = node->granules;
+
+	if (BH_LIKELY(granules == ~node->check && granules - 1 < bins->span &&
+		      block - 1 + granules <= bins->span && bh_map_is_start(map, block + granules)))
+		return granules;
+	bins->damaged = block;
+	return 0;
+}
+
+/* The first bin from this one on that has a block, or 0. */
+static inline uint32_t bh_bin_find(const struct bh_bins *bins, uint32_t bin)
+{
+	struct bh_bin_bits *bits = bins->bits;
+	uint32_t word = bin >> 6;
+	uint64_t found;
+
+	if (BH_UNLIKELY(bin >= bins->count))
+		return 0;
+	found = bits->words[word] & ~UINT64_C(0) << (bin & 63);
+	while (!found) {
+		uint64_t larger;
+
+		bits->summary &= ~((uint64_t)!bits->words[word] << word);
+		larger = bits->summary & ~UINT64_C(1) << word;
+		if (!larger)
+			return 0;
+		word = bh_lowest_bit(larger);
+		found = bits->words[word];
+	}
+	return word << 6 | bh_lowest_bit(found);
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * free.c - free out of line, for callers that have a frame already.
+ */
+#include "core/free.h"
+
+enum bh_status bh_free_block(struct bh_core *core, uint32_t block)
+{
+	return bh_free_far(core, block, bh_index_previous_free(core, block)) ? BH_DONE : BH_DAMAGED;
+}

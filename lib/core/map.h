@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map.h - the block map: where blocks start and which are allocated, two bits a granule.
+ *
+ *   granule:  0 1 2 3 4 5 6 7 8 9 ...
+ *   start:    1 0 0 1 1 0 0 0 0 1 ...    a block starts here
+ *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
+ *             |used |F|used     |free
+ *
+ * The starts, and what is used of them, are the truth. A word without a start lies inside one block;
+ * there, used has no meaning, but in the first and the last such word of a block it is a boundary
+ * tag: in which words the block begins and ends. So no neighbour is farther than two words away.
+ *
+ *   word:     4            5        6         7        8            9
+ *   start:    ...1..1..    0        0         0        ..1...1..    ...
+ *   used:     ...0..1..    (4, 8)   whatever  (4, 8)   ..0...1..    ...
+ *                   |used block ........................|free
+ *
+ * Every store is one 64-bit store after which the map is still a tiling; the callers order them.
+ * The tags are derived. Refuses to know sizes of classes and users.
+ */
+#ifndef BH_MAP_H
+#define BH_MAP_H
+
+#include <stdbool.h>
+
+#include "core/granule.h"
+
+/* 64 granules: one cache line of map words covers 4 KiB of heap. */
+struct bh_map_word {
+	uint64_t start;
+	uint64_t used;
+};
+
+struct bh_map {
+	struct bh_map_word *words; /* one in front of them and one behind exist and are zero */
+};
+
+size_t bh_map_words(size_t granules);
+
+/* Writes the tags of the block from begin to end, if there are words between those of the two. */
+void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
+
+/* The first start in a word inside the block from begin to end: it makes two blocks of it. */
+void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
+
+/* The block that a granule lies in, wherever that is: one step for each KiB of the block before it. */
+uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
+
+/*
+ * A map store: never torn, never moved by the compiler across another one. A process killed at any
+ * instruction has made the map stores before it and none after it. (Volatile orders these among
+ * themselves and leaves the compiler free with all that is derived.)
+ */
+static inline void bh_map_store(uint64_t *word, uint64_t value)
+{
+	*(volatile uint64_t *)word = value;
+}
+
+static inline uint64_t bh_map_bit(uint32_t granule)
+{
+	return (uint64_t)1 << (granule & 63);
+}
+
+static inline bool bh_map_is_start(const struct bh_map *map, uint32_t granule)
+{
+	return map->words[granule >> 6].start >> (granule & 63) & 1;
+}
+
+/* Whether the block that starts at a granule is allocated. */
+static inline bool bh_map_is_used(const struct bh_map *map, uint32_t granule)
+{
+	return map->words[granule >> 6].used >> (granule & 63) & 1;
+}
+
+/* Whether an allocated block starts at a granule, whatever granule that is. */
+static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return (word->start & word->used) >> (granule & 63) & 1;
+}
+
+/* A start in the block from begin to end. */
+static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, uint32_t begin,
+				    uint32_t end)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+	uint64_t old = *word;
+
+	if (BH_LIKELY(old))
+		bh_map_store(word, old | bh_map_bit(granule));
+	else
+		bh_map_split(map, granule, begin, end);
+}
+
+/* The same where the caller knows that the word has a start already. */
+static inline void bh_map_add_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+
+	bh_map_store(word, *word | bh_map_bit(granule));
+}
+
+/* The same where the word has a start already; else false, and nothing done. */
+static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+	uint64_t old = *word;
+
+	if (BH_UNLIKELY(!old))
+		return false;
+	bh_map_store(word, old | bh_map_bit(granule));
+	return true;
+}
+
+/* Unless the caller knows that the word has another start, bh_map_tag() follows. */
+static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].start;
+
+	bh_map_store(word, *word & ~bh_map_bit(granule));
+}
+
+static inline void bh_map_set_used(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].used;
+
+	bh_map_store(word, *word | bh_map_bit(granule));
+}
+
+static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
+{
+	uint64_t *word = &map->words[granule >> 6].used;
+
+	bh_map_store(word, *word & ~bh_map_bit(granule));
+}
+
+/* ---- neighbours ---- */
+
+static inline size_t bh_map_tag_begin(const struct bh_map_word *word)
+{
+	return (uint32_t)word->used;
+}
+
+static inline size_t bh_map_tag_end(const struct bh_map_word *word)
+{
+	return word->used >> 32;
+}
+
+/* A start found beside a granule, and whether its block is allocated. */
+struct bh_map_neighbour {
+	uint32_t granule;
+	bool used;
+};
+
+/* What follows the block at a granule: the sentinel at the end at the latest. */
+static inline struct bh_map_neighbour bh_map_next_start(const struct bh_map *map, uint32_t granule)
+{
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
+
+	if (!starts) {
+		word++;
+		if (BH_UNLIKELY(!map->words[word].start))
+			word = bh_map_tag_end(&map->words[word]);
+		starts = map->words[word].start;
+	}
+	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_lowest_bit(starts),
+				    map->words[word].used >> bh_lowest_bit(starts) & 1};
+}
+
+/* What is in front of the block at a granule: the sentinel at the front at the earliest. */
+static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map *map, uint32_t granule)
+{
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & (bh_map_bit(granule) - 1);
+
+	if (!starts) {
+		word--;
+		if (BH_UNLIKELY(!map->words[word].start))
+			word = bh_map_tag_begin(&map->words[word]);
+		starts = map->words[word].start;
+	}
+	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_highest_bit(starts),
+				    map->words[word].used >> bh_highest_bit(starts) & 1};
+}
+
+static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
+{
+	return bh_map_next_start(map, granule).granule;
+}
+
+/* The same, or 0 where it is farther than in the next word. */
+static inline uint32_t bh_map_next_close(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+	uint32_t base = granule & ~UINT32_C(63);
+	uint64_t starts = word->start & -(bh_map_bit(granule) << 1);
+
+	if (!starts) {
+		starts = word[1].start;
+		base += 64;
+	}
+	return starts ? base + bh_lowest_bit(starts) : 0;
+}
+
+static inline uint32_t bh_map_previous(const struct bh_map *map, uint32_t granule)
+{
+	return bh_map_previous_start(map, granule).granule;
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resize.c - larger and smaller in place, and down over a free block in front.
+ */
+#include "core/resize.h"
+
+#include <string.h>
+
+#include "core/index.h"
+
+static enum bh_status block_shrink(struct bh_core *core, uint32_t block, uint32_t granules)
+{
+	uint32_t next = bh_map_next(&core->map, block);
+	uint32_t rest = block + granules, end = next;
+	uint32_t victim = core->control->victim;
+	bool next_free = !bh_map_is_used(&core->map, next);
+
+	if (next_free) {
+		uint32_t size = bh_index_remove(core, next);
+
+		if (!size)
+			return BH_DAMAGED;
+		end += size;
+	}
+	bh_map_set_start(&core->map, rest, block, next);
+	if (next_free) {
+		bh_map_clear_start(&core->map, next);
+		bh_map_tag(&core->map, rest, end);
+	}
+	core->control->used -= next - rest;
+	if (victim && next == victim) {
+		core->control->victim = rest;
+		core->control->victim_granules = end - rest;
+	} else {
+		bh_index_insert(core, rest, end - rest);
+	}
+	return BH_DONE;
+}
+
+static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t granules)
+{
+	struct bh_control *control = core->control;
+	uint32_t next = bh_map_next(&core->map, block);
+	uint32_t rest = block + granules, size;
+	uint32_t victim = control->victim;
+
+	if (bh_map_is_used(&core->map, next))
+		return BH_NO_ROOM;
+	size = bh_core_granules(core, next);
+	if (next + size < rest)
+		return BH_NO_ROOM;
+	if (!bh_index_remove(core, next))
+		return BH_DAMAGED;
+	/* The rest first: a block cut short here has its old size or its new one, never all of both. */
+	if (rest < next + size)
+		bh_map_set_start(&core->map, rest, next, next + size);
+	bh_map_clear_start(&core->map, next);
+	bh_map_tag(&core->map, block, rest);
+	if (rest < next + size) {
+		if (next == victim) {
+			control->victim = rest;
+			control->victim_granules = next + size - rest;
+		} else {
+			bh_index_insert(core, rest, next + size - rest);
+		}
+	}
+	control->used += rest - next;
+	if (control->peak < control->used)
+		control->peak = control->used;
+	return BH_DONE;
+}
+
+enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules)
+{
+	uint32_t have = bh_core_granules(core, block);
+
+	if (granules == have)
+		return BH_DONE;
+	if (granules < have)
+		return block_shrink(core, block, (uint32_t)granules);
+	return granules <= core->bins.span ? block_grow(core, block, (uint32_t)granules)
+					   : BH_NO_ROOM;
+}
+
+/* Whether the index holds a free block as it should: taken out and put back. */
+static bool block_is_sound(struct bh_core *core, uint32_t block)
+{
+	uint32_t granules = bh_index_remove(core, block);
+
+	if (granules)
+		bh_index_insert(core, block, granules);
+	return granules;
+}
+
+enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules, size_t kept)
+{
+	uint32_t old = *block, have = bh_core_granules(core, old);
+	uint32_t previous = bh_index_previous_free(core, old), next = old + have, size;
+
+	if (!previous || granules > core->bins.span)
+		return BH_NO_ROOM;
+	size = old - previous;
+	if (!bh_map_is_used(&core->map, next))
+		size += bh_core_granules(core, next);
+	if (size + have < granules)
+		return BH_NO_ROOM;
+	/* Damage on either side is met before anything moves. */
+	if (!bh_map_is_used(&core->map, next) && !block_is_sound(core, next))
+		return BH_DAMAGED;
+	if (!bh_index_remove(core, previous))
+		return BH_DAMAGED;
+	/* One block of both: used at its start first, then without the start between. */
+	bh_map_set_used(&core->map, previous);
+	bh_map_clear_used(&core->map, old);
+	bh_map_clear_start(&core->map, old);
+	bh_map_tag(&core->map, previous, next);
+	core->control->used += old - previous;
+	if (core->control->peak < core->control->used)
+		core->control->peak = core->control->used;
+	memmove(bh_core_address(core, previous), bh_core_address(core, old), kept);
+	*block = previous;
+	return bh_resize_in_place(core, previous, granules);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trailer.c - seals blocks and looks at seals. A seal binds a trailer to its heap, its block and
+ * its own content, so that a stale or copied one is no good. Reads memory that the tools forbid.
+ */
+#include "core/trailer.h"
+
+#define SLACK_BYTE 0xb5
+
+struct trailer {
+	uint64_t seal;
+	uint32_t owner;
+	uint32_t slack_size;
+};
+_Static_assert(sizeof(struct trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SHIFT,
+	       "a trailer fills its granule");
+
+static inline struct trailer *trailer_of(const struct bh_core *core, uint32_t block,
+					 uint32_t granules)
+{
+	return bh_core_address(core, block + granules - BH_TRAILER_GRANULES);
+}
+
+static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size)
+{
+	uint64_t mixed = key ^ ((uint64_t)owner << 32 | block);
+
+	mixed = (mixed ^ mixed >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed += slack_size;
+	mixed = (mixed ^ mixed >> 29) * UINT64_C(0xd6e8feb86659fd93);
+	/* Its first byte is never 0: the byte that ends a string one too long always breaks it. */
+	return (mixed ^ mixed >> 32) | UINT64_C(0x0100000000000001);
+}
+
+BH_UNCHECKED
+void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
+		      size_t size, uint32_t owner)
+{
+	struct trailer *trailer = trailer_of(core, block, granules);
+	unsigned char *end = (unsigned char *)trailer;
+	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
+	volatile unsigned char *slack = (unsigned char *)bh_core_address(core, block) + size;
+
+	trailer->owner = owner;
+	trailer->slack_size = (uint32_t)(end - slack);
+	trailer->seal = seal_of(key, block, owner, trailer->slack_size);
+	while (slack < end)
+		*slack++ = SLACK_BYTE;
+}
+
+BH_UNCHECKED
+static bool seal_is_good(const struct bh_core *core, uint64_t key, uint32_t block,
+			 uint32_t granules)
+{
+	const struct trailer *trailer = trailer_of(core, block, granules);
+
+	return granules > BH_TRAILER_GRANULES &&
+	       trailer->seal == seal_of(key, block, trailer->owner, trailer->slack_size) &&
+	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
+}
+
+BH_UNCHECKED
+bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
+			  uint32_t granules)
+{
+	const struct trailer *trailer = trailer_of(core, block, granules);
+	const unsigned char *end = (const unsigned char *)trailer;
+
+	if (!seal_is_good(core, key, block, granules))
+		return false;
+	for (const unsigned char *slack = end - trailer->slack_size; slack < end; slack++)
+		if (*slack != SLACK_BYTE)
+			return false;
+	return true;
+}
+
+BH_UNCHECKED
+size_t bh_trailer_usable(const struct bh_core *core, uint64_t key, uint32_t block,
+			 uint32_t granules)
+{
+	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
+
+	if (!seal_is_good(core, key, block, granules))
+		return room;
+	return room - trailer_of(core, block, granules)->slack_size;
+}
+
+BH_UNCHECKED
+uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t block,
+			  uint32_t granules)
+{
+	return seal_is_good(core, key, block, granules) ? trailer_of(core, block, granules)->owner
+							 : 0;
+}

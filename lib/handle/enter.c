@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * enter.c - entry and exit of a call. Keeps: no report is made while a lock is held; a heap whose last
+ * holder died inside an operation is recovered before anyone works on it.
+ */
+#include "handle/enter.h"
+
+#include <errno.h>
+
+#include "core/annotate.h"
+#include "handle/intent.h"
+#include "handle/recover.h"
+
+/* The last holder died, or was another thread when this process was forked. */
+static void call_recover(struct bh_call *call)
+{
+	bheap_t *heap = call->heap;
+
+	bh_recover(heap);
+	bh_lock_recovered(&heap->lock);
+	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
+}
+
+static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
+{
+	if (!heap) {
+		errno = EINVAL;
+		return false;
+	}
+	call->heap = (bheap_t *)heap;
+	call->count = 0;
+	call->lock = walks ? bh_lock_hold(&call->heap->lock)
+			    : bh_lock_acquire(&call->heap->lock);
+	if (call->lock == BH_LOCK_REFUSED)
+		return false;
+	if (heap->annotated)
+		bh_annotate_enter();
+	/* Before the recovery, which may be cut short too. */
+	if (heap->shared && !heap->read_only)
+		bh_intent_begin(heap);
+	if (BH_UNLIKELY(call->lock == BH_LOCK_TORN))
+		call_recover(call);
+	return true;
+}
+
+bool bh_enter(struct bh_call *call, const bheap_t *heap)
+{
+	return call_begin(call, heap, false);
+}
+
+bool bh_enter_to_change(struct bh_call *call, bheap_t *heap)
+{
+	if (heap && heap->read_only) {
+		errno = EROFS;
+		return false;
+	}
+	return call_begin(call, heap, false);
+}
+
+bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
+{
+	if (!call_begin(call, heap, true))
+		return false;
+	call->skip_lock = call->heap->skip_lock;
+	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
+	bh_lock_walk(&call->heap->lock, true);
+	return true;
+}
+
+void bh_leave_walk(struct bh_call *call)
+{
+	bh_lock_walk(&call->heap->lock, false);
+	__atomic_store_n(&call->heap->skip_lock, call->skip_lock, __ATOMIC_RELAXED);
+	bh_leave(call);
+}
+
+void bh_leave(struct bh_call *call)
+{
+	bheap_t *heap = call->heap;
+	struct bh_fault_sink sink = heap->faults; /* while locked: another thread may set it */
+
+	if (heap->annotated)
+		bh_annotate_leave();
+	if (call->lock != BH_LOCK_SKIPPED) {
+		if (heap->shared)
+			bh_intent_end(heap);
+		bh_lock_release(&heap->lock);
+	}
+	bh_call_report(call, &sink);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill.c - fills freed memory and holds it against the pattern. Keeps: the bit of a granule is set
+ * only while its owner-less bytes are the pattern, links and size of a block in a bin excepted.
+ * Reads memory that the tools forbid.
+ */
+#include "handle/fill.h"
+
+#define FILL_WORD (UINT64_C(0x0101010101010101) * BH_FILL_BYTE)
+
+/* ---- the bits ---- */
+
+size_t bh_fill_size(size_t granules)
+{
+	return bh_map_words(BH_FIRST + granules) * sizeof(uint64_t);
+}
+
+static bool is_filled(const bheap_t *heap, uint32_t granule)
+{
+	return heap->filled[granule >> 6] >> (granule & 63) & 1;
+}
+
+/* The bits of one word that stand for granules from ... to - 1; the word holds some of them. */
+static uint64_t word_mask(uint32_t word, uint32_t from, uint32_t to)
+{
+	uint64_t mask = ~UINT64_C(0);
+
+	if (word == from >> 6)
+		mask &= ~UINT64_C(0) << (from & 63);
+	if (word == (to - 1) >> 6)
+		mask &= ~UINT64_C(0) >> (63 - ((to - 1) & 63));
+	return mask;
+}
+
+static void bits_set(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++)
+		heap->filled[word] |= word_mask(word, from, to);
+}
+
+/* Some granules. Stores only where a bit is set: the words of a large heap were mostly never written. */
+static void bits_clear(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	for (uint32_t word = from >> 6; word <= (to - 1) >> 6; word++)
+		if (heap->filled[word] & word_mask(word, from, to))
+			heap->filled[word] &= ~word_mask(word, from, to);
+}
+
+/* The first granule from ... to - 1 whose bit is set, or to. */
+static uint32_t filled_find(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++) {
+		uint64_t bits = heap->filled[word] & word_mask(word, from, to);
+
+		if (bits)
+			return word << 6 | bh_lowest_bit(bits);
+	}
+	return to;
+}
+
+void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	if (heap->filled)
+		bits_clear(heap, from, to);
+}
+
+/* ---- the pattern ---- */
+
+static volatile uint64_t *granule_words(const bheap_t *heap, uint32_t granule)
+{
+	return bh_core_address(&heap->core, granule);
+}
+
+/* Volatile stores, or the compiler would call a memset() that AddressSanitizer watches. */
+BH_UNCHECKED
+static void granules_fill(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	for (uint32_t granule = from; granule < to; granule++) {
+		granule_words(heap, granule)[0] = FILL_WORD;
+		granule_words(heap, granule)[1] = FILL_WORD;
+	}
+	bits_set(heap, from, to);
+}
+
+/* The first granule of a free block: all of it that the index does not use. */
+BH_UNCHECKED
+static void first_fill(const bheap_t *heap, uint32_t block)
+{
+	const struct bh_core *core = &heap->core;
+	const struct bh_control *control = core->control;
+
+	if (block == control->top || block == control->victim)
+		granules_fill(heap, block, block + 1);
+	else if (bh_core_granules(core, block) < core->bins.exact_limit)
+		granule_words(heap, block)[1] = FILL_WORD;
+	bits_set(heap, block, block + 1);
+}
+
+/* The size that larger blocks in bins have in the second half of their first granule. */
+BH_UNCHECKED
+static bool has_size(const bheap_t *heap, uint32_t block)
+{
+	const struct bh_bin_node *node = bh_bin_node(&heap->core.bins, block);
+
+	return node->granules == ~node->check;
+}
+
+BH_UNCHECKED
+static const void *word_written(volatile uint64_t *word)
+{
+	const volatile unsigned char *byte = (const volatile unsigned char *)word;
+
+	if (*word == FILL_WORD)
+		return NULL;
+	while (*byte == BH_FILL_BYTE)
+		byte++;
+	return (const void *)byte;
+}
+
+/* The first byte of a filled granule that is not as it was left; linked: it is a node of a bin. */
+static const void *granule_written(const bheap_t *heap, uint32_t granule, bool linked)
+{
+	volatile uint64_t *words = granule_words(heap, granule);
+	const void *at = linked ? NULL : word_written(&words[0]);
+
+	if (at || (linked && has_size(heap, granule)))
+		return at;
+	return word_written(&words[1]);
+}
+
+static const void *range_written(const bheap_t *heap, uint32_t from, uint32_t to, bool linked)
+{
+	const void *at = NULL;
+
+	for (uint32_t granule = filled_find(heap, from, to); granule < to && !at;
+	     granule = filled_find(heap, granule + 1, to))
+		at = granule_written(heap, granule, linked && granule == from);
+	return at;
+}
+
+const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
+{
+	const struct bh_control *control = heap->core.control;
+
+	if (!heap->filled)
+		return NULL;
+	return range_written(heap, block, next,
+			     block != control->top && block != control->victim);
+}
+
+/* ---- operations ---- */
+
+void bh_fill_watch(struct bh_call *call)
+{
+	const struct bh_control *control = call->heap->core.control;
+
+	call->top = control->top;
+	call->victim = control->victim;
+}
+
+static void written_note(struct bh_call *call, uint32_t block, uint32_t next, const void *at)
+{
+	const struct bh_report report = {.kind = BHEAP_FAULT_WRITTEN_FREE,
+					 .address = bh_core_address(&call->heap->core, block),
+					 .size = bh_bytes(next - block),
+					 .at = at};
+
+	bh_call_note_report(call, &report);
+}
+
+/* The first granule of a block beside: merged, it would be made anew. Reported once. */
+static void first_meet(struct bh_call *call, uint32_t block)
+{
+	bheap_t *heap = call->heap;
+	const void *at = NULL;
+
+	if (bh_map_is_used(&heap->core.map, block))
+		return;
+	if (is_filled(heap, block))
+		at = bh_fill_written(heap, block, block + 1);
+	if (!at)
+		return;
+	written_note(call, block, block + bh_core_granules(&heap->core, block), at);
+	bits_clear(heap, block, block + 1);
+}
+
+void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next)
+{
+	if (!call->heap->filled)
+		return;
+	first_meet(call, bh_map_previous(&call->heap->core.map, block));
+	first_meet(call, next);
+}
+
+void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
+{
+	const bheap_t *heap = call->heap;
+	const struct bh_map *map = &heap->core.map;
+	bool linked;
+	const void *at;
+
+	if (!heap->filled)
+		return;
+	/* Free memory in front: this was cut out of the middle of a block. */
+	linked = from != call->top && from != call->victim &&
+		 bh_map_is_used(map, bh_map_previous(map, from));
+	at = range_written(heap, from, to, linked);
+	if (at)
+		written_note(call, from, to, at);
+	bits_clear(heap, from, to);
+}
+
+void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
+{
+	const bheap_t *heap = call->heap;
+	const struct bh_map *map = &heap->core.map;
+	uint32_t last = to - from < BH_FILL_MAX ? to : from + BH_FILL_MAX;
+	bool is_first = bh_map_is_start(map, from);
+
+	if (!heap->filled)
+		return;
+	granules_fill(heap, is_first ? from + 1 : from, last);
+	/* The first granule of what was free behind it is in the middle now. */
+	if (!bh_map_is_start(map, to) && is_filled(heap, to))
+		granules_fill(heap, to, to + 1);
+	/* Merged, the block in front begins where it did, and the tag beside still says so. */
+	first_fill(heap, is_first ? from : bh_map_previous(map, from));
+}
+
+void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)
+{
+	if (!call->heap->filled)
+		return;
+	if (new_end > old_end)
+		bh_fill_taken(call, old_end, new_end);
+	else if (new_end < old_end)
+		bh_fill_freed(call, new_end, old_end);
+}
+
+void bh_fill_slides(struct bh_call *call, uint32_t block)
+{
+	const struct bh_map *map = &call->heap->core.map;
+	uint32_t front = bh_map_previous(map, block);
+
+	bh_fill_watch(call);
+	if (!bh_map_is_used(map, front))
+		bh_fill_taken(call, front, block);
+	/* Behind the block the victim is taken out and put into a bin. */
+	call->victim = 0;
+}

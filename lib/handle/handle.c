@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.c - the start and the end of a handle, and who this process is to others.
+ */
+#include "handle/handle.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/annotate.h"
+
+/* A word that differs from run to run, without a system call. */
+static uint64_t key_random(void)
+{
+	const void *seed = (const void *)getauxval(AT_RANDOM);
+	uint64_t key = UINT64_C(0x5851f42d4c957f2d);
+
+	if (seed)
+		memcpy(&key, seed, sizeof(key));
+	return key;
+}
+
+static enum bh_skip_lock skip_lock_for(const bheap_t *heap)
+{
+	if (heap->annotated || heap->trailers || heap->read_only)
+		return BH_SKIP_LOCK_NEVER;
+	switch (heap->lock.kind) {
+	case BH_LOCK_NONE:
+		return BH_SKIP_LOCK_ALWAYS;
+	case BH_LOCK_PRIVATE:
+		return BH_SKIP_LOCK_ONE_THREAD;
+	default:
+		return BH_SKIP_LOCK_NEVER;
+	}
+}
+
+int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared)
+{
+	heap->flags = flags;
+	heap->trailers = flags & (BHEAP_GUARD | BHEAP_OWNED);
+	heap->annotated = bh_annotate_wanted();
+	heap->key = key_random();
+	heap->faults.aborts = flags & BHEAP_ABORT;
+	heap->core.realtime = flags & BHEAP_REALTIME;
+	if (bh_lock_init(&heap->lock, kind, shared))
+		return -1;
+	heap->skip_lock = skip_lock_for(heap);
+	return 0;
+}
+
+void bh_handle_end(bheap_t *heap)
+{
+	bh_lock_destroy(&heap->lock);
+}
+
+uint32_t bh_handle_owner(const bheap_t *heap)
+{
+	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid() : 0;
+}
+
+uint32_t bh_handle_pid_namespace(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/pid", &status) ? 0 : (uint32_t)status.st_ino;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h - a process's handle of a heap: the view of its blocks, its lock, its settings. Refuses to
+ * know what is done with it.
+ */
+#ifndef BH_HANDLE_H
+#define BH_HANDLE_H
+
+#include "core/core.h"
+#include "core/trailer.h"
+#include "handle/shared.h"
+#include "os/fault.h"
+#include "os/lock.h"
+#include "os/region.h"
+
+/* Which calls may work on the heap without passing the door. */
+enum bh_skip_lock {
+	BH_SKIP_LOCK_NEVER,
+	BH_SKIP_LOCK_ONE_THREAD,  /* those of a process known to have one thread */
+	BH_SKIP_LOCK_ALWAYS, /* all: BHEAP_UNLOCKED */
+};
+
+struct bheap {
+	struct bh_core core;
+	unsigned skip_lock;            /* enum bh_skip_lock; atomic, for a walk closes it for a while */
+	unsigned flags;           /* enum bheap_flags */
+	bool annotated;           /* Valgrind or AddressSanitizer listens */
+	bool trailers;            /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
+	bool read_only;
+	bool permanent;           /* the default heap: never ends */
+	uint64_t key;             /* of the trailers' seals */
+	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */
+	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
+	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
+	struct bh_region region;
+	struct bh_fault_sink faults;
+	struct bh_lock lock;
+};
+
+/*
+ * What a new handle starts with: flags, fault sink, annotations, pass. The heap view is the
+ * caller's. 0, or -1 with errno.
+ */
+int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared);
+
+/* The handle's own resources; not its memory. */
+void bh_handle_end(bheap_t *heap);
+
+/* The user's bytes of a block of so many granules. */
+static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
+{
+	if (heap->trailers)
+		return bh_trailer_usable(&heap->core, heap->key, block, granules);
+	return bh_bytes(granules);
+}
+
+/* The granules for so many bytes, at least one, with a trailer where the heap has them. */
+static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size)
+{
+	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
+}
+
+/* Whom a new block belongs to: this process with BHEAP_OWNED, else 0. */
+uint32_t bh_handle_owner(const bheap_t *heap);
+
+/* What tells the process numbers here from those of another container; 0 if unknown. */
+uint32_t bh_handle_pid_namespace(void);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - composes reports and passes them on: to the heap's handler, else to the process-wide
+ * one, else as a line to standard error. Uses no stdio and no allocation, for it may run in a
+ * program whose allocator this is.
+ */
+#include "os/fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/probe.h"
+
+static const char *const fault_texts[] = {
+	[BHEAP_FAULT_NONE] = "no fault",
+	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a live block",
+	[BHEAP_FAULT_DOUBLE_FREE] = "the block is free already",
+	[BHEAP_FAULT_OVERFLOW] = "bytes behind the block were overwritten",
+	[BHEAP_FAULT_DAMAGED_INDEX] = "the index of free blocks is damaged",
+	[BHEAP_FAULT_DAMAGED_MAP] = "the block map is damaged",
+	[BHEAP_FAULT_COUNT] = "a counter disagrees with the block map",
+	[BHEAP_FAULT_RECOVERED] = "a process died inside an operation; the heap was rebuilt",
+	[BHEAP_FAULT_BAD_FILE] = "not a usable heap file",
+	[BHEAP_FAULT_WRITTEN_FREE] = "memory was written to after it was freed",
+};
+
+static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bh_fault_sink default_sink;
+
+static void text_add(struct bheap_fault *fault, const char *words)
+{
+	size_t length = strlen(fault->text);
+
+	while (*words && length + 1 < sizeof(fault->text))
+		fault->text[length++] = *words++;
+	fault->text[length] = '\0';
+}
+
+static void text_add_number(struct bheap_fault *fault, uintptr_t value, unsigned base)
+{
+	char digits[24], *first = digits + sizeof(digits) - 1;
+
+	*first = '\0';
+	do {
+		*--first = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	text_add(fault, first);
+}
+
+static void text_add_address(struct bheap_fault *fault, const void *address)
+{
+	text_add(fault, "0x");
+	text_add_number(fault, (uintptr_t)address, 16);
+}
+
+void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, const bheap_t *heap,
+		       const void *address, size_t size, const char *detail, const void *at)
+{
+	*fault = (struct bheap_fault){
+		.kind = kind, .heap = heap, .address = address, .size = size};
+	text_add(fault, "bheap: ");
+	if (address) {
+		text_add_address(fault, address);
+		if (size) {
+			text_add(fault, " (");
+			text_add_number(fault, size, 10);
+			text_add(fault, " bytes)");
+		}
+		text_add(fault, ": ");
+	}
+	text_add(fault, fault_texts[kind]);
+	if (detail) {
+		text_add(fault, ": ");
+		text_add(fault, detail);
+	}
+	if (at) {
+		text_add(fault, ", first at ");
+		text_add_address(fault, at);
+	}
+}
+
+static void line_to_stderr(const struct bheap_fault *fault)
+{
+	char line[sizeof(fault->text)]; /* its newline lies where the text has its end */
+	size_t length = strlen(fault->text), done = 0;
+
+	memcpy(line, fault->text, length);
+	line[length++] = '\n';
+	while (done < length) {
+		ssize_t written = write(STDERR_FILENO, line + done, length - done);
+
+		if (written < 0 && errno != EINTR)
+			break;
+		done += written > 0 ? (size_t)written : 0;
+	}
+}
+
+static bool environment_aborts(void)
+{
+	const char *value = secure_getenv("BHEAP_ABORT");
+
+	return value && *value && strcmp(value, "0") != 0;
+}
+
+void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault *fault)
+{
+	struct bh_fault_sink used = *sink;
+	int saved = errno;
+
+	bh_probe_fault(fault);
+	if (!used.handler) {
+		pthread_mutex_lock(&default_lock);
+		used.handler = default_sink.handler;
+		used.arg = default_sink.arg;
+		pthread_mutex_unlock(&default_lock);
+	}
+	if (used.handler)
+		used.handler(fault, used.arg);
+	else
+		line_to_stderr(fault);
+	if (used.aborts || environment_aborts())
+		abort();
+	errno = saved;
+}
+
+void bh_fault_set_default(bheap_fault_fn *handler, void *arg)
+{
+	pthread_mutex_lock(&default_lock);
+	default_sink.handler = handler;
+	default_sink.arg = arg;
+	pthread_mutex_unlock(&default_lock);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.c - the system calls behind file.h. A path with one slash, at its start, names a shared
+ * memory object; any other a file.
+ */
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The bytes that the locks are put on; what lies there does not matter. */
+enum lock_byte { OPEN_LOCK, ATTACH_LOCK };
+
+static bool is_shm_name(const char *path)
+{
+	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
+}
+
+/* O_NONBLOCK, here and below: not to wait for a writer, should it be a FIFO. */
+static int open_once(const char *path, int oflag, mode_t mode)
+{
+	if (is_shm_name(path))
+		return shm_open(path, oflag, mode);
+	return open(path, oflag | O_CLOEXEC | O_NONBLOCK, mode);
+}
+
+static bool is_link(const char *path)
+{
+	struct stat status;
+
+	return !is_shm_name(path) && lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
+{
+	int fd;
+
+	*created = false;
+	if (!(oflag & O_CREAT))
+		return open_once(path, oflag, mode);
+	/* The name may come and go between the two calls. */
+	for (;;) {
+		fd = open_once(path, oflag | O_EXCL, mode);
+		*created = fd >= 0;
+		if (fd >= 0 || errno != EEXIST || oflag & O_EXCL)
+			return fd;
+		fd = open_once(path, oflag & ~O_CREAT, mode);
+		if (fd >= 0 || errno != ENOENT)
+			return fd;
+		/* A link that leads to nothing: whether we or another made the file nobody can tell. */
+		if (is_link(path))
+			return open_once(path, oflag, mode);
+	}
+}
+
+int bh_file_close(int fd)
+{
+	return close(fd);
+}
+
+int bh_file_close_unlocked(int fd)
+{
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	fcntl(fd, F_OFD_SETLK, &all);
+	return close(fd);
+}
+
+int bh_file_unlink(const char *path)
+{
+	return is_shm_name(path) ? shm_unlink(path) : unlink(path);
+}
+
+int bh_file_reopen(int fd, bool *writable)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
+	int oflag = fcntl(fd, F_GETFL);
+
+	if (oflag < 0)
+		return -1;
+	if ((oflag & O_ACCMODE) == O_WRONLY) {
+		errno = EACCES;
+		return -1;
+	}
+	*writable = (oflag & O_ACCMODE) == O_RDWR;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (oflag & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
+}
+
+static int byte_lock(int fd, enum lock_byte byte, short type, bool waits)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	int result;
+
+	do {
+		result = fcntl(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+	} while (result < 0 && errno == EINTR);
+	return result;
+}
+
+int bh_file_lock_open(int fd, bool exclusive)
+{
+	return byte_lock(fd, OPEN_LOCK, exclusive ? F_WRLCK : F_RDLCK, true);
+}
+
+void bh_file_unlock_open(int fd)
+{
+	byte_lock(fd, OPEN_LOCK, F_UNLCK, false);
+}
+
+int bh_file_is_sole_opener(int fd, bool *sole)
+{
+	*sole = byte_lock(fd, ATTACH_LOCK, F_WRLCK, false) == 0;
+	return *sole || errno == EAGAIN || errno == EACCES ? 0 : -1;
+}
+
+int bh_file_lock_attach(int fd)
+{
+	return byte_lock(fd, ATTACH_LOCK, F_RDLCK, true);
+}
+
+off_t bh_file_size(int fd, bool *named)
+{
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return -1;
+	if (!S_ISREG(status.st_mode)) {
+		errno = EPROTO;
+		return -1;
+	}
+	*named = status.st_nlink > 0;
+	return status.st_size;
+}
+
+bool bh_file_is_at(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return !is_shm_name(path) && !fstat(fd, &here) && !stat(path, &there) &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+ssize_t bh_file_read(int fd, void *into, size_t size)
+{
+	return pread(fd, into, size, 0);
+}
+
+bool bh_file_write(int fd, const void *from, size_t size)
+{
+	ssize_t written = pwrite(fd, from, size, 0);
+
+	if (written >= 0 && written != (ssize_t)size)
+		errno = ENOSPC;
+	return written == (ssize_t)size;
+}

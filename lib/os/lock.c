@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.c - the private lock and the process-shared mutex, and what a fork or a death does to them.
+ * A fork may copy a heap while another thread is inside it: the child finds its lock stale, makes
+ * a new one, and treats the copy as torn, as if that thread had been killed. So heaps need no list.
+ */
+#include "os/lock.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRIES 16            /* in a row: one falls between two turns of the holder */
+#define PAUSES_FIRST 64     /* of the processor: how long a holder is looked at first */
+#define PAUSES_LAST 512     /* a holder that takes longer was perhaps interrupted */
+#define PAUSES_OF_A_TURN 32 /* who is back sooner is in a run of turns */
+#define NAP_FIRST 100000    /* nanoseconds */
+#define NAP_LAST 1000000
+
+unsigned bh_lock_generation;
+
+static pthread_mutex_t reinitialise_lock = PTHREAD_MUTEX_INITIALIZER;
+static int fork_error;
+
+/* Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities. */
+static int queue_init(pthread_mutex_t *queue)
+{
+	pthread_mutexattr_t attributes;
+	int error = pthread_mutexattr_init(&attributes);
+
+	if (error)
+		return error;
+	error = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+	if (!error)
+		error = pthread_mutex_init(queue, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return error == ENOTSUP ? pthread_mutex_init(queue, NULL) : error;
+}
+
+static void fork_child(void)
+{
+	queue_init(&reinitialise_lock);
+	bh_lock_generation++;
+}
+
+/*
+ * When the library is loaded: pthread_once() would make a system call in bheap_create_in(), and the
+ * first mutex of that kind makes one.
+ */
+__attribute__((constructor)) static void fork_watch(void)
+{
+	queue_init(&reinitialise_lock);
+	fork_error = pthread_atfork(NULL, NULL, fork_child);
+}
+
+static int own_init(struct bh_lock *lock)
+{
+	int error = queue_init(&lock->queue);
+
+	return error ? error : pthread_spin_init(&lock->own, PTHREAD_PROCESS_PRIVATE);
+}
+
+int bh_lock_init_shared(pthread_mutex_t *shared)
+{
+	pthread_mutexattr_t attributes;
+	int error = pthread_mutexattr_init(&attributes);
+
+	if (error)
+		return error;
+	error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	if (!error)
+		error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	/* Who holds it, by another handle or below a signal handler, is refused instead of hanging. */
+	if (!error)
+		error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	if (!error)
+		error = pthread_mutex_init(shared, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return error;
+}
+
+int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *shared)
+{
+	int error = 0;
+
+	*lock = (struct bh_lock){.kind = kind, .shared = shared};
+	if (kind != BH_LOCK_NONE) {
+		error = fork_error ? fork_error : own_init(lock);
+		lock->generation = bh_lock_generation;
+	}
+	if (error)
+		errno = error;
+	return error ? -1 : 0;
+}
+
+void bh_lock_destroy(struct bh_lock *lock)
+{
+	if (lock->kind == BH_LOCK_NONE || lock->generation != bh_lock_generation)
+		return;
+	pthread_spin_destroy(&lock->own);
+	pthread_mutex_destroy(&lock->queue);
+}
+
+/* In the child of a fork: the first thread here makes the lock anew. */
+static void own_reinitialise(struct bh_lock *lock)
+{
+	pthread_mutex_lock(&reinitialise_lock);
+	if (lock->generation != bh_lock_generation) {
+		if (pthread_spin_trylock(&lock->own))
+			lock->torn = true;
+		else
+			pthread_spin_unlock(&lock->own);
+		own_init(lock);
+		__atomic_store_n(&lock->generation, bh_lock_generation, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&reinitialise_lock);
+}
+
+static enum bh_lock_result lock_refused(int error)
+{
+	errno = error;
+	return BH_LOCK_REFUSED;
+}
+
+static enum bh_lock_result shared_acquire(struct bh_lock *lock)
+{
+	int error = pthread_mutex_lock(lock->shared);
+
+	if (error == EOWNERDEAD)
+		return BH_LOCK_TORN;
+	return error ? lock_refused(error) : BH_LOCK_HELD;
+}
+
+/*
+ * A fork during a walk: in the child the walker is the thread that forked, now the first one, or is
+ * not there any more, and a new thread may have got its identity.
+ */
+bool bh_lock_is_walking(const struct bh_lock *lock)
+{
+	if (BH_LIKELY(__atomic_load_n(&lock->walker, __ATOMIC_RELAXED) != pthread_self()))
+		return false;
+	return __atomic_load_n(&lock->walk_generation, __ATOMIC_RELAXED) == bh_lock_generation ||
+	       gettid() == getpid();
+}
+
+/* ---- waiting ---- */
+
+/*
+ * The heap's cache lines are with the processor of its holder, and to fetch them costs as much as many
+ * calls do. So one who comes while another takes turn after turn leaves it alone for the length of a nap,
+ * and goes on itself for as long then. Where turns are seldom nobody naps: they are over in no time.
+ */
+
+#if defined(__x86_64__)
+static inline void processor_pause(void)
+{
+	__builtin_ia32_pause();
+}
+#elif defined(__aarch64__)
+static inline void processor_pause(void)
+{
+	/* A yield is over at once. */
+	__asm__ volatile("isb" ::: "memory");
+}
+#else
+static inline void processor_pause(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+#endif
+
+static inline void pause_for(unsigned pauses)
+{
+	while (pauses--)
+		processor_pause();
+}
+
+static bool own_try(struct bh_lock *lock)
+{
+	for (unsigned tries = TRIES; tries; tries--)
+		if (!pthread_spin_trylock(&lock->own))
+			return true;
+	return false;
+}
+
+static unsigned own_turns(const struct bh_lock *lock)
+{
+	return __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
+}
+
+/* False when somebody is in a run of turns, or in a long one. */
+static bool own_spin(struct bh_lock *lock)
+{
+	unsigned first = own_turns(lock), pauses = PAUSES_FIRST;
+
+	for (unsigned all = pauses; pauses <= PAUSES_LAST; all += pauses) {
+		pause_for(pauses);
+		if ((own_turns(lock) - first) * PAUSES_OF_A_TURN > all)
+			return false;
+		if (own_try(lock))
+			return true;
+		pauses *= 2;
+	}
+	return false;
+}
+
+/* Not a point where a thread is cancelled. */
+static void nap(long nanoseconds)
+{
+	const struct timespec time = {.tv_nsec = nanoseconds};
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+	pthread_setcancelstate(state, &state);
+}
+
+/* Longer each time while the holder stays in one turn, which a walk may be. */
+static void own_wait(struct bh_lock *lock)
+{
+	unsigned turns = own_turns(lock);
+	long time = NAP_FIRST;
+
+	pthread_mutex_lock(&lock->queue);
+	while (nap(time), !own_try(lock)) {
+		time = own_turns(lock) != turns ? NAP_FIRST : 2 * time;
+		time = time < NAP_LAST ? time : NAP_LAST;
+		turns = own_turns(lock);
+	}
+	pthread_mutex_unlock(&lock->queue);
+}
+
+static enum bh_lock_result own_acquire(struct bh_lock *lock)
+{
+	if (pthread_spin_trylock(&lock->own) && !own_spin(lock))
+		own_wait(lock);
+	bh_lock_turn(lock);
+	return lock->torn ? BH_LOCK_TORN : BH_LOCK_HELD;
+}
+
+static void own_reinitialise_after_fork(struct bh_lock *lock)
+{
+	if (__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != bh_lock_generation)
+		own_reinitialise(lock);
+}
+
+enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
+{
+	if (bh_lock_is_walking(lock))
+		return lock_refused(EDEADLK);
+	switch (lock->kind) {
+	case BH_LOCK_NONE:
+		return BH_LOCK_SKIPPED;
+	case BH_LOCK_SHARED:
+		own_reinitialise_after_fork(lock);
+		return shared_acquire(lock);
+	default:
+		own_reinitialise_after_fork(lock);
+		return own_acquire(lock);
+	}
+}
+
+enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
+{
+	if (lock->kind == BH_LOCK_PRIVATE && !bh_lock_is_walking(lock)) {
+		own_reinitialise_after_fork(lock);
+		if (__libc_single_threaded && !lock->torn)
+			return BH_LOCK_SKIPPED;
+	}
+	return bh_lock_hold(lock);
+}
+
+void bh_lock_walk(struct bh_lock *lock, bool walking)
+{
+	__atomic_store_n(&lock->walk_generation, bh_lock_generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&lock->walker, walking ? pthread_self() : 0, __ATOMIC_RELAXED);
+}
+
+void bh_lock_recovered(struct bh_lock *lock)
+{
+	if (lock->kind == BH_LOCK_SHARED)
+		pthread_mutex_consistent(lock->shared);
+	lock->torn = false;
+}
+
+void bh_lock_release(struct bh_lock *lock)
+{
+	if (lock->kind == BH_LOCK_SHARED)
+		pthread_mutex_unlock(lock->shared);
+	else
+		pthread_spin_unlock(&lock->own);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.c - the system calls behind regions. Keeps: a region that could not be made whole leaves
+ * nothing mapped.
+ */
+#include "os/region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+size_t bh_region_page(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int bh_region_map(struct bh_region *region, size_t front, size_t back)
+{
+	size_t page = bh_region_page(), size = front + page + back + page;
+	char *start = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int saved;
+
+	if (start == MAP_FAILED)
+		return -1;
+	if (mprotect(start + front, page, PROT_NONE) ||
+	    mprotect(start + size - page, page, PROT_NONE)) {
+		saved = errno;
+		munmap(start, size);
+		errno = saved;
+		return -1;
+	}
+	*region = (struct bh_region){.start = start, .size = size, .fd = -1};
+	return 0;
+}
+
+int bh_region_unmap(struct bh_region *region)
+{
+	return region->start ? munmap(region->start, region->size) : 0;
+}
+
+void *bh_region_pages(size_t size)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+int bh_region_pages_free(void *pages, size_t size)
+{
+	return munmap(pages, size);
+}
+
+int bh_region_attach(struct bh_region *region, size_t size, bool read_only)
+{
+	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	char *start = mmap(NULL, size, protection, MAP_SHARED, region->fd, 0);
+
+	if (start == MAP_FAILED)
+		return -1;
+	region->start = start;
+	region->size = size;
+	return 0;
+}
+
+int bh_region_reserve(int fd, size_t offset, size_t size)
+{
+	int error;
+
+	do {
+		error = posix_fallocate(fd, (off_t)offset, (off_t)size);
+	} while (error == EINTR);
+	if (error)
+		errno = error;
+	return error ? -1 : 0;
+}
+
+int bh_region_resize(int fd, size_t size, bool preallocate)
+{
+	if (ftruncate(fd, (off_t)size))
+		return -1;
+	return preallocate ? bh_region_reserve(fd, 0, size) : 0;
+}
+
+int bh_region_sync(const struct bh_region *region)
+{
+	return msync(region->start, region->size, MS_SYNC);
+}
+
+size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size)
+{
+	uintptr_t page = bh_region_page();
+	uintptr_t first = ((uintptr_t)start + page - 1) & ~(page - 1);
+	uintptr_t last = ((uintptr_t)start + size) & ~(page - 1);
+
+	if (!region->start || last <= first)
+		return 0;
+	/* A shared page is dropped from its file too, or the bytes would only leave this process. */
+	if (madvise((char *)first, last - first, region->fd < 0 ? MADV_DONTNEED : MADV_REMOVE))
+		return 0;
+	return last - first;
+}
