@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * allocator.h - an allocator as the benchmarks see it, and the loop that replays a trace through it.
+ * allocator.h - an allocator as the benchmarks see it, and the loop that replays a trace through
+ * it.
  *
  * The loop is one for all allocators and calls through pointers, so that what it costs is the same
  * for all; each entry is a one-line wrapper whose call the compiler turns into a jump.
@@ -15,12 +16,14 @@
 
 struct allocator {
 	const char *name;
-	bool bounded;         /* lives inside a region of a given size */
-	unsigned flags;       /* libbheap: of bheap_create_in() */
-	size_t region_min;    /* bounded: what it needs at least when time is measured */
-	const void *library;  /* those loaded at run time: their entries */
+	bool bounded;        /* lives inside a region of a given size */
+	unsigned flags;      /* libbheap: of bheap_create_in() */
+	size_t region_min;   /* bounded: what it needs at least when time is measured */
+	const void *library; /* those loaded at run time: their entries */
 
-	/* Makes a heap in a region, which allocators that are not bounded ignore; NULL: it cannot. */
+	/*
+	 * Makes a heap in a region, which allocators that are not bounded ignore; NULL: it cannot.
+	 */
 	void *(*open)(const struct allocator *allocator, void *region, size_t size);
 	void (*close)(void *heap);
 

@@ -15,8 +15,9 @@ extern const struct allocator bench_allocator;
 }
 
 namespace ipc = boost::interprocess;
-using buffer = ipc::basic_managed_external_buffer<
-	char, ipc::rbtree_best_fit<ipc::null_mutex_family>, ipc::iset_index>;
+using buffer =
+	ipc::basic_managed_external_buffer<char, ipc::rbtree_best_fit<ipc::null_mutex_family>,
+					   ipc::iset_index>;
 
 static void *buffer_open(const struct allocator *, void *region, size_t size)
 {
@@ -55,15 +56,16 @@ static void *buffer_resize(void *heap, void *block, size_t size)
 	size_t old_size = manager->size(block);
 	size_t received = size;
 	if (size < old_size) {
-		manager->allocation_command<char>(ipc::try_shrink_in_place | ipc::nothrow_allocation,
+		manager->allocation_command<char>(ipc::try_shrink_in_place |
+							  ipc::nothrow_allocation,
 						  old_size, received, reuse);
 		return block;
 	}
 	if (size == old_size)
 		return block;
-	char *moved = manager->allocation_command<char>(
-		ipc::expand_fwd | ipc::allocate_new | ipc::nothrow_allocation, size, received,
-		reuse);
+	char *moved = manager->allocation_command<char>(ipc::expand_fwd | ipc::allocate_new |
+								ipc::nothrow_allocation,
+							size, received, reuse);
 	if (moved == nullptr || moved == block)
 		return moved;
 	std::memcpy(moved, block, old_size);
@@ -72,7 +74,15 @@ static void *buffer_resize(void *heap, void *block, size_t size)
 }
 
 const struct allocator bench_allocator = {
-	"Boost",      true,         0,            0,
-	nullptr,      buffer_open,  buffer_close, buffer_alloc,
-	buffer_align, buffer_resize, buffer_release,
+	"Boost",
+	true,
+	0,
+	0,
+	nullptr,
+	buffer_open,
+	buffer_close,
+	buffer_alloc,
+	buffer_align,
+	buffer_resize,
+	buffer_release,
 };

@@ -30,7 +30,7 @@ struct checked {
 };
 
 __attribute__((format(printf, 2, 3))) static int checked_fail(const struct checked *run,
-							       const char *format, ...)
+							      const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -60,8 +60,7 @@ static void block_fill(const struct live_block *block)
 static bool pattern_holds(const unsigned char *start, size_t size, uint64_t word)
 {
 	size_t head = size < sizeof(word) ? size : sizeof(word);
-	return memcmp(start, &word, head) == 0 &&
-	       memcmp(start, start + head, size - head) == 0;
+	return memcmp(start, &word, head) == 0 && memcmp(start, start + head, size - head) == 0;
 }
 
 static int block_check(const struct checked *run, const struct live_block *block)
@@ -89,8 +88,8 @@ static int block_take(struct checked *run, const struct trace_op *op, void *star
 		return checked_fail(run, "the block at %p is smaller than %ju bytes", start,
 				    (uintmax_t)op->size);
 	if (kept_size > 0 && !pattern_holds(start, kept_size, block->word))
-		return checked_fail(run, "resize to %ju bytes lost content: %p", (uintmax_t)op->size,
-				    start);
+		return checked_fail(run, "resize to %ju bytes lost content: %p",
+				    (uintmax_t)op->size, start);
 	*block = (struct live_block){start, op->size, word_make(op->slot, run->op)};
 	block_fill(block);
 	return 0;
@@ -119,17 +118,14 @@ static int block_resize(struct checked *run, const struct trace_op *op)
 static int op_run(struct checked *run, const struct trace_op *op)
 {
 	switch ((enum trace_kind)op->kind) {
-	case TRACE_FREE:
-		return block_free(run, &run->blocks[op->slot]);
-	case TRACE_RESIZE:
-		return block_resize(run, op);
-	case TRACE_ALLOC:
-		return block_take(run, op, bheap_alloc(run->heap, op->size), 0);
+	case TRACE_FREE: return block_free(run, &run->blocks[op->slot]);
+	case TRACE_RESIZE: return block_resize(run, op);
+	case TRACE_ALLOC: return block_take(run, op, bheap_alloc(run->heap, op->size), 0);
 	case TRACE_ALIGNED:
-		return block_take(run, op,
-				  bheap_aligned_alloc(run->heap, (size_t)1 << op->alignment_log2,
-						      op->size),
-				  0);
+		return block_take(
+			run, op,
+			bheap_aligned_alloc(run->heap, (size_t)1 << op->alignment_log2, op->size),
+			0);
 	}
 	return checked_fail(run, "unknown kind %d", op->kind);
 }
@@ -153,7 +149,8 @@ static int heap_empty(struct checked *run)
 	if (bheap_stats(run->heap, &stats) != 0)
 		return checked_fail(run, "bheap_stats(): %s", strerror(errno));
 	if (stats.used != 0 || stats.live_blocks != 0 || stats.free_blocks != 1)
-		return checked_fail(run, "all freed, yet %zu bytes in %zu blocks used, %zu free blocks",
+		return checked_fail(run,
+				    "all freed, yet %zu bytes in %zu blocks used, %zu free blocks",
 				    stats.used, stats.live_blocks, stats.free_blocks);
 	return heap_check(run);
 }

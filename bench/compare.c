@@ -2,8 +2,8 @@
 /*
  * compare.c - libbheap beside other allocators on the same traces: time and memory.
  *
- * For each trace all run in one process, in turns, round by round, so that what disturbs the machine
- * disturbs all alike; each round's time is set against glibc's of the same round.
+ * For each trace all run in one process, in turns, round by round, so that what disturbs the
+ * machine disturbs all alike; each round's time is set against glibc's of the same round.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -228,7 +228,8 @@ static void child_run(void (*work)(const struct share *share), const struct shar
 
 /*
  * A new child for each trace and every few rounds: an allocator that cannot be closed, glibc above
- * all, is not to be judged by what other traces, or many rounds of this one, have left behind in it.
+ * all, is not to be judged by what other traces, or many rounds of this one, have left behind in
+ * it.
  */
 static void traces_measure(const struct report *report, const struct options *options)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * creation.c - what a heap costs before its first block: the time it takes to make one, and how much
- * of a caller's buffer is left for blocks.
+ * creation.c - what a heap costs before its first block: the time it takes to make one, and how
+ * much of a caller's buffer is left for blocks.
  */
 #include <bheap.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@ static const struct {
 	const char *name;
 	uint64_t size;
 } sizes[] = {
-	{"1 KiB", 1 << 10},    {"4 KiB", 4 << 10},   {"16 KiB", 16 << 10}, {"64 KiB", 64 << 10},
-	{"1 MiB", 1 << 20},    {"64 MiB", 64 << 20}, {"1 GiB", 1 << 30},   {"8 GiB", UINT64_C(8) << 30},
-	{"64 GiB", BHEAP_SIZE_MAX},
+	{"1 KiB", 1 << 10},   {"4 KiB", 4 << 10},           {"16 KiB", 16 << 10},
+	{"64 KiB", 64 << 10}, {"1 MiB", 1 << 20},           {"64 MiB", 64 << 20},
+	{"1 GiB", 1 << 30},   {"8 GiB", UINT64_C(8) << 30}, {"64 GiB", BHEAP_SIZE_MAX},
 };
 
 static void heap_check(const bheap_t *heap, const char *name)
@@ -79,7 +79,8 @@ int main(void)
 	       "bheap_create()           bheap_destroy()");
 	for (size_t i = 0; i < count; i++)
 		own_mapping_print(sizes[i].name, (size_t)sizes[i].size);
-	printf("\n%-10s %s\n", "buffer", "bheap_create_in()      largest block, share of the buffer");
+	printf("\n%-10s %s\n", "buffer",
+	       "bheap_create_in()      largest block, share of the buffer");
 	for (size_t i = 0; i < count; i++)
 		buffer_print(sizes[i].name, (size_t)sizes[i].size);
 	return 0;

@@ -33,7 +33,8 @@ static void *glibc_open(const struct allocator *allocator, void *region, size_t 
 {
 	(void)region;
 	(void)size;
-	return (void *)(uintptr_t)allocator; /* anything but NULL: there is no heap to hand around */
+	return (void *)(uintptr_t)
+		allocator; /* anything but NULL: there is no heap to hand around */
 }
 
 static void glibc_close(void *heap)

@@ -22,14 +22,17 @@ struct peers {
 
 /*
  * Call first in main(): starts the program again with more room for thread-local data of libraries
- * loaded late, without which the dynamic linker refuses jemalloc, and with what the peers are to know.
+ * loaded late, without which the dynamic linker refuses jemalloc, and with what the peers are to
+ * know.
  */
 void peers_restart(char **argv);
 
 /* Loads all that configure found; says on standard error which could not be loaded, and why. */
 void peers_load(struct peers *peers);
 
-/* Adds a shared library with malloc, free, realloc and posix_memalign. 0; or -1 after saying why. */
+/*
+ * Adds a shared library with malloc, free, realloc and posix_memalign. 0; or -1 after saying why.
+ */
 int peers_add_library(struct peers *peers, const char *name, const char *path, const char *prefix);
 
 /* Adds a module that defines bench_allocator, as boost.cc does. 0; or -1 after saying why. */

@@ -91,14 +91,10 @@ static size_t number_parse(const char *option, const char *text)
 static struct options options_parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"check", no_argument, NULL, 'c'},
-		{"made-up", no_argument, NULL, 'm'},
-		{"flags", required_argument, NULL, 'f'},
-		{"rounds", required_argument, NULL, 'n'},
-		{"region", required_argument, NULL, 'r'},
-		{"speed", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"check", no_argument, NULL, 'c'},        {"made-up", no_argument, NULL, 'm'},
+		{"flags", required_argument, NULL, 'f'},  {"rounds", required_argument, NULL, 'n'},
+		{"region", required_argument, NULL, 'r'}, {"speed", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	struct options options = {.allocator = allocator_bheap, .fit = true, .rounds = 5};
 	int option;
@@ -192,8 +188,7 @@ static int trace_replay(const struct options *options, const struct trace *trace
 {
 	/* A guarded block takes more than was asked for. */
 	size_t guard_size = options->allocator.flags & BHEAP_GUARD ? 32 * trace->peak_blocks : 0;
-	size_t size = options->region_size ? options->region_size
-					   : replay_room(trace) + guard_size;
+	size_t size = options->region_size ? options->region_size : replay_room(trace) + guard_size;
 	void *region = memory_map(size);
 	bheap_t *heap = bheap_create_in(region, size, options->allocator.flags);
 	int result = -1;

@@ -77,8 +77,8 @@ static void cell_print(FILE *stream, double value, double spread)
 	fprintf(stream, " %*s", CELL_WIDTH - 1, cell);
 }
 
-static void time_row_print(const struct report *report, FILE *stream, const char *name, size_t first,
-			   size_t last)
+static void time_row_print(const struct report *report, FILE *stream, const char *name,
+			   size_t first, size_t last)
 {
 	fprintf(stream, "%-*s", NAME_WIDTH, name);
 	for (size_t peer = 1; peer < report->peers->count; peer++) {
@@ -104,7 +104,8 @@ static void header_print(const struct report *report, FILE *stream, bool bounded
 
 static void times_print(const struct report *report, FILE *stream)
 {
-	fprintf(stream, "Time of an operation / glibc's, median of %zu rounds +- half the quartile range\n",
+	fprintf(stream,
+		"Time of an operation / glibc's, median of %zu rounds +- half the quartile range\n",
 		report->rounds);
 	header_print(report, stream, false, "  glibc, ns");
 	for (size_t trace = 0; trace < report->trace_count; trace++) {

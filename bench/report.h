@@ -17,7 +17,8 @@ struct report {
 	size_t recorded_count; /* the first ones; the rest are made up */
 	size_t rounds;
 	double *seconds;       /* [trace][peer][round]; NAN: the allocator refused an operation */
-	size_t *smallest_size; /* [trace][peer]; 0: not bounded, or no region is enough; NULL: not sought */
+	size_t *smallest_size; /* [trace][peer]; 0: not bounded, or no region is enough; NULL: not
+				  sought */
 };
 
 void report_print(const struct report *report, FILE *stream);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * soak.c - whether heaps of 4 KiB to 8 GiB wear out: each is filled until it refuses, a quarter of
- * its blocks is freed or resized at random, and so on. Tells over time how full the heap was when it
- * refused, and how scattered its free memory is; soak.gp draws it. Content is checked on the way.
+ * its blocks is freed or resized at random, and so on. Tells over time how full the heap was when
+ * it refused, and how scattered its free memory is; soak.gp draws it. Content is checked on the
+ * way.
  */
 #include <bheap.h>
 #include <getopt.h>
@@ -32,14 +33,14 @@ struct block {
 
 struct soak {
 	bheap_t *heap;
-	size_t size, size_max;     /* of the heap; of a request */
+	size_t size, size_max; /* of the heap; of a request */
 	struct block *blocks;
 	size_t count, capacity;
-	size_t live_size;          /* asked for */
+	size_t live_size; /* asked for */
 	uint64_t random;
 	uint64_t operations;
-	uint64_t refusals;         /* of this line: fillings that ended */
-	double fullness;           /* their sum of live_size / size */
+	uint64_t refusals; /* of this line: fillings that ended */
+	double fullness;   /* their sum of live_size / size */
 };
 
 static struct {
@@ -216,8 +217,7 @@ static void options_read(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = {4096,     64 << 10, 1 << 20,
-				       64 << 20, 1 << 30,  (size_t)8 << 30};
+	static const size_t sizes[] = {4096, 64 << 10, 1 << 20, 64 << 20, 1 << 30, (size_t)8 << 30};
 
 	options_read(argc, argv);
 	puts("heap\toperations\tseconds\tlive_blocks\tfree_blocks\tfullness\tfragmentation");

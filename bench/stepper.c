@@ -3,8 +3,8 @@
  * stepper.c - counts the instructions of single calls by stepping a child through them.
  *
  * Parent and child share one page. The child sets inside and stops itself; from there the parent
- * steps and counts until it sees inside cleared. What the marks themselves take is a constant, which
- * the parent learns from a few empty pairs at the start.
+ * steps and counts until it sees inside cleared. What the marks themselves take is a constant,
+ * which the parent learns from a few empty pairs at the start.
  */
 #include "stepper.h"
 
@@ -137,7 +137,8 @@ static void processor_pin(void)
 int stepper_run(void (*work)(void *arg), void *arg, struct call_count counts[STEPPER_KINDS])
 {
 	memset(counts, 0, STEPPER_KINDS * sizeof(*counts));
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		return child_fail("mmap");
 	fflush(stdout);

@@ -14,7 +14,6 @@
 #include "stepper.h"
 #include "synthetic.h"
 
-
 static const char help[] =
 	"Usage: steps [OPTION]... [TRACE]...\n"
 	"Counts the instructions of single bheap_alloc(), bheap_free() and bheap_realloc() calls by\n"
@@ -99,12 +98,12 @@ static void *op_run(bheap_t *heap, const struct trace_op *op, void *block, bool 
 		return block_check(stepped ? alloc_stepped(heap, op->size)
 					   : bheap_alloc(heap, op->size));
 	case TRACE_ALIGNED:
-		return block_check(bheap_aligned_alloc(heap, (size_t)1 << op->alignment_log2, op->size));
+		return block_check(
+			bheap_aligned_alloc(heap, (size_t)1 << op->alignment_log2, op->size));
 	case TRACE_RESIZE:
 		return block_check(stepped ? resize_stepped(heap, block, op->size)
 					   : bheap_realloc(heap, block, op->size));
-	case TRACE_FREE:
-		break;
+	case TRACE_FREE: break;
 	}
 	if (stepped)
 		free_stepped(heap, block);
@@ -336,7 +335,8 @@ static uint32_t samples_parse(const char *text)
 	char *end;
 	unsigned long samples = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || samples < 10 || samples > 1000000) {
-		fprintf(stderr, "steps: --samples takes a number from 10 to 1000000, not '%s'\n", text);
+		fprintf(stderr, "steps: --samples takes a number from 10 to 1000000, not '%s'\n",
+			text);
 		exit(2);
 	}
 	return (uint32_t)samples;

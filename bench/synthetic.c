@@ -28,7 +28,9 @@ static void op_add(struct trace *trace, enum trace_kind kind, uint32_t slot, siz
 	}
 }
 
-/* Slots 0 .. count - 1 are live; order holds them, and those not live after them, in random order. */
+/*
+ * Slots 0 .. count - 1 are live; order holds them, and those not live after them, in random order.
+ */
 static void random_make(struct trace *trace, double occupancy)
 {
 	enum { LARGEST = 4096, SLOTS = ROOM_SIZE / 16 };
@@ -44,7 +46,8 @@ static void random_make(struct trace *trace, double occupancy)
 	trace->room_size = ROOM_SIZE;
 	while (trace->op_count < OP_COUNT) {
 		if (trace->live_size < target_size) {
-			op_add(trace, TRACE_ALLOC, order[count++], random_size(&random, 16, LARGEST));
+			op_add(trace, TRACE_ALLOC, order[count++],
+			       random_size(&random, 16, LARGEST));
 			continue;
 		}
 		uint32_t victim = random_below(&random, count--);
@@ -142,8 +145,8 @@ void synthetic_make(struct trace *trace, size_t index)
 		void (*make)(struct trace *trace);
 	} makers[SYNTHETIC_COUNT] = {
 		{"random50", random50_make}, {"random90", random90_make},
-		{"lifo", lifo_make},                 {"fifo", fifo_make},
-		{"producer", producer_make},         {"coalesce", coalesce_make},
+		{"lifo", lifo_make},         {"fifo", fifo_make},
+		{"producer", producer_make}, {"coalesce", coalesce_make},
 	};
 	trace_begin(trace, makers[index].name);
 	makers[index].make(trace);

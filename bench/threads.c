@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - throughput of several threads: all on one heap with the default lock, each on a heap of
- * its own, and glibc's malloc() for comparison.
+ * threads.c - throughput of several threads: all on one heap with the default lock, each on a heap
+ * of its own, and glibc's malloc() for comparison.
  *
  * Each thread frees a random one of its blocks and allocates another, over and over. Rounds of all
  * settings are interleaved; only the figure of a process with a single thread comes first, since
@@ -21,18 +21,19 @@
 
 #define THREADS_MAX 4
 #define ROUNDS 11
-#define BLOCKS 512    /* live ones of each thread */
-#define STEPS 200000  /* a free and an allocation each, by one thread in one round */
-#define TABLE 4096    /* sizes and choices, decided before the clock runs */
+#define BLOCKS 512   /* live ones of each thread */
+#define STEPS 200000 /* a free and an allocation each, by one thread in one round */
+#define TABLE 4096   /* sizes and choices, decided before the clock runs */
 #define REGION_SIZE (THREADS_MAX * BLOCKS * 4096)
 
 struct setting {
 	const char *name;
 	const struct allocator *allocator;
-	bool own_heap;      /* each thread has a heap of its own */
-	unsigned think;     /* turns of an empty loop after each call: the program's own work */
+	bool own_heap;  /* each thread has a heap of its own */
+	unsigned think; /* turns of an empty loop after each call: the program's own work */
 	double alone[ROUNDS];
-	double rates[THREADS_MAX + 1][ROUNDS]; /* by the number of threads: million calls a second */
+	double rates[THREADS_MAX + 1]
+		    [ROUNDS]; /* by the number of threads: million calls a second */
 };
 
 struct worker {
@@ -68,8 +69,8 @@ static void worker_prepare(struct worker *worker, const struct setting *setting,
 		worker->choices[i] = (uint16_t)random_below(&seed, BLOCKS);
 	}
 	for (int i = 0; i < BLOCKS; i++)
-		worker->blocks[i] = block_check(
-			setting->allocator->alloc(worker->heap, worker->sizes[i]));
+		worker->blocks[i] =
+			block_check(setting->allocator->alloc(worker->heap, worker->sizes[i]));
 }
 
 static void worker_finish(struct worker *worker)
@@ -103,7 +104,9 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* A processor for each thread, as far as they go: left alone, two threads may share one for long. */
+/*
+ * A processor for each thread, as far as they go: left alone, two threads may share one for long.
+ */
 static void processor_choose(pthread_attr_t *attributes, unsigned index)
 {
 	cpu_set_t usable, one;

@@ -24,15 +24,15 @@
 #define CACHE_WAYS 8
 
 struct cache_entry {
-	uint64_t age;    /* of the table's clock when it was put or got */
+	uint64_t age; /* of the table's clock when it was put or got */
 	uint32_t key_size, value_size;
-	char bytes[];    /* the key, then the value */
+	char bytes[]; /* the key, then the value */
 };
 
 struct cache_table {
 	pthread_mutex_t lock;
 	uint64_t clock;
-	uint64_t fresh;  /* an entry that is not whole yet */
+	uint64_t fresh; /* an entry that is not whole yet */
 	uint64_t sets[CACHE_SETS][CACHE_WAYS];
 };
 
@@ -104,7 +104,9 @@ static inline int cache_block_pick(const struct bheap_block *block, void *arg)
 	return block->used;
 }
 
-/* The table of a new heap. A block found there is what somebody left who was killed in this place. */
+/*
+ * The table of a new heap. A block found there is what somebody left who was killed in this place.
+ */
 static inline int cache_make(bheap_t *heap)
 {
 	struct cache_table *table;

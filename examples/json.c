@@ -40,7 +40,7 @@ struct value {
 struct document {
 	const char *path;
 	bheap_t *heap;
-	char *text;       /* a NUL follows it, which ends every token */
+	char *text; /* a NUL follows it, which ends every token */
 	const char *end;
 	const char *at;
 	const char *line; /* where the current one starts */
@@ -256,7 +256,8 @@ static struct value *list_parse(struct document *document, enum kind kind)
 	} while (token_accept(document, ','));
 	document->depth--;
 	if (!token_accept(document, close))
-		return fail(document, kind == OBJECT ? "',' or '}' is wanted" : "',' or ']' is wanted");
+		return fail(document,
+			    kind == OBJECT ? "',' or '}' is wanted" : "',' or ']' is wanted");
 	return list;
 }
 

@@ -62,7 +62,8 @@ static int table_grow(struct table *table)
 		struct word *word = table->buckets[index];
 
 		while (word) {
-			struct word *next = word->next, **bucket = &buckets[word->hash & (count - 1)];
+			struct word *next = word->next,
+				    **bucket = &buckets[word->hash & (count - 1)];
 
 			word->next = *bucket;
 			*bucket = word;

@@ -28,7 +28,7 @@ extern "C" {
 #define BHEAP_VERSION_MINOR 1
 #define BHEAP_VERSION_PATCH 0
 #define BHEAP_VERSION_STRING "0.1.0"
-#define BHEAP_VERSION_NUMBER                                                                      \
+#define BHEAP_VERSION_NUMBER                                                                       \
 	(BHEAP_VERSION_MAJOR * 10000 + BHEAP_VERSION_MINOR * 100 + BHEAP_VERSION_PATCH)
 
 /* What every block is aligned to, and the smallest block: one granule. A power of two. */
@@ -48,7 +48,8 @@ extern "C" {
 
 /*
  * Which parameter of which function takes back what this one returns: gcc warns of any other way,
- * and its analyzer of leaks. Who throws heaps away whole adds -Wno-analyzer-malloc-leak to -fanalyzer.
+ * and its analyzer of leaks. Who throws heaps away whole adds -Wno-analyzer-malloc-leak to
+ * -fanalyzer.
  */
 #if defined(__GNUC__) && __GNUC__ >= 11 && !defined(__clang__)
 #define BHEAP_FREED_BY(function, parameter) __attribute__((__malloc__(function, parameter)))
@@ -69,13 +70,12 @@ BHEAP_API int init_heap(size_t size);
  * A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. The
  * compiler is not told of bfree(): it would warn of the very calls that bfree() is there to refuse.
  */
-BHEAP_API void *balloc(size_t size)
-	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1));
+BHEAP_API void *balloc(size_t size) BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1));
 
 /*
- * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the heap
- * unharmed, for NULL and for whatever is not the start of a live block; or EUCLEAN as bheap_free().
- * Never dereferences ptr.
+ * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the
+ * heap unharmed, for NULL and for whatever is not the start of a live block; or EUCLEAN as
+ * bheap_free(). Never dereferences ptr.
  */
 BHEAP_API int bfree(void *ptr);
 
@@ -88,31 +88,34 @@ typedef struct bheap bheap_t;
 
 /*
  * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
- * errno EINVAL for what is not a live block, EUCLEAN for damage beside it that comes back when healed;
- * never dereferences ptr. (First, for others name it.)
+ * errno EINVAL for what is not a live block, EUCLEAN for damage beside it that comes back when
+ * healed; never dereferences ptr. (First, for others name it.)
  */
 BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
 enum bheap_flags {
-	BHEAP_UNLOCKED = 1u << 0,    /* no lock: one thread at a time, the caller's promise */
-	BHEAP_GUARD = 1u << 1,       /* a canary behind every block; freed memory filled; both checked */
-	BHEAP_ABORT = 1u << 2,       /* a fault aborts the program after it was reported */
-	BHEAP_REALTIME = 1u << 3,    /* constant bound: no search of a whole size class before ENOMEM */
+	BHEAP_UNLOCKED = 1u << 0, /* no lock: one thread at a time, the caller's promise */
+	BHEAP_GUARD = 1u << 1, /* a canary behind every block; freed memory filled; both checked */
+	BHEAP_ABORT = 1u << 2, /* a fault aborts the program after it was reported */
+	BHEAP_REALTIME = 1u << 3,    /* no search of a whole size class before ENOMEM */
 	BHEAP_OWNED = 1u << 4,       /* shared heaps: blocks remember the process that made them */
 	BHEAP_PREALLOCATE = 1u << 5, /* shared heaps: reserve the disk or memory blocks up front */
 };
 
-/* Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
- * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a callback. */
+/*
+ * Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
+ * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a
+ * callback.
+ */
 BHEAP_API int bheap_destroy(bheap_t *heap);
 
 /*
  * A private heap in a mapping of its own: size bytes for blocks, rounded up to whole pages,
- * between inaccessible pages. NULL with errno EINVAL (size 0 or too large, unknown flags) or ENOMEM.
+ * between inaccessible pages. NULL with errno EINVAL (size 0 or too large, unknown flags) or
+ * ENOMEM.
  */
 BHEAP_API bheap_t *bheap_create(size_t size, unsigned flags)
-	BHEAP_ATTRIBUTES(__warn_unused_result__)
-	BHEAP_FREED_BY(bheap_destroy, 1);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_destroy, 1);
 
 /*
  * A heap in the caller's memory, bookkeeping included; makes no system call. The buffer may have
@@ -129,16 +132,19 @@ BHEAP_API bheap_t *bheap_default(void);
 
 /*
  * A block of at least size bytes, aligned to BHEAP_ALIGNMENT; size 0 gives a block of one granule,
- * as malloc(0) does. NULL with errno ENOMEM (no room), EINVAL (heap NULL), EROFS (attached read-only).
+ * as malloc(0) does. NULL with errno ENOMEM (no room), EINVAL (heap NULL), EROFS (attached
+ * read-only).
  */
 BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size)
 	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2), __warn_unused_result__)
-	BHEAP_FREED_BY(bheap_free, 2);
+		BHEAP_FREED_BY(bheap_free, 2);
 
-/* The same for an array of count elements of size bytes, all zero; ENOMEM if the product overflows. */
+/*
+ * The same for an array of count elements of size bytes, all zero; ENOMEM if the product overflows.
+ */
 BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2, 3), __warn_unused_result__)
-	BHEAP_FREED_BY(bheap_free, 2);
+		BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * Makes a block larger or smaller, in place whenever the neighbours allow. ptr NULL: as
@@ -146,13 +152,14 @@ BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
  * ENOMEM or EINVAL (not a live block): the block is as it was.
  */
 BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
-	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__)
-	BHEAP_FREED_BY(bheap_free, 2);
+	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__) BHEAP_FREED_BY(bheap_free, 2);
 
-/* A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two. */
+/*
+ * A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two.
+ */
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 	BHEAP_ATTRIBUTES(__malloc__, __alloc_align__(2), __alloc_size__(3), __warn_unused_result__)
-	BHEAP_FREED_BY(bheap_free, 2);
+		BHEAP_FREED_BY(bheap_free, 2);
 
 /* The bytes of a live block that its owner may use; 0 with errno EINVAL for anything else. */
 BHEAP_API size_t bheap_usable_size(const bheap_t *heap, const void *ptr);
@@ -163,21 +170,21 @@ BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr);
 /* ---- looking at a heap ----------------------------------------------------------------------- */
 
 struct bheap_stats {
-	size_t size;           /* bytes for blocks */
-	size_t used;           /* bytes in live blocks, rounded up to granules */
-	size_t free;           /* size - used */
-	size_t largest_free;   /* the largest free block: what one bheap_alloc() could get */
-	size_t live_blocks;    /* allocated blocks */
-	size_t free_blocks;    /* free blocks; no two are neighbours */
-	size_t peak_used;      /* the largest value of used so far */
-	uint64_t allocations;  /* blocks handed out */
-	uint64_t frees;        /* blocks taken back */
-	uint64_t failures;     /* requests refused for want of room */
-	uint64_t faults;       /* misuse and damage reported */
-	uint64_t rebuilds;     /* times the index was rebuilt from the block map */
-	uint64_t recoveries;   /* rebuilds because a process had died inside an operation */
-	double fragmentation;  /* 1 - largest_free / free, 0 when nothing is free */
-	uint64_t reserved[8];  /* zero; room for later versions */
+	size_t size;          /* bytes for blocks */
+	size_t used;          /* bytes in live blocks, rounded up to granules */
+	size_t free;          /* size - used */
+	size_t largest_free;  /* the largest free block: what one bheap_alloc() could get */
+	size_t live_blocks;   /* allocated blocks */
+	size_t free_blocks;   /* free blocks; no two are neighbours */
+	size_t peak_used;     /* the largest value of used so far */
+	uint64_t allocations; /* blocks handed out */
+	uint64_t frees;       /* blocks taken back */
+	uint64_t failures;    /* requests refused for want of room */
+	uint64_t faults;      /* misuse and damage reported */
+	uint64_t rebuilds;    /* times the index was rebuilt from the block map */
+	uint64_t recoveries;  /* rebuilds because a process had died inside an operation */
+	double fragmentation; /* 1 - largest_free / free, 0 when nothing is free */
+	uint64_t reserved[8]; /* zero; room for later versions */
 };
 
 /* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL. */
@@ -185,46 +192,56 @@ BHEAP_API int bheap_stats(const bheap_t *heap, struct bheap_stats *stats);
 
 struct bheap_block {
 	const void *address; /* first byte */
-	size_t size;         /* bytes the block takes, bookkeeping of BHEAP_GUARD and BHEAP_OWNED included */
+	size_t size;         /* bytes the block takes, with what guards and owners add */
 	size_t usable;       /* bytes its owner may use; 0 for a free block */
 	bool used;           /* allocated, or free */
 	bool previous_used;  /* the same of the block before; true for the first */
 	pid_t owner;         /* with BHEAP_OWNED the process that allocated it, else 0 */
 };
 
-/* Called for each block in address order, the heap locked; not 0 ends the walk. It must not change the heap. */
+/*
+ * Called for each block in address order, the heap locked; not 0 ends the walk. It must not change
+ * the heap.
+ */
 typedef int bheap_walk_fn(const struct bheap_block *block, void *arg);
 
 /* Visits every block. 0, or what the callback returned when not 0; -1 with errno EINVAL. */
 BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
-/* Prints every block and the totals, as disp_heap() does. 0; or -1 with errno EINVAL or of stdio. */
+/*
+ * Prints every block and the totals, as disp_heap() does. 0; or -1 with errno EINVAL or of stdio.
+ */
 BHEAP_API int bheap_display(const bheap_t *heap, FILE *stream);
 
-/* Gives the whole pages inside free blocks back to the system; the bytes given back, 0 for a caller's buffer. */
+/*
+ * Gives the whole pages inside free blocks back to the system; the bytes given back, 0 for a
+ * caller's buffer.
+ */
 BHEAP_API size_t bheap_trim(bheap_t *heap);
 
 /* ---- faults ---------------------------------------------------------------------------------- */
 
 enum bheap_fault_kind {
 	BHEAP_FAULT_NONE,
-	BHEAP_FAULT_NOT_A_BLOCK,    /* free or resize of a pointer outside the heap, misaligned or interior */
-	BHEAP_FAULT_DOUBLE_FREE,    /* free or resize of a pointer into a free block */
-	BHEAP_FAULT_OVERFLOW,       /* BHEAP_GUARD: bytes behind a block were overwritten */
-	BHEAP_FAULT_DAMAGED_INDEX,  /* a free block was written to; the index was rebuilt, nothing is lost */
-	BHEAP_FAULT_DAMAGED_MAP,    /* the block map is not a tiling: the memory was scribbled over */
-	BHEAP_FAULT_COUNT,          /* a counter disagrees with the map */
-	BHEAP_FAULT_RECOVERED,      /* a process died inside an operation; the heap was rebuilt */
-	BHEAP_FAULT_BAD_FILE,       /* bheap_open(): not a heap, truncated, of another version, damaged */
-	BHEAP_FAULT_WRITTEN_FREE,   /* BHEAP_GUARD, private heaps: freed memory was written to */
+	BHEAP_FAULT_NOT_A_BLOCK,   /* free or resize of a pointer outside the heap, misaligned or
+				      interior */
+	BHEAP_FAULT_DOUBLE_FREE,   /* free or resize of a pointer into a free block */
+	BHEAP_FAULT_OVERFLOW,      /* BHEAP_GUARD: bytes behind a block were overwritten */
+	BHEAP_FAULT_DAMAGED_INDEX, /* a free block was written to; the index was rebuilt, nothing is
+				      lost */
+	BHEAP_FAULT_DAMAGED_MAP, /* the block map is not a tiling: the memory was scribbled over */
+	BHEAP_FAULT_COUNT,       /* a counter disagrees with the map */
+	BHEAP_FAULT_RECOVERED,   /* a process died inside an operation; the heap was rebuilt */
+	BHEAP_FAULT_BAD_FILE, /* bheap_open(): not a heap, truncated, of another version, damaged */
+	BHEAP_FAULT_WRITTEN_FREE, /* BHEAP_GUARD, private heaps: freed memory was written to */
 };
 
 struct bheap_fault {
 	enum bheap_fault_kind kind;
-	const bheap_t *heap;  /* NULL for bheap_open() */
-	const void *address;  /* the pointer or block concerned, or NULL */
-	size_t size;          /* the size of that block, or 0 */
-	char text[160];       /* one line, without newline */
+	const bheap_t *heap; /* NULL for bheap_open() */
+	const void *address; /* the pointer or block concerned, or NULL */
+	size_t size;         /* the size of that block, or 0 */
+	char text[160];      /* one line, without newline */
 };
 
 /* Reports are made with no lock held: the handler may call any function of the library. */
@@ -233,7 +250,8 @@ typedef void bheap_fault_fn(const struct bheap_fault *fault, void *arg);
 /*
  * Sets what hears of faults of one heap in this process; heap NULL: of all heaps without a handler
  * of their own. handler NULL: the default again, one line to standard error. A program with
- * BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0; or -1 with errno EDEADLK.
+ * BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0; or -1
+ * with errno EDEADLK.
  */
 BHEAP_API int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg);
 
@@ -245,25 +263,31 @@ BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
 
 /* ---- heaps that processes share -------------------------------------------------------------- */
 
-/* Detaches: the handle is gone, the heap stays. 0; or -1 with errno EINVAL for a heap that is not shared. */
+/*
+ * Detaches: the handle is gone, the heap stays. 0; or -1 with errno EINVAL for a heap that is not
+ * shared.
+ */
 BHEAP_API int bheap_close(bheap_t *heap);
 
 /*
  * Attaches to the heap in a file, making it first when oflag has O_CREAT. A path with one slash,
  * at its start ("/name"), is a POSIX shared memory name; any other is a file. oflag: O_RDWR or
- * O_RDONLY, with O_CREAT, O_EXCL, O_TRUNC refused; size: bytes of the file, 0 to take what is there.
- * NULL with errno of open(2), EINVAL (arguments, size mismatch), EUCLEAN (damaged), EPROTO (not a
- * heap, or of another layout), ENOSPC, EBUSY (BHEAP_OWNED: in use in another PID namespace). Of what
- * is wrong with the file the fault handler hears.
+ * O_RDONLY, with O_CREAT, O_EXCL, O_TRUNC refused; size: bytes of the file, 0 to take what is
+ * there. NULL with errno of open(2), EINVAL (arguments, size mismatch), EUCLEAN (damaged), EPROTO
+ * (not a heap, or of another layout), ENOSPC, EBUSY (BHEAP_OWNED: in use in another PID namespace).
+ * Of what is wrong with the file the fault handler hears.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
-	BHEAP_ATTRIBUTES(__warn_unused_result__)
-	BHEAP_FREED_BY(bheap_close, 1) BHEAP_FREED_BY(bheap_destroy, 1);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_close, 1)
+		BHEAP_FREED_BY(bheap_destroy, 1);
 
-/* The same on an open file descriptor (memfd_create(2)), which stays the caller's; an empty file is made a heap. */
+/*
+ * The same on an open file descriptor (memfd_create(2)), which stays the caller's; an empty file is
+ * made a heap.
+ */
 BHEAP_API bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
-	BHEAP_ATTRIBUTES(__warn_unused_result__)
-	BHEAP_FREED_BY(bheap_close, 1) BHEAP_FREED_BY(bheap_destroy, 1);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_close, 1)
+		BHEAP_FREED_BY(bheap_destroy, 1);
 
 /* Removes the name; processes attached keep the heap until they detach. 0; or -1 with errno. */
 BHEAP_API int bheap_unlink(const char *path);
@@ -271,7 +295,9 @@ BHEAP_API int bheap_unlink(const char *path);
 /* Flushes the heap's file to disk, as msync(MS_SYNC) does. 0; or -1 with errno. */
 BHEAP_API int bheap_sync(bheap_t *heap);
 
-/* A reference that means the same in every process: 0 for NULL and for addresses outside the heap. */
+/*
+ * A reference that means the same in every process: 0 for NULL and for addresses outside the heap.
+ */
 BHEAP_API uint64_t bheap_offset(const bheap_t *heap, const void *ptr);
 BHEAP_API void *bheap_pointer(const bheap_t *heap, uint64_t offset);
 
@@ -280,15 +306,17 @@ BHEAP_API int bheap_set_root(bheap_t *heap, const void *ptr);
 BHEAP_API void *bheap_root(const bheap_t *heap);
 
 /*
- * Allocates and stores the block's offset (bheap_offset()) in *slot, a word inside a live block of this
- * heap; after a crash the block is either in the slot or free. NULL with errno as bheap_alloc(), EINVAL for a slot elsewhere.
+ * Allocates and stores the block's offset (bheap_offset()) in *slot, a word inside a live block of
+ * this heap; after a crash the block is either in the slot or free. NULL with errno as
+ * bheap_alloc(), EINVAL for a slot elsewhere.
  */
 BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
 /*
  * Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or
- * free. A slot that is 0: 0, nothing happens. -1 with errno as bheap_free(), and EINVAL for a slot elsewhere.
+ * free. A slot that is 0: 0, nothing happens. -1 with errno as bheap_free(), and EINVAL for a slot
+ * elsewhere.
  */
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);
 

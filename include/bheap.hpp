@@ -24,11 +24,15 @@
 
 #include <bheap.h>
 
-namespace libbheap {
+namespace libbheap
+{
 
 /* Ends a heap and all its blocks; a shared heap is detached. */
 struct deleter {
-	void operator()(bheap_t *heap) const noexcept { bheap_destroy(heap); }
+	void operator()(bheap_t *heap) const noexcept
+	{
+		bheap_destroy(heap);
+	}
 };
 
 /* The owner of a heap, whichever function made it: libbheap::heap cache(bheap_open(...)). */
@@ -51,24 +55,34 @@ inline heap create(std::size_t size, unsigned flags = 0)
  * heap. Whatever was allocated ends with the heap, deallocated or not: an owning resource may be
  * destroyed with its containers abandoned, as std::pmr::monotonic_buffer_resource may.
  */
-class resource : public std::pmr::memory_resource {
-public:
+class resource : public std::pmr::memory_resource
+{
+      public:
 	/* Owns a new private heap; throws as create(). */
-	explicit resource(std::size_t size, unsigned flags = 0) : resource(create(size, flags)) {}
+	explicit resource(std::size_t size, unsigned flags = 0) : resource(create(size, flags))
+	{
+	}
 
 	/* Takes a heap over; not an empty owner. */
-	explicit resource(heap owned) noexcept : owned_(std::move(owned)), heap_(owned_.get()) {}
+	explicit resource(heap owned) noexcept : owned_(std::move(owned)), heap_(owned_.get())
+	{
+	}
 
 	/* Borrows a heap, not null, that outlives the resource. */
-	explicit resource(bheap_t *borrowed) noexcept : heap_(borrowed) {}
+	explicit resource(bheap_t *borrowed) noexcept : heap_(borrowed)
+	{
+	}
 
 	resource(const resource &) = delete;
 	resource &operator=(const resource &) = delete;
 
 	/* For the functions of bheap.h. */
-	bheap_t *get() const noexcept { return heap_; }
+	bheap_t *get() const noexcept
+	{
+		return heap_;
+	}
 
-private:
+      private:
 	void *do_allocate(std::size_t size, std::size_t alignment) override
 	{
 		void *block = alignment > BHEAP_ALIGNMENT
@@ -82,7 +96,8 @@ private:
 
 	void do_deallocate(void *block, std::size_t, std::size_t) override
 	{
-		bheap_free(heap_, block); /* of a pointer that is no block the fault handler hears */
+		bheap_free(heap_,
+			   block); /* of a pointer that is no block the fault handler hears */
 	}
 
 	/* Equal are resources of one heap: what one allocated the other may free. */

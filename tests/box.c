@@ -34,7 +34,8 @@ void box_check(const struct box *box)
 
 uint32_t box_block_granules(const struct box *box, uint32_t block)
 {
-	return bh_map_is_start(&box->core.map, block) ? bh_map_next(&box->core.map, block) - block : 0;
+	return bh_map_is_start(&box->core.map, block) ? bh_map_next(&box->core.map, block) - block
+						      : 0;
 }
 
 void box_expect(const struct box *box, const int *blocks)
@@ -44,7 +45,8 @@ void box_expect(const struct box *box, const int *blocks)
 	for (; *blocks; blocks++) {
 		int granules = (int)box_block_granules(box, block);
 
-		ck_assert_int_eq(bh_map_is_used(&box->core.map, block) ? granules : -granules, *blocks);
+		ck_assert_int_eq(bh_map_is_used(&box->core.map, block) ? granules : -granules,
+				 *blocks);
 		block += (uint32_t)granules;
 	}
 	ck_assert_uint_eq(block, box->core.end);

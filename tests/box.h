@@ -14,7 +14,7 @@ struct box {
 	struct bh_core core;
 	struct bh_layout layout;
 	char *region;
-	size_t size;    /* of the region */
+	size_t size; /* of the region */
 };
 
 /* An empty heap; its memory is committed as it is touched. */
@@ -27,7 +27,9 @@ void box_check(const struct box *box);
 /* Granules of the block that starts here, or 0 when none does. */
 uint32_t box_block_granules(const struct box *box, uint32_t block);
 
-/* Asserts what blocks there are, in order: sizes in granules, of free ones negative; ends with 0. */
+/*
+ * Asserts what blocks there are, in order: sizes in granules, of free ones negative; ends with 0.
+ */
 void box_expect(const struct box *box, const int *blocks);
 #define box_expect_blocks(box, ...) box_expect(box, (const int[]){__VA_ARGS__, 0})
 

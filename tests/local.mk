@@ -129,8 +129,8 @@ TESTS += $(unit_tests)
 %C%_test_walk_LDADD = $(UNIT_LIBS)
 endif
 
-dist_check_SCRIPTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
-TESTS += %D%/includes.sh %D%/plt.sh %D%/style.sh
+dist_check_SCRIPTS += %D%/format.sh %D%/includes.sh %D%/plt.sh %D%/style.sh
+TESTS += %D%/format.sh %D%/includes.sh %D%/plt.sh %D%/style.sh
 CLEANFILES += test-*.heap
 EXTRA_DIST += %D%/offsets.inc
 # What memcheck and AddressSanitizer report.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * model.c - the reference model. A refused request must have been impossible: no free block could
- * have held it. REALTIME heaps may refuse what only a search of the request's size class would find.
+ * have held it. REALTIME heaps may refuse what only a search of the request's size class would
+ * find.
  */
 #include "model.h"
 
@@ -101,7 +102,7 @@ static void block_accept(struct model *model, void *ptr, size_t size, size_t ali
 		require(entry.ptr + model_block_size(model, size) <= model->live[index].ptr);
 	if (index)
 		require(entry.ptr >= model->live[index - 1].ptr +
-					       model_block_size(model, model->live[index - 1].size));
+					     model_block_size(model, model->live[index - 1].size));
 	pattern_fill(ptr, size, entry.seed);
 	entry_insert(model, entry);
 	require(bheap_owns(model->heap, ptr));
@@ -175,7 +176,8 @@ bool model_aligned_alloc(struct model *model, size_t alignment, size_t size)
 	if (ptr)
 		block_accept(model, ptr, size, alignment);
 	else
-		refusal_accept(model, alignment < BHEAP_ALIGNMENT ? BHEAP_ALIGNMENT : alignment, size);
+		refusal_accept(model, alignment < BHEAP_ALIGNMENT ? BHEAP_ALIGNMENT : alignment,
+			       size);
 	return ptr;
 }
 
@@ -283,10 +285,10 @@ void model_attach(struct model *model, bheap_t *heap)
 
 struct survey {
 	const struct model *model;
-	size_t index;              /* of the next live entry */
-	const char *next;          /* where the next block must start */
+	size_t index;     /* of the next live entry */
+	const char *next; /* where the next block must start */
 	bool previous_used;
-	struct bheap_stats stats;  /* what they should be */
+	struct bheap_stats stats; /* what they should be */
 };
 
 static void survey_used(struct survey *survey, const struct bheap_block *block)
@@ -337,8 +339,8 @@ void model_verify(const struct model *model)
 	struct bheap_stats stats;
 
 	if (bheap_check(model->heap, &fault) &&
-	    !(model->damaged && (fault.kind == BHEAP_FAULT_DAMAGED_INDEX ||
-				 fault.kind == BHEAP_FAULT_WRITTEN_FREE)))
+	    !(model->damaged &&
+	      (fault.kind == BHEAP_FAULT_DAMAGED_INDEX || fault.kind == BHEAP_FAULT_WRITTEN_FREE)))
 		ck_abort_msg("%s", fault.text);
 	require_equal(bheap_walk(model->heap, block_survey, &survey), 0);
 	require_equal(survey.index, model->count);

@@ -10,20 +10,20 @@
 
 struct entry {
 	unsigned char *ptr;
-	size_t size;    /* asked for */
-	uint64_t seed;  /* of its content */
+	size_t size;   /* asked for */
+	uint64_t seed; /* of its content */
 };
 
 struct model {
 	bheap_t *heap;
-	unsigned flags;        /* that the heap was made with */
-	struct entry *live;    /* in address order */
+	unsigned flags;     /* that the heap was made with */
+	struct entry *live; /* in address order */
 	size_t count, capacity;
 	uint64_t random;
-	uint64_t failures;     /* requests that were refused for want of room */
+	uint64_t failures; /* requests that were refused for want of room */
 	struct faults faults;
-	unsigned expected;     /* how many faults should have been heard of */
-	bool damaged;          /* free blocks were written to: reports, rebuilds and refusals may come */
+	unsigned expected; /* how many faults should have been heard of */
+	bool damaged; /* free blocks were written to: reports, rebuilds and refusals may come */
 };
 
 /* A model of an empty heap, whose faults it hears of from now on. */
@@ -42,11 +42,17 @@ bool model_realloc(struct model *model, size_t index, size_t size);
 void model_free(struct model *model, size_t index);
 void model_free_all(struct model *model);
 
-/* By way of a slot at the start of a block, of 8 bytes or more; it may be the block itself that goes. */
+/*
+ * By way of a slot at the start of a block, of 8 bytes or more; it may be the block itself that
+ * goes.
+ */
 bool model_alloc_into(struct model *model, size_t slot_index, size_t size);
 void model_free_from(struct model *model, size_t slot_index, size_t index);
 
-/* From one handle of a shared heap to another: before the first may go, and once the other is there. */
+/*
+ * From one handle of a shared heap to another: before the first may go, and once the other is
+ * there.
+ */
 void model_detach(struct model *model);
 void model_attach(struct model *model, bheap_t *heap);
 

@@ -152,7 +152,9 @@ static void output_read(int fd, char *into, size_t size)
 	close(fd);
 }
 
-/* In a build that counts what is reached; a child that ends by _exit() or abort() would not tell. */
+/*
+ * In a build that counts what is reached; a child that ends by _exit() or abort() would not tell.
+ */
 extern void __gcov_dump(void) __attribute__((weak));
 
 static void coverage_keep(int signal)
@@ -197,8 +199,8 @@ void child_run(struct child *child, int (*body)(void *arg), void *arg)
 void child_assert_exited(const struct child *child, int code)
 {
 	ck_assert_msg(WIFEXITED(child->status) && WEXITSTATUS(child->status) == code,
-		      "wait status 0x%x instead of exit code %d; it said: %s%s", child->status, code,
-		      child->out, child->err);
+		      "wait status 0x%x instead of exit code %d; it said: %s%s", child->status,
+		      code, child->out, child->err);
 }
 
 void child_assert_killed(const struct child *child, int signal)

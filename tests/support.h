@@ -22,23 +22,23 @@ int suite_run(Suite *suite);
 Suite *suite_of(const char *name, TCase **tcase, double seconds);
 
 /* Asserts that a call failed with this errno. */
-#define ck_assert_errno(expected) \
+#define ck_assert_errno(expected)                                                                  \
 	ck_assert_str_eq(strerrorname_np(errno), strerrorname_np(expected))
 
 /* For what is asserted very often: Check's own assertions make a system call each. */
-#define require(condition)                                                                        \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			ck_abort_msg("not so: %s", #condition);                                   \
+#define require(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg("not so: %s", #condition);                                    \
 	} while (0)
 
-#define require_equal(got, expected)                                                              \
-	do {                                                                                      \
-		uint64_t got_ = (uint64_t)(got), expected_ = (uint64_t)(expected);                \
-                                                                                                  \
-		if (got_ != expected_)                                                            \
-			ck_abort_msg("%s is %ju, not %s, %ju", #got, (uintmax_t)got_, #expected,  \
-				     (uintmax_t)expected_);                                       \
+#define require_equal(got, expected)                                                               \
+	do {                                                                                       \
+		uint64_t got_ = (uint64_t)(got), expected_ = (uint64_t)(expected);                 \
+                                                                                                   \
+		if (got_ != expected_)                                                             \
+			ck_abort_msg("%s is %ju, not %s, %ju", #got, (uintmax_t)got_, #expected,   \
+				     (uintmax_t)expected_);                                        \
 	} while (0)
 
 /*
@@ -83,7 +83,7 @@ void heap_empty(bheap_t *heap);
 /* ---- children ---- */
 
 struct child {
-	int status;      /* of waitpid() */
+	int status; /* of waitpid() */
 	char out[8192];
 	char err[2048];
 };
@@ -102,8 +102,8 @@ void child_assert_killed(const struct child *child, int signal);
 void child_assert_said(const struct child *child, const char *text);
 
 /*
- * For a process that ends before its threads do, and for a child, which is without them: what a thread
- * alone knew of is lost, which memcheck would count as a leak.
+ * For a process that ends before its threads do, and for a child, which is without them: what a
+ * thread alone knew of is lost, which memcheck would count as a leak.
  */
 void leaks_ignore(void);
 
@@ -112,7 +112,10 @@ void leaks_ignore(void);
 /* From now on this process is not known to have one thread. */
 void threads_begin(void);
 
-/* How many there are, to see that none is left; always 0 mappings under tools, which make their own. */
+/*
+ * How many there are, to see that none is left; always 0 mappings under tools, which make their
+ * own.
+ */
 size_t mappings_count(void);
 size_t descriptors_count(void);
 
@@ -129,7 +132,10 @@ bool is_watched(void);
  */
 bool is_emulated(void);
 
-/* A path in the current folder that no other test uses, and where nothing is; removed by path_remove(). */
+/*
+ * A path in the current folder that no other test uses, and where nothing is; removed by
+ * path_remove().
+ */
 const char *path_make(void);
 void path_remove(void);
 
@@ -139,7 +145,9 @@ bheap_t *path_heap(size_t size, unsigned flags);
 /* Writes where only the library may: free blocks and trailers. */
 void memory_scribble(void *at, const void *bytes, size_t size);
 
-/* Makes a byte there another than it was: this one, or, if a seal happens to have it, its opposite. */
+/*
+ * Makes a byte there another than it was: this one, or, if a seal happens to have it, its opposite.
+ */
 void memory_change(void *at, unsigned char byte);
 
 #endif

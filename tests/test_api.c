@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_api.c - the block functions as their contract has them, on each kind of heap: those that work
- * without a lock, with one, and with trailers.
+ * test_api.c - the block functions as their contract has them, on each kind of heap: those that
+ * work without a lock, with one, and with trailers.
  */
 #include "support.h"
 
@@ -90,8 +90,9 @@ END_TEST
 
 START_TEST(sizes_that_no_heap_has)
 {
-	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX / 2 + 1,
-				       (size_t)1 << 36, ((size_t)1 << 36) + 1, (size_t)UINT32_MAX << 4};
+	static const size_t sizes[] = {
+		SIZE_MAX,        SIZE_MAX - 15,         SIZE_MAX - 16,          SIZE_MAX / 2 + 1,
+		(size_t)1 << 36, ((size_t)1 << 36) + 1, (size_t)UINT32_MAX << 4};
 	char *block;
 
 	heap_make(_i);
@@ -179,8 +180,11 @@ END_TEST
 
 START_TEST(calloc_that_overflows)
 {
-	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {(size_t)1 << 32, (size_t)1 << 32},
-					  {SIZE_MAX / 16 + 1, 16}, {SIZE_MAX, SIZE_MAX}};
+	static const size_t pairs[][2] = {{SIZE_MAX, 2},
+					  {2, SIZE_MAX},
+					  {(size_t)1 << 32, (size_t)1 << 32},
+					  {SIZE_MAX / 16 + 1, 16},
+					  {SIZE_MAX, SIZE_MAX}};
 	struct bheap_stats stats;
 
 	heap_make(_i);
@@ -390,7 +394,8 @@ START_TEST(a_slide_leaves_the_others_of_the_size)
 	front = bheap_alloc(heap, 160);
 	block = bheap_alloc(heap, 160);
 	bheap_stats(heap, &stats);
-	ck_assert_ptr_nonnull(bheap_alloc(heap, stats.largest_free - (kinds[_i] & BHEAP_GUARD ? 16 : 0)));
+	ck_assert_ptr_nonnull(
+		bheap_alloc(heap, stats.largest_free - (kinds[_i] & BHEAP_GUARD ? 16 : 0)));
 	pattern_fill(block, 160, 3);
 	heap_free(heap, spare);
 	heap_free(heap, front);
@@ -489,7 +494,8 @@ static void refused(void *ptr, enum bheap_fault_kind kind, size_t block_size, co
 START_TEST(wrong_pointers_are_told_apart)
 {
 	static const char elsewhere[] = "not the start of a live block: outside the heap";
-	static const char inside[] = "not the start of a live block: inside a live block of that size";
+	static const char inside[] =
+		"not the start of a live block: inside a live block of that size";
 	static const char is_free[] = "the block is free already";
 	size_t trailer = is_guarded(_i) ? 16 : 0;
 	struct bheap_stats stats;
@@ -526,7 +532,8 @@ START_TEST(another_heaps_block_is_refused)
 	void *block = bheap_alloc(other, 100);
 
 	heap_make(_i);
-	refused(block, BHEAP_FAULT_NOT_A_BLOCK, 0, "not the start of a live block: outside the heap");
+	refused(block, BHEAP_FAULT_NOT_A_BLOCK, 0,
+		"not the start of a live block: outside the heap");
 	ck_assert_int_eq(heap_free(other, block), 0);
 	bheap_destroy(other);
 }
@@ -543,8 +550,8 @@ START_TEST(free_of_null_is_nothing)
 END_TEST
 
 /*
- * What the straight path is for does not pass the door, which is closed here as by a walk: each way to
- * take a block, and each to give one back.
+ * What the straight path is for does not pass the door, which is closed here as by a walk: each way
+ * to take a block, and each to give one back.
  */
 START_TEST(small_work_passes_no_door)
 {
@@ -556,16 +563,16 @@ START_TEST(small_work_passes_no_door)
 	bh_lock_walk(&heap->lock, true);
 	for (int index = 0; index < 8; index++)
 		ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(heap, 96));
-	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                        /* alone */
-	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]);         /* of its size */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                /* alone */
+	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]); /* of its size */
 	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
-	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);                     /* cut */
-	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32);                /* of the victim */
-	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);                   /* before a free one */
-	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);                        /* behind one */
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);      /* cut */
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32); /* of the victim */
+	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);    /* before a free one */
+	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);         /* behind one */
 	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
 	ck_assert_ptr_eq(bheap_alloc(heap, 192), blocks[1]);
-	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096));                         /* large */
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096)); /* large */
 	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 48), blocks[4]);
 	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 96), blocks[4]);
 	moved = bheap_realloc(heap, blocks[4], 8192);
@@ -617,7 +624,10 @@ END_TEST
 
 /* ---- damage ---- */
 
-/* Free blocks of one size between used ones; all their first bytes are written over, or their links alone. */
+/*
+ * Free blocks of one size between used ones; all their first bytes are written over, or their links
+ * alone.
+ */
 START_TEST(damage_is_healed_once)
 {
 	static const unsigned char damage[16] = "use after free!";
@@ -636,7 +646,8 @@ START_TEST(damage_is_healed_once)
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
 	ck_assert_uint_eq(faults.last.size, is_guarded(_i) ? 64 : 48);
-	ck_assert_ptr_nonnull(strstr(faults.last.text, "a free block was written to; rebuilt, nothing is lost"));
+	ck_assert_ptr_nonnull(
+		strstr(faults.last.text, "a free block was written to; rebuilt, nothing is lost"));
 	bheap_stats(heap, &stats);
 	ck_assert_uint_eq(stats.rebuilds, 1);
 	ck_assert_uint_eq(stats.live_blocks, 20);
@@ -660,18 +671,10 @@ START_TEST(damage_is_met_by_each_operation)
 		heap_free(heap, blocks[5]);
 		memory_scribble(blocks[3], damage, is_guarded(_i) ? 8 : sizeof(damage));
 		switch (operation) {
-		case 0:
-			ck_assert_int_eq(heap_free(heap, blocks[2]), 0);
-			break;
-		case 1:
-			ck_assert_int_eq(heap_free(heap, blocks[4]), 0);
-			break;
-		case 2:
-			ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 2500), blocks[2]);
-			break;
-		case 3:
-			ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 500), blocks[2]);
-			break;
+		case 0: ck_assert_int_eq(heap_free(heap, blocks[2]), 0); break;
+		case 1: ck_assert_int_eq(heap_free(heap, blocks[4]), 0); break;
+		case 2: ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 2500), blocks[2]); break;
+		case 3: ck_assert_ptr_eq(bheap_realloc(heap, blocks[2], 500), blocks[2]); break;
 		default:
 			aligned = bheap_aligned_alloc(heap, 64, 1300);
 			ck_assert_ptr_nonnull(aligned);
@@ -680,7 +683,9 @@ START_TEST(damage_is_met_by_each_operation)
 		}
 		ck_assert_uint_eq(faults.count, (unsigned)operation + 1);
 		ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_INDEX);
-		/* The block whose links were found wrong: that one, or its neighbour in the list. */
+		/*
+		 * The block whose links were found wrong: that one, or its neighbour in the list.
+		 */
 		ck_assert(faults.last.address == blocks[3] || faults.last.address == blocks[5]);
 		ck_assert_int_eq(bheap_check(heap, NULL), 0);
 		teardown();
@@ -693,7 +698,8 @@ END_TEST
 
 static void overflow(char *block, size_t at, size_t bytes)
 {
-	static const char text[64] = "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!";
+	static const char text[64] =
+		"!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!";
 
 	memory_scribble(block + at, text, bytes);
 }
@@ -798,7 +804,8 @@ START_TEST(version)
 {
 	ck_assert_str_eq(bheap_version(), BHEAP_VERSION_STRING);
 	ck_assert_int_eq(BHEAP_VERSION_NUMBER, BHEAP_VERSION_MAJOR * 10000 +
-						       BHEAP_VERSION_MINOR * 100 + BHEAP_VERSION_PATCH);
+						       BHEAP_VERSION_MINOR * 100 +
+						       BHEAP_VERSION_PATCH);
 }
 END_TEST
 

@@ -93,7 +93,8 @@ END_TEST
 
 START_TEST(link_and_unlink)
 {
-	uint32_t granules = (const uint32_t[]){10, 200}[_i], blocks[5], bin = bh_bin_of(bins, granules);
+	uint32_t granules = (const uint32_t[]){10, 200}[_i], blocks[5],
+		 bin = bh_bin_of(bins, granules);
 
 	ck_assert_uint_eq(bh_bin_first(bins, bin), 0);
 	for (uint32_t index = 0; index < 5; index++)
@@ -126,7 +127,8 @@ START_TEST(find_goes_to_the_next_bin_that_has_a_block)
 	for (uint32_t bin = 64, next = 0; bin < bins->count; bin++) {
 		while (next < 5 && bh_bin_of(bins, sizes[next]) < bin)
 			next++;
-		ck_assert_uint_eq(bh_bin_find(bins, bin), next < 5 ? bh_bin_of(bins, sizes[next]) : 0);
+		ck_assert_uint_eq(bh_bin_find(bins, bin),
+				  next < 5 ? bh_bin_of(bins, sizes[next]) : 0);
 	}
 	ck_assert_uint_eq(bh_bin_find(bins, bins->count), 0);
 	ck_assert_uint_eq(bh_bin_find(bins, bins->count + 1000), 0);

@@ -378,8 +378,7 @@ static const char bin_bits[] =
 static const char in_no_bin[] = "the index of free blocks is damaged: a free block is in no bin";
 static const char bytes_used[] =
 	"a counter disagrees with the block map: the bytes in use are miscounted";
-static const char live[] =
-	"a counter disagrees with the block map: the live blocks are miscounted";
+static const char live[] = "a counter disagrees with the block map: the live blocks are miscounted";
 
 /* at: which of the row the finding names and by how many granules beside it; -1: none. */
 static const struct {
@@ -525,7 +524,8 @@ START_TEST(an_overflow_names_its_block)
 	ck_assert_errno(EUCLEAN);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_OVERFLOW);
 	ck_assert_ptr_eq(fault.address, second);
-	ck_assert_uint_eq(fault.size, _i < 12 ? 100 : 112); /* as its trailer says, while it is whole */
+	ck_assert_uint_eq(fault.size,
+			  _i < 12 ? 100 : 112); /* as its trailer says, while it is whole */
 	ck_assert_ptr_nonnull(strstr(fault.text, "bytes behind the block were overwritten"));
 	heap_empty(guarded);
 	ck_assert_int_eq(bheap_check(guarded, NULL), 0);

@@ -171,7 +171,8 @@ END_TEST
 
 START_TEST(sizes_beyond_the_heap_are_refused)
 {
-	const size_t sizes[] = {PAGE + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 1, (size_t)1 << 36};
+	const size_t sizes[] = {PAGE + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 1,
+				(size_t)1 << 36};
 
 	ck_assert_int_eq(init_heap(PAGE), 0);
 	ck_assert_ptr_null(balloc(sizes[_i]));
@@ -361,11 +362,12 @@ START_TEST(display_with_a_map)
 	child_assert_exited(&child, 0);
 	map = strstr(child.out, "Largest free block: ");
 	ck_assert_ptr_nonnull(map);
-	ck_assert_str_eq(strchr(map, '\n') + 1,
-			 "           0 ################################################################\n"
-			 "         400 #\n"
-			 "one character is 16 bytes: '.' free, '1' to '9' tenths in use, '#' full\n"
-			 "         410 and on: 8387568 bytes free\n");
+	ck_assert_str_eq(
+		strchr(map, '\n') + 1,
+		"           0 ################################################################\n"
+		"         400 #\n"
+		"one character is 16 bytes: '.' free, '1' to '9' tenths in use, '#' full\n"
+		"         410 and on: 8387568 bytes free\n");
 	setenv("BHEAP_MAP", "0", 1);
 	child_run(&child, show, kept);
 	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
@@ -387,7 +389,8 @@ START_TEST(a_map_of_larger_cells)
 	child_run(&child, show, NULL);
 	map = strstr(child.out, "one character is ");
 	ck_assert_ptr_nonnull(map);
-	ck_assert_str_eq(map, "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+	ck_assert_str_eq(
+		map, "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
 	/* A little of the first cell, all of the third, half of the fourth, the end of the last. */
 	blocks[0] = balloc(16);
 	blocks[1] = balloc(2 * 4096 - 16);
@@ -403,9 +406,10 @@ START_TEST(a_map_of_larger_cells)
 	map = strchr(map, '\n') + 1;
 	ck_assert_int_eq(strncmp(map, "           0 1.#5....", 21), 0);
 	map += (13 + 64 + 1) * 31;
-	ck_assert_str_eq(strchr(map, '\n') - 4,
-			 "...1\n"
-			 "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+	ck_assert_str_eq(
+		strchr(map, '\n') - 4,
+		"...1\n"
+		"one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
 }
 END_TEST
 
@@ -468,7 +472,8 @@ START_TEST(threads_may_use_it_at_once)
 
 	ck_assert_int_eq(init_heap(1 << 20), 0);
 	for (uintptr_t index = 0; index < 4; index++)
-		ck_assert_int_eq(pthread_create(&threads[index], NULL, mix, (void *)(index + 1)), 0);
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, mix, (void *)(index + 1)),
+				 0);
 	for (int index = 0; index < 4; index++)
 		pthread_join(threads[index], NULL);
 	ck_assert_int_eq(bheap_check(bheap_default(), NULL), 0);

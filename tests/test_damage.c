@@ -42,8 +42,8 @@ static bheap_t *heap_of(size_t size, unsigned flags)
 /* ---- the straight path ---- */
 
 /*
- * A link to itself, to another granule, and far beyond the end, as next and as previous; without a lock
- * and with it.
+ * A link to itself, to another granule, and far beyond the end, as next and as previous; without a
+ * lock and with it.
  */
 START_TEST(a_larger_block_to_cut_from)
 {
@@ -87,7 +87,10 @@ START_TEST(a_neighbour_to_merge_with)
 }
 END_TEST
 
-/* A link into the middle of a live block, whose content looks like what is wanted: that block is named. */
+/*
+ * A link into the middle of a live block, whose content looks like what is wanted: that block is
+ * named.
+ */
 START_TEST(a_link_into_a_live_block)
 {
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
@@ -188,7 +191,9 @@ END_TEST
 
 /* ---- a slide ---- */
 
-/* The free block in front is too small for a search to look at: the slide is the first to see it. */
+/*
+ * The free block in front is too small for a search to look at: the slide is the first to see it.
+ */
 START_TEST(the_block_in_front_of_a_slide)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
@@ -247,7 +252,8 @@ static void twins_make(struct twins *twins)
 
 	*twins = (struct twins){0};
 	ck_assert_int_eq(ftruncate(fd, 4096), 0);
-	twins->start = mmap(NULL, HEAP_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	twins->start =
+		mmap(NULL, HEAP_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ck_assert(twins->start != MAP_FAILED);
 	twins->heap = bheap_create_in(twins->start, HEAP_SIZE, BHEAP_UNLOCKED);
 	ck_assert(page_share(twins->start + 8 * 4096, fd) != MAP_FAILED);
@@ -269,8 +275,8 @@ static void twins_part(const struct twins *twins)
 	char *page = twins->start + 8 * 4096, content[4096];
 
 	memcpy(content, page, sizeof(content));
-	ck_assert(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		       0) == page);
+	ck_assert(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		       -1, 0) == page);
 	memcpy(page, content, sizeof(content));
 	ck_assert_int_eq(bheap_check(twins->heap, NULL), -1);
 	faults.count = 0;

@@ -23,13 +23,15 @@
 struct world {
 	const char *name;
 	size_t span;
-	unsigned shift;          /* of the bins */
+	unsigned shift;                          /* of the bins */
 	enum { PLAIN, REALTIME, STRAIGHT } kind; /* STRAIGHT: by the block functions */
-	uint32_t sizes[SIZES];   /* in granules */
+	uint32_t sizes[SIZES];                   /* in granules */
 	size_t alignment;
 };
 
-/* The smallest heaps with the coarsest and the finest bins, and blocks across the words of the map. */
+/*
+ * The smallest heaps with the coarsest and the finest bins, and blocks across the words of the map.
+ */
 static const struct world worlds[] = {
 	{"12 granules, bins of powers of two", 12, 0, PLAIN, {1, 2, 3, 5}, 64},
 	{"12 granules, coarse bins", 12, 1, PLAIN, {1, 2, 4, 7}, 32},
@@ -45,7 +47,7 @@ static const struct world worlds[] = {
 
 struct block {
 	uint32_t start, granules;
-	unsigned char mark;      /* what its bytes are */
+	unsigned char mark; /* what its bytes are */
 };
 
 /* One state, to come back to. */
@@ -58,18 +60,18 @@ struct state {
 
 static const struct world *world;
 static struct box box;
-static bheap_t handle;           /* of the box's heap while a block function works */
-static struct state now;         /* all but the region, which is the box's */
+static bheap_t handle;   /* of the box's heap while a block function works */
+static struct state now; /* all but the region, which is the box's */
 static struct state saved[OPERATIONS_MAX];
 static uint64_t states;
 static unsigned depth_max;
 static unsigned char next_mark;
 static char trail[OPERATIONS_MAX * 24]; /* the operations so far, for who has to find out */
 
-#define expect(condition)                                                                        \
-	do {                                                                                     \
-		if (!(condition))                                                                \
-			ck_abort_msg("not so: %s, after%s", #condition, trail);                  \
+#define expect(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg("not so: %s, after%s", #condition, trail);                    \
 	} while (0)
 
 /* ---- states ---- */
@@ -200,7 +202,7 @@ static void allocate(uint32_t granules)
 {
 	uint32_t run = largest_run(BH_GRANULE);
 	uint32_t block = world->kind == STRAIGHT ? straight_allocate(granules)
-					 : bh_alloc_block(&box.core, granules);
+						 : bh_alloc_block(&box.core, granules);
 
 	if (block)
 		block_add(block, granules);
@@ -235,7 +237,7 @@ static void release(unsigned index)
 	uint32_t block = now.live[index].start;
 
 	expect(world->kind == STRAIGHT ? straight_release(block)
-			       : bh_free_block(&box.core, block) == BH_DONE);
+				       : bh_free_block(&box.core, block) == BH_DONE);
 	now.live[index] = now.live[--now.count];
 }
 
@@ -287,7 +289,7 @@ static void resize(unsigned index, uint32_t granules)
 	uint32_t start = block->start;
 
 	if (world->kind == STRAIGHT ? straight_resize(block, &start, granules)
-			    : box_resize(block, &start, granules)) {
+				    : box_resize(block, &start, granules)) {
 		struct block moved = {.start = start, .granules = kept, .mark = block->mark};
 
 		marks_check(&moved);

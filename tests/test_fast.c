@@ -10,7 +10,10 @@
 
 #define WORD 64 /* granules that a word of the map is for */
 
-/* In granules: within a word, a word less one, just that, one more, words that have no start at all. */
+/*
+ * In granules: within a word, a word less one, just that, one more, words that have no start at
+ * all.
+ */
 static const size_t sizes[] = {1, 30, 63, 64, 65, 128, 200};
 #define SIZES (sizeof(sizes) / sizeof(*sizes))
 
@@ -91,7 +94,10 @@ START_TEST(frees_across_words)
 }
 END_TEST
 
-/* What is left of the heap is not cut while any smaller block has room, however much larger that is. */
+/*
+ * What is left of the heap is not cut while any smaller block has room, however much larger that
+ * is.
+ */
 START_TEST(any_larger_block_comes_before_the_top)
 {
 	bheap_t *heap = bheap_create(1 << 20, BHEAP_UNLOCKED);
@@ -99,7 +105,8 @@ START_TEST(any_larger_block_comes_before_the_top)
 	ck_assert_ptr_nonnull(heap);
 	for (size_t larger = 2; larger < WORD; larger++)
 		for (size_t granules = 1; granules < larger; granules++) {
-			void *hole = bheap_alloc(heap, larger * 16), *behind = bheap_alloc(heap, 16);
+			void *hole = bheap_alloc(heap, larger * 16),
+			     *behind = bheap_alloc(heap, 16);
 
 			require_equal(heap_free(heap, hole), 0);
 			require(bheap_alloc(heap, granules * 16) == hole);

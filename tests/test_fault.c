@@ -28,12 +28,15 @@ START_TEST(texts)
 		{BHEAP_FAULT_NOT_A_BLOCK, 0x10, 0, "outside the heap",
 		 "bheap: 0x10: not the start of a live block: outside the heap", 0},
 		{BHEAP_FAULT_NOT_A_BLOCK, 0xabcdef0, 48, "inside a live block of that size",
-		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size", 0},
+		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size",
+		 0},
 		{BHEAP_FAULT_DOUBLE_FREE, UINTPTR_MAX, SIZE_MAX, NULL,
-		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already", 0},
+		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already",
+		 0},
 		{BHEAP_FAULT_OVERFLOW, 0x7f0000001000, 100, NULL,
 		 "bheap: 0x7f0000001000 (100 bytes): bytes behind the block were overwritten", 0},
-		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x", "bheap: the index of free blocks is damaged: x", 0},
+		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x",
+		 "bheap: the index of free blocks is damaged: x", 0},
 		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged", 0},
 		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map", 0},
 		{BHEAP_FAULT_RECOVERED, 0, 0, NULL,
@@ -42,13 +45,14 @@ START_TEST(texts)
 		 "bheap: not a usable heap file: it is not a heap", 0},
 		{BHEAP_FAULT_WRITTEN_FREE, 0x7f0000001000, 64, NULL,
 		 "bheap: 0x7f0000001000 (64 bytes): memory was written to after it was freed, first at "
-		 "0x7f0000001009", 0x7f0000001009},
+		 "0x7f0000001009",
+		 0x7f0000001009},
 	};
 	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
 	struct bheap_fault fault;
 
-	bh_fault_describe(&fault, rows[_i].kind, heap, (const void *)rows[_i].address, rows[_i].size,
-			  rows[_i].detail, (const void *)rows[_i].at);
+	bh_fault_describe(&fault, rows[_i].kind, heap, (const void *)rows[_i].address,
+			  rows[_i].size, rows[_i].detail, (const void *)rows[_i].at);
 	ck_assert_str_eq(fault.text, rows[_i].text);
 	ck_assert_int_eq(fault.kind, rows[_i].kind);
 	ck_assert_ptr_eq(fault.heap, heap);
@@ -186,7 +190,8 @@ static int report_when_interrupted(void *arg)
 	setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 50000}}, NULL);
 	if (report(arg))
 		return 1;
-	return read(full_pipe, line, sizeof(line)) > 0 && !strcmp(line, "bheap: some text\n") ? 0 : 4;
+	return read(full_pipe, line, sizeof(line)) > 0 && !strcmp(line, "bheap: some text\n") ? 0
+											      : 4;
 }
 
 START_TEST(a_signal_does_not_cut_the_line)

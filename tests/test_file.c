@@ -292,7 +292,9 @@ START_TEST(presence_ends_with_a_death)
 }
 END_TEST
 
-/* Killed if it must wait. Valgrind holds back every signal but SIGKILL while a lock is waited for. */
+/*
+ * Killed if it must wait. Valgrind holds back every signal but SIGKILL while a lock is waited for.
+ */
 static int gate_pass(void *arg)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
@@ -307,7 +309,8 @@ static int gate_pass(void *arg)
 
 START_TEST(gate)
 {
-	int fd = file_open(O_RDWR | O_CREAT), reader = open(path, O_RDONLY), other = open(path, O_RDONLY);
+	int fd = file_open(O_RDWR | O_CREAT), reader = open(path, O_RDONLY),
+	    other = open(path, O_RDONLY);
 	struct child child;
 	pid_t pid;
 

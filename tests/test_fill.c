@@ -65,9 +65,10 @@ static void expect(const void *block, size_t size, const void *at)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text),
-		 "bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
-		 (uintmax_t)(uintptr_t)block, size, (uintmax_t)(uintptr_t)at);
+	snprintf(
+		text, sizeof(text),
+		"bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
+		(uintmax_t)(uintptr_t)block, size, (uintmax_t)(uintptr_t)at);
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
 	ck_assert_str_eq(faults.last.text, text);
@@ -173,7 +174,8 @@ END_TEST
 /* The second half of a node, of a block on either side of one that is freed. */
 START_TEST(written_beside_a_block_that_is_freed)
 {
-	char *left = block_of(48), *block = block_of(48), *right = block_of(48), *fence = block_of(16);
+	char *left = block_of(48), *block = block_of(48), *right = block_of(48),
+	     *fence = block_of(16);
 	char *wrong = _i ? right : left;
 
 	free_good(left);
@@ -339,7 +341,8 @@ END_TEST
 /* Its last granule is the first of a word of the map, for one of the pads. */
 START_TEST(the_last_byte_wherever_words_begin)
 {
-	char *pad = block_of((size_t)(_i + 1) * GRANULE), *block = block_of(2 * GRANULE), *fence = block_of(1);
+	char *pad = block_of((size_t)(_i + 1) * GRANULE), *block = block_of(2 * GRANULE),
+	     *fence = block_of(1);
 	char *last = block + 2 * GRANULE + TRAILER - 1;
 
 	free_good(block);
@@ -392,7 +395,8 @@ END_TEST
 /* No granule more, and none less, at the ends of words and within. */
 START_TEST(a_range_is_forgotten)
 {
-	static const uint32_t ends[] = {1, 2, 62, 63, 64, 65, 66, 126, 127, 128, 129, 191, 192, 193};
+	static const uint32_t ends[] = {1,   2,   62,  63,  64,  65,  66,
+					126, 127, 128, 129, 191, 192, 193};
 	const int count = sizeof(ends) / sizeof(*ends);
 
 	for (int from = 0; from < count; from++)
@@ -500,7 +504,7 @@ START_TEST(honest_use_is_never_accused)
 			heap_free(other, *block);
 			*block = NULL;
 		} else {
-			char *made = choice ? bheap_realloc(other, *block, size)
+			char *made = choice   ? bheap_realloc(other, *block, size)
 				     : *block ? NULL
 					      : bheap_aligned_alloc(other, 256, size);
 

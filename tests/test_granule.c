@@ -11,9 +11,17 @@ START_TEST(granules_of_sizes)
 	static const struct {
 		size_t size, granules;
 	} rows[] = {
-		{1, 1},   {15, 1},   {16, 1},   {17, 2},          {32, 2},
-		{33, 3},  {1024, 64}, {1025, 65}, {SIZE_MAX, (size_t)1 << 60},
-		{SIZE_MAX - 15, ((size_t)1 << 60) - 1}, {SIZE_MAX - 16, ((size_t)1 << 60) - 1},
+		{1, 1},
+		{15, 1},
+		{16, 1},
+		{17, 2},
+		{32, 2},
+		{33, 3},
+		{1024, 64},
+		{1025, 65},
+		{SIZE_MAX, (size_t)1 << 60},
+		{SIZE_MAX - 15, ((size_t)1 << 60) - 1},
+		{SIZE_MAX - 16, ((size_t)1 << 60) - 1},
 	};
 
 	ck_assert_uint_eq(bh_granules(rows[_i].size), rows[_i].granules);

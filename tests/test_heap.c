@@ -92,8 +92,9 @@ END_TEST
 
 START_TEST(too_much_is_refused)
 {
-	static const size_t sizes[] = {SPAN + 1, 0, UINT32_MAX, (size_t)UINT32_MAX + 2, SIZE_MAX >> 4,
-				       ((size_t)1 << 60) + 1};
+	static const size_t sizes[] = {SPAN + 1,      0,
+				       UINT32_MAX,    (size_t)UINT32_MAX + 2,
+				       SIZE_MAX >> 4, ((size_t)1 << 60) + 1};
 
 	ck_assert_uint_eq(bh_alloc_block(&box.core, sizes[_i] ? sizes[_i] : bh_granules(0)), 0);
 	box_expect_blocks(&box, -SPAN);
@@ -154,7 +155,10 @@ END_TEST
 #define MISFIT 528
 #define FIT 540
 
-/* More misfits than a request looks at before it goes on; the one that fits is the last of the list. */
+/*
+ * More misfits than a request looks at before it goes on; the one that fits is the last of the
+ * list.
+ */
 static uint32_t class_of_misfits(void)
 {
 	uint32_t blocks[20];
@@ -212,7 +216,9 @@ START_TEST(aligned_blocks)
 }
 END_TEST
 
-/* A block that is just large enough for any alignment is found in its bin, before the top is cut. */
+/*
+ * A block that is just large enough for any alignment is found in its bin, before the top is cut.
+ */
 START_TEST(aligned_from_the_smallest_that_fits)
 {
 	static const uint32_t sizes[] = {8, 128}; /* a bin of one size, the first size of another */
@@ -255,7 +261,9 @@ START_TEST(aligned_beyond_all_is_refused)
 }
 END_TEST
 
-/* Frees an aligned block exactly large enough amid used ones: only a search of the heap finds it. */
+/*
+ * Frees an aligned block exactly large enough amid used ones: only a search of the heap finds it.
+ */
 START_TEST(aligned_search_finds_the_only_place)
 {
 	uint32_t place;
@@ -465,7 +473,10 @@ static void damage_make(uint32_t blocks[7], uint32_t granules, unsigned char byt
 	}
 }
 
-/* Whatever the call made of the damage: rebuilt, the heap is as it should be and usable to the last. */
+/*
+ * Whatever the call made of the damage: rebuilt, the heap is as it should be and usable to the
+ * last.
+ */
 static void damage_heals(uint32_t used)
 {
 	struct bh_finding finding;
@@ -504,7 +515,8 @@ START_TEST(damage_is_seen_by_a_search)
 
 	damage_make(blocks, DAMAGED, bytes[_i]);
 	used = box.core.control->used;
-	ck_assert_uint_eq(bh_bin_of(&box.core.bins, DAMAGED), bh_bin_of(&box.core.bins, DAMAGED + 1));
+	ck_assert_uint_eq(bh_bin_of(&box.core.bins, DAMAGED),
+			  bh_bin_of(&box.core.bins, DAMAGED + 1));
 	ck_assert_uint_eq(bh_alloc_block(&box.core, DAMAGED + 1), 0);
 	damage_heals(used);
 	ck_assert_uint_eq(bh_alloc_block(&box.core, DAMAGED + 1), 0);
@@ -635,7 +647,10 @@ START_TEST(rebuild_makes_what_a_call_leaves)
 }
 END_TEST
 
-/* What happened is not forgotten; what cannot be, more frees than allocations, or fewer of either, is. */
+/*
+ * What happened is not forgotten; what cannot be, more frees than allocations, or fewer of either,
+ * is.
+ */
 START_TEST(rebuild_corrects_the_counters)
 {
 	struct bh_control *control = box.core.control;
@@ -696,8 +711,9 @@ END_TEST
 #define LONG_SPAN (((size_t)1 << 24) + (1 << 19))
 
 /*
- * Three blocks around a granule that a word of the map begins with, near the front or far from it: the
- * middle one ends there, starts there, or spans it. All the ways of freeing them, the same result.
+ * Three blocks around a granule that a word of the map begins with, near the front or far from it:
+ * the middle one ends there, starts there, or spans it. All the ways of freeing them, the same
+ * result.
  */
 static void boundary_try(uint32_t boundary, uint32_t before, uint32_t granules, unsigned order)
 {

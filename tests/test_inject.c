@@ -17,33 +17,70 @@
 #define SIZE (64 * 1024)
 
 enum call {
-	MMAP, MUNMAP, MPROTECT, MADVISE, MSYNC, FTRUNCATE, FALLOCATE,
-	OPEN, SHM_OPEN, CLOSE, UNLINK, SHM_UNLINK, FCNTL, FSTAT, PREAD, PWRITE,
-	MUTEX_INIT, ATTR_INIT, ATTR_TYPE, ATTR_SHARED, ATTR_ROBUST,
+	MMAP,
+	MUNMAP,
+	MPROTECT,
+	MADVISE,
+	MSYNC,
+	FTRUNCATE,
+	FALLOCATE,
+	OPEN,
+	SHM_OPEN,
+	CLOSE,
+	UNLINK,
+	SHM_UNLINK,
+	FCNTL,
+	FSTAT,
+	PREAD,
+	PWRITE,
+	MUTEX_INIT,
+	ATTR_INIT,
+	ATTR_TYPE,
+	ATTR_SHARED,
+	ATTR_ROBUST,
 	CALLS
 };
 
 static const char *const names[CALLS] = {
-	"mmap", "munmap", "mprotect", "madvise", "msync", "ftruncate", "posix_fallocate",
-	"open", "shm_open", "close", "unlink", "shm_unlink", "fcntl", "fstat", "pread", "pwrite",
-	"pthread_mutex_init", "pthread_mutexattr_init", "pthread_mutexattr_settype",
-	"pthread_mutexattr_setpshared", "pthread_mutexattr_setrobust",
+	"mmap",
+	"munmap",
+	"mprotect",
+	"madvise",
+	"msync",
+	"ftruncate",
+	"posix_fallocate",
+	"open",
+	"shm_open",
+	"close",
+	"unlink",
+	"shm_unlink",
+	"fcntl",
+	"fstat",
+	"pread",
+	"pwrite",
+	"pthread_mutex_init",
+	"pthread_mutexattr_init",
+	"pthread_mutexattr_settype",
+	"pthread_mutexattr_setpshared",
+	"pthread_mutexattr_setrobust",
 };
 
 /* An errno that each may have, and that nothing else here has. */
 static const int errors[CALLS] = {
-	[MMAP] = ENOMEM, [MUNMAP] = ENOMEM, [MPROTECT] = ENOMEM, [MADVISE] = EIO, [MSYNC] = EIO,
-	[FTRUNCATE] = EIO, [FALLOCATE] = ENOSPC, [OPEN] = EMFILE, [SHM_OPEN] = ENFILE,
-	[CLOSE] = EIO, [UNLINK] = EROFS, [SHM_UNLINK] = EROFS, [FCNTL] = ENOLCK, [FSTAT] = EOVERFLOW,
-	[PREAD] = EIO, [PWRITE] = EDQUOT, [MUTEX_INIT] = EAGAIN, [ATTR_INIT] = ENOMEM,
+	[MMAP] = ENOMEM,      [MUNMAP] = ENOMEM,       [MPROTECT] = ENOMEM,
+	[MADVISE] = EIO,      [MSYNC] = EIO,           [FTRUNCATE] = EIO,
+	[FALLOCATE] = ENOSPC, [OPEN] = EMFILE,         [SHM_OPEN] = ENFILE,
+	[CLOSE] = EIO,        [UNLINK] = EROFS,        [SHM_UNLINK] = EROFS,
+	[FCNTL] = ENOLCK,     [FSTAT] = EOVERFLOW,     [PREAD] = EIO,
+	[PWRITE] = EDQUOT,    [MUTEX_INIT] = EAGAIN,   [ATTR_INIT] = ENOMEM,
 	[ATTR_TYPE] = EINVAL, [ATTR_SHARED] = ENOTSUP, [ATTR_ROBUST] = ENOTSUP,
 };
 
 static struct {
 	bool armed, fired;
-	bool is_short;        /* a read or write does half of it instead of failing */
+	bool is_short; /* a read or write does half of it instead of failing */
 	enum call call;
-	unsigned left;        /* calls that still succeed */
+	unsigned left; /* calls that still succeed */
 } plan;
 
 static unsigned seen[CALLS];
@@ -63,23 +100,23 @@ static bool fails(enum call call)
 /* ---- what stands in for the system ---- */
 
 /* Declares the real function and its stand-in, whose result is failure when its turn has come. */
-#define STAND_IN(call, result, name, parameters, arguments, failure) \
-	result __real_##name parameters;                             \
-	result __wrap_##name parameters;                             \
-	result __wrap_##name parameters                              \
-	{                                                            \
-		return fails(call) ? (failure) : __real_##name arguments; \
+#define STAND_IN(call, result, name, parameters, arguments, failure)                               \
+	result __real_##name parameters;                                                           \
+	result __wrap_##name parameters;                                                           \
+	result __wrap_##name parameters                                                            \
+	{                                                                                          \
+		return fails(call) ? (failure) : __real_##name arguments;                          \
 	}
 
 /* The same for what ends something: that happens all the same, or it would be a leak of ours. */
-#define STAND_IN_OF_END(call, name, parameters, arguments)           \
-	int __real_##name parameters;                                \
-	int __wrap_##name parameters;                                \
-	int __wrap_##name parameters                                 \
-	{                                                            \
-		int result = __real_##name arguments;                \
-                                                                     \
-		return fails(call) ? -1 : result;                    \
+#define STAND_IN_OF_END(call, name, parameters, arguments)                                         \
+	int __real_##name parameters;                                                              \
+	int __wrap_##name parameters;                                                              \
+	int __wrap_##name parameters                                                               \
+	{                                                                                          \
+		int result = __real_##name arguments;                                              \
+                                                                                                   \
+		return fails(call) ? -1 : result;                                                  \
 	}
 
 STAND_IN(MMAP, void *, mmap, (void *at, size_t size, int prot, int flags, int fd, off_t offset),
@@ -91,7 +128,8 @@ STAND_IN(MSYNC, int, msync, (void *start, size_t size, int flags), (start, size,
 STAND_IN(FTRUNCATE, int, ftruncate, (int fd, off_t size), (fd, size), -1)
 STAND_IN(FALLOCATE, int, posix_fallocate, (int fd, off_t from, off_t size), (fd, from, size),
 	 errors[FALLOCATE])
-STAND_IN(SHM_OPEN, int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode), -1)
+STAND_IN(SHM_OPEN, int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode),
+	 -1)
 STAND_IN_OF_END(CLOSE, close, (int fd), (fd))
 STAND_IN(UNLINK, int, unlink, (const char *name), (name), -1)
 STAND_IN(SHM_UNLINK, int, shm_unlink, (const char *name), (name), -1)
@@ -100,14 +138,14 @@ STAND_IN(PREAD, ssize_t, pread, (int fd, void *into, size_t size, off_t at), (fd
 	 plan.is_short ? __real_pread(fd, into, size / 2, at) : -1)
 STAND_IN(PWRITE, ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at),
 	 (fd, from, size, at), plan.is_short ? __real_pwrite(fd, from, size / 2, at) : -1)
-STAND_IN(MUTEX_INIT, int, pthread_mutex_init, (pthread_mutex_t *m, const pthread_mutexattr_t *a),
+STAND_IN(MUTEX_INIT, int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a),
 	 (m, a), errors[MUTEX_INIT])
-STAND_IN(ATTR_INIT, int, pthread_mutexattr_init, (pthread_mutexattr_t *a), (a), errors[ATTR_INIT])
-STAND_IN(ATTR_TYPE, int, pthread_mutexattr_settype, (pthread_mutexattr_t *a, int type), (a, type),
+STAND_IN(ATTR_INIT, int, pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), errors[ATTR_INIT])
+STAND_IN(ATTR_TYPE, int, pthread_mutexattr_settype, (pthread_mutexattr_t * a, int type), (a, type),
 	 errors[ATTR_TYPE])
-STAND_IN(ATTR_SHARED, int, pthread_mutexattr_setpshared, (pthread_mutexattr_t *a, int shared),
+STAND_IN(ATTR_SHARED, int, pthread_mutexattr_setpshared, (pthread_mutexattr_t * a, int shared),
 	 (a, shared), errors[ATTR_SHARED])
-STAND_IN(ATTR_ROBUST, int, pthread_mutexattr_setrobust, (pthread_mutexattr_t *a, int robust),
+STAND_IN(ATTR_ROBUST, int, pthread_mutexattr_setrobust, (pthread_mutexattr_t * a, int robust),
 	 (a, robust), errors[ATTR_ROBUST])
 
 int __real_open(const char *name, int oflag, ...);
@@ -257,7 +295,7 @@ static const struct scenario {
 	const char *name;
 	void (*prepare)(void);
 	bool (*run)(void);
-	bool makes_name;      /* it must not be there after a failure */
+	bool makes_name; /* it must not be there after a failure */
 } scenarios[] = {
 	{"a private heap", no_file, private_heap, false},
 	{"a heap in a buffer", no_file, buffer_heap, false},
@@ -294,7 +332,8 @@ static void teardown(void)
 static void nothing_is_left(const struct scenario *scenario, size_t mappings, size_t descriptors,
 			    const char *what)
 {
-	ck_assert_msg(mappings_count() == mappings, "%s: %s: a mapping is left", scenario->name, what);
+	ck_assert_msg(mappings_count() == mappings, "%s: %s: a mapping is left", scenario->name,
+		      what);
 	ck_assert_msg(descriptors_count() == descriptors, "%s: %s: a descriptor is left",
 		      scenario->name, what);
 }
@@ -305,7 +344,8 @@ static void no_name_is_left(const struct scenario *scenario, enum call call, con
 	bool ends = call == UNLINK || call == SHM_UNLINK || call == MUNMAP || call == CLOSE;
 
 	if (scenario->makes_name && !ends)
-		ck_assert_msg(access(path, F_OK) == -1, "%s: %s: the file is left", scenario->name, what);
+		ck_assert_msg(access(path, F_OK) == -1, "%s: %s: the file is left", scenario->name,
+			      what);
 }
 
 /*
@@ -319,7 +359,8 @@ static bool may_succeed(const struct scenario *scenario)
 }
 
 /* The n-th of these calls fails; false when there were not so many. */
-static bool failure_try(const struct scenario *scenario, enum call call, unsigned number, bool is_short)
+static bool failure_try(const struct scenario *scenario, enum call call, unsigned number,
+			bool is_short)
 {
 	size_t mappings, descriptors;
 	char what[64];
@@ -329,8 +370,8 @@ static bool failure_try(const struct scenario *scenario, enum call call, unsigne
 	scenario->prepare();
 	mappings = mappings_count();
 	descriptors = descriptors_count();
-	snprintf(what, sizeof(what), "%s %s, call %u", names[call], is_short ? "cut short" : "failing",
-		 number + 1);
+	snprintf(what, sizeof(what), "%s %s, call %u", names[call],
+		 is_short ? "cut short" : "failing", number + 1);
 	plan.call = call;
 	plan.left = number;
 	plan.is_short = is_short;
@@ -342,7 +383,8 @@ static bool failure_try(const struct scenario *scenario, enum call call, unsigne
 	plan.armed = false;
 	nothing_is_left(scenario, mappings, descriptors, what);
 	if (!plan.fired) {
-		ck_assert_msg(good, "%s: fails by itself: %s", scenario->name, strerrorname_np(error));
+		ck_assert_msg(good, "%s: fails by itself: %s", scenario->name,
+			      strerrorname_np(error));
 		return false;
 	}
 	if (!good || !may_succeed(scenario)) {

@@ -8,7 +8,9 @@
 #include "handle/intent.h"
 #include "handle/shared.h"
 
-/* The parts in order, each no smaller than it must be; the last granule is a sentinel of the map. */
+/*
+ * The parts in order, each no smaller than it must be; the last granule is a sentinel of the map.
+ */
 static void layout_check(const struct bh_layout *layout, size_t lead)
 {
 	size_t last = (size_t)BH_FIRST + layout->span, at;
@@ -27,7 +29,8 @@ static void layout_check(const struct bh_layout *layout, size_t lead)
 
 START_TEST(for_granules)
 {
-	static const size_t counts[] = {1, 2, 63, 64, 255, 256, 4096, 1 << 20, 1 << 24, BH_GRANULES_MAX};
+	static const size_t counts[] = {1,   2,    63,      64,      255,
+					256, 4096, 1 << 20, 1 << 24, BH_GRANULES_MAX};
 	struct bh_layout layout;
 
 	for (unsigned shift = 0; shift <= BH_BIN_SHIFT_MAX; shift++) {
@@ -51,8 +54,8 @@ START_TEST(for_every_small_size)
 		require(bh_layout_for_size(&layout, size, 64));
 		layout_check(&layout, 64);
 		require(layout.size <= size);
-		bh_layout_for_granules(&larger, layout.span + 3 + layout.span / 250, 64, layout.shift,
-				       BH_GRANULE, 0);
+		bh_layout_for_granules(&larger, layout.span + 3 + layout.span / 250, 64,
+				       layout.shift, BH_GRANULE, 0);
 		require(larger.size > size);
 	}
 }
@@ -90,7 +93,8 @@ START_TEST(bookkeeping_is_small)
 	static const struct {
 		size_t size;
 		double share;
-	} rows[] = {{1024, 0.55}, {2048, 0.70}, {4096, 0.80}, {16384, 0.90}, {65536, 0.92}, {1 << 20, 0.97}};
+	} rows[] = {{1024, 0.55},  {2048, 0.70},  {4096, 0.80},
+		    {16384, 0.90}, {65536, 0.92}, {1 << 20, 0.97}};
 	struct bh_layout layout;
 
 	ck_assert(bh_layout_for_size(&layout, rows[_i].size, 64));

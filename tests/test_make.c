@@ -53,8 +53,13 @@ START_TEST(create_with_wrong_arguments)
 		size_t size;
 		unsigned flags;
 	} rows[] = {
-		{0, 0}, {BHEAP_SIZE_MAX + 1, 0}, {SIZE_MAX, 0}, {page, UNKNOWN_FLAG},
-		{page, BHEAP_OWNED}, {page, BHEAP_PREALLOCATE}, {page, ~0u},
+		{0, 0},
+		{BHEAP_SIZE_MAX + 1, 0},
+		{SIZE_MAX, 0},
+		{page, UNKNOWN_FLAG},
+		{page, BHEAP_OWNED},
+		{page, BHEAP_PREALLOCATE},
+		{page, ~0u},
 	};
 	static char buffer[4096];
 
@@ -154,7 +159,8 @@ START_TEST(a_buffer_of_any_alignment)
 		ck_assert_int_eq(bheap_destroy(heap), 0);
 		for (unsigned char *byte = memory; byte < buffer; byte++)
 			require(*byte == 0xcc);
-		for (unsigned char *byte = buffer + sizes[index]; byte < memory + sizeof(memory); byte++)
+		for (unsigned char *byte = buffer + sizes[index]; byte < memory + sizeof(memory);
+		     byte++)
 			require(*byte == 0xcc);
 	}
 }

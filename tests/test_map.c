@@ -146,10 +146,12 @@ START_TEST(random_starts)
 	uint32_t batch[64], count = SPAN / distances[_i] < 64 ? SPAN / distances[_i] : 64;
 
 	for (int round = 0; round < 60; round++) {
-		uint32_t base = first + (uint32_t)random_below(&random, SPAN - count * distances[_i]);
+		uint32_t base =
+			first + (uint32_t)random_below(&random, SPAN - count * distances[_i]);
 
 		for (uint32_t index = 0; index < count; index++) {
-			batch[index] = base + (uint32_t)random_below(&random, count * distances[_i]);
+			batch[index] =
+				base + (uint32_t)random_below(&random, count * distances[_i]);
 			if (batch[index] > first && batch[index] < end && !starts[batch[index]])
 				start_set(batch[index]);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_offsets.c - the same sequence of calls gives the same offsets in every run, on every machine
- * and at every address, so that a failure replays. They are compared with those of offsets.inc; after
- * a wanted change of the policy, BHEAP_TEST_PRINT=1 prints it anew (2>offsets.inc).
+ * and at every address, so that a failure replays. They are compared with those of offsets.inc;
+ * after a wanted change of the policy, BHEAP_TEST_PRINT=1 prints it anew (2>offsets.inc).
  */
 #include "support.h"
 
@@ -13,7 +13,7 @@
 
 #define STEPS 20000
 #define SLOTS 300
-#define FIRST 12       /* offsets that are stored one by one */
+#define FIRST 12 /* offsets that are stored one by one */
 
 enum place { MAPPED, BUFFER, SHARED };
 
@@ -21,8 +21,8 @@ static const struct row {
 	const char *name;
 	enum place place;
 	unsigned flags;
-	uint64_t digest;            /* of all offsets */
-	unsigned first[FIRST];      /* offsets in granules */
+	uint64_t digest;       /* of all offsets */
+	unsigned first[FIRST]; /* offsets in granules */
 } rows[] = {
 #include "offsets.inc"
 	/* How much room these have depends on the machine: their offsets are not stored. */
@@ -44,10 +44,8 @@ static bheap_t *heap_make(const struct row *row)
 	int fd;
 
 	switch (row->place) {
-	case MAPPED:
-		return bheap_create(64 * 1024, row->flags);
-	case BUFFER:
-		return bheap_create_in(buffer, 64 * 1024, row->flags);
+	case MAPPED: return bheap_create(64 * 1024, row->flags);
+	case BUFFER: return bheap_create_in(buffer, 64 * 1024, row->flags);
 	default:
 		fd = memfd_create("heap", MFD_CLOEXEC);
 		heap = bheap_open_fd(fd, 64 * 1024, row->flags);

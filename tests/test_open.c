@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_open.c - heaps in files: made, found again, attached twice; what is refused and with which
- * errno, with nothing left behind; files that are wrong in each way there is; read-only attachments.
+ * errno, with nothing left behind; files that are wrong in each way there is; read-only
+ * attachments.
  */
 #include "support.h"
 
@@ -119,7 +120,8 @@ END_TEST
 /* Valgrind gives a program an address space of its own, which may be too small for the largest. */
 static bool has_room_for(size_t size)
 {
-	void *pages = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *pages =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return pages != MAP_FAILED && munmap(pages, size) == 0;
 }
@@ -225,8 +227,8 @@ START_TEST(wrong_arguments)
 	};
 
 	errno = 0;
-	ck_assert_ptr_null(bheap_open(rows[_i].path, rows[_i].size, rows[_i].oflag, 0600,
-				      rows[_i].flags));
+	ck_assert_ptr_null(
+		bheap_open(rows[_i].path, rows[_i].size, rows[_i].oflag, 0600, rows[_i].flags));
 	ck_assert_errno(EINVAL);
 	ck_assert_int_eq(file_size(), -1);
 	ck_assert_uint_eq(faults.count, 0);
@@ -357,7 +359,8 @@ START_TEST(descriptors_that_will_not_do)
 	errno = 0;
 	ck_assert_ptr_null(bheap_open_fd(ends[0], SIZE, 0));
 	ck_assert_errno(EPROTO);
-	ck_assert_str_eq(faults.last.text, "bheap: not a usable heap file: it is not a regular file");
+	ck_assert_str_eq(faults.last.text,
+			 "bheap: not a usable heap file: it is not a regular file");
 	close(ends[0]);
 	close(ends[1]);
 	close(writer);
@@ -383,11 +386,11 @@ END_TEST
 
 /* ---- read-only ---- */
 
-#define refused(failed)                              \
-	do {                                         \
-		errno = 0;                           \
-		ck_assert(failed);                   \
-		ck_assert_errno(EROFS);              \
+#define refused(failed)                                                                            \
+	do {                                                                                       \
+		errno = 0;                                                                         \
+		ck_assert(failed);                                                                 \
+		ck_assert_errno(EROFS);                                                            \
 	} while (0)
 
 START_TEST(reading_changes_nothing)
@@ -633,8 +636,8 @@ START_TEST(a_wrong_file_is_refused)
 	snprintf(text, sizeof(text), "bheap: not a usable heap file: %s", bad_files[_i].why);
 	for (unsigned index = 0; index < 3; index++) {
 		errno = 0;
-		ck_assert_ptr_null(bheap_open(path, oflags[index] & O_CREAT ? SIZE : 0, oflags[index],
-					      0600, 0));
+		ck_assert_ptr_null(bheap_open(path, oflags[index] & O_CREAT ? SIZE : 0,
+					      oflags[index], 0600, 0));
 		ck_assert_str_eq(faults.last.text, text);
 		ck_assert_str_eq(strerrorname_np(errno), strerrorname_np(bad_files[_i].error));
 		ck_assert_uint_eq(faults.count, index + 1);
@@ -657,7 +660,8 @@ START_TEST(a_half_made_heap)
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, 0, _i ? O_RDWR : O_RDONLY, 0, 0));
 	ck_assert_errno(EPROTO);
-	ck_assert_str_eq(faults.last.text, "bheap: not a usable heap file: its making was not finished");
+	ck_assert_str_eq(faults.last.text,
+			 "bheap: not a usable heap file: its making was not finished");
 	heap = heap_make(0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 100));
@@ -730,8 +734,8 @@ START_TEST(a_death_is_found_at_open)
 END_TEST
 
 /*
- * An intent that nobody has: pages of a file that a crash of the system left of different times. Who
- * attaches first forgets it, or the next death would free a live block for it.
+ * An intent that nobody has: pages of a file that a crash of the system left of different times.
+ * Who attaches first forgets it, or the next death would free a live block for it.
  */
 START_TEST(a_stale_intent_is_forgotten)
 {
@@ -893,7 +897,9 @@ static int make_the_largest(void *arg)
 	if (bheap_open_fd(fd, BHEAP_SIZE_MAX + 1, 0) || errno != EINVAL)
 		return 3;
 	errno = 0;
-	return bheap_open(path, BHEAP_SIZE_MAX + 1, O_RDWR | O_CREAT, 0600, 0) || errno != EINVAL ? 4 : 0;
+	return bheap_open(path, BHEAP_SIZE_MAX + 1, O_RDWR | O_CREAT, 0600, 0) || errno != EINVAL
+		       ? 4
+		       : 0;
 }
 
 START_TEST(a_file_that_may_not_grow_so_far)
@@ -913,8 +919,7 @@ static int use_descriptor_0(void *arg)
 	char *block;
 
 	close(STDIN_FILENO);
-	heap = arg ? bheap_open_fd(fd, SIZE, 0)
-		   : bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
+	heap = arg ? bheap_open_fd(fd, SIZE, 0) : bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0);
 	if (!heap || heap->region.fd != 0)
 		return 1;
 	block = bheap_alloc(heap, SIZE / 2);

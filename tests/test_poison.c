@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_poison.c - what AddressSanitizer is told. This program stands in for its runtime and keeps book:
- * after every call exactly the bytes that their owners asked for are open. (test_annotate.sh asks the
- * tools themselves.)
+ * test_poison.c - what AddressSanitizer is told. This program stands in for its runtime and keeps
+ * book: after every call exactly the bytes that their owners asked for are open. (test_annotate.sh
+ * asks the tools themselves.)
  */
 #include "support.h"
 

@@ -58,13 +58,9 @@ static bheap_t *heap_make(const struct kind *kind)
 	int fd;
 
 	switch (kind->place) {
-	case THREADED:
-		threads_begin();
-		return bheap_create(kind->size, kind->flags);
-	case MAPPED:
-		return bheap_create(kind->size, kind->flags);
-	case BUFFER:
-		return bheap_create_in(buffer + 1, kind->size, kind->flags);
+	case THREADED: threads_begin(); return bheap_create(kind->size, kind->flags);
+	case MAPPED: return bheap_create(kind->size, kind->flags);
+	case BUFFER: return bheap_create_in(buffer + 1, kind->size, kind->flags);
 	default:
 		fd = memfd_create("heap", MFD_CLOEXEC);
 		heap = bheap_open_fd(fd, kind->size, kind->flags);
@@ -113,25 +109,20 @@ static const void *pointer_wrong(struct model *model, const void *other)
 			 random_below(&model->random, model_block_size(model, entry->size) - 1);
 	}
 	switch (random_below(&model->random, 6)) {
-	case 0:
-		return inside;
-	case 1:
-		return &elsewhere;
-	case 2:
-		return other;
-	case 3:
-		return (const void *)(uintptr_t)random_next(&model->random);
-	case 4:
-		return (const void *)UINTPTR_MAX;
-	default:
-		return (const void *)8;
+	case 0: return inside;
+	case 1: return &elsewhere;
+	case 2: return other;
+	case 3: return (const void *)(uintptr_t)random_next(&model->random);
+	case 4: return (const void *)UINTPTR_MAX;
+	default: return (const void *)8;
 	}
 }
 
 static void request_impossible(struct model *model)
 {
-	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX / 2,
-				       (size_t)UINT32_MAX << 4, ((size_t)1 << 36) + 16};
+	static const size_t sizes[] = {
+		SIZE_MAX,     SIZE_MAX - 15,           SIZE_MAX - 16,
+		SIZE_MAX / 2, (size_t)UINT32_MAX << 4, ((size_t)1 << 36) + 16};
 	size_t size = sizes[random_below(&model->random, sizeof(sizes) / sizeof(*sizes))];
 	volatile size_t count = SIZE_MAX / 8; /* or the compiler warns */
 
@@ -150,23 +141,15 @@ static void misuse(struct model *model, const void *other)
 	const void *wrong = pointer_wrong(model, other);
 
 	switch (random_below(&model->random, 5)) {
-	case 0:
-		refuse_free(model, wrong);
-		break;
-	case 1:
-		refuse_realloc(model, wrong);
-		break;
-	case 2:
-		refuse_question(model, wrong);
-		break;
-	case 3:
-		request_impossible(model);
-		break;
+	case 0: refuse_free(model, wrong); break;
+	case 1: refuse_realloc(model, wrong); break;
+	case 2: refuse_question(model, wrong); break;
+	case 3: request_impossible(model); break;
 	default:
 		errno = 0;
 		ck_assert_ptr_null(bheap_aligned_alloc(
-			model->heap, (size_t[]){0, 3, 24, SIZE_MAX}[random_below(&model->random, 4)],
-			100));
+			model->heap,
+			(size_t[]){0, 3, 24, SIZE_MAX}[random_below(&model->random, 4)], 100));
 		ck_assert_errno(EINVAL);
 	}
 }
@@ -189,14 +172,11 @@ static void free_twice(struct model *model, size_t index)
 static size_t size_random(struct model *model, size_t heap_size)
 {
 	switch (random_below(&model->random, 10)) {
-	case 0:
-		return random_below(&model->random, heap_size / 4);
+	case 0: return random_below(&model->random, heap_size / 4);
 	case 1:
 	case 2:
-	case 3:
-		return random_below(&model->random, 2048);
-	default:
-		return random_below(&model->random, 200);
+	case 3: return random_below(&model->random, 2048);
+	default: return random_below(&model->random, 200);
 	}
 }
 
@@ -205,14 +185,11 @@ static void allocate(struct model *model, size_t heap_size)
 	size_t size = size_random(model, heap_size);
 
 	switch (random_below(&model->random, 8)) {
-	case 0:
-		model_calloc(model, 1 + size / 16, 16);
-		break;
+	case 0: model_calloc(model, 1 + size / 16, 16); break;
 	case 1:
 		model_aligned_alloc(model, (size_t)1 << random_below(&model->random, 13), size);
 		break;
-	default:
-		model_alloc(model, size);
+	default: model_alloc(model, size);
 	}
 }
 
@@ -240,7 +217,8 @@ static void step(struct model *model, size_t heap_size, unsigned number, const v
 START_TEST(random_operations)
 {
 	const struct kind *kind = &kinds[_i];
-	unsigned steps = (unsigned)environment_number("BHEAP_TEST_STEPS", is_watched() ? 600 : STEPS);
+	unsigned steps =
+		(unsigned)environment_number("BHEAP_TEST_STEPS", is_watched() ? 600 : STEPS);
 	bheap_t *other_heap = bheap_create(4096, 0);
 	void *other = bheap_alloc(other_heap, 100);
 	struct bheap_stats stats;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_seldom.c - what the system answers seldom, or not on this machine, and what others do between
- * two calls of one operation. The linker's --wrap puts the functions below between the library and
- * the C library.
+ * test_seldom.c - what the system answers seldom, or not on this machine, and what others do
+ * between two calls of one operation. The linker's --wrap puts the functions below between the
+ * library and the C library.
  */
 #include "support.h"
 
@@ -29,14 +29,14 @@
 static struct {
 	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_presence, no_write;
 	bool no_protection, no_mapping;
-	bool spoils_errno;        /* what ends a mapping, closes or cuts a file */
-	unsigned interrupted;     /* so often is storage not reserved yet */
-	void (*reserving)(void);  /* done first, then the disk is full */
-	void (*opening)(void);    /* done before a file that is there is opened */
-	void (*gating)(void);     /* done before the gate is entered */
-	void (*locking)(void);    /* done before the next lock is taken */
-	void (*renewing)(void);   /* done before the next lock is made */
-	dev_t device;             /* where files seem to be, or 0 */
+	bool spoils_errno;       /* what ends a mapping, closes or cuts a file */
+	unsigned interrupted;    /* so often is storage not reserved yet */
+	void (*reserving)(void); /* done first, then the disk is full */
+	void (*opening)(void);   /* done before a file that is there is opened */
+	void (*gating)(void);    /* done before the gate is entered */
+	void (*locking)(void);   /* done before the next lock is taken */
+	void (*renewing)(void);  /* done before the next lock is made */
+	dev_t device;            /* where files seem to be, or 0 */
 } plan;
 
 static const char *path;
@@ -404,7 +404,8 @@ static int make_without_forks(void)
 	if (bheap_create(SIZE, 0) || errno != ENOMEM)
 		return 1;
 	errno = 0;
-	if (bheap_open("test-without-forks.heap", SIZE, O_RDWR | O_CREAT, 0600, 0) || errno != ENOMEM)
+	if (bheap_open("test-without-forks.heap", SIZE, O_RDWR | O_CREAT, 0600, 0) ||
+	    errno != ENOMEM)
 		return 2;
 	if (access("test-without-forks.heap", F_OK) == 0)
 		return 3;
@@ -492,7 +493,10 @@ START_TEST(a_name_that_comes_and_goes)
 }
 END_TEST
 
-/* A maker that failed takes the name of his empty file away from who waits for him: that one begins anew. */
+/*
+ * A maker that failed takes the name of his empty file away from who waits for him: that one begins
+ * anew.
+ */
 START_TEST(a_name_that_goes_while_the_gate_is_closed)
 {
 	bheap_t *heap;

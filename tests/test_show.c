@@ -47,7 +47,8 @@ static char *table_text(const char *start, ...)
 		size_t bytes = va_arg(rows, size_t);
 
 		fprintf(stream, "%-8u%-8s%-8s0x%016jx  0x%016jx  %zu\n", ++number, status, previous,
-			(uintmax_t)(uintptr_t)start, (uintmax_t)(uintptr_t)(start + bytes - 1), bytes);
+			(uintmax_t)(uintptr_t)start, (uintmax_t)(uintptr_t)(start + bytes - 1),
+			bytes);
 		if (*status == 'F' && bytes > largest)
 			largest = bytes;
 		*(*status == 'F' ? &free_size : &used) += bytes;

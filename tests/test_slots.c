@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_slots.c - offsets, the root, allocation into a slot, and blocks of dead processes; on private
- * heaps and on shared ones.
+ * test_slots.c - offsets, the root, allocation into a slot, and blocks of dead processes; on
+ * private heaps and on shared ones.
  */
 #include "support.h"
 
@@ -76,7 +76,8 @@ START_TEST(offsets_and_pointers)
 	block = bheap_alloc(heap, 100);
 	next = bheap_alloc(heap, 100);
 	ck_assert_uint_ne(bheap_offset(heap, block), 0);
-	ck_assert_uint_eq(bheap_offset(heap, next) - bheap_offset(heap, block), (size_t)(next - block));
+	ck_assert_uint_eq(bheap_offset(heap, next) - bheap_offset(heap, block),
+			  (size_t)(next - block));
 	for (int at = 0; at < 100; at++)
 		ck_assert_ptr_eq(bheap_pointer(heap, bheap_offset(heap, block + at)), block + at);
 	ck_assert_uint_eq(bheap_offset(heap, NULL), 0);
@@ -317,7 +318,9 @@ END_TEST
 
 #define GROUPS 128
 
-/* Large, free, and of all small sizes: the free ones begin and end everywhere in words of the map. */
+/*
+ * Large, free, and of all small sizes: the free ones begin and end everywhere in words of the map.
+ */
 static int allocate_groups(void *arg)
 {
 	void *gone[GROUPS];
@@ -419,7 +422,10 @@ START_TEST(reclaiming_is_no_cancellation_point)
 }
 END_TEST
 
-/* Overflows by one byte into the slack: all are counted, and heard of are as many as one call tells. */
+/*
+ * Overflows by one byte into the slack: all are counted, and heard of are as many as one call
+ * tells.
+ */
 static int allocate_and_overflow(void *arg)
 {
 	for (size_t count = *(size_t *)arg; count--;) {
@@ -450,7 +456,9 @@ START_TEST(more_faults_than_one_call_reports)
 }
 END_TEST
 
-/* Dead and not reaped: a signal would still reach him, but his descriptor, which is 0 here, tells. */
+/*
+ * Dead and not reaped: a signal would still reach him, but his descriptor, which is 0 here, tells.
+ */
 static int reclaim_with_descriptor_0(void *arg)
 {
 	siginfo_t info;
@@ -461,7 +469,7 @@ static int reclaim_with_descriptor_0(void *arg)
 	if (!pid)
 		child_exit(allocate_some(arg));
 	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
-	return bheap_reclaim(heap) == (ssize_t)*(size_t *)arg && fcntl(0, F_GETFD) < 0 ? 0 : 1;
+	return bheap_reclaim(heap) == (ssize_t) * (size_t *)arg && fcntl(0, F_GETFD) < 0 ? 0 : 1;
 }
 
 START_TEST(a_process_has_descriptor_0)
@@ -509,7 +517,9 @@ START_TEST(heaps_without_owners)
 }
 END_TEST
 
-/* By turns, each beyond a word of the map; then one table is gone, and a small block where it was. */
+/*
+ * By turns, each beyond a word of the map; then one table is gone, and a small block where it was.
+ */
 START_TEST(slots_of_two_tables)
 {
 	uint64_t *tables[2], *small;

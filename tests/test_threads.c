@@ -29,10 +29,10 @@ struct worker {
 	pthread_t thread;
 	bheap_t *heap;
 	uint64_t random;
-	unsigned rounds;      /* 0: until told to stop */
+	unsigned rounds; /* 0: until told to stop */
 	atomic_bool *stop;
 	struct held held[BLOCKS];
-	const char *wrong;    /* what went wrong, or NULL */
+	const char *wrong; /* what went wrong, or NULL */
 };
 
 /* ---- mixed operations ---- */
@@ -46,7 +46,8 @@ static const char *held_verify(const struct worker *worker, const struct held *h
 {
 	if (!pattern_holds(held->ptr, held->size, held->seed))
 		return "the content of a block changed";
-	return bheap_usable_size(worker->heap, held->ptr) < held->size ? "a block is too small" : NULL;
+	return bheap_usable_size(worker->heap, held->ptr) < held->size ? "a block is too small"
+								       : NULL;
 }
 
 static void *block_make(struct worker *worker, size_t size)
@@ -54,12 +55,9 @@ static void *block_make(struct worker *worker, size_t size)
 	size_t alignment = (size_t)16 << random_below(&worker->random, 6);
 
 	switch (random_below(&worker->random, 4)) {
-	case 0:
-		return bheap_calloc(worker->heap, 1, size);
-	case 1:
-		return bheap_aligned_alloc(worker->heap, alignment, size);
-	default:
-		return bheap_alloc(worker->heap, size);
+	case 0: return bheap_calloc(worker->heap, 1, size);
+	case 1: return bheap_aligned_alloc(worker->heap, alignment, size);
+	default: return bheap_alloc(worker->heap, size);
 	}
 }
 
@@ -87,22 +85,20 @@ static const char *heap_look(bheap_t *heap, uint64_t choice)
 	struct bheap_stats stats;
 
 	switch (choice) {
-	case 0:
-		return bheap_check(heap, NULL) ? "the checker finds damage" : NULL;
+	case 0: return bheap_check(heap, NULL) ? "the checker finds damage" : NULL;
 	case 1:
 		return bheap_stats(heap, &stats) || stats.used + stats.free != stats.size
 			       ? "the figures are wrong"
 			       : NULL;
-	default:
-		bheap_trim(heap);
-		return NULL;
+	default: bheap_trim(heap); return NULL;
 	}
 }
 
 static const char *work_once(struct worker *worker)
 {
 	struct held *held = &worker->held[random_below(&worker->random, BLOCKS)];
-	size_t size = 1 + random_below(&worker->random, random_below(&worker->random, 8) ? 300 : 5000);
+	size_t size =
+		1 + random_below(&worker->random, random_below(&worker->random, 8) ? 300 : 5000);
 	uint64_t choice = random_below(&worker->random, 500);
 	const char *wrong;
 	void *ptr;
@@ -135,7 +131,8 @@ static void *work(void *arg)
 {
 	struct worker *worker = arg;
 
-	for (unsigned round = 0; !worker->wrong && (!worker->rounds || round < worker->rounds); round++) {
+	for (unsigned round = 0; !worker->wrong && (!worker->rounds || round < worker->rounds);
+	     round++) {
 		if (worker->stop && atomic_load_explicit(worker->stop, memory_order_relaxed))
 			break;
 		worker->wrong = work_once(worker);
@@ -180,8 +177,9 @@ static const struct {
 	enum place place;
 	unsigned flags;
 } kinds[] = {
-	{MAPPED, 0}, {MAPPED, BHEAP_GUARD}, {MAPPED, BHEAP_REALTIME}, {BUFFER, 0},
-	{SHARED, 0}, {SHARED, BHEAP_OWNED}, {CLASSIC, 0},
+	{MAPPED, 0},  {MAPPED, BHEAP_GUARD}, {MAPPED, BHEAP_REALTIME},
+	{BUFFER, 0},  {SHARED, 0},           {SHARED, BHEAP_OWNED},
+	{CLASSIC, 0},
 };
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
@@ -194,17 +192,14 @@ static bheap_t *heap_make(enum place place, unsigned flags)
 	int fd;
 
 	switch (place) {
-	case MAPPED:
-		return bheap_create(HEAP_SIZE, flags);
-	case BUFFER:
-		return bheap_create_in(buffer, HEAP_SIZE, flags);
+	case MAPPED: return bheap_create(HEAP_SIZE, flags);
+	case BUFFER: return bheap_create_in(buffer, HEAP_SIZE, flags);
 	case SHARED:
 		fd = memfd_create("heap", MFD_CLOEXEC);
 		heap = bheap_open_fd(fd, HEAP_SIZE, flags);
 		close(fd);
 		return heap;
-	default:
-		return init_heap(HEAP_SIZE) ? NULL : bheap_default();
+	default: return init_heap(HEAP_SIZE) ? NULL : bheap_default();
 	}
 }
 
@@ -290,7 +285,8 @@ START_TEST(blocks_change_hands)
 	faults_expect(&faults);
 	for (int index = 0; index < THREADS; index++) {
 		workers[index] = (struct worker){.heap = heap};
-		ck_assert_int_eq(pthread_create(&workers[index].thread, NULL, post, &workers[index]), 0);
+		ck_assert_int_eq(
+			pthread_create(&workers[index].thread, NULL, post, &workers[index]), 0);
 	}
 	for (int index = 0; index < THREADS; index++)
 		worker_end(&workers[index]);
@@ -306,7 +302,8 @@ END_TEST
 static void *work_on_own_heaps(void *arg)
 {
 	struct worker *worker = arg;
-	unsigned limit = worker->rounds, flags[] = {0, BHEAP_UNLOCKED, BHEAP_UNLOCKED | BHEAP_GUARD};
+	unsigned limit = worker->rounds,
+		 flags[] = {0, BHEAP_UNLOCKED, BHEAP_UNLOCKED | BHEAP_GUARD};
 
 	for (unsigned life = 0; life < 12 && !worker->wrong; life++) {
 		worker->heap = bheap_create(HEAP_SIZE, flags[life % 3]);
@@ -316,7 +313,8 @@ static void *work_on_own_heaps(void *arg)
 			worker->wrong = "no heap";
 		else
 			work(worker);
-		if (!worker->wrong && (bheap_check(worker->heap, NULL) || bheap_destroy(worker->heap)))
+		if (!worker->wrong &&
+		    (bheap_check(worker->heap, NULL) || bheap_destroy(worker->heap)))
 			worker->wrong = "the heap of the thread is damaged";
 	}
 	return NULL;
@@ -329,7 +327,8 @@ START_TEST(a_heap_per_thread)
 
 	faults_expect(&faults);
 	for (int index = 0; index < THREADS; index++) {
-		workers[index] = (struct worker){.rounds = rounds(48000), .random = (uint64_t)index};
+		workers[index] =
+			(struct worker){.rounds = rounds(48000), .random = (uint64_t)index};
 		ck_assert_int_eq(pthread_create(&workers[index].thread, NULL, work_on_own_heaps,
 						&workers[index]),
 				 0);
@@ -361,7 +360,8 @@ static int child_use(bheap_t *heap, const struct held *held)
 	if (worker.wrong || bheap_free(heap, held->ptr) || bheap_check(heap, NULL))
 		return 4;
 	/* Another thread may have been inside; nothing else may have happened. */
-	return faults.count > 1 || (faults.count && faults.last.kind != BHEAP_FAULT_RECOVERED) ? 5 : 0;
+	return faults.count > 1 || (faults.count && faults.last.kind != BHEAP_FAULT_RECOVERED) ? 5
+											       : 0;
 }
 
 START_TEST(forks_while_threads_work)
@@ -414,11 +414,12 @@ static int visitor_nested(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
-#define assert_refused(call, failure)                                                             \
-	do {                                                                                      \
-		errno = 0;                                                                        \
-		ck_assert_msg((call) == (failure) && errno == EDEADLK,                            \
-			      "not refused with EDEADLK but %s: %s", strerrorname_np(errno), #call); \
+#define assert_refused(call, failure)                                                              \
+	do {                                                                                       \
+		errno = 0;                                                                         \
+		ck_assert_msg((call) == (failure) && errno == EDEADLK,                             \
+			      "not refused with EDEADLK but %s: %s", strerrorname_np(errno),       \
+			      #call);                                                              \
 	} while (0)
 
 static void calls_refuse(struct visit *visit)
@@ -676,9 +677,9 @@ START_TEST(handlers_may_call)
 	for (int index = 0; index < THREADS; index++) {
 		workers[index] = (struct worker){
 			.heap = heap, .rounds = rounds(2000), .held = {{.ptr = last}}};
-		ck_assert_int_eq(pthread_create(&workers[index].thread, NULL, free_twice,
-						&workers[index]),
-				 0);
+		ck_assert_int_eq(
+			pthread_create(&workers[index].thread, NULL, free_twice, &workers[index]),
+			0);
 	}
 	for (int index = 0; index < THREADS; index++)
 		worker_end(&workers[index]);

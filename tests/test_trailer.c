@@ -132,7 +132,8 @@ END_TEST
 START_TEST(a_block_without_room_for_one)
 {
 	int fd = memfd_create("heap", MFD_CLOEXEC);
-	bheap_t *heap = _i ? bheap_open_fd(fd, 65536, BHEAP_GUARD) : bheap_create(65536, BHEAP_GUARD);
+	bheap_t *heap =
+		_i ? bheap_open_fd(fd, 65536, BHEAP_GUARD) : bheap_create(65536, BHEAP_GUARD);
 	char *front = bheap_alloc(heap, 40), *behind;
 	struct faults faults;
 	uint32_t single;

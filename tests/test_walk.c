@@ -18,7 +18,7 @@
 struct told {
 	struct bheap_block blocks[16];
 	int count;
-	int ends_at;  /* the visit that ends the walk, or 0 */
+	int ends_at; /* the visit that ends the walk, or 0 */
 };
 
 static int tell(const struct bheap_block *block, void *arg)
@@ -130,11 +130,11 @@ struct inside {
 	unsigned visits;
 };
 
-#define refused(failed)                                     \
-	do {                                                \
-		errno = 0;                                  \
-		require(failed);                            \
-		require_equal(errno, EDEADLK);              \
+#define refused(failed)                                                                            \
+	do {                                                                                       \
+		errno = 0;                                                                         \
+		require(failed);                                                                   \
+		require_equal(errno, EDEADLK);                                                     \
 	} while (0)
 
 static int nothing(const struct bheap_block *block, void *arg)
@@ -216,7 +216,10 @@ START_TEST(its_own_calls_are_refused)
 }
 END_TEST
 
-/* Who reads without the lock trusts no map: where even the sentinel is gone, the walk ends at the end. */
+/*
+ * Who reads without the lock trusts no map: where even the sentinel is gone, the walk ends at the
+ * end.
+ */
 START_TEST(a_map_without_an_end)
 {
 	bheap_t *heap = bheap_create(40000, 0);

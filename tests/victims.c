@@ -192,7 +192,10 @@ static const struct crime {
 	const char *memcheck, *asan; /* what they report; NULL: nothing */
 	bool guarded;                /* seen with BHEAP_GUARD alone */
 } crimes[] = {
-#define ROW(crime, ...) {#crime, crime, __VA_ARGS__}
+#define ROW(crime, ...)                                                                            \
+	{                                                                                          \
+#crime, crime, __VA_ARGS__                                                         \
+	}
 	ROW(write_behind_an_odd_size, "Invalid write", "WRITE", false),
 	ROW(read_behind_an_odd_size, "Invalid read", "READ", false),
 	ROW(write_far_behind_into_free_memory, "Invalid write", "WRITE", false),

@@ -16,7 +16,9 @@
 
 #define BUFFER_SIZE ((size_t)1 << 18)
 
-/* The bytes that who opens a heap's file, and who is attached to it, hold locks on: bheap_open(3). */
+/*
+ * The bytes that who opens a heap's file, and who is attached to it, hold locks on: bheap_open(3).
+ */
 enum { BYTE_GATE, BYTE_PRESENCE };
 
 /* ---- faults ---- */
@@ -91,7 +93,8 @@ bheap_t *heap_attach_copy(int fd, struct fault_log *log)
 static int heap_file_open(const char *path)
 {
 	/* Not to wait for a writer, should it be a FIFO. */
-	return is_object_name(path) ? shm_open(path, O_RDONLY, 0) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return is_object_name(path) ? shm_open(path, O_RDONLY, 0)
+				    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static int nameless_file(void)
@@ -127,7 +130,8 @@ static int whole_write(int fd, const char *from, size_t size, off_t at)
 static int extent_copy(int from, int to, off_t at, off_t end, char *buffer)
 {
 	while (at < end) {
-		size_t wanted = (uint64_t)(end - at) < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE;
+		size_t wanted =
+			(uint64_t)(end - at) < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE;
 		ssize_t length = pread(from, buffer, wanted, at);
 
 		if (length <= 0)
@@ -167,7 +171,8 @@ static int file_copy(int from, int to)
  */
 static void gate_set(int fd, short type)
 {
-	struct flock gate = {.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE_GATE, .l_len = 1};
+	struct flock gate = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE_GATE, .l_len = 1};
 
 	while (fcntl(fd, F_OFD_SETLKW, &gate) < 0 && errno == EINTR)
 		;
@@ -175,12 +180,15 @@ static void gate_set(int fd, short type)
 
 static bool somebody_is_attached(int fd)
 {
-	struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_PRESENCE, .l_len = 1};
+	struct flock other = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_PRESENCE, .l_len = 1};
 
 	return fcntl(fd, F_OFD_GETLK, &other) == 0 && other.l_type != F_UNLCK;
 }
 
-/* What is no regular file, or empty, has nothing to copy: the library says what is wrong with it. */
+/*
+ * What is no regular file, or empty, has nothing to copy: the library says what is wrong with it.
+ */
 static bool nothing_to_copy(const char *path, int fd)
 {
 	struct fault_log log = {.count = 0};

@@ -12,7 +12,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&command_run, &command_size, &command_show, &command_check, &command_repair, &command_snapshot,
+	&command_run,   &command_size,   &command_show,
+	&command_check, &command_repair, &command_snapshot,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
@@ -27,7 +28,8 @@ static const struct command *command_find(const char *name)
 static void help_print(FILE *stream)
 {
 	fputs("Usage: bheap COMMAND [OPTION]... ARGUMENT...\n"
-	      "Bounded heaps: run programs in them, size them, look at them.\n\n", stream);
+	      "Bounded heaps: run programs in them, size them, look at them.\n\n",
+	      stream);
 	for (size_t index = 0; index < COMMAND_COUNT; index++)
 		fprintf(stream, "  %-10s %s\n", commands[index]->name, commands[index]->summary);
 	fputs("\n'bheap COMMAND --help' tells more; the manual page is bheap(1).\n", stream);

@@ -83,8 +83,9 @@ static bool lock_look(void)
 }
 
 /*
- * Not asleep in the mutex: whoever released it would have to wake this thread, and with every turn the
- * heap would move to another processor. A run of turns is slept through, and then this thread has one.
+ * Not asleep in the mutex: whoever released it would have to wake this thread, and with every turn
+ * the heap would move to another processor. A run of turns is slept through, and then this thread
+ * has one.
  */
 void budget_wait(void)
 {
@@ -118,7 +119,8 @@ static size_t setting_size(void)
 	if (size_parse(value, &size))
 		return size;
 	line_write("libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to 64G "
-		   "(bytes, or with K, M or G)", value);
+		   "(bytes, or with K, M or G)",
+		   value);
 	_exit(STATUS_BAD_SETTING);
 }
 
@@ -150,7 +152,9 @@ void budget_report_free(const void *ptr, size_t usable)
 
 /* ---- pages ---- */
 
-/* What is wanted again may be wanted a little larger: a text that grows, by a new block each time. */
+/*
+ * What is wanted again may be wanted a little larger: a text that grows, by a new block each time.
+ */
 void budget_keep(size_t size)
 {
 	budget.large = size < LARGE_MOST / 5 * 4 ? size + size / 4 : LARGE_MOST;
@@ -265,7 +269,8 @@ static bheap_t *heap_set_up(void)
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	bheap_walk(heap, bounds_note, NULL);
-	ledger_open(setting_find("BHEAP_MALLOC_REPORT"), setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
+	ledger_open(setting_find("BHEAP_MALLOC_REPORT"),
+		    setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
 	if (ledger_is_wanted())
 		budget.mark = NULL;
 	setting_end();

@@ -20,17 +20,18 @@ struct budget {
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *front; /* of the heap's blocks */
 	const char *end;
-	const char *mark;  /* when fresh passes it, the process's record is written anew */
-	size_t large;      /* a freed block above this gives its pages back at once; grows as such are wanted again */
-	size_t freed;      /* bytes freed since the heap was last trimmed */
-	size_t trim_at;    /* what that may come to */
+	const char *mark; /* when fresh passes it, the process's record is written anew */
+	size_t large;   /* a freed block above this gives its pages back at once; grows as such are
+			   wanted again */
+	size_t freed;   /* bytes freed since the heap was last trimmed */
+	size_t trim_at; /* what that may come to */
 	bool guarded;
-	bool cached;       /* threads may keep freed blocks */
-	bool aborts;       /* when a request is refused for want of room */
+	bool cached; /* threads may keep freed blocks */
+	bool aborts; /* when a request is refused for want of room */
 	bool fault_aborts;
 	uint64_t refusals;
-	uint64_t faults;   /* of freed blocks that the heap does not know of */
-	unsigned turns;    /* how often the lock was taken */
+	uint64_t faults; /* of freed blocks that the heap does not know of */
+	unsigned turns;  /* how often the lock was taken */
 	pthread_mutex_t lock;
 };
 
@@ -77,7 +78,8 @@ void budget_keep(size_t size);
 /* A block was made or grown, inside: its memory is fresh no more. Whether it was. */
 static inline bool budget_touch(const void *block, size_t size)
 {
-	const char *end = (const char *)block + ((size + BHEAP_ALIGNMENT - 1) & -(size_t)BHEAP_ALIGNMENT);
+	const char *end =
+		(const char *)block + ((size + BHEAP_ALIGNMENT - 1) & -(size_t)BHEAP_ALIGNMENT);
 
 	if (LIKELY(end <= budget.fresh))
 		return false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache.h - each thread's own small blocks that were freed a moment ago, to be handed out again without
- * lock or heap. For the heap they are live. Keeps: a bin holds blocks of just its size; a cached
- * block bears a mark that no other content has, so that freeing it again is seen; what one thread
- * keeps is bounded, and given back when the thread ends. Refuses guarded heaps.
+ * cache.h - each thread's own small blocks that were freed a moment ago, to be handed out again
+ * without lock or heap. For the heap they are live. Keeps: a bin holds blocks of just its size; a
+ * cached block bears a mark that no other content has, so that freeing it again is seen; what one
+ * thread keeps is bounded, and given back when the thread ends. Refuses guarded heaps.
  */
 #ifndef TOOLS_CACHE_H
 #define TOOLS_CACHE_H
@@ -25,8 +25,8 @@ _Static_assert(sizeof(struct cache_node) <= BHEAP_ALIGNMENT, "a node fits in a g
 
 struct cache_bin {
 	struct cache_node *first;
-	unsigned room;      /* how many more it takes; 0 too while there is no cache */
-	unsigned fill;      /* how many it is filled up with next */
+	unsigned room; /* how many more it takes; 0 too while there is no cache */
+	unsigned fill; /* how many it is filled up with next */
 };
 
 enum cache_state { CACHE_NEW, CACHE_ON, CACHE_OFF };
@@ -46,8 +46,8 @@ void cache_set_up(void);
 bool cache_put_slowly(void *ptr, size_t granules);
 
 /*
- * Inside: puts a few blocks beside the one just taken from the heap, while they cost no further lock:
- * none for a size that is asked for once, more each time.
+ * Inside: puts a few blocks beside the one just taken from the heap, while they cost no further
+ * lock: none for a size that is asked for once, more each time.
  */
 void cache_fill(bheap_t *heap, size_t granules);
 

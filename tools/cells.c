@@ -8,22 +8,18 @@
 #include <stdlib.h>
 
 const char *const kind_names[KINDS] = {
-	[KIND_FREE] = "free",
-	[KIND_SMALL] = "to 64 bytes",
-	[KIND_MEDIUM] = "to 1 KiB",
-	[KIND_LARGE] = "to 64 KiB",
-	[KIND_HUGE] = "larger",
-	[KIND_GUARD] = "guards",
+	[KIND_FREE] = "free",       [KIND_SMALL] = "to 64 bytes", [KIND_MEDIUM] = "to 1 KiB",
+	[KIND_LARGE] = "to 64 KiB", [KIND_HUGE] = "larger",       [KIND_GUARD] = "guards",
 };
 
 static enum kind block_kind(const struct block *block)
 {
 	if (!block->used)
 		return KIND_FREE;
-	return block->size <= 64 ? KIND_SMALL
-	       : block->size <= 1024 ? KIND_MEDIUM
+	return block->size <= 64      ? KIND_SMALL
+	       : block->size <= 1024  ? KIND_MEDIUM
 	       : block->size <= 65536 ? KIND_LARGE
-				     : KIND_HUGE;
+				      : KIND_HUGE;
 }
 
 /* Adds so many bytes of a kind from an offset on, up to where the cells end. */

@@ -13,7 +13,7 @@ enum kind {
 	KIND_MEDIUM, /* up to 1 KiB */
 	KIND_LARGE,  /* up to 64 KiB */
 	KIND_HUGE,
-	KIND_GUARD,  /* what guards and owners' marks take */
+	KIND_GUARD, /* what guards and owners' marks take */
 	KINDS,
 };
 

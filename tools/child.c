@@ -28,7 +28,8 @@ const char *child_library(const char *variable, const char *installed)
 		return NULL;
 	}
 	if (path[0] != '/' || strpbrk(path, " :")) {
-		warnx("%s: a path with blanks or colons, or a relative one, cannot be preloaded", path);
+		warnx("%s: a path with blanks or colons, or a relative one, cannot be preloaded",
+		      path);
 		return NULL;
 	}
 	return path;
@@ -90,7 +91,8 @@ static void preload_set(const char *library)
 }
 
 /* In the child: becomes the program, or tells why not. */
-static void __attribute__((noreturn)) program_become(const struct child *child, char **argv, int tell)
+static void __attribute__((noreturn))
+program_become(const struct child *child, char **argv, int tell)
 {
 	int error;
 

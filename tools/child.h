@@ -9,13 +9,13 @@
 #include <sys/resource.h>
 
 struct child {
-	char *const *environment;        /* "NAME=VALUE" to set, NULL-terminated */
-	const char *preload;            /* path of a library, put in front of LD_PRELOAD */
+	char *const *environment; /* "NAME=VALUE" to set, NULL-terminated */
+	const char *preload;      /* path of a library, put in front of LD_PRELOAD */
 };
 
 struct child_end {
-	int status;  /* as a shell has it: of exit(), or 128 + the signal; 126, 127: it was not run */
-	int signal;  /* that ended it, or 0 */
+	int status; /* as in a shell: of exit(), 128 + the signal, 126 or 127 */
+	int signal; /* that ended it, or 0 */
 	bool ran;
 	long pid;
 	struct rusage usage;

@@ -34,11 +34,13 @@ static void heap_verify(const bheap_t *heap, struct fault_log *log)
 static void fault_reword(struct bheap_fault *fault)
 {
 	if (fault->kind == BHEAP_FAULT_RECOVERED)
-		strcpy(fault->text, "a process died inside an operation; whoever opens the heap next, "
-				    "or 'bheap repair', makes it whole");
+		strcpy(fault->text,
+		       "a process died inside an operation; whoever opens the heap next, "
+		       "or 'bheap repair', makes it whole");
 	else if (fault->kind == BHEAP_FAULT_DAMAGED_INDEX)
-		strcpy(fault->text, "the index of free blocks is damaged; whoever opens the heap next, "
-				    "or 'bheap repair', rebuilds it, nothing is lost");
+		strcpy(fault->text,
+		       "the index of free blocks is damaged; whoever opens the heap next, "
+		       "or 'bheap repair', rebuilds it, nothing is lost");
 }
 
 static enum verdict copy_verify(const char *path, struct fault_log *log)
@@ -223,18 +225,20 @@ static int repair_main(int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.summary = "tell whether heap files and shared heaps are sound; change nothing",
-	.usage = "FILE...\n"
-		 "Checks every invariant of the heap in FILE, or of the shared memory name \"/name\".\n"
-		 "Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
+	.usage =
+		"FILE...\n"
+		"Checks every invariant of the heap in FILE, or of the shared memory name \"/name\".\n"
+		"Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
 	.run = check_main,
 };
 
 const struct command command_repair = {
 	.name = "repair",
 	.summary = "make a heap whole after a crash or damage to its index",
-	.usage = "FILE...\n"
-		 "Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process may\n"
-		 "be using it. A sound heap is not touched.\n"
-		 "Exit status: 0 all are sound now, 1 one is not, 2 bad usage.\n",
+	.usage =
+		"FILE...\n"
+		"Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process may\n"
+		"be using it. A sound heap is not touched.\n"
+		"Exit status: 0 all are sound now, 1 one is not, 2 bad usage.\n",
 	.run = repair_main,
 };

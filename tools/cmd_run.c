@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_run.c - "bheap run": a program on a bounded heap, and what became of the heap, as text or JSON.
+ * cmd_run.c - "bheap run": a program on a bounded heap, and what became of the heap, as text or
+ * JSON.
  */
 #include <err.h>
 #include <getopt.h>
@@ -21,7 +22,7 @@
 #include "utf8.h"
 
 struct run {
-	const char *size; /* as given, or NULL */
+	const char *size;               /* as given, or NULL */
 	struct output report, snapshot; /* open before the program begins */
 	bool json, guard, aborts, uncached;
 	char **argv;
@@ -47,10 +48,11 @@ static void heap_print(FILE *stream, const struct record *record)
 		size_print(one, figures[FIGURE_PEAK_USED]),
 		percent(figures[FIGURE_PEAK_USED], figures[FIGURE_SIZE]),
 		size_print(other, figures[FIGURE_EXTENT]));
-	fprintf(stream, "  %-16s %" PRIu64 " allocated, %" PRIu64 " freed, %" PRIu64
-		" live at the end (%s)\n", "blocks", figures[FIGURE_ALLOCATIONS],
-		figures[FIGURE_FREES], figures[FIGURE_LIVE_BLOCKS],
-		size_print(one, figures[FIGURE_USED]));
+	fprintf(stream,
+		"  %-16s %" PRIu64 " allocated, %" PRIu64 " freed, %" PRIu64
+		" live at the end (%s)\n",
+		"blocks", figures[FIGURE_ALLOCATIONS], figures[FIGURE_FREES],
+		figures[FIGURE_LIVE_BLOCKS], size_print(one, figures[FIGURE_USED]));
 	fprintf(stream, "  %-16s %.1f %% (%s of %s free at the end are not in the largest block)\n",
 		"fragmentation", percent(scattered, figures[FIGURE_FREE]),
 		size_print(one, scattered), size_print(other, figures[FIGURE_FREE]));
@@ -69,9 +71,10 @@ static void others_print(FILE *stream, const struct run *run)
 		if (record->pid == run->end.pid)
 			continue;
 		if (!heading)
-			fprintf(stream, "  other processes, each with a heap of its own:\n"
-				"  %8s  %-20s %14s %12s %9s %7s\n", "process", "program", "peak",
-				"allocations", "refused", "faults");
+			fprintf(stream,
+				"  other processes, each with a heap of its own:\n"
+				"  %8s  %-20s %14s %12s %9s %7s\n",
+				"process", "program", "peak", "allocations", "refused", "faults");
 		heading = true;
 		fprintf(stream, "  %8ld  %-20s %14s %12" PRIu64 " %9" PRIu64 " %7" PRIu64 "\n",
 			record->pid, record->program,
@@ -105,7 +108,8 @@ static void summary_print(FILE *stream, const struct run *run)
 		heap_print(stream, record);
 	else
 		fputs("  it left no record of its heap: it takes no preloaded library (statically\n"
-		      "  linked, or set-user-ID), or has a malloc() of its own\n", stream);
+		      "  linked, or set-user-ID), or has a malloc() of its own\n",
+		      stream);
 	fprintf(stream, "  %-16s %.2f s of processor time in %.2f s, %s resident at the peak\n",
 		"process", cpu_seconds(usage), run->end.seconds,
 		size_print(resident, (size_t)usage->ru_maxrss * 1024));
@@ -118,7 +122,8 @@ static struct json_object *record_json(const struct record *record)
 {
 	struct json_object *object = json_object_new_object();
 	const uint64_t *figures = record->figures;
-	double fragmentation = 1.0 - (double)figures[FIGURE_LARGEST_FREE] / (double)figures[FIGURE_FREE];
+	double fragmentation =
+		1.0 - (double)figures[FIGURE_LARGEST_FREE] / (double)figures[FIGURE_FREE];
 
 	json_object_object_add(object, "process", json_object_new_int64(record->pid));
 	json_object_object_add(object, "program", utf8_json(record->program));
@@ -283,7 +288,8 @@ static int run_main(int argc, char **argv)
 	if (!library)
 		return STATUS_FAILED;
 	status = STATUS_FAILED;
-	if (output_open(&run.report, run.report.path) && output_open(&run.snapshot, run.snapshot.path))
+	if (output_open(&run.report, run.report.path) &&
+	    output_open(&run.snapshot, run.snapshot.path))
 		status = program_run(&run, library);
 	output_drop(&run.report);
 	output_drop(&run.snapshot);
@@ -293,16 +299,17 @@ static int run_main(int argc, char **argv)
 const struct command command_run = {
 	.name = "run",
 	.summary = "run a program on a bounded heap and tell what became of it",
-	.usage = "[OPTION]... PROGRAM [ARGUMENT]...\n"
-		 "Runs PROGRAM with its malloc() in a bounded heap, and ends with a summary.\n"
-		 "The exit status is the program's; 128 + N when signal N ended it.\n\n"
-		 "  -s, --size=SIZE    the heap: bytes, or with K, M or G (default: 64G, as it is needed)\n"
-		 "  -r, --report=FILE  the summary goes to FILE, not to standard error\n"
-		 "  -j, --json         the summary is JSON\n"
-		 "  -g, --guard        find writes behind the end of blocks\n"
-		 "  -a, --abort        report and abort when the heap is spent (default: malloc() fails)\n"
-		 "      --snapshot=FILE  write down the blocks of the heap at the end ('bheap show FILE')\n"
-		 "      --no-cache     no per-thread cache of freed blocks\n"
-		 "  -h, --help         this text\n",
+	.usage =
+		"[OPTION]... PROGRAM [ARGUMENT]...\n"
+		"Runs PROGRAM with its malloc() in a bounded heap, and ends with a summary.\n"
+		"The exit status is the program's; 128 + N when signal N ended it.\n\n"
+		"  -s, --size=SIZE    the heap: bytes, or with K, M or G (default: 64G, as it is needed)\n"
+		"  -r, --report=FILE  the summary goes to FILE, not to standard error\n"
+		"  -j, --json         the summary is JSON\n"
+		"  -g, --guard        find writes behind the end of blocks\n"
+		"  -a, --abort        report and abort when the heap is spent (default: malloc() fails)\n"
+		"      --snapshot=FILE  write down the blocks of the heap at the end ('bheap show FILE')\n"
+		"      --no-cache     no per-thread cache of freed blocks\n"
+		"  -h, --help         this text\n",
 	.run = run_main,
 };

@@ -47,10 +47,10 @@ static void figures_print(const struct picture *picture)
 	printf("  %-14s %s in %zu block%s, the largest %s, fragmentation %.1f %%\n", "free",
 	       size_print(one, stats->free), stats->free_blocks, ending_for(stats->free_blocks),
 	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
-	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n", "so far",
-	       stats->allocations, stats->frees, stats->failures);
-	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n", "troubles",
-	       stats->faults, stats->rebuilds, stats->recoveries);
+	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n",
+	       "so far", stats->allocations, stats->frees, stats->failures);
+	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n",
+	       "troubles", stats->faults, stats->rebuilds, stats->recoveries);
 }
 
 static void blocks_print(const struct picture *picture)
@@ -113,7 +113,8 @@ static void picture_json(const struct picture *picture, bool blocks)
 	number_add(object, "faults", stats->faults);
 	number_add(object, "rebuilds", stats->rebuilds);
 	number_add(object, "recoveries", stats->recoveries);
-	json_object_object_add(object, "fragmentation", json_object_new_double(stats->fragmentation));
+	json_object_object_add(object, "fragmentation",
+			       json_object_new_double(stats->fragmentation));
 	if (blocks)
 		json_object_object_add(object, "blocks", blocks_json(picture));
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
@@ -168,7 +169,8 @@ static int heap_show(const struct show *show)
 	} else if (!show->svg || strcmp(show->svg, "-") != 0) {
 		figures_print(&picture);
 		putchar('\n');
-		map_print(&picture, stdout, columns_choose(), show->whole, colours_are_wanted(show));
+		map_print(&picture, stdout, columns_choose(), show->whole,
+			  colours_are_wanted(show));
 		if (show->blocks) {
 			putchar('\n');
 			blocks_print(&picture);
@@ -228,13 +230,14 @@ static int show_main(int argc, char **argv)
 const struct command command_show = {
 	.name = "show",
 	.summary = "figures and a map of a heap file, a shared heap or a snapshot",
-	.usage = "[OPTION]... FILE\n"
-		 "Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a snapshot.\n\n"
-		 "  -b, --blocks       every block too\n"
-		 "  -s, --svg=FILE     draw the map into FILE\n"
-		 "  -w, --whole        map the whole heap, not just up to its last used block\n"
-		 "  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
-		 "      --color=WHEN   auto, always or never\n"
-		 "  -h, --help         this text\n",
+	.usage =
+		"[OPTION]... FILE\n"
+		"Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a snapshot.\n\n"
+		"  -b, --blocks       every block too\n"
+		"  -s, --svg=FILE     draw the map into FILE\n"
+		"  -w, --whole        map the whole heap, not just up to its last used block\n"
+		"  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
+		"      --color=WHEN   auto, always or never\n"
+		"  -h, --help         this text\n",
 	.run = show_main,
 };

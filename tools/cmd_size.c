@@ -34,9 +34,9 @@ struct answer {
 };
 
 struct size {
-	const char *trace_path; /* NULL: a program is run */
+	const char *trace_path;           /* NULL: a program is run */
 	struct output plot, output, save; /* open before the program begins */
-	unsigned margin;        /* per cent */
+	unsigned margin;                  /* per cent */
 	bool json;
 	char **argv;
 	struct trace trace;
@@ -82,7 +82,8 @@ static bool plot_write(struct size *size)
 	progress_begin("plot");
 	sizing_watch(&variants[0], &size->trace, answer->recommended, moments, count);
 	progress_begin(NULL);
-	plot_draw(size->plot.stream, &size->trace, moments, count, answer->recommended, answer->smallest);
+	plot_draw(size->plot.stream, &size->trace, moments, count, answer->recommended,
+		  answer->smallest);
 	free(moments);
 	return output_keep(&size->plot);
 }
@@ -98,7 +99,8 @@ static void answers_print(FILE *stream, const struct size *size)
 {
 	char peak[SIZE_TEXT_MAX], smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX];
 
-	fprintf(stream, "%s: %zu operations; at the peak %s (%zu bytes) asked for in %zu blocks at most\n\n",
+	fprintf(stream,
+		"%s: %zu operations; at the peak %s (%zu bytes) asked for in %zu blocks at most\n\n",
 		size->trace.name, size->trace.op_count, size_print(peak, size->trace.peak_size),
 		size->trace.peak_size, size->trace.peak_blocks);
 	fprintf(stream, "%-28s %26s %10s   recommended (+%u %%)\n", "", "smallest that suffices",
@@ -107,11 +109,13 @@ static void answers_print(FILE *stream, const struct size *size)
 		const struct answer *answer = &size->answers[index];
 
 		fprintf(stream, "%-28s %13zu %12s %8.1f %%   %zu (%s)\n", variants[index].title,
-			answer->smallest, size_print(smallest, answer->smallest), overhead(size, answer),
-			answer->recommended, size_print(recommended, answer->recommended));
+			answer->smallest, size_print(smallest, answer->smallest),
+			overhead(size, answer), answer->recommended,
+			size_print(recommended, answer->recommended));
 	}
 	fputs("\nThis is what one run needs; another input, or threads that interleave otherwise, may\n"
-	      "need more: that is what the margin is for.\n", stream);
+	      "need more: that is what the margin is for.\n",
+	      stream);
 }
 
 static void answers_json(FILE *stream, const struct size *size)
@@ -121,14 +125,16 @@ static void answers_json(FILE *stream, const struct size *size)
 	json_object_object_add(object, "name", utf8_json(size->trace.name));
 	json_object_object_add(object, "operations", json_object_new_uint64(size->trace.op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
-	json_object_object_add(object, "peak_blocks", json_object_new_uint64(size->trace.peak_blocks));
+	json_object_object_add(object, "peak_blocks",
+			       json_object_new_uint64(size->trace.peak_blocks));
 	json_object_object_add(object, "margin", json_object_new_int((int)size->margin));
 	for (unsigned index = 0; index < VARIANTS; index++) {
 		const struct answer *answer = &size->answers[index];
 		struct json_object *heap = json_object_new_object();
 
 		json_object_object_add(heap, "smallest", json_object_new_uint64(answer->smallest));
-		json_object_object_add(heap, "recommended", json_object_new_uint64(answer->recommended));
+		json_object_object_add(heap, "recommended",
+				       json_object_new_uint64(answer->recommended));
 		json_object_object_add(heap, "overhead",
 				       json_object_new_double(overhead(size, answer) / 100));
 		json_object_object_add(heaps, variants[index].name, heap);
@@ -142,7 +148,8 @@ static void answers_json(FILE *stream, const struct size *size)
 
 static bool outputs_open(struct size *size)
 {
-	return output_open(&size->output, size->output.path) && output_open(&size->save, size->save.path) &&
+	return output_open(&size->output, size->output.path) &&
+	       output_open(&size->save, size->save.path) &&
 	       output_open(&size->plot, size->plot.path);
 }
 
@@ -179,14 +186,10 @@ static int size_answer(struct size *size)
 }
 
 static const struct option options[] = {
-	{"trace", required_argument, NULL, 't'},
-	{"plot", required_argument, NULL, 'p'},
-	{"margin", required_argument, NULL, 'm'},
-	{"output", required_argument, NULL, 'o'},
-	{"save", required_argument, NULL, 'S'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"trace", required_argument, NULL, 't'},  {"plot", required_argument, NULL, 'p'},
+	{"margin", required_argument, NULL, 'm'}, {"output", required_argument, NULL, 'o'},
+	{"save", required_argument, NULL, 'S'},   {"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 static bool margin_parse(struct size *size, const char *text)
@@ -250,16 +253,17 @@ static int size_main(int argc, char **argv)
 const struct command command_size = {
 	.name = "size",
 	.summary = "tell how large a heap a program needs",
-	.usage = "[OPTION]... PROGRAM [ARGUMENT]...\n"
-		 "  or:  bheap size [OPTION]... --trace=FILE\n"
-		 "Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many sizes.\n"
-		 "Where it starts other programs, the process that needs most memory is the one sized.\n\n"
-		 "  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
-		 "  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
-		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
-		 "  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
-		 "      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
-		 "  -j, --json         the answer is JSON\n"
-		 "  -h, --help         this text\n",
+	.usage =
+		"[OPTION]... PROGRAM [ARGUMENT]...\n"
+		"  or:  bheap size [OPTION]... --trace=FILE\n"
+		"Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many sizes.\n"
+		"Where it starts other programs, the process that needs most memory is the one sized.\n\n"
+		"  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
+		"  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
+		"  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
+		"  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
+		"      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
+		"  -j, --json         the answer is JSON\n"
+		"  -h, --help         this text\n",
 	.run = size_main,
 };

@@ -48,7 +48,8 @@ static void difference_note(const struct difference *difference, struct tally *t
 	tally->count++;
 	tally->bytes += block->size;
 	if (!difference->quiet)
-		printf("%c %12" PRIx64 " %14" PRIu64 "  %s\n", mark, block->offset, block->size, what);
+		printf("%c %12" PRIx64 " %14" PRIu64 "  %s\n", mark, block->offset, block->size,
+		       what);
 }
 
 /* One block at the same place in both. */
@@ -110,7 +111,8 @@ static void tally_print(const char *name, const struct tally *tally)
 }
 
 static enum comparison difference_print(const struct difference *difference,
-					const struct bheap_stats *before, const struct bheap_stats *after)
+					const struct bheap_stats *before,
+					const struct bheap_stats *after)
 {
 	tally_print("allocated", &difference->made);
 	tally_print("freed", &difference->gone);
@@ -186,13 +188,14 @@ static int snapshot_main(int argc, char **argv)
 const struct command command_snapshot = {
 	.name = "snapshot",
 	.summary = "write a heap's blocks down, or compare two such pictures",
-	.usage = "[-o FILE] HEAP\n"
-		 "  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
-		 "Writes down the blocks of HEAP, a heap file or shared memory name; or tells what is\n"
-		 "different between two heaps or snapshots, and ends with status 1 if anything is.\n\n"
-		 "  -o, --output=FILE  write to FILE, not to standard output\n"
-		 "  -c, --compare      compare\n"
-		 "  -q, --quiet        only the totals, not each block\n"
-		 "  -h, --help         this text\n",
+	.usage =
+		"[-o FILE] HEAP\n"
+		"  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
+		"Writes down the blocks of HEAP, a heap file or shared memory name; or tells what is\n"
+		"different between two heaps or snapshots, and ends with status 1 if anything is.\n\n"
+		"  -o, --output=FILE  write to FILE, not to standard output\n"
+		"  -c, --compare      compare\n"
+		"  -q, --quiet        only the totals, not each block\n"
+		"  -h, --help         this text\n",
 	.run = snapshot_main,
 };

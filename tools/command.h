@@ -8,8 +8,8 @@
 
 enum status {
 	STATUS_OK,
-	STATUS_FAILED,       /* it could not be done, or what was looked at is not sound */
-	STATUS_USAGE,        /* the arguments make no sense: nothing was done */
+	STATUS_FAILED, /* it could not be done, or what was looked at is not sound */
+	STATUS_USAGE,  /* the arguments make no sense: nothing was done */
 	STATUS_CANNOT_RUN = 126,
 	STATUS_NOT_FOUND = 127,
 };
@@ -30,7 +30,9 @@ int command_help(const struct command *command);
 /* Points at the help on standard error; STATUS_USAGE. */
 int command_misused(const struct command *command);
 
-/* Flushes standard output: STATUS_OK, or STATUS_FAILED with a message when it could not be written. */
+/*
+ * Flushes standard output: STATUS_OK, or STATUS_FAILED with a message when it could not be written.
+ */
 int command_done(void);
 
 #endif

@@ -37,15 +37,16 @@ bool ledger_is_wanted(void)
 static int ledger_format(char *text, size_t size, const struct bheap_stats *stats, size_t extent,
 			 bool ended)
 {
-	return snprintf(text, size,
-			"program %.64s\nparent %ld\nended %d\nsize %zu\nused %zu\nfree %zu\n"
-			"largest_free %zu\nlive_blocks %zu\nfree_blocks %zu\npeak_used %zu\nextent %zu\n"
-			"allocations %" PRIu64 "\nfrees %" PRIu64 "\nfailures %" PRIu64
-			"\nfaults %" PRIu64 "\n",
-			program_invocation_short_name, (long)getppid(), ended, stats->size, stats->used,
-			stats->free, stats->largest_free, stats->live_blocks, stats->free_blocks,
-			stats->peak_used, extent, stats->allocations, stats->frees,
-			stats->failures, stats->faults);
+	return snprintf(
+		text, size,
+		"program %.64s\nparent %ld\nended %d\nsize %zu\nused %zu\nfree %zu\n"
+		"largest_free %zu\nlive_blocks %zu\nfree_blocks %zu\npeak_used %zu\nextent %zu\n"
+		"allocations %" PRIu64 "\nfrees %" PRIu64 "\nfailures %" PRIu64 "\nfaults %" PRIu64
+		"\n",
+		program_invocation_short_name, (long)getppid(), ended, stats->size, stats->used,
+		stats->free, stats->largest_free, stats->live_blocks, stats->free_blocks,
+		stats->peak_used, extent, stats->allocations, stats->frees, stats->failures,
+		stats->faults);
 }
 
 static int ledger_create(const char *ending)
@@ -107,9 +108,9 @@ static int block_write(const struct bheap_block *block, void *arg)
 	offset = (size_t)((const char *)block->address - lines->front);
 	if (lines->length + LINE_MAX_SIZE > sizeof(lines->text))
 		lines_flush(lines);
-	lines->length += (size_t)snprintf(lines->text + lines->length, LINE_MAX_SIZE,
-					  "%zu %zu %zu %s\n", offset, block->size, block->usable,
-					  block->used ? "0 0" : "-");
+	lines->length +=
+		(size_t)snprintf(lines->text + lines->length, LINE_MAX_SIZE, "%zu %zu %zu %s\n",
+				 offset, block->size, block->usable, block->used ? "0 0" : "-");
 	return lines->failed;
 }
 
@@ -122,12 +123,12 @@ void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
 		return;
 	lines.fd = ledger_create(".snapshot");
 	if (lines.fd >= 0) {
-		lines.length = (size_t)snprintf(lines.text, sizeof(lines.text),
-						"bheap snapshot 1\nsize %zu\npeak_used %zu\nallocations %" PRIu64
-						"\nfrees %" PRIu64 "\nfailures %" PRIu64
-						"\nfaults %" PRIu64 "\n",
-						stats->size, stats->peak_used, stats->allocations,
-						stats->frees, stats->failures, stats->faults);
+		lines.length = (size_t)snprintf(
+			lines.text, sizeof(lines.text),
+			"bheap snapshot 1\nsize %zu\npeak_used %zu\nallocations %" PRIu64
+			"\nfrees %" PRIu64 "\nfailures %" PRIu64 "\nfaults %" PRIu64 "\n",
+			stats->size, stats->peak_used, stats->allocations, stats->frees,
+			stats->failures, stats->faults);
 		bheap_walk(heap, block_write, &lines);
 		lines_flush(&lines);
 		close(lines.fd);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ledger.h - what a process leaves behind of its heap: one file PID in the folder named by
- * BHEAP_MALLOC_REPORT, of lines "name value"; and, when BHEAP_MALLOC_SNAPSHOT is set too, its blocks in PID.snapshot, a
- * snapshot as bheap(1) makes them. Written when the process ends; and, for a program may end
- * without telling, when a request is first refused and as the heap grows. Allocates nothing.
+ * BHEAP_MALLOC_REPORT, of lines "name value"; and, when BHEAP_MALLOC_SNAPSHOT is set too, its
+ * blocks in PID.snapshot, a snapshot as bheap(1) makes them. Written when the process ends; and,
+ * for a program may end without telling, when a request is first refused and as the heap grows.
+ * Allocates nothing.
  */
 #ifndef TOOLS_LEDGER_H
 #define TOOLS_LEDGER_H
@@ -14,8 +15,10 @@
 void ledger_open(const char *folder, bool snapshot);
 bool ledger_is_wanted(void);
 
-/* Replaces the file of this process. extent: bytes from the front that blocks ever reached to;
- * ended: these are the last figures. */
+/*
+ * Replaces the file of this process. extent: bytes from the front that blocks ever reached to;
+ * ended: these are the last figures.
+ */
 void ledger_write(const struct bheap_stats *stats, size_t extent, bool ended);
 
 /* Writes the blocks, if they are wanted. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * malloc.c - the C malloc family over one bounded heap: arguments, errno, and what each function
- * promises. Like glibc where the standard leaves a choice: realloc() to 0 bytes frees. Compiled with
- * -fno-builtin, or the compiler would make calloc() of malloc() in calloc().
+ * promises. Like glibc where the standard leaves a choice: realloc() to 0 bytes frees. Compiled
+ * with -fno-builtin, or the compiler would make calloc() of malloc() in calloc().
  */
 #include <errno.h>
 #include <malloc.h>
@@ -78,15 +78,15 @@ static void *block_take_aligned(size_t alignment, size_t size)
 }
 
 /*
- * Only what lies below the fresh memory need be cleared; the granule above it may hold a free block's
- * links.
+ * Only what lies below the fresh memory need be cleared; the granule above it may hold a free
+ * block's links.
  */
 static void *block_make_zeroed(size_t size)
 {
 	bheap_t *heap = budget_heap();
 	bool locked = budget_enter();
-	const char *dirty_end = budget.guarded ? (const char *)UINTPTR_MAX
-					       : budget.fresh + BHEAP_ALIGNMENT;
+	const char *dirty_end =
+		budget.guarded ? (const char *)UINTPTR_MAX : budget.fresh + BHEAP_ALIGNMENT;
 	char *block = bheap_alloc(heap, size);
 	size_t dirty_size = size;
 
@@ -118,8 +118,8 @@ static __attribute__((noinline)) size_t block_usable_guarded(bheap_t *heap, cons
 }
 
 /*
- * The bytes of a block that its owner may use, 0 if it is none. Needs no lock without guards: of the
- * map only what tells of this block is read, and that is its owner's alone to change.
+ * The bytes of a block that its owner may use, 0 if it is none. Needs no lock without guards: of
+ * the map only what tells of this block is read, and that is its owner's alone to change.
  */
 static inline size_t block_usable(bheap_t *heap, const void *ptr)
 {

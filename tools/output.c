@@ -107,7 +107,10 @@ static int descriptor_behind(const char *place)
 	return length && !place[length] ? number : -1;
 }
 
-/* Others write to it too: an opening of its own would begin at the front, and cut off what is there. */
+/*
+ * Others write to it too: an opening of its own would begin at the front, and cut off what is
+ * there.
+ */
 static bool descriptor_open(struct output *output, int number)
 {
 	int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);

@@ -12,8 +12,8 @@
 
 struct output {
 	const char *path;
-	char *place;  /* where that leads to */
-	char *draft;  /* the other name, or NULL */
+	char *place; /* where that leads to */
+	char *draft; /* the other name, or NULL */
 	FILE *stream;
 };
 

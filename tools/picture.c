@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * picture.c - see picture.h. A snapshot file is text: a first line, a line "name value" for each
- * figure, and a line for each block: offset, size, usable, owner and checksum, '-' for a free one. The
- * size comes first: it tells whether all blocks are there.
+ * figure, and a line for each block: offset, size, usable, owner and checksum, '-' for a free one.
+ * The size comes first: it tells whether all blocks are there.
  */
 #include "picture.h"
 
@@ -129,16 +129,17 @@ static bool heap_take(struct picture *picture, const char *path, bool contents)
 static bool block_parse(struct picture *picture, const char *line, size_t *room, uint64_t *at)
 {
 	struct block block = {0};
-	int length = 0, fields = sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %n", &block.offset,
-					&block.size, &block.usable, &length);
+	int length = 0, fields = sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %n",
+					&block.offset, &block.size, &block.usable, &length);
 	char end = 0;
 
 	if (fields < 3 || block.offset != *at || !block.size || block.usable > block.size ||
 	    block.size > BHEAP_SIZE_MAX - *at)
 		return false;
 	block.used = strcmp(line + length, "-\n") != 0;
-	if (block.used && (sscanf(line + length, "%d %" SCNx32 "%c", &block.owner, &block.checksum, &end) != 3 ||
-			   end != '\n'))
+	if (block.used &&
+	    (sscanf(line + length, "%d %" SCNx32 "%c", &block.owner, &block.checksum, &end) != 3 ||
+	     end != '\n'))
 		return false;
 	*block_add(picture, room) = block;
 	*at += block.size;
@@ -222,14 +223,16 @@ void picture_write(const struct picture *picture, FILE *stream)
 
 	fputs(first_line, stream);
 	for (size_t index = 0; index < COUNTERS; index++)
-		fprintf(stream, "%s %" PRIu64 "\n", counters[index].name, *counter_in(&stats, index));
+		fprintf(stream, "%s %" PRIu64 "\n", counters[index].name,
+			*counter_in(&stats, index));
 	for (size_t index = 0; index < picture->count; index++) {
 		const struct block *block = &picture->blocks[index];
 
 		fprintf(stream, "%" PRIu64 " %" PRIu64 " %" PRIu64, block->offset, block->size,
 			block->usable);
 		if (block->used)
-			fprintf(stream, " %ld %08" PRIx32 "\n", (long)block->owner, block->checksum);
+			fprintf(stream, " %ld %08" PRIx32 "\n", (long)block->owner,
+				block->checksum);
 		else
 			fputs(" -\n", stream);
 	}

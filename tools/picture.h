@@ -12,7 +12,7 @@
 struct block {
 	uint64_t offset;
 	uint64_t size;
-	uint64_t usable;   /* less than size where there is a guard; 0 for a free block */
+	uint64_t usable; /* less than size where there is a guard; 0 for a free block */
 	bool used;
 	pid_t owner;
 	uint32_t checksum; /* of a used block's content */

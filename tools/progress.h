@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress.h - a bar on standard error while something takes long; nothing where that is no terminal.
+ * progress.h - a bar on standard error while something takes long; nothing where that is no
+ * terminal.
  */
 #ifndef TOOLS_PROGRESS_H
 #define TOOLS_PROGRESS_H

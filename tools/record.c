@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c - a module to preload: writes down what a program asks of malloc(3), for the script record.
+ * record.c - a module to preload: writes down what a program asks of malloc(3), for the script
+ * record.
  *
  * Calls go on to glibc's own functions. One line each is left in a file in the folder BENCH_RECORD,
  * with addresses in place of block numbers. With BENCH_PROCESS, a process ID, only that process is
  * recorded, in the file "program", and when it executes another program that one's traffic replaces
- * what there was; without it each process is, in a file NAME.PID. A forked child is not recorded. The
- * file is written through a shared mapping, so that it is whole when the program is killed.
+ * what there was; without it each process is, in a file NAME.PID. A forked child is not recorded.
+ * The file is written through a shared mapping, so that it is whole when the program is killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,10 @@ static bool path_make(char *path, size_t size)
 	return true;
 }
 
-/* Under a number that programs do not choose, if it may be; not one of a standard stream that is closed. */
+/*
+ * Under a number that programs do not choose, if it may be; not one of a standard stream that is
+ * closed.
+ */
 static bool file_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -72,7 +76,8 @@ static bool file_open(const char *path)
 static bool file_is_own(void)
 {
 	struct stat now;
-	return fstat(file, &now) == 0 && now.st_dev == identity.st_dev && now.st_ino == identity.st_ino;
+	return fstat(file, &now) == 0 && now.st_dev == identity.st_dev &&
+	       now.st_ino == identity.st_ino;
 }
 
 /* The next stretch of the file; the line that did not fit in the last one begins it. */
@@ -83,7 +88,8 @@ static bool window_move(void)
 	window_used = 0;
 	window = MAP_FAILED;
 	if (file_is_own() && ftruncate(file, file_size + WINDOW_SIZE) == 0)
-		window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, file_size);
+		window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file,
+			      file_size);
 	file_size += WINDOW_SIZE;
 	return window != MAP_FAILED;
 }

@@ -119,7 +119,8 @@ static const char *block_resize(struct conversion *conversion, uintptr_t old, ui
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
 	if (!live_remove(conversion, old, &op.slot))
-		return block_make(conversion, address, (struct trace_op){.kind = TRACE_ALLOC, .size = size});
+		return block_make(conversion, address,
+				  (struct trace_op){.kind = TRACE_ALLOC, .size = size});
 	live_add(conversion, address, op.slot);
 	return trace_append(conversion->trace, op);
 }
@@ -137,10 +138,10 @@ static const char *line_convert(struct conversion *conversion, const char *line)
 				  (struct trace_op){.kind = TRACE_ALLOC, .size = numbers[1]});
 	case 'm':
 		return block_make(conversion, numbers[0],
-				  (struct trace_op){
-					  .kind = TRACE_ALIGNED,
-					  .alignment_log2 = (uint8_t)__builtin_ctzll(numbers[1] | 1ull << 63),
-					  .size = numbers[2]});
+				  (struct trace_op){.kind = TRACE_ALIGNED,
+						    .alignment_log2 = (uint8_t)__builtin_ctzll(
+							    numbers[1] | 1ull << 63),
+						    .size = numbers[2]});
 	case 'r': return block_resize(conversion, numbers[0], numbers[1], numbers[2]);
 	case 'f': return block_free(conversion, numbers[0]);
 	default: return "not an operation";
@@ -250,8 +251,8 @@ bool recording_make(struct trace *trace, char **argv)
 
 	if (!folder || asprintf(&setting, "BENCH_RECORD=%s", folder) < 0)
 		return false;
-	child_run(&(struct child){(char *[]){setting, (char[]){"BENCH_FOLLOW=1"}, NULL}, library}, argv,
-		  &end);
+	child_run(&(struct child){(char *[]){setting, (char[]){"BENCH_FOLLOW=1"}, NULL}, library},
+		  argv, &end);
 	good = folder_take(trace, folder);
 	if (end.ran && end.signal)
 		warnx("%s was ended by signal %d (%s)", argv[0], end.signal, strsignal(end.signal));

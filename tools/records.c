@@ -96,8 +96,8 @@ static int record_order(const void *one, const void *other)
 }
 
 /* Calls visit with the path of each file in the folder; name is its last part. */
-static void folder_visit(const char *folder, void (*visit)(const char *path, const char *name, void *),
-			 void *arg)
+static void folder_visit(const char *folder,
+			 void (*visit)(const char *path, const char *name, void *), void *arg)
 {
 	DIR *entries = opendir(folder);
 	struct dirent *entry;

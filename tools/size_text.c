@@ -58,7 +58,10 @@ char *size_print(char text[static SIZE_TEXT_MAX], size_t size)
 		number /= KIB;
 		unit++;
 	}
-	snprintf(text, SIZE_TEXT_MAX, "%.*f %s", number < 10 ? 2 : number < 100 ? 1 : 0, number,
-		 units[unit]);
+	snprintf(text, SIZE_TEXT_MAX, "%.*f %s",
+		 number < 10    ? 2
+		 : number < 100 ? 1
+				: 0,
+		 number, units[unit]);
 	return text;
 }

@@ -60,16 +60,12 @@ static bool op_replay(struct trial *trial, const struct trace_op *op)
 		bheap_free(trial->heap, *block);
 		*block = NULL;
 		return true;
-	case TRACE_ALLOC:
-		made = bheap_alloc(trial->heap, op->size);
-		break;
+	case TRACE_ALLOC: made = bheap_alloc(trial->heap, op->size); break;
 	case TRACE_ALIGNED:
 		made = bheap_aligned_alloc(trial->heap, (size_t)1 << op->alignment_log2, op->size);
 		break;
 	case TRACE_RESIZE:
-	default:
-		made = bheap_realloc(trial->heap, *block, op->size);
-		break;
+	default: made = bheap_realloc(trial->heap, *block, op->size); break;
 	}
 	if (made)
 		*block = made;

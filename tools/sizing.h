@@ -14,7 +14,7 @@ struct variant {
 	const char *name;  /* for JSON */
 	const char *title; /* for people */
 	unsigned flags;
-	bool in_buffer;    /* bheap_create_in(): the size has the bookkeeping in it */
+	bool in_buffer; /* bheap_create_in(): the size has the bookkeeping in it */
 };
 
 /*
@@ -28,15 +28,15 @@ size_t sizing_confirm(const struct variant *variant, const struct trace *trace, 
 
 /* One moment of a replay. */
 struct moment {
-	size_t op;           /* just after this one */
-	size_t live;         /* bytes asked for and not freed */
-	size_t used;         /* bytes of the heap in live blocks */
+	size_t op;   /* just after this one */
+	size_t live; /* bytes asked for and not freed */
+	size_t used; /* bytes of the heap in live blocks */
 	size_t largest_free;
 };
 
 /*
- * Replays in a heap of this size and takes a moment in each of count stretches of equal length (count
- * is at most the number of operations): when most bytes are live. False if there is no room.
+ * Replays in a heap of this size and takes a moment in each of count stretches of equal length
+ * (count is at most the number of operations): when most bytes are live. False if there is no room.
  */
 bool sizing_watch(const struct variant *variant, const struct trace *trace, size_t size,
 		  struct moment *moments, size_t count);

@@ -35,8 +35,8 @@ void svg_begin(FILE *stream, double width, double height, const char *title)
 {
 	fprintf(stream,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" "
-		"height=\"%g\" role=\"img\" font-family=\"sans-serif\">\n<title>", width, height,
-		width, height);
+		"height=\"%g\" role=\"img\" font-family=\"sans-serif\">\n<title>",
+		width, height, width, height);
 	text_escape(stream, title);
 	fputs("</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n", stream);
 }
@@ -49,8 +49,8 @@ void svg_end(FILE *stream)
 void svg_rect(FILE *stream, double x, double y, double width, double height, const char *colour,
 	      double opacity)
 {
-	fprintf(stream, "<rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\" fill=\"%s\"", x, y, width,
-		height, colour);
+	fprintf(stream, "<rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\" fill=\"%s\"", x, y,
+		width, height, colour);
 	if (opacity < 1)
 		fprintf(stream, " fill-opacity=\"%.2g\"", opacity);
 	fputs("/>\n", stream);
@@ -66,8 +66,9 @@ void svg_text(FILE *stream, double x, double y, enum anchor anchor, double size,
 {
 	static const char *const anchors[] = {"start", "middle", "end"};
 
-	fprintf(stream, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" text-anchor=\"%s\" fill=\"#222222\">",
-		x, y, size, anchors[anchor]);
+	fprintf(stream,
+		"<text x=\"%g\" y=\"%g\" font-size=\"%g\" text-anchor=\"%s\" fill=\"#222222\">", x,
+		y, size, anchors[anchor]);
 	text_escape(stream, text);
 	fputs("</text>\n", stream);
 }
@@ -75,8 +76,10 @@ void svg_text(FILE *stream, double x, double y, enum anchor anchor, double size,
 void svg_path_begin(FILE *stream, const char *colour, double width)
 {
 	if (width > 0)
-		fprintf(stream, "<path stroke=\"%s\" stroke-width=\"%g\" fill=\"none\" "
-			"stroke-linejoin=\"round\" d=\"", colour, width);
+		fprintf(stream,
+			"<path stroke=\"%s\" stroke-width=\"%g\" fill=\"none\" "
+			"stroke-linejoin=\"round\" d=\"",
+			colour, width);
 	else
 		fprintf(stream, "<path fill=\"%s\" d=\"", colour);
 }

@@ -78,7 +78,10 @@ const char *trace_append(struct trace *trace, struct trace_op op)
 	if (!makes && *live == 0)
 		return "the ID is not that of a live block";
 
-	/* realloc(3) to 0 bytes frees in some allocators and not in others; to 1 is the same for all. */
+	/*
+	 * realloc(3) to 0 bytes frees in some allocators and not in others; to 1 is the same for
+	 * all.
+	 */
 	if (op.kind == TRACE_RESIZE && op.size == 0)
 		op.size = 1;
 	uint64_t after = op.kind == TRACE_FREE ? 0 : op.size + 1;

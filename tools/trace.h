@@ -39,8 +39,10 @@ struct trace {
 	uint32_t slot_room;
 };
 
-/* Reads a trace, plain or gzip-compressed. 0; or -1 after one line to standard error that names
- * file and line. */
+/*
+ * Reads a trace, plain or gzip-compressed. 0; or -1 after one line to standard error that names
+ * file and line.
+ */
 int trace_load(struct trace *trace, const char *path);
 
 /* Begins a trace to be built by trace_append(). */

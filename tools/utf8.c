@@ -36,7 +36,8 @@ size_t utf8_length(const char *text)
 	if (!lead)
 		return 0;
 	for (size_t index = 1; index <= lead->following; index++) {
-		unsigned least = index == 1 ? lead->least : 0x80, most = index == 1 ? lead->most : 0xbf;
+		unsigned least = index == 1 ? lead->least : 0x80,
+			 most = index == 1 ? lead->most : 0xbf;
 
 		if (bytes[index] < least || bytes[index] > most)
 			return 0;

@@ -106,7 +106,9 @@ static bool head_write(const struct bh_opening *opening, size_t size)
 	return bh_file_write(opening->fd, &head, sizeof(head));
 }
 
-/* Storage for the bookkeeping: on a full disk a page without it would be a SIGBUS, even to look at. */
+/*
+ * Storage for the bookkeeping: on a full disk a page without it would be a SIGBUS, even to look at.
+ */
 static int bookkeeping_reserve(const bheap_t *heap)
 {
 	return bh_region_reserve(heap->region.fd, 0,
@@ -156,7 +158,7 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
 	if (head->magic != BH_SHARED_MAGIC)
 		return refuse(opening, EPROTO,
 			      head->magic == BH_SHARED_CREATING ? "its making was not finished"
-							      : "it is not a heap");
+								: "it is not a heap");
 	if (head->version != BH_SHARED_VERSION || head->head_size != sizeof(*head) ||
 	    head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
 		return refuse(opening, EPROTO, "its layout is of another version");

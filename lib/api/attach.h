@@ -14,16 +14,16 @@
 /* One bheap_open() under way. */
 struct bh_opening {
 	int fd;
-	size_t size;          /* wanted; 0: whatever is there */
+	size_t size; /* wanted; 0: whatever is there */
 	unsigned flags;
-	bool creates;           /* a file that is no heap yet becomes one */
+	bool creates; /* a file that is no heap yet becomes one */
 	bool writable;
-	bool named;           /* by path: the file must keep its name */
-	bool created;         /* by us: removed again on failure */
-	bool sole;           /* nobody else is attached who can write */
+	bool named;   /* by path: the file must keep its name */
+	bool created; /* by us: removed again on failure */
+	bool sole;    /* nobody else is attached who can write */
 	bool recovered;
 	bool rebuilt;
-	const char *why;      /* what is wrong with the file */
+	const char *why; /* what is wrong with the file */
 	bheap_t *heap;
 };
 

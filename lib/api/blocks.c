@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * api.c - the block functions: arguments, errno, and the way through the door. bh_block_alloc() and
- * bh_block_free() are the straight path: no trailer, no annotation, no lock needed, and no stack frame,
- * for they call nothing but what is last. What that path cannot do it leaves undone, and the way
- * through the door does it from the start. An exported name is another one for the hidden function:
- * no copy, no jump.
+ * bh_block_free() are the straight path: no trailer, no annotation, no lock needed, and no stack
+ * frame, for they call nothing but what is last. What that path cannot do it leaves undone, and the
+ * way through the door does it from the start. An exported name is another one for the hidden
+ * function: no copy, no jump.
  */
 #include "api/blocks.h"
 
@@ -118,7 +118,7 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 	size = bh_bytes(bh_core_granules(core, block));
 	if (bh_map_is_used(&core->map, block))
 		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
-			"inside a live block of that size");
+			     "inside a live block of that size");
 	else
 		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, size, NULL);
 }
@@ -138,7 +138,10 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_block_refuse(ENOMEM);
 }
 
-/* After a search in vain: whether that is the last word. Not if damage was in the way, or the size is 0. */
+/*
+ * After a search in vain: whether that is the last word. Not if damage was in the way, or the size
+ * is 0.
+ */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
 	if (heap->core.bins.damaged || !size)
@@ -298,14 +301,15 @@ static BH_ALWAYS_INLINE int free_and_merge(bheap_t *heap, uint32_t block, struct
 BH_NOINLINE
 static int free_live_free(bheap_t *heap, uint32_t block, uint32_t next)
 {
-	return free_and_merge(heap, block,
-			      (struct bh_free_merge){.next = next, .next_free = true, .near = true});
+	return free_and_merge(
+		heap, block, (struct bh_free_merge){.next = next, .next_free = true, .near = true});
 }
 
 BH_NOINLINE
 static int free_free_any(bheap_t *heap, uint32_t block, uint32_t previous)
 {
-	struct bh_free_position at = bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
+	struct bh_free_position at =
+		bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
 	struct bh_free_merge with = {.previous = previous, .near = true};
 	enum bh_free_neighbour side = bh_free_next(&at, &with.next);
 	/* Of what the merge clears: a word left without a start needs tags. */
@@ -327,7 +331,7 @@ static BH_ALWAYS_INLINE int free_live_any(bheap_t *heap, const struct bh_free_po
 
 	if (side != BH_NEIGHBOUR_LIVE)
 		return side == BH_NEIGHBOUR_FREE ? free_live_free(heap, at->block, next)
-					    : free_far(heap, at->block, 0);
+						 : free_far(heap, at->block, 0);
 	if (BH_UNLIKELY(next == heap->core.end))
 		return free_far(heap, at->block, 0);
 	bh_probe_free(heap, at->address);
@@ -339,7 +343,8 @@ static BH_ALWAYS_INLINE int free_live_any(bheap_t *heap, const struct bh_free_po
 BH_NOINLINE
 static int free_any(bheap_t *heap, uint32_t block)
 {
-	struct bh_free_position at = bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
+	struct bh_free_position at =
+		bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
 	uint32_t previous = bh_free_previous(&at);
 
 	if (!previous)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocks.h - the block functions under hidden names: a library that called its exported names could be
- * led astray by a program that has a bfree() of its own.
+ * blocks.h - the block functions under hidden names: a library that called its exported names could
+ * be led astray by a program that has a bfree() of its own.
  */
 #ifndef BH_BLOCKS_H
 #define BH_BLOCKS_H
@@ -34,8 +34,8 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
- * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes back as
- * often as it is healed: the block is live still.
+ * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes
+ * back as often as it is healed: the block is live still.
  */
 bool bh_block_free_entered(struct bh_call *call, uint32_t block);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * create.c - private heaps and heaps in a caller's memory, made and ended. Keeps: the handle lies in
- * front of the control block, in the same memory, so that a heap needs no other.
+ * create.c - private heaps and heaps in a caller's memory, made and ended. Keeps: the handle lies
+ * in front of the control block, in the same memory, so that a heap needs no other.
  */
 #include "api/create.h"
 
@@ -19,7 +19,9 @@ static enum bh_lock_kind lock_kind(unsigned flags)
 	return flags & BHEAP_UNLOCKED ? BH_LOCK_NONE : BH_LOCK_PRIVATE;
 }
 
-/* What lies in front of the control block: the handle, and for so many granules the bits of fill.h. */
+/*
+ * What lies in front of the control block: the handle, and for so many granules the bits of fill.h.
+ */
 static size_t lead_size(unsigned flags, size_t granules)
 {
 	return bh_round_up(sizeof(bheap_t), BH_GRANULE) +
@@ -59,8 +61,8 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
 	if (granules > BH_GRANULES_MAX)
 		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
-	bh_layout_for_granules(&layout, granules, lead_size(flags, granules), BH_BIN_SHIFT_MAX, page,
-			       page);
+	bh_layout_for_granules(&layout, granules, lead_size(flags, granules), BH_BIN_SHIFT_MAX,
+			       page, page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
 	heap = handle_make(region.start, &layout, &region, flags);

@@ -14,7 +14,9 @@
 
 enum outcome { OPENED, FAILED, GONE };
 
-/* Through the gate. GONE: the name was removed meanwhile, so this is no longer the file it means. */
+/*
+ * Through the gate. GONE: the name was removed meanwhile, so this is no longer the file it means.
+ */
 static enum outcome opening_try(struct bh_opening *opening)
 {
 	bool named, opened = false;
@@ -31,7 +33,9 @@ static enum outcome opening_try(struct bh_opening *opening)
 		return GONE;
 	if (file_size >= 0)
 		opened = bh_attach(opening, (size_t)file_size);
-	/* Who only reads does not count: the lock, and what a death left, are no business of his. */
+	/*
+	 * Who only reads does not count: the lock, and what a death left, are no business of his.
+	 */
 	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
 		bh_attach_undo(opening);
 		opened = false;
@@ -57,7 +61,8 @@ static bheap_t *opening_report(const struct bh_opening *opening)
 	if (!heap && opening->why)
 		fault_report(&none, BHEAP_FAULT_BAD_FILE, NULL, opening->why);
 	if (opening->recovered)
-		fault_report(&heap->faults, BHEAP_FAULT_RECOVERED, heap, "found when it was opened");
+		fault_report(&heap->faults, BHEAP_FAULT_RECOVERED, heap,
+			     "found when it was opened");
 	if (opening->rebuilt)
 		fault_report(&heap->faults, BHEAP_FAULT_DAMAGED_INDEX, heap,
 			     "found when it was opened; rebuilt, nothing is lost");

@@ -70,7 +70,10 @@ ssize_t bheap_reclaim(bheap_t *heap)
 	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	if (heap->flags & BHEAP_OWNED) {
-		/* Asking about a process is a cancellation point, and nobody ends with the lock held. */
+		/*
+		 * Asking about a process is a cancellation point, and nobody ends with the lock
+		 * held.
+		 */
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 		count = dead_blocks_free(&call);
 		pthread_setcancelstate(state, NULL);

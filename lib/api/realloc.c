@@ -17,7 +17,7 @@
 
 /* A block that now has room for size bytes where it is: its trailer and annotations follow. */
 static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
-			  uint32_t owner)
+			 uint32_t owner)
 {
 	void *address = bh_core_address(&heap->core, block);
 
@@ -45,7 +45,8 @@ static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size
 	bh_fill_meet(call, block, block + granules);
 	do {
 		bh_fill_watch(call);
-		status = bh_resize_in_place(&heap->core, block, bh_handle_request_granules(heap, size));
+		status = bh_resize_in_place(&heap->core, block,
+					    bh_handle_request_granules(heap, size));
 	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
 	if (status != BH_DONE)
 		return status;
@@ -155,7 +156,8 @@ static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 
-		done = block && bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
+		done = block &&
+		       bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
 		bh_leave_trylock(heap);
 	}
 	return done ? ptr : realloc_slow(heap, ptr, size);

@@ -38,7 +38,8 @@ static int row_print(const struct bheap_block *block, void *arg)
 
 	total_add(table, block);
 	table->rows++;
-	return fprintf(table->stream, "%-8" PRIu64 "%-8s%-8s0x%016" PRIxPTR "  0x%016" PRIxPTR "  %zu\n",
+	return fprintf(table->stream,
+		       "%-8" PRIu64 "%-8s%-8s0x%016" PRIxPTR "  0x%016" PRIxPTR "  %zu\n",
 		       table->rows, status_text(block->used), status_text(block->previous_used),
 		       begin, begin + block->size - 1, block->size) < 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.c - allocation into a word of the heap, and free from it: a death in between loses no block.
+ * slots.c - allocation into a word of the heap, and free from it: a death in between loses no
+ * block.
  */
 #include "api/slots.h"
 
@@ -36,8 +37,9 @@ static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 	if (!block || offset % sizeof(*slot))
 		return 0;
 	granules = bh_core_granules(&heap->core, block);
-	return offset + sizeof(*slot) <= bh_bytes(block) + bh_handle_usable(heap, block, granules) ? offset
-											     : 0;
+	return offset + sizeof(*slot) <= bh_bytes(block) + bh_handle_usable(heap, block, granules)
+		       ? offset
+		       : 0;
 }
 
 /* Which word will hold, or holds, the block of this operation: known before the block is. */
@@ -68,7 +70,9 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	return block ? bh_core_address(&heap->core, block) : NULL;
 }
 
-/* Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno. */
+/*
+ * Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno.
+ */
 static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 {
 	const struct bh_core *core = &call->heap->core;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * walk.c - the walk from block to block, and what one block is asked. A heap attached read-only
- * cannot be locked: there the walk reads the map alone, which is a tiling after each store of whoever
- * is changing it, and never the tags, which are not.
+ * cannot be locked: there the walk reads the map alone, which is a tiling after each store of
+ * whoever is changing it, and never the tags, which are not.
  */
 #include "api/walk.h"
 

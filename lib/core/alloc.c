@@ -6,7 +6,10 @@
  */
 #include "core/alloc.h"
 
-/* How many blocks a request looks at for a better fit: of its own bin, and of one where each has room. */
+/*
+ * How many blocks a request looks at for a better fit: of its own bin, and of one where each has
+ * room.
+ */
 #define PROBES 12
 #define PROBES_LARGER 6
 
@@ -87,9 +90,9 @@ static inline bool block_is_true(struct bh_core *core, uint32_t block)
 }
 
 /*
- * The smallest of the first few blocks of a bin of more than one size that has room for granules, by
- * what they say; its size in *size. Only the one chosen is looked at closely; with damage noted none
- * is.
+ * The smallest of the first few blocks of a bin of more than one size that has room for granules,
+ * by what they say; its size in *size. Only the one chosen is looked at closely; with damage noted
+ * none is.
  */
 BH_UNCHECKED
 static uint32_t bin_probe(struct bh_core *core, uint32_t bin, uint32_t granules, unsigned probes,
@@ -182,7 +185,10 @@ static inline uint32_t own_bin_probe(struct bh_core *core, uint32_t own, uint32_
 	return bin_probe(core, own, granules, PROBES, size);
 }
 
-/* Exact, then the next larger bin, then the victim if it is the better fit, then the top, then a whole search. */
+/*
+ * Exact, then the next larger bin, then the victim if it is the better fit, then the top, then a
+ * whole search.
+ */
 static uint32_t allocate_large(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alloc.h - a free block becomes an allocated one, whole or split. The fast path, for small blocks, is
- * inline; if it cannot complete, it changes nothing, and bh_alloc_block() does the whole. The fast path
- * never sets control->pending: shared heaps do not take it.
+ * alloc.h - a free block becomes an allocated one, whole or split. The fast path, for small blocks,
+ * is inline; if it cannot complete, it changes nothing, and bh_alloc_block() does the whole. The
+ * fast path never sets control->pending: shared heaps do not take it.
  */
 #ifndef BH_ALLOC_H
 #define BH_ALLOC_H
@@ -12,7 +12,9 @@
 /* A block, or 0: no room, or (bins.damaged is set) damage. */
 uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 
-/* A block whose address is a multiple of alignment, a power of two above a granule; or 0, as above. */
+/*
+ * A block whose address is a multiple of alignment, a power of two above a granule; or 0, as above.
+ */
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
 /* ---- fast path ---- */
@@ -85,7 +87,9 @@ static inline uint32_t bh_alloc_from_top(struct bh_core *core, uint32_t granules
 	return block;
 }
 
-/* From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
+/*
+ * From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
+ *
  */
 static inline uint32_t bh_alloc_fast(struct bh_core *core, uint32_t granules)
 {
@@ -102,8 +106,8 @@ static inline uint32_t bh_alloc_fast(struct bh_core *core, uint32_t granules)
 
 /*
  * From the next larger bin of one size, the victim being too small; the rest is the new victim. The
- * block is shorter than a word of the map: the word in which the rest starts has a start already, that
- * of this block or of the next.
+ * block is shorter than a word of the map: the word in which the rest starts has a start already,
+ * that of this block or of the next.
  */
 static inline uint32_t bh_alloc_split(struct bh_core *core, uint32_t granules)
 {

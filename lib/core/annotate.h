@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * annotate.h - tells Valgrind and AddressSanitizer which bytes of a heap belong to its user.
- * Owns every mention of the two tools. Where the Valgrind headers are absent its requests are empty.
- * An AddressSanitizer runtime is found at run time, so that a plain library serves a sanitized program.
+ * Owns every mention of the two tools. Where the Valgrind headers are absent its requests are
+ * empty. An AddressSanitizer runtime is found at run time, so that a plain library serves a
+ * sanitized program.
  */
 #ifndef BH_ANNOTATE_H
 #define BH_ANNOTATE_H
@@ -19,10 +20,9 @@
 #else
 #define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool))
 #define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
-#define VALGRIND_MEMPOOL_ALLOC(pool, block, size) \
-	((void)(pool), (void)(block), (void)(size))
+#define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(pool), (void)(block), (void)(size))
 #define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
-#define VALGRIND_MEMPOOL_CHANGE(pool, old, block, size) \
+#define VALGRIND_MEMPOOL_CHANGE(pool, old, block, size)                                            \
 	((void)(pool), (void)(old), (void)(block), (void)(size))
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_UNDEFINED(start, size) ((void)(start), (void)(size))
@@ -43,7 +43,8 @@ extern void __asan_unpoison_memory_region(void const volatile *start, size_t siz
 
 /*
  * Asked once, when a handle is made: the tools cost nothing where they are absent. Of Valgrind's,
- * memcheck alone answers this request; under callgrind and the rest the library does what it always does.
+ * memcheck alone answers this request; under callgrind and the rest the library does what it always
+ * does.
  */
 static inline bool bh_annotate_wanted(void)
 {

@@ -31,8 +31,7 @@ _Static_assert(sizeof(struct bh_bin_node) == BH_GRANULE, "the smallest block is 
 /* The part of the index that lies in the heap's control block. */
 struct bh_bin_bits {
 	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
-	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty; as many as needed
-					   */
+	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty */
 };
 
 /* This process's view of the bins of a heap. */
@@ -83,8 +82,8 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_no
 }
 
 /*
- * Where the block that follows in a list has its link back. Where none follows it is the head of bin
- * 0, for which no block is small enough: what is stored and compared there needs no branch, and
+ * Where the block that follows in a list has its link back. Where none follows it is the head of
+ * bin 0, for which no block is small enough: what is stored and compared there needs no branch, and
  * whether a list ends here no processor can foretell. (With ?: the compiler makes a branch.)
  */
 static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
@@ -96,8 +95,8 @@ static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t nex
 }
 
 BH_UNCHECKED
-static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *node, uint32_t block,
-			      uint32_t granules)
+static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *node,
+				      uint32_t block, uint32_t granules)
 {
 	uint32_t bin = granules, next;
 

@@ -13,15 +13,15 @@ struct bh_core {
 	struct bh_bins bins;
 	struct bh_map map;
 	struct bh_control *control;
-	uint32_t end;             /* one past the last user granule: a used sentinel */
-	bool realtime;            /* never search a whole bin */
-	bool slides;              /* a resize may move a block down over itself: no process shares the heap */
+	uint32_t end;  /* one past the last user granule: a used sentinel */
+	bool realtime; /* never search a whole bin */
+	bool slides;   /* a resize may move a block down over itself: no process shares the heap */
 };
 
 enum bh_status {
 	BH_DONE,
 	BH_NO_ROOM,
-	BH_DAMAGED,               /* a free block was written to: nothing was changed; rebuild, then again */
+	BH_DAMAGED, /* a free block was written to: nothing was changed; rebuild, then again */
 };
 
 /* Points the view at a region of this layout. */

@@ -8,7 +8,10 @@
 
 #include "core/index.h"
 
-/* Frees an allocated block; BH_DAMAGED, and the map unchanged, where a free neighbour was written to. */
+/*
+ * Frees an allocated block; BH_DAMAGED, and the map unchanged, where a free neighbour was written
+ * to.
+ */
 enum bh_status bh_free_block(struct bh_core *core, uint32_t block);
 
 /* Where a block starts in the map, and what stands there. */
@@ -20,14 +23,18 @@ struct bh_free_position {
 };
 
 static inline struct bh_free_position bh_free_position(const struct bh_core *core, uint32_t block,
-					       void *address)
+						       void *address)
 {
 	struct bh_map_word *word = &core->map.words[block >> 6];
 
-	return (struct bh_free_position){word, word->start, word->used, bh_map_bit(block), address, block};
+	return (struct bh_free_position){word,    word->start, word->used, bh_map_bit(block),
+					 address, block};
 }
 
-/* Whether an allocated block starts there: a word without any start has a tag in place of used bits. */
+/*
+ * Whether an allocated block starts there: a word without any start has a tag in place of used
+ * bits.
+ */
 static inline bool bh_free_is_live(const struct bh_free_position *at)
 {
 	return BH_LIKELY(at->start) && BH_LIKELY(at->used >> (at->block & 63) & 1);
@@ -49,8 +56,9 @@ static inline bool bh_free_previous_is_live(const struct bh_free_position *at)
 }
 
 /*
- * The free block in front of one that bh_free_previous_is_live() is not sure of; 0: it is live, and far.
- * By what was loaded: bh_map_previous_start() would be 15 instructions more for each large block.
+ * The free block in front of one that bh_free_previous_is_live() is not sure of; 0: it is live, and
+ * far. By what was loaded: bh_map_previous_start() would be 15 instructions more for each large
+ * block.
  */
 static inline uint32_t bh_free_previous(const struct bh_free_position *at)
 {
@@ -145,11 +153,14 @@ struct bh_free_merge {
 	uint32_t previous; /* where the free block in front starts; 0: a live one */
 	uint32_t next;     /* where the block ends */
 	bool next_free;
-	bool near;         /* no word loses its last start: a constant of each caller */
+	bool near; /* no word loses its last start: a constant of each caller */
 };
 
-/* Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage. */
-static BH_ALWAYS_INLINE bool bh_free_merge(struct bh_core *core, uint32_t block, struct bh_free_merge with)
+/*
+ * Frees a block and merges it with its free neighbours. False, and the map unchanged, for damage.
+ */
+static BH_ALWAYS_INLINE bool bh_free_merge(struct bh_core *core, uint32_t block,
+					   struct bh_free_merge with)
 {
 	struct bh_control *control = core->control;
 	uint32_t begin = with.previous ? with.previous : block;
@@ -174,7 +185,8 @@ static BH_ALWAYS_INLINE bool bh_free_merge(struct bh_core *core, uint32_t block,
 }
 
 /* Frees a block between two live ones: not the last, which becomes the top. */
-static inline void bh_free_live_live(struct bh_core *core, const struct bh_free_position *at, uint32_t next)
+static inline void bh_free_live_live(struct bh_core *core, const struct bh_free_position *at,
+				     uint32_t next)
 {
 	bh_map_store(&at->word->used, at->used & ~at->bit);
 	core->control->used -= next - at->block;
@@ -183,8 +195,9 @@ static inline void bh_free_live_live(struct bh_core *core, const struct bh_free_
 }
 
 /*
- * Frees a block however far its neighbours are, and whatever words of the map lose their last start.
- * previous: the free block in front; 0: a live one. False, and the map unchanged, for damage.
+ * Frees a block however far its neighbours are, and whatever words of the map lose their last
+ * start. previous: the free block in front; 0: a live one. False, and the map unchanged, for
+ * damage.
  */
 static BH_ALWAYS_INLINE bool bh_free_far(struct bh_core *core, uint32_t block, uint32_t previous)
 {

@@ -20,7 +20,9 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Kept out of the straight path, that it may stay short. */
 #define BH_COLD __attribute__((noinline, cold))
-/* Once for each of its callers, whose constants make it a short one each time: an optimiser's work. */
+/*
+ * Once for each of its callers, whose constants make it a short one each time: an optimiser's work.
+ */
 #ifdef __OPTIMIZE__
 #define BH_ALWAYS_INLINE inline __attribute__((always_inline))
 #else

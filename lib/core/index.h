@@ -8,7 +8,10 @@
 
 #include "core/core.h"
 
-/* Inserts a free block that has no free neighbour: as the top where it ends the heap, else into its bin. */
+/*
+ * Inserts a free block that has no free neighbour: as the top where it ends the heap, else into its
+ * bin.
+ */
 static inline void bh_index_insert(struct bh_core *core, uint32_t block, uint32_t granules)
 {
 	if (block + granules == core->end)

@@ -31,7 +31,9 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 	layout->size = layout->granules + bh_bytes(granules);
 }
 
-/* Bins as fine as the size affords: about a twentieth of it, a little more where it is very small. */
+/*
+ * Bins as fine as the size affords: about a twentieth of it, a little more where it is very small.
+ */
 static unsigned shift_for_size(size_t size)
 {
 	size_t small = size / 8 < 512 ? size / 8 : 512;
@@ -56,7 +58,10 @@ bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead)
 		bh_layout_for_granules(layout, granules, lead, shift, BH_GRANULE, 0);
 		if (layout->size <= size)
 			return true;
-		/* Fewer granules need less map: a 32nd of the excess may be taken too much, no more. */
+		/*
+		 * Fewer granules need less map: a 32nd of the excess may be taken too much, no
+		 * more.
+		 */
 		excess = (layout->size - size + BH_GRANULE - 1) >> BH_GRANULE_SHIFT;
 		excess = excess > 64 ? excess - excess / 32 : 1;
 		granules -= excess < granules ? excess : granules;

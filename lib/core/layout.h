@@ -4,7 +4,8 @@
  * caller's-buffer and shared heaps, and free of pointers. Refuses to know what is done with it.
  *
  *   lead | control | heads | map | gap | granules
- *                                                  ^ granule 1 ... span; 0 and span + 1 are sentinels
+ *                                                  ^ granule 1 ... span; 0 and span + 1 are
+ * sentinels
  */
 #ifndef BH_LAYOUT_H
 #define BH_LAYOUT_H
@@ -13,7 +14,7 @@
 
 struct bh_layout {
 	size_t control;
-	size_t heads;    /* of the bins */
+	size_t heads; /* of the bins */
 	size_t map;
 	size_t granules; /* the first user granule */
 	size_t size;     /* all of it */
@@ -33,7 +34,8 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 			    size_t page, size_t gap);
 
 /*
- * For as many granules as size bytes hold with lead and bookkeeping in front; false if that is none.
+ * For as many granules as size bytes hold with lead and bookkeeping in front; false if that is
+ * none.
  */
 bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead);
 

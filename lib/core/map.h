@@ -7,9 +7,10 @@
  *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
  *             |used |F|used     |free
  *
- * The starts, and what is used of them, are the truth. A word without a start lies inside one block;
- * there, used has no meaning, but in the first and the last such word of a block it is a boundary
- * tag: in which words the block begins and ends. So no neighbour is farther than two words away.
+ * The starts, and what is used of them, are the truth. A word without a start lies inside one
+ * block; there, used has no meaning, but in the first and the last such word of a block it is a
+ * boundary tag: in which words the block begins and ends. So no neighbour is farther than two words
+ * away.
  *
  *   word:     4            5        6         7        8            9
  *   start:    ...1..1..    0        0         0        ..1...1..    ...
@@ -44,7 +45,9 @@ void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
 /* The first start in a word inside the block from begin to end: it makes two blocks of it. */
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
 
-/* The block that a granule lies in, wherever that is: one step for each KiB of the block before it. */
+/*
+ * The block that a granule lies in, wherever that is: one step for each KiB of the block before it.
+ */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
 /*
@@ -167,11 +170,12 @@ static inline struct bh_map_neighbour bh_map_next_start(const struct bh_map *map
 		starts = map->words[word].start;
 	}
 	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_lowest_bit(starts),
-				    map->words[word].used >> bh_lowest_bit(starts) & 1};
+					 map->words[word].used >> bh_lowest_bit(starts) & 1};
 }
 
 /* What is in front of the block at a granule: the sentinel at the front at the earliest. */
-static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map *map, uint32_t granule)
+static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map *map,
+							    uint32_t granule)
 {
 	size_t word = granule >> 6;
 	uint64_t starts = map->words[word].start & (bh_map_bit(granule) - 1);
@@ -183,7 +187,7 @@ static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map 
 		starts = map->words[word].start;
 	}
 	return (struct bh_map_neighbour){(uint32_t)(word << 6) | bh_highest_bit(starts),
-				    map->words[word].used >> bh_highest_bit(starts) & 1};
+					 map->words[word].used >> bh_highest_bit(starts) & 1};
 }
 
 static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)

@@ -24,7 +24,7 @@
 #define DTRACE_PROBE1(provider, name, one) ((void)(one))
 #define DTRACE_PROBE2(provider, name, one, two) ((void)(one), (void)(two))
 #define DTRACE_PROBE3(provider, name, one, two, three) ((void)(one), (void)(two), (void)(three))
-#define DTRACE_PROBE4(provider, name, one, two, three, four) \
+#define DTRACE_PROBE4(provider, name, one, two, three, four)                                       \
 	((void)(one), (void)(two), (void)(three), (void)(four))
 #endif
 

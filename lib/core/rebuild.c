@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rebuild.c - tags, bins, top, victim and counters are made anew from the map. Keeps every allocated
- * block of the map as it is, whatever the rest of the bookkeeping says.
+ * rebuild.c - tags, bins, top, victim and counters are made anew from the map. Keeps every
+ * allocated block of the map as it is, whatever the rest of the bookkeeping says.
  */
 #include "core/rebuild.h"
 
@@ -15,7 +15,10 @@ static void word_update(uint64_t *word, uint64_t value)
 		bh_map_store(word, value);
 }
 
-/* Clears the starts of a word's free blocks that follow free blocks, and what is no part of a tiling. */
+/*
+ * Clears the starts of a word's free blocks that follow free blocks, and what is no part of a
+ * tiling.
+ */
 static void word_merge(struct bh_map_word *word, bool *free_before)
 {
 	uint64_t starts = word->start, used = word->used & starts;

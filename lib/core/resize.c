@@ -51,7 +51,10 @@ static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t 
 		return BH_NO_ROOM;
 	if (!bh_index_remove(core, next))
 		return BH_DAMAGED;
-	/* The rest first: a block cut short here has its old size or its new one, never all of both. */
+	/*
+	 * The rest first: a block cut short here has its old size or its new one, never all of
+	 * both.
+	 */
 	if (rest < next + size)
 		bh_map_set_start(&core->map, rest, next, next + size);
 	bh_map_clear_start(&core->map, next);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resize.h - a block made larger or smaller where it is, or moved down over the free block before it.
+ * resize.h - a block made larger or smaller where it is, or moved down over the free block before
+ * it.
  */
 #ifndef BH_RESIZE_H
 #define BH_RESIZE_H

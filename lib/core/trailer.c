@@ -90,5 +90,5 @@ uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t blo
 			  uint32_t granules)
 {
 	return seal_is_good(core, key, block, granules) ? trailer_of(core, block, granules)->owner
-							 : 0;
+							: 0;
 }

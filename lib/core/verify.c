@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify.c - first the map, word by word; then, with a map that can be walked, all that is derived from
- * it. Every list is followed for no longer than there are free blocks.
+ * verify.c - first the map, word by word; then, with a map that can be walked, all that is derived
+ * from it. Every list is followed for no longer than there are free blocks.
  */
 #include "core/verify.h"
 
@@ -34,7 +34,8 @@ static bool sentinels_check(const struct bh_core *core, struct bh_finding *findi
 {
 	const struct bh_map *map = &core->map;
 	uint32_t before = BH_FIRST - 1;
-	const struct bh_map_word *low = map->words - 1, *high = map->words + bh_map_words(core->end);
+	const struct bh_map_word *low = map->words - 1,
+				 *high = map->words + bh_map_words(core->end);
 
 	if (!bh_map_is_start(map, before) || !bh_map_is_used(map, before) ||
 	    !bh_map_is_start(map, core->end) || !bh_map_is_used(map, core->end))
@@ -117,9 +118,9 @@ static bool tags_check(const struct bh_core *core, struct bh_finding *finding)
 
 struct census {
 	uint64_t live;
-	uint32_t used;     /* granules */
-	uint32_t binned;   /* free blocks that belong in a bin */
-	uint32_t last;     /* the last free block if it ends at the end, else the end */
+	uint32_t used;   /* granules */
+	uint32_t binned; /* free blocks that belong in a bin */
+	uint32_t last;   /* the last free block if it ends at the end, else the end */
 	uint32_t victim_granules;
 	uint32_t unmerged; /* a free block behind another, or 0 */
 };

@@ -11,9 +11,9 @@
 /* The first broken invariant; detail NULL when all hold. */
 struct bh_finding {
 	enum bheap_fault_kind kind;
-	uint32_t granule;  /* of the block concerned, or 0 */
+	uint32_t granule; /* of the block concerned, or 0 */
 	const char *detail;
-	const void *at;    /* the first byte concerned, or NULL */
+	const void *at; /* the first byte concerned, or NULL */
 };
 
 /* The map alone: whether it is a tiling with its sentinels. */

@@ -11,8 +11,8 @@ void bh_call_note_report(struct bh_call *call, const struct bh_report *report)
 		call->reports[call->count++] = *report;
 }
 
-void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address, size_t size,
-	     const char *detail)
+void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address,
+		  size_t size, const char *detail)
 {
 	bh_call_note_report(call, &(struct bh_report){kind, address, size, detail, NULL});
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call.h - one call's critical section: the heap, how it is locked, and the faults to be reported once
- * the lock is released.
+ * call.h - one call's critical section: the heap, how it is locked, and the faults to be reported
+ * once the lock is released.
  */
 #ifndef BH_CALL_H
 #define BH_CALL_H
@@ -21,15 +21,15 @@ struct bh_report {
 struct bh_call {
 	bheap_t *heap;
 	enum bh_lock_result lock;
-	unsigned skip_lock; /* what a walk restores */
+	unsigned skip_lock;   /* what a walk restores */
 	uint32_t top, victim; /* as bh_fill_watch() saw them */
 	unsigned count;
 	struct bh_report reports[BH_REPORTS_MAX];
 };
 
 /* A fault, counted now and reported when the lock is released. */
-void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address, size_t size,
-	     const char *detail);
+void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address,
+		  size_t size, const char *detail);
 
 /* The same with all that a report has. */
 void bh_call_note_report(struct bh_call *call, const struct bh_report *report);

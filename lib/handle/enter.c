@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * enter.c - entry and exit of a call. Keeps: no report is made while a lock is held; a heap whose last
- * holder died inside an operation is recovered before anyone works on it.
+ * enter.c - entry and exit of a call. Keeps: no report is made while a lock is held; a heap whose
+ * last holder died inside an operation is recovered before anyone works on it.
  */
 #include "handle/enter.h"
 
@@ -29,8 +29,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 	}
 	call->heap = (bheap_t *)heap;
 	call->count = 0;
-	call->lock = walks ? bh_lock_hold(&call->heap->lock)
-			    : bh_lock_acquire(&call->heap->lock);
+	call->lock = walks ? bh_lock_hold(&call->heap->lock) : bh_lock_acquire(&call->heap->lock);
 	if (call->lock == BH_LOCK_REFUSED)
 		return false;
 	if (heap->annotated)

@@ -30,8 +30,8 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
 }
 
 /*
- * Whether the caller has a heap for itself now that needs no more of the door than its lock. What it
- * cannot finish it leaves undone, bh_leave_trylock(), and goes through the door.
+ * Whether the caller has a heap for itself now that needs no more of the door than its lock. What
+ * it cannot finish it leaves undone, bh_leave_trylock(), and goes through the door.
  */
 static inline bool bh_enter_trylock(bheap_t *heap)
 {

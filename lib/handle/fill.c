@@ -38,7 +38,10 @@ static void bits_set(const bheap_t *heap, uint32_t from, uint32_t to)
 		heap->filled[word] |= word_mask(word, from, to);
 }
 
-/* Some granules. Stores only where a bit is set: the words of a large heap were mostly never written. */
+/*
+ * Some granules. Stores only where a bit is set: the words of a large heap were mostly never
+ * written.
+ */
 static void bits_clear(const bheap_t *heap, uint32_t from, uint32_t to)
 {
 	for (uint32_t word = from >> 6; word <= (to - 1) >> 6; word++)
@@ -144,8 +147,7 @@ const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 
 	if (!heap->filled)
 		return NULL;
-	return range_written(heap, block, next,
-			     block != control->top && block != control->victim);
+	return range_written(heap, block, next, block != control->top && block != control->victim);
 }
 
 /* ---- operations ---- */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fill.h - in private heaps with BHEAP_GUARD freed memory is filled with a pattern, and looked at
- * again when it is handed out, when the block beside it is freed, and by the checker: who wrote to it
- * meanwhile is found. A bit for each granule tells that it was filled; what was never freed is left
- * alone. Where a free block is in a bin its links lie over the first half of its first granule, and
- * perhaps its size over the second. In heaps without the bits (heap->filled is NULL) nothing is done.
+ * again when it is handed out, when the block beside it is freed, and by the checker: who wrote to
+ * it meanwhile is found. A bit for each granule tells that it was filled; what was never freed is
+ * left alone. Where a free block is in a bin its links lie over the first half of its first
+ * granule, and perhaps its size over the second. In heaps without the bits (heap->filled is NULL)
+ * nothing is done.
  */
 #ifndef BH_FILL_H
 #define BH_FILL_H

@@ -28,12 +28,9 @@ static enum bh_skip_lock skip_lock_for(const bheap_t *heap)
 	if (heap->annotated || heap->trailers || heap->read_only)
 		return BH_SKIP_LOCK_NEVER;
 	switch (heap->lock.kind) {
-	case BH_LOCK_NONE:
-		return BH_SKIP_LOCK_ALWAYS;
-	case BH_LOCK_PRIVATE:
-		return BH_SKIP_LOCK_ONE_THREAD;
-	default:
-		return BH_SKIP_LOCK_NEVER;
+	case BH_LOCK_NONE: return BH_SKIP_LOCK_ALWAYS;
+	case BH_LOCK_PRIVATE: return BH_SKIP_LOCK_ONE_THREAD;
+	default: return BH_SKIP_LOCK_NEVER;
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handle.h - a process's handle of a heap: the view of its blocks, its lock, its settings. Refuses to
- * know what is done with it.
+ * handle.h - a process's handle of a heap: the view of its blocks, its lock, its settings. Refuses
+ * to know what is done with it.
  */
 #ifndef BH_HANDLE_H
 #define BH_HANDLE_H
@@ -16,16 +16,16 @@
 /* Which calls may work on the heap without passing the door. */
 enum bh_skip_lock {
 	BH_SKIP_LOCK_NEVER,
-	BH_SKIP_LOCK_ONE_THREAD,  /* those of a process known to have one thread */
-	BH_SKIP_LOCK_ALWAYS, /* all: BHEAP_UNLOCKED */
+	BH_SKIP_LOCK_ONE_THREAD, /* those of a process known to have one thread */
+	BH_SKIP_LOCK_ALWAYS,     /* all: BHEAP_UNLOCKED */
 };
 
 struct bheap {
 	struct bh_core core;
-	unsigned skip_lock;            /* enum bh_skip_lock; atomic, for a walk closes it for a while */
-	unsigned flags;           /* enum bheap_flags */
-	bool annotated;           /* Valgrind or AddressSanitizer listens */
-	bool trailers;            /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
+	unsigned skip_lock; /* enum bh_skip_lock; atomic, for a walk closes it for a while */
+	unsigned flags;     /* enum bheap_flags */
+	bool annotated;     /* Valgrind or AddressSanitizer listens */
+	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
 	uint64_t key;             /* of the trailers' seals */

@@ -38,8 +38,8 @@ static const uint64_t *slot_at(const bheap_t *heap, uint64_t offset)
 
 static bool block_is_live(const bheap_t *heap, uint32_t block)
 {
-	return block - BH_FIRST < heap->core.bins.span &&
-	       bh_map_is_start(&heap->core.map, block) && bh_map_is_used(&heap->core.map, block);
+	return block - BH_FIRST < heap->core.bins.span && bh_map_is_start(&heap->core.map, block) &&
+	       bh_map_is_used(&heap->core.map, block);
 }
 
 void bh_intent_roll_back(const bheap_t *heap)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intent.h - the operation under way in a shared heap: announced, ended, and rolled back after a death.
+ * intent.h - the operation under way in a shared heap: announced, ended, and rolled back after a
+ * death.
  */
 #ifndef BH_INTENT_H
 #define BH_INTENT_H

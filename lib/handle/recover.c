@@ -10,7 +10,8 @@
 
 /*
  * In the copy that a fork made of a private heap while another thread was inside. Which block that
- * thread had not sealed yet nobody knows: every broken seal is made anew. (The parent still has its own.)
+ * thread had not sealed yet nobody knows: every broken seal is made anew. (The parent still has its
+ * own.)
  */
 static void trailers_rewrite(const bheap_t *heap)
 {

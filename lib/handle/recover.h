@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * recover.h - a heap whose last holder died inside an operation, or was another thread when this process
- * was forked.
+ * recover.h - a heap whose last holder died inside an operation, or was another thread when this
+ * process was forked.
  */
 #ifndef BH_RECOVER_H
 #define BH_RECOVER_H

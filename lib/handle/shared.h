@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shared.h - the head of a shared region: by it a file is known as a heap; the processes' mutex; and the
- * intent of the operation under way, so that a death inside it loses nothing. Part of the format of heap
- * files: its fields keep their places.
+ * shared.h - the head of a shared region: by it a file is known as a heap; the processes' mutex;
+ * and the intent of the operation under way, so that a death inside it loses nothing. Part of the
+ * format of heap files: its fields keep their places.
  */
 #ifndef BH_SHARED_H
 #define BH_SHARED_H
@@ -10,26 +10,28 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201)  /* \1 B H E A P \r \n in the file */
-#define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died */
+#define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201) /* \1 B H E A P \r \n in the file */
+#define BH_SHARED_CREATING                                                                         \
+	UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died                     \
+				      */
 #define BH_SHARED_VERSION 1
 
 struct bh_shared {
 	uint64_t magic;
-	uint32_t version;         /* of this layout */
-	uint16_t word_size;       /* sizeof(void *) */
+	uint32_t version;   /* of this layout */
+	uint16_t word_size; /* sizeof(void *) */
 	uint16_t granule_size;
-	uint32_t head_size;       /* sizeof this */
-	uint32_t flags;           /* enum bheap_flags that belong to the heap, not to a handle */
-	uint64_t size;            /* of the file */
-	uint64_t key;             /* of the trailers' seals */
+	uint32_t head_size; /* sizeof this */
+	uint32_t flags;     /* enum bheap_flags that belong to the heap, not to a handle */
+	uint64_t size;      /* of the file */
+	uint64_t key;       /* of the trailers' seals */
 
 	/* The intent: meaningful while inside, and after a death there. */
-	uint32_t inside;          /* someone holds the mutex */
-	uint32_t resizing;        /* the block whose trailer is on its way, or 0 */
+	uint32_t inside;   /* someone holds the mutex */
+	uint32_t resizing; /* the block whose trailer is on its way, or 0 */
 	uint32_t resizing_owner;
-	uint32_t pid_namespace;         /* the namespace of the process numbers that owners are known by */
-	uint64_t slot;            /* offset of the word that holds the pending block, or 0 */
+	uint32_t pid_namespace; /* the namespace of the process numbers that owners are known by */
+	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
 
 	pthread_mutex_t mutex;
 };

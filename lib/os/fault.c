@@ -60,8 +60,7 @@ static void text_add_address(struct bheap_fault *fault, const void *address)
 void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, const bheap_t *heap,
 		       const void *address, size_t size, const char *detail, const void *at)
 {
-	*fault = (struct bheap_fault){
-		.kind = kind, .heap = heap, .address = address, .size = size};
+	*fault = (struct bheap_fault){.kind = kind, .heap = heap, .address = address, .size = size};
 	text_add(fault, "bheap: ");
 	if (address) {
 		text_add_address(fault, address);

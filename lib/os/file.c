@@ -52,7 +52,10 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 		fd = open_once(path, oflag & ~O_CREAT, mode);
 		if (fd >= 0 || errno != ENOENT)
 			return fd;
-		/* A link that leads to nothing: whether we or another made the file nobody can tell. */
+		/*
+		 * A link that leads to nothing: whether we or another made the file nobody can
+		 * tell.
+		 */
 		if (is_link(path))
 			return open_once(path, oflag, mode);
 	}

@@ -27,7 +27,10 @@ int bh_file_reopen(int fd, bool *writable);
 int bh_file_lock_open(int fd, bool exclusive);
 void bh_file_unlock_open(int fd);
 
-/* Whether nobody who can write is attached; then nobody can be until bh_file_lock_attach(). 0, or -1. */
+/*
+ * Whether nobody who can write is attached; then nobody can be until bh_file_lock_attach(). 0, or
+ * -1.
+ */
 int bh_file_is_sole_opener(int fd, bool *sole);
 
 /* Attached from now on, among others. */

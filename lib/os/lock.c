@@ -22,7 +22,9 @@ unsigned bh_lock_generation;
 static pthread_mutex_t reinitialise_lock = PTHREAD_MUTEX_INITIALIZER;
 static int fork_error;
 
-/* Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities. */
+/*
+ * Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities.
+ */
 static int queue_init(pthread_mutex_t *queue)
 {
 	pthread_mutexattr_t attributes;
@@ -70,7 +72,9 @@ int bh_lock_init_shared(pthread_mutex_t *shared)
 	error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	if (!error)
 		error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	/* Who holds it, by another handle or below a signal handler, is refused instead of hanging. */
+	/*
+	 * Who holds it, by another handle or below a signal handler, is refused instead of hanging.
+	 */
 	if (!error)
 		error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
 	if (!error)
@@ -146,9 +150,10 @@ bool bh_lock_is_walking(const struct bh_lock *lock)
 /* ---- waiting ---- */
 
 /*
- * The heap's cache lines are with the processor of its holder, and to fetch them costs as much as many
- * calls do. So one who comes while another takes turn after turn leaves it alone for the length of a nap,
- * and goes on itself for as long then. Where turns are seldom nobody naps: they are over in no time.
+ * The heap's cache lines are with the processor of its holder, and to fetch them costs as much as
+ * many calls do. So one who comes while another takes turn after turn leaves it alone for the
+ * length of a nap, and goes on itself for as long then. Where turns are seldom nobody naps: they
+ * are over in no time.
  */
 
 #if defined(__x86_64__)
@@ -249,14 +254,9 @@ enum bh_lock_result bh_lock_hold(struct bh_lock *lock)
 	if (bh_lock_is_walking(lock))
 		return lock_refused(EDEADLK);
 	switch (lock->kind) {
-	case BH_LOCK_NONE:
-		return BH_LOCK_SKIPPED;
-	case BH_LOCK_SHARED:
-		own_reinitialise_after_fork(lock);
-		return shared_acquire(lock);
-	default:
-		own_reinitialise_after_fork(lock);
-		return own_acquire(lock);
+	case BH_LOCK_NONE: return BH_LOCK_SKIPPED;
+	case BH_LOCK_SHARED: own_reinitialise_after_fork(lock); return shared_acquire(lock);
+	default: own_reinitialise_after_fork(lock); return own_acquire(lock);
 	}
 }
 

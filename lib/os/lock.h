@@ -31,8 +31,8 @@ struct bh_lock {
 	pthread_mutex_t *shared; /* in the region; else NULL */
 	pthread_t walker;        /* the thread inside a visitor, or 0 */
 	enum bh_lock_kind kind;
-	unsigned generation;     /* of the process that last prepared own: a fork makes it stale */
-	pthread_mutex_t queue;   /* held by whoever waits for own: the others sleep here */
+	unsigned generation;      /* of the process that last prepared own: a fork makes it stale */
+	pthread_mutex_t queue;    /* held by whoever waits for own: the others sleep here */
 	unsigned walk_generation; /* of the process that the walker began in */
 	/* What every call stores to: last, beside the control of a private heap. */
 	pthread_spinlock_t own;

@@ -97,7 +97,9 @@ size_t bh_region_decommit(const struct bh_region *region, char *start, size_t si
 
 	if (!region->start || last <= first)
 		return 0;
-	/* A shared page is dropped from its file too, or the bytes would only leave this process. */
+	/*
+	 * A shared page is dropped from its file too, or the bytes would only leave this process.
+	 */
 	if (madvise((char *)first, last - first, region->fd < 0 ? MADV_DONTNEED : MADV_REMOVE))
 		return 0;
 	return last - first;

@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 struct bh_region {
-	char *start;    /* NULL: the memory is the caller's */
+	char *start; /* NULL: the memory is the caller's */
 	size_t size;
-	int fd;         /* of a shared region, else -1 */
+	int fd; /* of a shared region, else -1 */
 };
 
 size_t bh_region_page(void);

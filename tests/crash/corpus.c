@@ -67,7 +67,9 @@ static void fill_up(struct scene *scene, bheap_t *heap)
 		scene_put(scene, heap, stats.largest_free - trailer(scene));
 }
 
-/* A hole begun by a split, whose rest is the designated victim; returns the block in front of it. */
+/*
+ * A hole begun by a split, whose rest is the designated victim; returns the block in front of it.
+ */
 static struct known *victim(struct scene *scene, bheap_t *heap, size_t front, size_t rest)
 {
 	hole(scene, heap, scene_block_size(scene, front) + rest - trailer(scene));
@@ -140,8 +142,8 @@ static void split_large_prepare(struct scene *scene, bheap_t *heap)
 }
 
 /*
- * A wall behind which a block of TINY ends where word 2 of the map begins: there the tag of what begins
- * in word 1 has a bit.
+ * A wall behind which a block of TINY ends where word 2 of the map begins: there the tag of what
+ * begins in word 1 has a bit.
  */
 static void wall_before_word(struct scene *scene, bheap_t *heap)
 {
@@ -149,7 +151,8 @@ static void wall_before_word(struct scene *scene, bheap_t *heap)
 
 	wall(scene, heap);
 	scene_put(scene, heap,
-		  word - scene_block_size(scene, TINY) - behind(known_last(scene)) - trailer(scene));
+		  word - scene_block_size(scene, TINY) - behind(known_last(scene)) -
+			  trailer(scene));
 }
 
 static void split_tag_prepare(struct scene *scene, bheap_t *heap)
@@ -703,7 +706,8 @@ static void heal_prepare(struct scene *scene, bheap_t *heap)
 static void heal_free_prepare(struct scene *scene, bheap_t *heap)
 {
 	free_both_prepare(scene, heap);
-	memset((char *)bheap_pointer(heap, known_last(scene)->offset) - scene_block_size(scene, SMALL),
+	memset((char *)bheap_pointer(heap, known_last(scene)->offset) -
+		       scene_block_size(scene, SMALL),
 	       0xee, 16);
 	scene->scribbled = SMALL;
 }
@@ -730,8 +734,8 @@ static void make_run(struct scene *scene, bheap_t *heap)
 
 static void make_named_run(struct scene *scene, bheap_t *heap)
 {
-	scene->result = bheap_open(scene->name, SCENE_SIZE, O_RDWR | O_CREAT, 0600,
-				   scene->flags) != NULL;
+	scene->result =
+		bheap_open(scene->name, SCENE_SIZE, O_RDWR | O_CREAT, 0600, scene->flags) != NULL;
 	(void)heap;
 }
 

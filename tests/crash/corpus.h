@@ -14,7 +14,8 @@ enum operation_traits {
 	NAMED = 1u << 2,     /* ... and opens it by name */
 	HEALS = 1u << 3,     /* what it heals, opening the heap alone would heal too */
 	AWAITED = 1u << 4,   /* also tried with a process waiting for the lock meanwhile */
-	RECOVERED = 1u << 5, /* the recovery from a death in it is cut short too: from every fourth state */
+	RECOVERED = 1u << 5, /* the recovery from a death in it is cut short too: from every fourth
+				state */
 	CLOSELY = 1u << 6,   /* ... from each of them, for one alone may show what is wrong */
 };
 

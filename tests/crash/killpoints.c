@@ -51,7 +51,7 @@ struct visits {
 	struct visit {
 		uint64_t pc;
 		unsigned arrivals;
-	} *visits;
+	} * visits;
 	unsigned count;
 };
 
@@ -59,8 +59,8 @@ struct trial {
 	const struct operation *operation;
 	unsigned flags;
 	enum company company;
-	const char *after;    /* the operation that was cut short before this one, or NULL */
-	unsigned steps;       /* instructions from the beginning to the end of the operation */
+	const char *after; /* the operation that was cut short before this one, or NULL */
+	unsigned steps;    /* instructions from the beginning to the end of the operation */
 	struct point *points;
 	unsigned count;
 	unsigned failures;
@@ -214,7 +214,7 @@ static void newcomer_run(const struct trial *trial)
 		err(1, "waitpid");
 	if (WIFSIGNALED(status))
 		scene_condemn(stage.scene, WTERMSIG(status) == SIGALRM ? "the newcomer hangs"
-								     : "the newcomer crashes");
+								       : "the newcomer crashes");
 	else if (status)
 		scene_condemn(stage.scene, "the newcomer cannot open the heap");
 }
@@ -488,12 +488,9 @@ static bool makes_sense(const struct operation *operation, unsigned flags, enum 
 	if (operation->needs & ~flags || (only && strcmp(only, operation->name) != 0))
 		return false;
 	switch (company) {
-	case ATTACHED:
-		return !(operation->traits & MAKES);
-	case WAITING:
-		return operation->traits & AWAITED;
-	default:
-		return !(operation->traits & HEALS);
+	case ATTACHED: return !(operation->traits & MAKES);
+	case WAITING: return operation->traits & AWAITED;
+	default: return !(operation->traits & HEALS);
 	}
 }
 

@@ -85,9 +85,9 @@ struct known *scene_put_slot(struct scene *scene, bheap_t *heap)
 struct look {
 	struct scene *scene;
 	bheap_t *heap;
-	uint64_t next;       /* where the next block must be */
+	uint64_t next; /* where the next block must be */
 	size_t used;
-	unsigned extra;      /* blocks that nobody knows */
+	unsigned extra; /* blocks that nobody knows */
 	uint64_t extra_offset;
 	size_t extra_size;
 	unsigned live;
@@ -120,10 +120,10 @@ static bool known_is_right(struct scene *scene, const struct known *known, const
 
 	if (size != known->size && !(may_change && size == known->new_size))
 		return scene_condemn(scene, "block %#llx has %zu bytes, not %zu",
-			   (unsigned long long)known->offset, size, known->size);
+				     (unsigned long long)known->offset, size, known->size);
 	if (!content_is_intact(known, address))
 		return scene_condemn(scene, "the content of block %#llx is torn",
-			   (unsigned long long)known->offset);
+				     (unsigned long long)known->offset);
 	return true;
 }
 
@@ -136,7 +136,7 @@ static int block_look(const struct bheap_block *block, void *arg)
 
 	if (look->next && offset != look->next)
 		scene_condemn(scene, "a block begins at %#llx, not where the last one ends",
-		    (unsigned long long)offset);
+			      (unsigned long long)offset);
 	look->next = offset + block->size;
 	if (!block->used)
 		return 0;
@@ -180,10 +180,12 @@ static void slot_verify(struct look *look)
 	struct scene *scene = look->scene;
 	const uint64_t *slot = bheap_pointer(look->heap, scene->slot);
 	const struct known *known = known_at(scene, *slot);
-	bool taken = *slot && (known ? known->seen : look->extra == 1 && look->extra_offset == *slot);
+	bool taken =
+		*slot && (known ? known->seen : look->extra == 1 && look->extra_offset == *slot);
 
 	if (*slot && !taken)
-		scene_condemn(scene, "the slot holds %#llx, which is no live block", (unsigned long long)*slot);
+		scene_condemn(scene, "the slot holds %#llx, which is no live block",
+			      (unsigned long long)*slot);
 	if (!*slot && look->extra)
 		scene_condemn(scene, "a block is in no slot, and not free");
 	for (unsigned index = 0; index < scene->count; index++)
@@ -198,8 +200,10 @@ static void extra_verify(struct look *look)
 
 	if (look->extra > (scene->dead ? scene->dead : 1) ||
 	    (look->extra && look->extra_size != scene->gain))
-		scene_condemn(scene, "%u unknown blocks, the last of %zu bytes; at most one of %zu may be lost",
-		    look->extra, look->extra_size, scene->gain);
+		scene_condemn(
+			scene,
+			"%u unknown blocks, the last of %zu bytes; at most one of %zu may be lost",
+			look->extra, look->extra_size, scene->gain);
 	if (scene->slot)
 		slot_verify(look);
 }
@@ -217,7 +221,8 @@ static void figures_verify(const struct look *look)
 	else if (stats.recoveries < scene->recoveries + scene->heard ||
 		 stats.recoveries > scene->recoveries + scene->heard + scene->unheard)
 		scene_condemn(scene, "%llu recoveries, and the fault handler heard of %u",
-		    (unsigned long long)(stats.recoveries - scene->recoveries), scene->heard);
+			      (unsigned long long)(stats.recoveries - scene->recoveries),
+			      scene->heard);
 }
 
 static void root_verify(const struct look *look)
@@ -242,8 +247,8 @@ static void heap_use(struct scene *scene, bheap_t *heap)
 			memset(blocks[index], (int)index + 1, sizes[index]);
 	}
 	for (unsigned index = 0; index < COUNT; index++) {
-		if (blocks[index] && (blocks[index][0] != index + 1 ||
-				      blocks[index][sizes[index] - 1] != index + 1))
+		if (blocks[index] &&
+		    (blocks[index][0] != index + 1 || blocks[index][sizes[index] - 1] != index + 1))
 			scene_condemn(scene, "a block overlaps another");
 		if (bheap_free(heap, blocks[index]))
 			scene_condemn(scene, "a new block could not be freed");
@@ -274,8 +279,8 @@ static void check_run(struct scene *scene, bheap_t *heap, const char *when)
 }
 
 /*
- * What the dead had comes back; what the living have stays. Who waits for the lock gets it while its
- * last holder is still dying: he is dead a moment later.
+ * What the dead had comes back; what the living have stays. Who waits for the lock gets it while
+ * its last holder is still dying: he is dead a moment later.
  */
 static void reclaim_verify(struct scene *scene, bheap_t *heap, unsigned extra)
 {
@@ -312,7 +317,9 @@ void scene_listen(struct scene *scene)
 	bheap_set_fault_handler(NULL, fault_hear, scene);
 }
 
-/* A free block that was written to before the operation is met, and no more harm, by an allocation. */
+/*
+ * A free block that was written to before the operation is met, and no more harm, by an allocation.
+ */
 static void scribble_meet(struct scene *scene, bheap_t *heap)
 {
 	void *block = scene->scribbled ? bheap_alloc(heap, scene->scribbled) : NULL;

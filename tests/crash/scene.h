@@ -23,10 +23,10 @@ enum fate {
 
 struct known {
 	uint64_t offset;
-	size_t size;     /* bytes in the heap, trailer included */
+	size_t size; /* bytes in the heap, trailer included */
 	size_t new_size;
-	size_t skip;     /* bytes at its start that are not content */
-	size_t content;  /* bytes that must be as they were */
+	size_t skip;    /* bytes at its start that are not content */
+	size_t content; /* bytes that must be as they were */
 	unsigned char seed;
 	enum fate fate;
 	bool seen;
@@ -35,28 +35,28 @@ struct known {
 enum phase { BEFORE, AFTER };
 
 struct scene {
-	int phase;             /* of the worker, told by itself */
-	unsigned flags;        /* of the heap */
+	int phase;      /* of the worker, told by itself */
+	unsigned flags; /* of the heap */
 	unsigned count;
 	struct known blocks[SCENE_BLOCKS];
-	size_t gain;           /* of the block the operation allocates, trailer included; or 0 */
-	int fd;                /* of the heap's file; inherited */
-	char name[32];         /* of the shared memory object it is, if it has one */
-	uint64_t slot;         /* offset of the word it works on, or 0 */
+	size_t gain;   /* of the block the operation allocates, trailer included; or 0 */
+	int fd;        /* of the heap's file; inherited */
+	char name[32]; /* of the shared memory object it is, if it has one */
+	uint64_t slot; /* offset of the word it works on, or 0 */
 	uint64_t root, new_root;
-	size_t scribbled;      /* of a free block that was written to; or 0 */
-	unsigned dead;         /* blocks of a process that is dead already */
-	uint64_t recoveries;   /* before the death */
-	unsigned unheard;      /* recoveries that the dead worker may have made and not told of */
-	unsigned heard;        /* those that the fault handler heard of since scene_listen() */
+	size_t scribbled;    /* of a free block that was written to; or 0 */
+	unsigned dead;       /* blocks of a process that is dead already */
+	uint64_t recoveries; /* before the death */
+	unsigned unheard;    /* recoveries that the dead worker may have made and not told of */
+	unsigned heard;      /* those that the fault handler heard of since scene_listen() */
 	/* For the run of the whole operation: the path it is to take. */
 	uint64_t expected, result;
-	char verdict[256];     /* empty: all is well */
+	char verdict[256]; /* empty: all is well */
 };
 
 /* The first thing said against it stands. */
-__attribute__((format(printf, 2, 3)))
-bool scene_condemn(struct scene *scene, const char *format, ...);
+__attribute__((format(printf, 2, 3))) bool scene_condemn(struct scene *scene, const char *format,
+							 ...);
 
 void scene_clear(struct scene *scene, unsigned flags);
 
@@ -72,7 +72,9 @@ struct known *scene_adopt(struct scene *scene, bheap_t *heap, void *block, size_
 /* A block with a word for a slot, which is 0. */
 struct known *scene_put_slot(struct scene *scene, bheap_t *heap);
 
-/* From now on this process hears of faults; before the heap is opened, for that may be a recovery. */
+/*
+ * From now on this process hears of faults; before the heap is opened, for that may be a recovery.
+ */
 void scene_listen(struct scene *scene);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stage.h - the heap file that operations are tried on, seen as bytes: set, reset, and compared with
- * what it was a step ago. Knows where in it the processes' mutex lies.
+ * stage.h - the heap file that operations are tried on, seen as bytes: set, reset, and compared
+ * with what it was a step ago. Knows where in it the processes' mutex lies.
  */
 #ifndef CRASH_STAGE_H
 #define CRASH_STAGE_H

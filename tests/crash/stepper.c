@@ -153,7 +153,9 @@ bool stepper_step(struct stepper *stepper)
 	return resume(stepper, PTRACE_SINGLESTEP);
 }
 
-/* An instruction that repeats itself stops a single-stepped process each time, but is one arrival. */
+/*
+ * An instruction that repeats itself stops a single-stepped process each time, but is one arrival.
+ */
 static bool step_to(struct stepper *stepper, uint64_t pc)
 {
 	uint64_t at = stepper_pc(stepper), before;

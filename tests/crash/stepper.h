@@ -15,15 +15,15 @@
  * its death leaves to others between two system calls.
  */
 struct robust_state {
-	uint64_t first;   /* of the list of mutexes it holds */
+	uint64_t first; /* of the list of mutexes it holds */
 	uint64_t offset;
 	uint64_t pending; /* the one it is about to take or leave */
 };
 
 struct stepper {
 	pid_t pid;
-	uint64_t robust;  /* address of its robust_state */
-	int signal;       /* what stopped it, when it was no step */
+	uint64_t robust; /* address of its robust_state */
+	int signal;      /* what stopped it, when it was no step */
 };
 
 /* NULL if processes can be stepped here, else why not. */

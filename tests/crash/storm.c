@@ -153,12 +153,9 @@ static void work_with_slot(bheap_t *heap, struct entry *entry, uint32_t size)
 static void *block_make(bheap_t *heap, uint32_t size)
 {
 	switch (random_below(3)) {
-	case 0:
-		return bheap_aligned_alloc(heap, (size_t)32 << random_below(6), size);
-	case 1:
-		return bheap_calloc(heap, 1, size);
-	default:
-		return bheap_alloc(heap, size);
+	case 0: return bheap_aligned_alloc(heap, (size_t)32 << random_below(6), size);
+	case 1: return bheap_calloc(heap, 1, size);
+	default: return bheap_alloc(heap, size);
 	}
 }
 
@@ -414,9 +411,8 @@ static bool storm_pass(enum mode mode, double seconds)
 		printf("# %s\n", storm.board->text);
 	printf("%sok %d - storm, %s: %u kills, %llu recoveries, %llu operations, %u blocks lost%s\n",
 	       storm.board->bad ? "not " : "", mode + 1, mode_names[mode], storm.kills,
-	       (unsigned long long)stats.recoveries,
-	       (unsigned long long)storm.board->operations, lost,
-	       mode == OWNED ? " until reclaimed" : "");
+	       (unsigned long long)stats.recoveries, (unsigned long long)storm.board->operations,
+	       lost, mode == OWNED ? " until reclaimed" : "");
 	fflush(stdout);
 	return !storm.board->bad;
 }

@@ -115,7 +115,9 @@ START_TEST(read_only_while_others_write)
 }
 END_TEST
 
-/* Who died may have left the tags behind the map: a reader cannot repair it, nor may it trust it. */
+/*
+ * Who died may have left the tags behind the map: a reader cannot repair it, nor may it trust it.
+ */
 START_TEST(read_only_with_stale_tags)
 {
 	bheap_t *heap = make(0), *seen = NULL;

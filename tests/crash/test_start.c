@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_start.c - heaps in files that many start with at once, that are half made, full of wrong bits,
- * not permitted, or on a full disk: one whole heap or a clear refusal, never a signal.
+ * test_start.c - heaps in files that many start with at once, that are half made, full of wrong
+ * bits, not permitted, or on a full disk: one whole heap or a clear refusal, never a signal.
  */
 #include "../support.h"
 
@@ -65,12 +65,12 @@ static void file_write(const void *bytes, size_t size, off_t at)
 	close(fd);
 }
 
-#define head_set(field, value)                                                                    \
-	do {                                                                                      \
-		struct bh_shared head_;                                                           \
-                                                                                                  \
-		head_.field = (value);                                                            \
-		file_write(&head_.field, sizeof(head_.field), offsetof(struct bh_shared, field)); \
+#define head_set(field, value)                                                                     \
+	do {                                                                                       \
+		struct bh_shared head_;                                                            \
+                                                                                                   \
+		head_.field = (value);                                                             \
+		file_write(&head_.field, sizeof(head_.field), offsetof(struct bh_shared, field));  \
 	} while (0)
 
 /* It is refused, to read and to write, and is not touched. */
@@ -98,7 +98,9 @@ static void refused(int error, const char *why)
 
 /* ---- files that are no heaps, or not any more ---- */
 
-/* A file that is no heap yet is left alone by whoever may not make one; his flags are not its own. */
+/*
+ * A file that is no heap yet is left alone by whoever may not make one; his flags are not its own.
+ */
 START_TEST(who_only_attaches_makes_nothing)
 {
 	file_write("", 0, 0);
@@ -130,7 +132,10 @@ static int open_and_use(void *arg)
 	return bheap_close(heap) ? 3 : 0;
 }
 
-/* Bits of the bookkeeping are turned at random: a refusal or a heap, never a crash and never a hang. */
+/*
+ * Bits of the bookkeeping are turned at random: a refusal or a heap, never a crash and never a
+ * hang.
+ */
 START_TEST(any_bit_may_be_wrong)
 {
 	uint64_t random = 4711, rounds = is_watched() ? 40 : 400;
@@ -145,7 +150,8 @@ START_TEST(any_bit_may_be_wrong)
 	good = file_read(&size);
 	for (uint64_t round = 0; round < rounds; round++) {
 		struct child child;
-		size_t at = random_below(&random, round % 2 ? sizeof(struct bh_shared) : bookkeeping);
+		size_t at =
+			random_below(&random, round % 2 ? sizeof(struct bh_shared) : bookkeeping);
 		char bad = (char)(good[at] ^ 1 << random_below(&random, 8));
 
 		file_write(good, size, 0);
@@ -164,7 +170,7 @@ END_TEST
 enum { STARTERS = 12 };
 
 struct start {
-	int go;            /* a pipe that is closed when all are there */
+	int go; /* a pipe that is closed when all are there */
 	int oflag;
 	unsigned made, existed;
 };

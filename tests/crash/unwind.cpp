@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// unwind.cpp - a visitor that throws: the exception passes through the library, the lock does not stay.
+// unwind.cpp - a visitor that throws: the exception passes through the library, the lock does not
+// stay.
 //
 #include <bheap.h>
 

@@ -21,8 +21,8 @@
 struct play {
 	struct input input;
 	struct model model;
-	bheap_t *spare;  /* another handle of a shared heap, or NULL */
-	int fd;          /* of a shared heap, else -1 */
+	bheap_t *spare; /* another handle of a shared heap, or NULL */
+	int fd;         /* of a shared heap, else -1 */
 	size_t size;
 };
 
@@ -66,9 +66,7 @@ static bheap_t *heap_make(struct play *play)
 	play->size = heap_size(play);
 	play->fd = -1;
 	switch (choice & 3) {
-	case 0:
-		play->model.flags = flags;
-		return bheap_create(play->size, flags);
+	case 0: play->model.flags = flags; return bheap_create(play->size, flags);
 	case 1:
 		play->model.flags = flags;
 		play->size = play->size < BHEAP_BUFFER_MIN ? BHEAP_BUFFER_MIN : play->size;
@@ -92,14 +90,10 @@ static size_t request_size(struct play *play)
 	uint16_t word = input_word(&play->input);
 
 	switch (word & 3) {
-	case 0:
-		return word >> 2 & 255;
-	case 1:
-		return (size_t)(word >> 2 & 127) * 16;
-	case 2:
-		return word >> 2;
-	default:
-		return play->size / 64 * (word >> 2 & 63) + (word >> 8);
+	case 0: return word >> 2 & 255;
+	case 1: return (size_t)(word >> 2 & 127) * 16;
+	case 2: return word >> 2;
+	default: return play->size / 64 * (word >> 2 & 63) + (word >> 8);
 	}
 }
 
@@ -367,42 +361,23 @@ static void step_on_block(struct play *play, uint8_t choice)
 
 	switch (choice & 7) {
 	case 0:
-	case 1:
-		model_free(model, entry_choose(play));
-		break;
+	case 1: model_free(model, entry_choose(play)); break;
 	case 2:
-	case 3:
-		model_realloc(model, entry_choose(play), request_size(play));
-		break;
-	case 4:
-		into_slot(play);
-		break;
-	case 5:
-		out_of_slot(play);
-		break;
-	case 6:
-		free_twice(play);
-		break;
-	default:
-		(choice & 8 ? overflow : root_move)(play);
+	case 3: model_realloc(model, entry_choose(play), request_size(play)); break;
+	case 4: into_slot(play); break;
+	case 5: out_of_slot(play); break;
+	case 6: free_twice(play); break;
+	default: (choice & 8 ? overflow : root_move)(play);
 	}
 }
 
 static void step_on_heap(struct play *play, uint8_t choice)
 {
 	switch (choice & 7) {
-	case 0:
-		request_wrong(play);
-		break;
-	case 1:
-		bheap_trim(play->model.heap);
-		break;
-	case 2:
-		heap_print(play);
-		break;
-	case 3:
-		refuse_in_visitor(play);
-		break;
+	case 0: request_wrong(play); break;
+	case 1: bheap_trim(play->model.heap); break;
+	case 2: heap_print(play); break;
+	case 3: refuse_in_visitor(play); break;
 	case 4:
 		if (choice & 8 && !(choice & 16))
 			free_block_write(play);
@@ -411,11 +386,8 @@ static void step_on_heap(struct play *play, uint8_t choice)
 		if (choice & 8 && choice & 16)
 			model_free_all(&play->model);
 		break;
-	case 6:
-		share(play, choice >> 3);
-		break;
-	default:
-		pointer_wrong(play);
+	case 6: share(play, choice >> 3); break;
+	default: pointer_wrong(play);
 	}
 }
 
@@ -424,9 +396,7 @@ static void step(struct play *play)
 	uint8_t choice = input_byte(&play->input);
 
 	switch (choice >> 6) {
-	case 0:
-		model_alloc(&play->model, request_size(play));
-		break;
+	case 0: model_alloc(&play->model, request_size(play)); break;
 	case 1:
 		if (choice & 1)
 			array_allocate(play);
@@ -438,8 +408,7 @@ static void step(struct play *play)
 		if (play->model.count)
 			step_on_block(play, choice);
 		break;
-	default:
-		step_on_heap(play, choice);
+	default: step_on_heap(play, choice);
 	}
 	model_verify(&play->model);
 }

@@ -21,13 +21,13 @@
 #define BLOCKS_MAX 1500
 #define STEPS 150
 
-#define require(condition)                                                                        \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__,           \
-				#condition, strerrorname_np(errno));                              \
-			abort();                                                                  \
-		}                                                                                 \
+#define require(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__,            \
+				#condition, strerrorname_np(errno));                               \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 struct held {
@@ -110,9 +110,12 @@ static size_t section_find(const struct image *image, uint8_t choice, size_t *st
 	const struct bh_layout *layout = &image->layout;
 	size_t middle = layout->map + (layout->granules - layout->map) / 2;
 	const size_t sections[6][2] = {
-		{0, layout->control},        {layout->control, layout->heads},
-		{layout->heads, layout->map}, {middle, layout->granules},
-		{layout->map, layout->granules}, {layout->granules, layout->size},
+		{0, layout->control},
+		{layout->control, layout->heads},
+		{layout->heads, layout->map},
+		{middle, layout->granules},
+		{layout->map, layout->granules},
+		{layout->granules, layout->size},
 	};
 	const size_t *section = sections[choice % 6];
 
@@ -136,29 +139,14 @@ static void image_change(struct image *image, struct input *input)
 	size_t room = size - offset;
 
 	switch (kind) {
-	case 0:
-		*at = (unsigned char)value;
-		break;
-	case 1:
-		*at ^= (unsigned char)(1 << (value & 7));
-		break;
-	case 2:
-		store(at, room, value, 4);
-		break;
-	case 3:
-		store(at, room, ~(uint64_t)value, 4);
-		break;
-	case 4:
-		store(at, room, (uint64_t)1 << (value & 63), 8);
-		break;
-	case 5:
-		memset(at, value >> 8, value % 64 < room ? value % 64 : room);
-		break;
-	case 6:
-		memset(at, value & 1 ? 0xff : 0, room);
-		break;
-	default:
-		image->size = value & 1 ? value : value / 4096 * 4096u;
+	case 0: *at = (unsigned char)value; break;
+	case 1: *at ^= (unsigned char)(1 << (value & 7)); break;
+	case 2: store(at, room, value, 4); break;
+	case 3: store(at, room, ~(uint64_t)value, 4); break;
+	case 4: store(at, room, (uint64_t)1 << (value & 63), 8); break;
+	case 5: memset(at, value >> 8, value % 64 < room ? value % 64 : room); break;
+	case 6: memset(at, value & 1 ? 0xff : 0, room); break;
+	default: image->size = value & 1 ? value : value / 4096 * 4096u;
 	}
 }
 
@@ -198,8 +186,8 @@ static int block_note(const struct bheap_block *block, void *arg)
 	require(block->size && block->size % BHEAP_ALIGNMENT == 0);
 	require(block->usable <= block->size);
 	if (block->used && scene->count < BLOCKS_MAX)
-		scene->held[scene->count++] = (struct held){
-			(unsigned char *)(uintptr_t)block->address, block->usable, 0};
+		scene->held[scene->count++] =
+			(struct held){(unsigned char *)(uintptr_t)block->address, block->usable, 0};
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - arguments at and beyond every limit, no heap at all, heaps of the wrong kind, and a heap
- * spent to the last granule. A row is a call: it fails with this errno, nothing is reported, and
- * the heap works on.
+ * calls.c - arguments at and beyond every limit, no heap at all, heaps of the wrong kind, and a
+ * heap spent to the last granule. A row is a call: it fails with this errno, nothing is reported,
+ * and the heap works on.
  */
 #include "scene.h"
 
@@ -11,11 +11,11 @@
 /* Each tells whether the call returned what stands for failure. */
 typedef bool call_fn(struct scene *scene);
 
-#define CALL(name, expression)                                                                    \
-	static bool name(struct scene *scene)                                                     \
-	{                                                                                         \
-		(void)scene;                                                                      \
-		return (expression);                                                              \
+#define CALL(name, expression)                                                                     \
+	static bool name(struct scene *scene)                                                      \
+	{                                                                                          \
+		(void)scene;                                                                       \
+		return (expression);                                                               \
 	}
 
 /* Or the compiler warns of what it can foresee. */
@@ -139,7 +139,10 @@ static const struct {
 	int error;
 	enum where where;
 } rows[] = {
-#define ROW(name, ...) {#name, name, __VA_ARGS__}
+#define ROW(name, ...)                                                                             \
+	{                                                                                          \
+#name, name, __VA_ARGS__                                                           \
+	}
 	ROW(alloc_of_all_bytes, ENOMEM, ANYWHERE),
 	ROW(alloc_of_all_but_15, ENOMEM, ANYWHERE),
 	ROW(alloc_of_all_but_16, ENOMEM, ANYWHERE),

@@ -373,9 +373,18 @@ static const struct {
 	enum bheap_fault_kind kind;
 	bool outside;
 } rows[] = {
-#define TWICE(name) {#name, name, BHEAP_FAULT_DOUBLE_FREE, false}
-#define INSIDE(name) {#name, name, BHEAP_FAULT_NOT_A_BLOCK, false}
-#define OUTSIDE(name) {#name, name, BHEAP_FAULT_NOT_A_BLOCK, true}
+#define TWICE(name)                                                                                \
+	{                                                                                          \
+#name, name, BHEAP_FAULT_DOUBLE_FREE, false                                        \
+	}
+#define INSIDE(name)                                                                               \
+	{                                                                                          \
+#name, name, BHEAP_FAULT_NOT_A_BLOCK, false                                        \
+	}
+#define OUTSIDE(name)                                                                              \
+	{                                                                                          \
+#name, name, BHEAP_FAULT_NOT_A_BLOCK, true                                         \
+	}
 	TWICE(freed_at_once),
 	TWICE(freed_large),
 	TWICE(freed_into_the_top),
@@ -471,7 +480,8 @@ static void resizes_refuse(struct scene *scene, int row, const void *ptr)
 		unsigned before = scene->faults.count;
 
 		errno = 0;
-		ck_assert_ptr_null(bheap_realloc(scene->heap, (void *)(uintptr_t)ptr, sizes[index]));
+		ck_assert_ptr_null(
+			bheap_realloc(scene->heap, (void *)(uintptr_t)ptr, sizes[index]));
 		ck_assert_errno(EINVAL);
 		report_assert(scene, row, ptr, before);
 	}

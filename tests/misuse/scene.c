@@ -9,8 +9,10 @@ static char buffer[SCENE_SIZE + 1];
 const char *place_name(int place)
 {
 	static const char *const names[] = {
-		[PLACE_PLAIN] = "plain",       [PLACE_GUARDED] = "guarded",
-		[PLACE_CLASSIC] = "classic",   [PLACE_THREADED] = "threaded",
+		[PLACE_PLAIN] = "plain",
+		[PLACE_GUARDED] = "guarded",
+		[PLACE_CLASSIC] = "classic",
+		[PLACE_THREADED] = "threaded",
 		[PLACE_BUFFER] = "buffer, guarded",
 	};
 
@@ -20,17 +22,12 @@ const char *place_name(int place)
 static bheap_t *heap_make(enum place place)
 {
 	switch (place) {
-	case PLACE_GUARDED:
-		return bheap_create(SCENE_SIZE, BHEAP_GUARD);
-	case PLACE_CLASSIC:
-		return init_heap(SCENE_SIZE) ? NULL : bheap_default();
+	case PLACE_GUARDED: return bheap_create(SCENE_SIZE, BHEAP_GUARD);
+	case PLACE_CLASSIC: return init_heap(SCENE_SIZE) ? NULL : bheap_default();
 	case PLACE_BUFFER:
 		return bheap_create_in(buffer + 1, SCENE_SIZE, BHEAP_GUARD | BHEAP_UNLOCKED);
-	case PLACE_THREADED:
-		threads_begin();
-		return bheap_create(SCENE_SIZE, 0);
-	default:
-		return bheap_create(SCENE_SIZE, 0);
+	case PLACE_THREADED: threads_begin(); return bheap_create(SCENE_SIZE, 0);
+	default: return bheap_create(SCENE_SIZE, 0);
 	}
 }
 

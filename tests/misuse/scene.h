@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scene.h - where a misuse takes place: a heap of some kind, blocks whose content is known, a second
- * heap, and the honest work that must go well afterwards. Knows the public header alone.
+ * scene.h - where a misuse takes place: a heap of some kind, blocks whose content is known, a
+ * second heap, and the honest work that must go well afterwards. Knows the public header alone.
  */
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
@@ -32,7 +32,7 @@ struct scene {
 	enum place place;
 	bool guarded;
 	struct faults faults;
-	unsigned seen; /* a bit for each kind of fault heard of */
+	unsigned seen;               /* a bit for each kind of fault heard of */
 	struct bheap_fault overflow; /* the last of that kind */
 	struct live live[SCENE_BLOCKS];
 };
@@ -59,8 +59,8 @@ void scene_work(struct scene *scene);
 void scene_end(struct scene *scene);
 
 /*
- * A scene without misuse, as an unchecked fixture. Valgrind translates code when it runs first: what has
- * run before the tests is not translated in the child of each of them.
+ * A scene without misuse, as an unchecked fixture. Valgrind translates code when it runs first:
+ * what has run before the tests is not translated in the child of each of them.
  */
 void scene_rehearse(void);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * writes.c - writes behind, before and into freed blocks. A row says who lies where, which bytes are
- * written, and what is seen of it, without guards and with them. Whatever it was, the heap works on,
- * and only what was written to has changed.
+ * writes.c - writes behind, before and into freed blocks. A row says who lies where, which bytes
+ * are written, and what is seen of it, without guards and with them. Whatever it was, the heap
+ * works on, and only what was written to has changed.
  */
 #include "scene.h"
 
@@ -29,8 +29,8 @@ enum cast {
 struct row {
 	const char *name;
 	enum cast cast;
-	size_t size;           /* of each of the blocks */
-	ptrdiff_t from;        /* where it writes, from the start of the block; FROM_END: see there */
+	size_t size;    /* of each of the blocks */
+	ptrdiff_t from; /* where it writes, from the start of the block; FROM_END: see there */
 	size_t count;
 	unsigned char byte;
 	unsigned plain, guarded;
@@ -58,7 +58,8 @@ static const struct row rows[] = {
 	{"overflow by 1 into a free block", FREE, 48, FROM_END, 1, 0xff, INDEX, OVERFLOW},
 	{"overflow by 8 into a free block", FREE, 48, FROM_END, 8, 0xff, INDEX, OVERFLOW},
 	{"overflow by 16 into a free block", FREE, 48, FROM_END, 16, 0xff, INDEX, OVERFLOW},
-	{"overflow by 64 into a free block", FREE, 48, FROM_END, 64, 0xff, INDEX, OVERFLOW | INDEX | WRITTEN},
+	{"overflow by 64 into a free block", FREE, 48, FROM_END, 64, 0xff, INDEX,
+	 OVERFLOW | INDEX | WRITTEN},
 	{"overflow by 16 into a large free block", FREE, 2048, FROM_END, 16, 0xff, INDEX, OVERFLOW},
 	{"overflow by 1 into the top", TOP, 48, FROM_END, 1, 0xff, NEVER, OVERFLOW},
 	{"overflow by 8 into the top", TOP, 48, FROM_END, 8, 0xff, NEVER, OVERFLOW},
@@ -71,7 +72,8 @@ static const struct row rows[] = {
 	{"underflow by 1 into a free block", BEHIND_FREE, 64, -1, 1, 0xff, NEVER, WRITTEN},
 	{"underflow by 8 into a free block", BEHIND_FREE, 64, -8, 8, 0xff, NEVER, WRITTEN},
 	{"underflow by 16 into a free block", BEHIND_FREE, 64, -16, 16, 0xff, NEVER, WRITTEN},
-	{"underflow by 64 into a free block", BEHIND_FREE, 48, -64, 64, 0xff, INDEX, INDEX | WRITTEN},
+	{"underflow by 64 into a free block", BEHIND_FREE, 48, -64, 64, 0xff, INDEX,
+	 INDEX | WRITTEN},
 	{"freed: its first word", FREED_IN_BIN, 48, 0, 8, 0xff, INDEX, INDEX},
 	{"freed: its first link", FREED_IN_BIN, 48, 0, 4, 0xff, INDEX, INDEX},
 	{"freed: its second link", FREED_IN_BIN, 48, 4, 4, 0xff, INDEX, INDEX},
@@ -124,23 +126,18 @@ static void play_begin(struct play *play, struct scene *scene, const struct row 
 		play->block = (unsigned char *)(uintptr_t)play->behind;
 		play->before = NULL;
 		break;
-	case BEFORE_FREE:
-		scene_release(scene, play->behind);
-		break;
+	case BEFORE_FREE: scene_release(scene, play->behind); break;
 	case FREED_TWO:
 		scene_release(scene, second);
 		scene_release(scene, play->block);
 		break;
-	case FREED_IN_BIN:
-		scene_release(scene, play->block);
-		break;
+	case FREED_IN_BIN: scene_release(scene, play->block); break;
 	case FREED_TO_VICTIM:
 		scene_release(scene, play->block);
 		scene_keep(scene, 16);
 		play->block += scene_taken(scene, 16);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -164,7 +161,8 @@ static void write_bytes(struct scene *scene, const struct play *play, const stru
 		from += (ptrdiff_t)row->size - FROM_END;
 		/* Without guards the slack is the owner's. */
 		if (!scene->guarded)
-			from += (ptrdiff_t)(bheap_usable_size(scene->heap, play->block) - row->size);
+			from += (ptrdiff_t)(bheap_usable_size(scene->heap, play->block) -
+					    row->size);
 	}
 	memset(bytes, row->byte, row->count);
 	harm_note(scene, play->block + from, row->count);
@@ -189,9 +187,10 @@ static void written_names(const struct bheap_fault *fault, const struct play *pl
 	char text[160];
 
 	ck_assert_uint_lt((uintptr_t)at - (uintptr_t)fault->address, fault->size);
-	snprintf(text, sizeof(text),
-		 "bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
-		 (uintmax_t)(uintptr_t)fault->address, fault->size, (uintmax_t)(uintptr_t)at);
+	snprintf(
+		text, sizeof(text),
+		"bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
+		(uintmax_t)(uintptr_t)fault->address, fault->size, (uintmax_t)(uintptr_t)at);
 	ck_assert_str_eq(fault->text, text);
 }
 
@@ -206,9 +205,9 @@ static void check_sees(struct scene *scene, const struct play *play, const struc
 	if (kinds)
 		ck_assert_errno(EUCLEAN);
 	ck_assert(kinds || !scene->guarded); /* guards see it all */
-	ck_assert_int_eq(fault.kind, kinds & INDEX	 ? BHEAP_FAULT_DAMAGED_INDEX
+	ck_assert_int_eq(fault.kind, kinds & INDEX      ? BHEAP_FAULT_DAMAGED_INDEX
 				     : kinds & OVERFLOW ? BHEAP_FAULT_OVERFLOW
-				     : kinds & WRITTEN	? BHEAP_FAULT_WRITTEN_FREE
+				     : kinds & WRITTEN  ? BHEAP_FAULT_WRITTEN_FREE
 							: BHEAP_FAULT_NONE);
 	if (kinds == WRITTEN)
 		written_names(&fault, play, row);
@@ -216,7 +215,8 @@ static void check_sees(struct scene *scene, const struct play *play, const struc
 }
 
 /* The block whose end was written over, by name. */
-static void overflow_names(const struct scene *scene, const struct play *play, const struct row *row)
+static void overflow_names(const struct scene *scene, const struct play *play,
+			   const struct row *row)
 {
 	const void *block = row->from < 0 ? play->before : play->block;
 	char text[160];
@@ -224,7 +224,8 @@ static void overflow_names(const struct scene *scene, const struct play *play, c
 	ck_assert_ptr_eq(scene->overflow.address, block);
 	ck_assert_uint_ge(scene->overflow.size, row->size);
 	ck_assert_uint_lt(scene->overflow.size, row->size + 16);
-	snprintf(text, sizeof(text), "bheap: 0x%jx (%zu bytes): bytes behind the block were overwritten",
+	snprintf(text, sizeof(text),
+		 "bheap: 0x%jx (%zu bytes): bytes behind the block were overwritten",
 		 (uintmax_t)(uintptr_t)block, scene->overflow.size);
 	ck_assert_str_eq(scene->overflow.text, text);
 }

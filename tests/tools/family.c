@@ -77,10 +77,19 @@ static const char *stderr_of(void (*work)(void))
 
 START_TEST(test_every_function_comes_from_the_library)
 {
-	static const char *const names[] = {
-		"malloc", "free", "calloc", "realloc", "reallocarray", "aligned_alloc",
-		"posix_memalign", "memalign", "valloc", "pvalloc", "malloc_usable_size",
-		"free_sized", "free_aligned_sized"};
+	static const char *const names[] = {"malloc",
+					    "free",
+					    "calloc",
+					    "realloc",
+					    "reallocarray",
+					    "aligned_alloc",
+					    "posix_memalign",
+					    "memalign",
+					    "valloc",
+					    "pvalloc",
+					    "malloc_usable_size",
+					    "free_sized",
+					    "free_aligned_sized"};
 
 	for (size_t index = 0; index < sizeof(names) / sizeof(*names); index++) {
 		Dl_info info;
@@ -322,14 +331,16 @@ START_TEST(test_foreign_pointers_are_reported_and_not_followed)
 {
 	char on_stack[64];
 	char *block = malloc(64);
-	void *const foreign[] = {on_stack, (void *)16, (void *)(uintptr_t)-64, block + 16, block + 1,
-				 (void *)(uintptr_t)free_misused};
+	void *const foreign[] = {on_stack,   (void *)16, (void *)(uintptr_t)-64,
+				 block + 16, block + 1,  (void *)(uintptr_t)free_misused};
 
 	memset(block, 0x5a, 64);
 	for (size_t index = 0; index < sizeof(foreign) / sizeof(*foreign); index++) {
 		misused = foreign[index];
-		ck_assert_ptr_nonnull(strstr(stderr_of(free_misused), "not the start of a live block"));
-		ck_assert_ptr_nonnull(strstr(stderr_of(realloc_misused), "not the start of a live block"));
+		ck_assert_ptr_nonnull(
+			strstr(stderr_of(free_misused), "not the start of a live block"));
+		ck_assert_ptr_nonnull(
+			strstr(stderr_of(realloc_misused), "not the start of a live block"));
 	}
 	for (int at = 0; at < 64; at++)
 		ck_assert_int_eq(block[at], 0x5a);
@@ -556,8 +567,8 @@ static void threads_run(void)
 	pthread_t threads[THREADS];
 
 	for (uintptr_t index = 0; index < THREADS; index++)
-		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_work,
-						(void *)(index + 1)), 0);
+		ck_assert_int_eq(
+			pthread_create(&threads[index], NULL, thread_work, (void *)(index + 1)), 0);
 	for (int index = 0; index < THREADS; index++) {
 		void *result;
 
@@ -579,7 +590,8 @@ START_TEST(test_no_call_is_a_cancellation_point)
 	pthread_t threads[THREADS];
 
 	for (uintptr_t index = 0; index < THREADS; index++)
-		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_work, (void *)index), 0);
+		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_work, (void *)index),
+				 0);
 	for (int index = 0; index < THREADS; index++)
 		pthread_cancel(threads[index]);
 	for (int index = 0; index < THREADS; index++) {
@@ -620,7 +632,8 @@ START_TEST(test_fork_while_threads_allocate)
 	bool stop = false;
 
 	for (int index = 0; index < 2; index++)
-		ck_assert_int_eq(pthread_create(&threads[index], NULL, thread_allocate_until, &stop), 0);
+		ck_assert_int_eq(
+			pthread_create(&threads[index], NULL, thread_allocate_until, &stop), 0);
 	for (int round = 0; round < 20; round++) {
 		int status;
 		pid_t child = fork();
@@ -727,8 +740,8 @@ static void *thread_work_late(void *arg)
 }
 
 /*
- * For family.sh, which looks at what is live in the end: threads that leave small blocks to the cache,
- * and free some when their cache is gone.
+ * For family.sh, which looks at what is live in the end: threads that leave small blocks to the
+ * cache, and free some when their cache is gone.
  */
 static int threads_end(int count)
 {
@@ -738,7 +751,8 @@ static int threads_end(int count)
 		pthread_t thread;
 		void *last;
 
-		if (pthread_create(&thread, NULL, thread_work_late, NULL) || pthread_join(thread, &last))
+		if (pthread_create(&thread, NULL, thread_work_late, NULL) ||
+		    pthread_join(thread, &last))
 			return EXIT_FAILURE;
 		free(last);
 	}
@@ -796,7 +810,10 @@ static int thread_keeps(void)
 	return EXIT_SUCCESS;
 }
 
-/* And: a double free of a block of each size: of a small one the cache tells, of a large one the heap. */
+/*
+ * And: a double free of a block of each size: of a small one the cache tells, of a large one the
+ * heap.
+ */
 static int faults_make(int count, char **sizes)
 {
 	for (int index = 0; index < count; index++) {

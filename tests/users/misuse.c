@@ -39,7 +39,8 @@ void result_ignored(bheap_t *heap)
 
 void block_to_libc(bheap_t *heap)
 {
-	free(bheap_alloc(heap, 10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+	free(bheap_alloc(heap,
+			 10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
 }
 
 void aligned_block_to_libc(bheap_t *heap)
@@ -54,7 +55,8 @@ void resized_block_to_libc(bheap_t *heap, void *old)
 
 void libc_to_heap(bheap_t *heap)
 {
-	bheap_free(heap, malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
+	bheap_free(heap,
+		   malloc(10)); /* expect: mismatched-dealloc analyzer-mismatching-deallocation */
 }
 
 void private_heap_closed(void)

@@ -24,7 +24,8 @@ static struct bheap_stats stats_of(const bheap_t *heap)
 {
 	struct bheap_stats stats;
 
-	check(bheap_stats(heap, &stats) == 0 && bheap_check(heap, nullptr) == 0, "the heap is whole");
+	check(bheap_stats(heap, &stats) == 0 && bheap_check(heap, nullptr) == 0,
+	      "the heap is whole");
 	return stats;
 }
 
@@ -44,9 +45,10 @@ static void test_vector()
 	std::pmr::vector<int> numbers(&budget);
 
 	check(throws<std::bad_alloc>([&] {
-		for (int number = 0; number < 1000000; number++)
-			numbers.push_back(number);
-	}), "a vector stops at the budget");
+		      for (int number = 0; number < 1000000; number++)
+			      numbers.push_back(number);
+	      }),
+	      "a vector stops at the budget");
 	check(numbers.size() > 64 * 1024 / sizeof(int) / 4, "... but has got a good part of it");
 	for (std::size_t index = 0; index < numbers.size(); index++)
 		check(numbers[index] == static_cast<int>(index), "... and keeps what it has");
@@ -126,7 +128,8 @@ static void test_owner()
 	check(stats_of(heap.get()).live_blocks == 0, "one frees what the other allocated");
 	check(throws<std::system_error>([] { libbheap::resource none(std::size_t{0}); }),
 	      "a heap of size 0 is an error");
-	check(throws<std::system_error>([] { libbheap::create(4096, ~0u); }), "unknown flags are, too");
+	check(throws<std::system_error>([] { libbheap::create(4096, ~0u); }),
+	      "unknown flags are, too");
 
 	heap.reset();
 	check(!heap, "an owner can be emptied");
