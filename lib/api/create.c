@@ -24,8 +24,7 @@ static enum bh_lock_kind lock_kind(unsigned flags)
  */
 static size_t lead_size(unsigned flags, size_t granules)
 {
-	return bh_round_up(sizeof(bheap_t), BH_GRANULE) +
-	       (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
+	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
 }
 
 /* Turns zeroed memory of this layout into a heap, its handle at the front. */

@@ -28,14 +28,23 @@ struct bheap {
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
-	uint64_t key;             /* of the trailers' seals */
 	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */
+	uint64_t key;             /* of the trailers' seals */
 	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
 	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
 	struct bh_region region;
 	struct bh_fault_sink faults;
 	struct bh_lock lock;
 };
+
+/*
+ * What the handle takes of a heap's own memory: as much on every machine, whatever the size of its
+ * pointers and mutexes, so that a buffer has the same room for blocks.
+ */
+#define BH_HANDLE_ROOM 256
+_Static_assert(sizeof(struct bheap) - sizeof(pthread_mutex_t) + BH_MUTEX_MAX <= BH_HANDLE_ROOM,
+	       "the handle fits wherever the library can be built");
+_Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "what lies behind the handle is aligned");
 
 /*
  * What a new handle starts with: flags, fault sink, annotations, pass. The heap view is the

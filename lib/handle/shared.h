@@ -8,6 +8,7 @@
 #define BH_SHARED_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201) /* \1 B H E A P \r \n in the file */
@@ -33,8 +34,13 @@ struct bh_shared {
 	uint32_t pid_namespace; /* the namespace of the process numbers that owners are known by */
 	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
 
-	pthread_mutex_t mutex;
+	union {
+		pthread_mutex_t mutex;
+		unsigned char mutex_room[64]; /* on every machine: the layout depends on no other type */
+	};
 };
+_Static_assert(offsetof(struct bh_shared, mutex) == 64 && sizeof(struct bh_shared) == 128,
+	       "the head is laid out alike on every machine");
 
 /*
  * Stores that every store before precedes, to the map, to trailers, to content, and every store

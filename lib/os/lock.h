@@ -14,6 +14,10 @@
 
 #include "core/granule.h"
 
+/* The largest mutex of a machine that the GNU C library knows, and what is kept for one. */
+#define BH_MUTEX_MAX 48
+_Static_assert(sizeof(pthread_mutex_t) <= BH_MUTEX_MAX, "layouts have room for a mutex");
+
 enum bh_lock_kind {
 	BH_LOCK_NONE,
 	BH_LOCK_PRIVATE,
