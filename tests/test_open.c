@@ -508,7 +508,26 @@ static void unknown_flags(void)
 
 static void other_words(void)
 {
-	POKE(word_size, uint16_t, 4);
+	POKE(word_size, uint16_t, 12 - sizeof(void *));
+}
+
+static void other_words_and_version(void)
+{
+	other_version();
+	other_words();
+}
+
+/* As a machine with the other byte order would have written the head: the first two fields of it.
+ */
+static void other_order(void)
+{
+	POKE(magic, uint64_t, __builtin_bswap64(BH_SHARED_MAGIC));
+	POKE(version, uint32_t, __builtin_bswap32(BH_SHARED_VERSION));
+}
+
+static void other_order_unfinished(void)
+{
+	POKE(magic, uint64_t, __builtin_bswap64(BH_SHARED_CREATING));
 }
 
 static void other_granules(void)
@@ -594,6 +613,12 @@ static void zeroed_map(void)
 	file_poke(map_offset(), zeroes, sizeof(zeroes));
 }
 
+#if UINTPTR_MAX > 0xffffffff
+#define OTHER_WORDS "it was made by a 32-bit program, and this is a 64-bit one"
+#else
+#define OTHER_WORDS "it was made by a 64-bit program, and this is a 32-bit one"
+#endif
+
 static const struct {
 	void (*make)(void);
 	int error;
@@ -601,18 +626,23 @@ static const struct {
 } bad_files[] = {
 	{other_magic, EPROTO, "it is not a heap"},
 	{zero_magic, EPROTO, "it is not a heap"},
-	{other_version, EPROTO, "its layout is of another version"},
-	{other_head_size, EPROTO, "its layout is of another version"},
-	{unknown_flags, EPROTO, "its layout is of another version"},
-	{other_words, EPROTO, "its words or granules are of another size"},
-	{other_granules, EPROTO, "its words or granules are of another size"},
+	{other_order, EPROTO, "it was made on a machine that stores bytes in the other order"},
+	{other_order_unfinished, EPROTO,
+	 "it was made on a machine that stores bytes in the other order"},
+	{other_version, EPROTO, "its layout is of version 2, this library reads version 1"},
+	{other_words_and_version, EPROTO,
+	 "its layout is of version 2, this library reads version 1"},
+	{other_words, EPROTO, OTHER_WORDS},
+	{other_granules, EPROTO, "its granules are of another size"},
+	{other_head_size, EPROTO, "its head is of another size"},
+	{unknown_flags, EPROTO, "it has flags that this library does not know"},
 	{cut, EUCLEAN, "it was truncated"},
 	{cut_in_half, EUCLEAN, "it was truncated"},
 	{cut_to_the_head, EUCLEAN, "it was truncated"},
 	{cut_in_the_head, EPROTO, "it is too short for a heap"},
 	{cut_to_a_byte, EPROTO, "it is too short for a heap"},
 	{too_long, EUCLEAN, "its length is not the one it was made with"},
-	{no_whole_pages, EUCLEAN, "its length is not the one it was made with"},
+	{no_whole_pages, EPROTO, "its size is no multiple of the page size here"},
 	{size_of_nothing, EUCLEAN, "its length is not the one it was made with"},
 	{size_beyond_all, EUCLEAN, "it was truncated"},
 	{a_page_too_large, EUCLEAN, "its length is not the one it was made with"},

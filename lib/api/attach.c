@@ -6,6 +6,8 @@
 #include "api/attach.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "core/rebuild.h"
 #include "core/verify.h"
@@ -134,13 +136,14 @@ static bool heap_format(struct bh_opening *opening)
 }
 
 /* What a maker that died left, or an empty file, becomes a heap. */
-static bool heap_make(struct bh_opening *opening, size_t size)
+static bool heap_make(struct bh_opening *opening, uint64_t wanted)
 {
+	size_t size;
 	int saved;
 
-	if (!size || size > BHEAP_SIZE_MAX)
+	if (!wanted || wanted > BHEAP_SIZE_MAX)
 		return refuse(opening, EINVAL, NULL);
-	size = bh_round_up(size, bh_region_page());
+	size = bh_round_up((size_t)wanted, bh_region_page());
 	if (bh_region_resize(opening->fd, 0, false) == 0 && head_write(opening, size) &&
 	    bh_region_resize(opening->fd, size, opening->flags & BHEAP_PREALLOCATE) == 0 &&
 	    handle_make(opening, size, opening->flags & BH_FLAGS_OF_HEAP) && heap_format(opening))
@@ -153,22 +156,67 @@ static bool heap_make(struct bh_opening *opening, size_t size)
 
 /* ---- a heap that is there ---- */
 
-static bool head_verify(struct bh_opening *opening, const struct bh_shared *head, size_t file_size)
+/* Also one that is not finished: its maker was, and is, on another machine. */
+static bool is_of_other_order(const struct bh_shared *head)
 {
+	uint64_t magic = __builtin_bswap64(head->magic);
+
+	return magic == BH_SHARED_MAGIC || magic == BH_SHARED_CREATING;
+}
+
+static bool version_refuse(struct bh_opening *opening, uint32_t version)
+{
+	snprintf(opening->reason, sizeof(opening->reason),
+		 "its layout is of version %" PRIu32 ", this library reads version %d", version,
+		 BH_SHARED_VERSION);
+	return refuse(opening, EPROTO, opening->reason);
+}
+
+static bool words_refuse(struct bh_opening *opening, unsigned word_size)
+{
+	snprintf(opening->reason, sizeof(opening->reason),
+		 "it was made by a %u-bit program, and this is a %u-bit one", word_size * CHAR_BIT,
+		 (unsigned)BH_WORD_BITS);
+	return refuse(opening, EPROTO, opening->reason);
+}
+
+/*
+ * True for a head of this kind of machine and of this version. Each field has a meaning only if
+ * those before it are as expected.
+ */
+static bool head_is_ours(struct bh_opening *opening, const struct bh_shared *head)
+{
+	if (is_of_other_order(head))
+		return refuse(opening, EPROTO,
+			      "it was made on a machine that stores bytes in the other order");
 	if (head->magic != BH_SHARED_MAGIC)
 		return refuse(opening, EPROTO,
 			      head->magic == BH_SHARED_CREATING ? "its making was not finished"
 								: "it is not a heap");
-	if (head->version != BH_SHARED_VERSION || head->head_size != sizeof(*head) ||
-	    head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
-		return refuse(opening, EPROTO, "its layout is of another version");
-	if (head->word_size != sizeof(void *) || head->granule_size != BH_GRANULE)
-		return refuse(opening, EPROTO, "its words or granules are of another size");
+	if (head->version != BH_SHARED_VERSION)
+		return version_refuse(opening, head->version);
+	if (head->word_size != sizeof(void *))
+		return words_refuse(opening, head->word_size);
+	if (head->granule_size != BH_GRANULE)
+		return refuse(opening, EPROTO, "its granules are of another size");
+	if (head->head_size != sizeof(*head))
+		return refuse(opening, EPROTO, "its head is of another size");
+	if (head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
+		return refuse(opening, EPROTO, "it has flags that this library does not know");
+	return true;
+}
+
+static bool head_verify(struct bh_opening *opening, const struct bh_shared *head,
+			uint64_t file_size)
+{
+	if (!head_is_ours(opening, head))
+		return false;
 	if (file_size < head->size)
 		return refuse(opening, EUCLEAN, "it was truncated");
-	if (file_size > head->size || head->size % bh_region_page() ||
-	    head->size > bh_round_up(BHEAP_SIZE_MAX, bh_region_page()))
+	if (file_size > head->size || head->size > bh_round_up(BHEAP_SIZE_MAX, bh_region_page()))
 		return refuse(opening, EUCLEAN, "its length is not the one it was made with");
+	if (head->size % bh_region_page())
+		return refuse(opening, EPROTO, "its size is no multiple of the page size here");
 	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
 	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
 		return refuse(opening, EINVAL, NULL);
@@ -209,7 +257,7 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 	struct bh_finding finding;
 	bheap_t *heap;
 
-	if (!handle_make(opening, head->size, head->flags))
+	if (!handle_make(opening, (size_t)head->size, head->flags))
 		return false;
 	heap = opening->heap;
 	heap->key = head->key;
@@ -229,7 +277,7 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 
 /* ---- either ---- */
 
-bool bh_attach(struct bh_opening *opening, size_t file_size)
+bool bh_attach(struct bh_opening *opening, uint64_t file_size)
 {
 	struct bh_shared head = {0};
 	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));

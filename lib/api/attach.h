@@ -24,11 +24,12 @@ struct bh_opening {
 	bool recovered;
 	bool rebuilt;
 	const char *why; /* what is wrong with the file */
+	char reason[80]; /* the same where it has numbers in it */
 	bheap_t *heap;
 };
 
 /* Makes the handle, and the heap if need be; false with errno, and why. */
-bool bh_attach(struct bh_opening *opening, size_t file_size);
+bool bh_attach(struct bh_opening *opening, uint64_t file_size);
 
 /* Takes it back; the file stays, and errno. */
 void bh_attach_undo(struct bh_opening *opening);

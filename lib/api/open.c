@@ -32,10 +32,8 @@ static enum outcome opening_try(struct bh_opening *opening)
 	if (file_size >= 0 && !named && opening->named)
 		return GONE;
 	if (file_size >= 0)
-		opened = bh_attach(opening, (size_t)file_size);
-	/*
-	 * Who only reads does not count: the lock, and what a death left, are no business of his.
-	 */
+		opened = bh_attach(opening, (uint64_t)file_size);
+	/* A reader does not count: the lock, and what a death left, are no business of his. */
 	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
 		bh_attach_undo(opening);
 		opened = false;

@@ -11,10 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201) /* \1 B H E A P \r \n in the file */
-#define BH_SHARED_CREATING                                                                         \
-	UINT64_C(0x0a0d504145484200) /* not yet: its maker is at work, or died                     \
-				      */
+/*
+ * \1 B H E A P \r \n in the file, on a machine that stores the low byte first; on others the bytes
+ * of this and of all that follows are in the other order.
+ */
+#define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201)
+/* Not yet a heap: its maker is at work, or died. */
+#define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200)
 #define BH_SHARED_VERSION 1
 
 struct bh_shared {
@@ -34,9 +37,10 @@ struct bh_shared {
 	uint32_t pid_namespace; /* the namespace of the process numbers that owners are known by */
 	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
 
+	/* As large on every machine, whatever the size of a mutex there. */
 	union {
 		pthread_mutex_t mutex;
-		unsigned char mutex_room[64]; /* on every machine: the layout depends on no other type */
+		unsigned char mutex_room[64];
 	};
 };
 _Static_assert(offsetof(struct bh_shared, mutex) == 64 && sizeof(struct bh_shared) == 128,
