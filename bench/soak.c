@@ -217,13 +217,15 @@ static void options_read(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = {4096, 64 << 10, 1 << 20, 64 << 20, 1 << 30, (size_t)8 << 30};
+	static const unsigned long long sizes[] = {4096,     64 << 10, 1 << 20,
+						   64 << 20, 1 << 30,  8ull << 30};
 
 	options_read(argc, argv);
 	puts("heap\toperations\tseconds\tlive_blocks\tfree_blocks\tfullness\tfragmentation");
 	for (int index = optind; index < argc; index++)
-		heap_soak(strtoull(argv[index], NULL, 0));
+		heap_soak(strtoul(argv[index], NULL, 0));
 	for (size_t index = 0; optind == argc && index < sizeof(sizes) / sizeof(*sizes); index++)
-		heap_soak(sizes[index]);
+		if (sizes[index] <= BHEAP_SIZE_MAX)
+			heap_soak((size_t)sizes[index]);
 	return 0;
 }

@@ -34,7 +34,11 @@ extern "C" {
 /* What every block is aligned to, and the smallest block: one granule. A power of two. */
 #define BHEAP_ALIGNMENT 16
 /* The largest heap; one of exactly this size has a few pages less for blocks. */
+#if SIZE_MAX > 0xffffffff
 #define BHEAP_SIZE_MAX UINT64_C(68719476736) /* 64 GiB */
+#else
+#define BHEAP_SIZE_MAX 2147418112u /* 2 GiB less 64 KiB: no object is larger than PTRDIFF_MAX */
+#endif
 /* The smallest buffer bheap_create_in() accepts. */
 #define BHEAP_BUFFER_MIN 1024
 

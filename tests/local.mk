@@ -11,29 +11,32 @@ TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
 # What the Check programs share.
 UNIT_LIBS = %D%/libsupport.la $(TEST_LIBS)
 
-# What test_inject puts between the library and the system.
+# What test_inject puts between the library and the system, by the names of m4/bheap_wraps.m4.
 INJECT_WRAPS = \
-	-Wl,--wrap=mmap -Wl,--wrap=munmap -Wl,--wrap=mprotect -Wl,--wrap=madvise -Wl,--wrap=msync \
-	-Wl,--wrap=ftruncate -Wl,--wrap=posix_fallocate -Wl,--wrap=open -Wl,--wrap=shm_open \
-	-Wl,--wrap=close -Wl,--wrap=unlink -Wl,--wrap=shm_unlink -Wl,--wrap=fcntl -Wl,--wrap=fstat \
-	-Wl,--wrap=pread -Wl,--wrap=pwrite -Wl,--wrap=pthread_mutex_init \
+	-Wl,--wrap=mmap$(WRAP_OFF) -Wl,--wrap=munmap -Wl,--wrap=mprotect -Wl,--wrap=madvise \
+	-Wl,--wrap=msync -Wl,--wrap=ftruncate$(WRAP_OFF) -Wl,--wrap=posix_fallocate$(WRAP_OFF) \
+	-Wl,--wrap=open$(WRAP_OFF) -Wl,--wrap=shm_open -Wl,--wrap=close -Wl,--wrap=unlink \
+	-Wl,--wrap=shm_unlink -Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=$(WRAP_FSTAT) \
+	-Wl,--wrap=pread$(WRAP_OFF) -Wl,--wrap=pwrite$(WRAP_OFF) -Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=pthread_mutexattr_init -Wl,--wrap=pthread_mutexattr_settype \
 	-Wl,--wrap=pthread_mutexattr_setpshared -Wl,--wrap=pthread_mutexattr_setrobust
 
 # The same for test_seldom.
 SELDOM_WRAPS = \
-	-Wl,--wrap=getauxval -Wl,--wrap=stat -Wl,--wrap=fstat -Wl,--wrap=kill -Wl,--wrap=fcntl \
-	-Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
-	-Wl,--wrap=open -Wl,--wrap=posix_fallocate -Wl,--wrap=pthread_mutex_lock \
-	-Wl,--wrap=pthread_atfork -Wl,--wrap=munmap -Wl,--wrap=mprotect \
-	-Wl,--wrap=mmap -Wl,--wrap=ftruncate -Wl,--wrap=pwrite -Wl,--wrap=close
+	-Wl,--wrap=getauxval -Wl,--wrap=$(WRAP_STAT) -Wl,--wrap=$(WRAP_FSTAT) -Wl,--wrap=kill \
+	-Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
+	-Wl,--wrap=open$(WRAP_OFF) -Wl,--wrap=posix_fallocate$(WRAP_OFF) \
+	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_atfork -Wl,--wrap=munmap \
+	-Wl,--wrap=mprotect -Wl,--wrap=mmap$(WRAP_OFF) -Wl,--wrap=ftruncate$(WRAP_OFF) \
+	-Wl,--wrap=pwrite$(WRAP_OFF) -Wl,--wrap=close
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_SOURCES = \
 	%D%/box.c %D%/box.h \
 	%D%/model.c %D%/model.h \
-	%D%/support.c %D%/support.h
+	%D%/support.c %D%/support.h \
+	%D%/wraps.h
 %C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_libsupport_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 

@@ -66,9 +66,9 @@ uint64_t random_next(uint64_t *state)
 	return mixed ^ mixed >> 31;
 }
 
-uint64_t random_below(uint64_t *state, uint64_t limit)
+size_t random_below(uint64_t *state, size_t limit)
 {
-	return random_next(state) % limit;
+	return (size_t)(random_next(state) % limit);
 }
 
 uint64_t environment_number(const char *name, uint64_t otherwise)

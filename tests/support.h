@@ -50,11 +50,15 @@ int classic_free(const void *ptr);
 
 /* ---- numbers ---- */
 
+/* 2 to a power; where no size_t is as large, the largest power that one can say. */
+#define SIZE_2_TO(bits)                                                                            \
+	((size_t)(UINT64_C(1) << (bits) <= SIZE_MAX ? UINT64_C(1) << (bits) : SIZE_MAX / 2 + 1))
+
 /* The next of a fixed sequence: the same on every machine. */
 uint64_t random_next(uint64_t *state);
 
 /* Below limit, which is not 0. */
-uint64_t random_below(uint64_t *state, uint64_t limit);
+size_t random_below(uint64_t *state, size_t limit);
 
 /* A decimal environment variable, or what is used without it. */
 uint64_t environment_number(const char *name, uint64_t otherwise);

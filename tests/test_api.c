@@ -91,8 +91,8 @@ END_TEST
 START_TEST(sizes_that_no_heap_has)
 {
 	static const size_t sizes[] = {
-		SIZE_MAX,        SIZE_MAX - 15,         SIZE_MAX - 16,          SIZE_MAX / 2 + 1,
-		(size_t)1 << 36, ((size_t)1 << 36) + 1, (size_t)UINT32_MAX << 4};
+		SIZE_MAX,      SIZE_MAX - 15,     SIZE_MAX - 16,          SIZE_MAX / 2 + 1,
+		SIZE_2_TO(36), SIZE_2_TO(36) + 1, (size_t)UINT32_MAX << 4};
 	char *block;
 
 	heap_make(_i);
@@ -123,7 +123,7 @@ END_TEST
 START_TEST(no_heap)
 {
 	char *block = (char *)&faults;
-	volatile size_t count = (size_t)1 << 62;
+	volatile size_t count = SIZE_MAX / 4 + 1;
 
 	errno = 0;
 	ck_assert_ptr_null(bheap_alloc(NULL, 16));
@@ -182,7 +182,7 @@ START_TEST(calloc_that_overflows)
 {
 	static const size_t pairs[][2] = {{SIZE_MAX, 2},
 					  {2, SIZE_MAX},
-					  {(size_t)1 << 32, (size_t)1 << 32},
+					  {SIZE_2_TO(32), SIZE_2_TO(32)},
 					  {SIZE_MAX / 16 + 1, 16},
 					  {SIZE_MAX, SIZE_MAX}};
 	struct bheap_stats stats;
@@ -222,8 +222,8 @@ END_TEST
 
 START_TEST(alignments_that_are_none)
 {
-	static const size_t alignments[] = {0, 3, 5, 24, 48, 100, SIZE_MAX, ((size_t)1 << 63) + 1};
-	size_t largest = (size_t)1 << 63;
+	static const size_t alignments[] = {0, 3, 5, 24, 48, 100, SIZE_MAX, SIZE_MAX / 2 + 2};
+	size_t largest = SIZE_MAX / 2 + 1;
 
 	heap_make(_i);
 	for (int index = 0; index < 8; index++) {

@@ -171,8 +171,7 @@ END_TEST
 
 START_TEST(sizes_beyond_the_heap_are_refused)
 {
-	const size_t sizes[] = {PAGE + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 1,
-				(size_t)1 << 36};
+	const size_t sizes[] = {PAGE + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 1, SIZE_2_TO(36)};
 
 	ck_assert_int_eq(init_heap(PAGE), 0);
 	ck_assert_ptr_null(balloc(sizes[_i]));

@@ -15,6 +15,12 @@
 
 /* ---- text ---- */
 
+#if UINTPTR_MAX > 0xffffffff
+#define LARGEST "0xffffffffffffffff (18446744073709551615 bytes)"
+#else
+#define LARGEST "0xffffffff (4294967295 bytes)"
+#endif
+
 START_TEST(texts)
 {
 	static const struct {
@@ -31,10 +37,9 @@ START_TEST(texts)
 		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size",
 		 0},
 		{BHEAP_FAULT_DOUBLE_FREE, UINTPTR_MAX, SIZE_MAX, NULL,
-		 "bheap: 0xffffffffffffffff (18446744073709551615 bytes): the block is free already",
-		 0},
-		{BHEAP_FAULT_OVERFLOW, 0x7f0000001000, 100, NULL,
-		 "bheap: 0x7f0000001000 (100 bytes): bytes behind the block were overwritten", 0},
+		 "bheap: " LARGEST ": the block is free already", 0},
+		{BHEAP_FAULT_OVERFLOW, 0x7f001000, 100, NULL,
+		 "bheap: 0x7f001000 (100 bytes): bytes behind the block were overwritten", 0},
 		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x",
 		 "bheap: the index of free blocks is damaged: x", 0},
 		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged", 0},
@@ -43,10 +48,10 @@ START_TEST(texts)
 		 "bheap: a process died inside an operation; the heap was rebuilt", 0},
 		{BHEAP_FAULT_BAD_FILE, 0, 0, "it is not a heap",
 		 "bheap: not a usable heap file: it is not a heap", 0},
-		{BHEAP_FAULT_WRITTEN_FREE, 0x7f0000001000, 64, NULL,
-		 "bheap: 0x7f0000001000 (64 bytes): memory was written to after it was freed, first at "
-		 "0x7f0000001009",
-		 0x7f0000001009},
+		{BHEAP_FAULT_WRITTEN_FREE, 0x7f001000, 64, NULL,
+		 "bheap: 0x7f001000 (64 bytes): memory was written to after it was freed, first at "
+		 "0x7f001009",
+		 0x7f001009},
 	};
 	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
 	struct bheap_fault fault;

@@ -92,9 +92,8 @@ END_TEST
 
 START_TEST(too_much_is_refused)
 {
-	static const size_t sizes[] = {SPAN + 1,      0,
-				       UINT32_MAX,    (size_t)UINT32_MAX + 2,
-				       SIZE_MAX >> 4, ((size_t)1 << 60) + 1};
+	static const size_t sizes[] = {
+		SPAN + 1, 0, UINT32_MAX, SIZE_2_TO(32) + 1, SIZE_MAX >> 4, SIZE_2_TO(60) + 1};
 
 	ck_assert_uint_eq(bh_alloc_block(&box.core, sizes[_i] ? sizes[_i] : bh_granules(0)), 0);
 	box_expect_blocks(&box, -SPAN);
@@ -253,8 +252,8 @@ END_TEST
 
 START_TEST(aligned_beyond_all_is_refused)
 {
-	ck_assert_uint_eq(bh_alloc_aligned(&box.core, (size_t)1 << 50, 1), 0);
-	ck_assert_uint_eq(bh_alloc_aligned(&box.core, (size_t)1 << 63, 1), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, SIZE_2_TO(50), 1), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, SIZE_MAX / 2 + 1, 1), 0);
 	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, SPAN + 1), 0);
 	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, SIZE_MAX >> 4), 0);
 	box_expect_blocks(&box, -SPAN);
@@ -388,7 +387,7 @@ START_TEST(grow_takes_from_the_top)
 	uint32_t block = take(5);
 
 	ck_assert_int_eq(resize(block, SPAN + 1), BH_NO_ROOM);
-	ck_assert_int_eq(resize(block, (size_t)1 << 40), BH_NO_ROOM);
+	ck_assert_int_eq(resize(block, SIZE_2_TO(40)), BH_NO_ROOM);
 	ck_assert_int_eq(resize(block, 100), BH_DONE);
 	ck_assert_int_eq(resize(block, SPAN), BH_DONE);
 	box_expect_blocks(&box, SPAN);

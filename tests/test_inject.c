@@ -4,6 +4,8 @@
  * time, and so on: the error is told, no mapping, descriptor or file is left, and a second try
  * succeeds. The linker's --wrap puts the functions below between the library and the C library.
  */
+#include "wraps.h"
+
 #include "support.h"
 
 #include <fcntl.h>

@@ -120,9 +120,8 @@ static const void *pointer_wrong(struct model *model, const void *other)
 
 static void request_impossible(struct model *model)
 {
-	static const size_t sizes[] = {
-		SIZE_MAX,     SIZE_MAX - 15,           SIZE_MAX - 16,
-		SIZE_MAX / 2, (size_t)UINT32_MAX << 4, ((size_t)1 << 36) + 16};
+	static const size_t sizes[] = {SIZE_MAX,     SIZE_MAX - 15,           SIZE_MAX - 16,
+				       SIZE_MAX / 2, (size_t)UINT32_MAX << 4, SIZE_2_TO(36) + 16};
 	size_t size = sizes[random_below(&model->random, sizeof(sizes) / sizeof(*sizes))];
 	volatile size_t count = SIZE_MAX / 8; /* or the compiler warns */
 

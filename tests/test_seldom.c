@@ -4,6 +4,8 @@
  * between two calls of one operation. The linker's --wrap puts the functions below between the
  * library and the C library.
  */
+#include "wraps.h"
+
 #include "support.h"
 
 #include <fcntl.h>

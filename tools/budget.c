@@ -118,9 +118,10 @@ static size_t setting_size(void)
 		return 0;
 	if (size_parse(value, &size))
 		return size;
-	line_write("libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to 64G "
-		   "(bytes, or with K, M or G)",
-		   value);
+	line_write(
+		"libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to " SIZE_TEXT_LARGEST
+		" (bytes, or with K, M or G)",
+		value);
 	_exit(STATUS_BAD_SETTING);
 }
 

@@ -112,7 +112,7 @@ static void summary_print(FILE *stream, const struct run *run)
 		      stream);
 	fprintf(stream, "  %-16s %.2f s of processor time in %.2f s, %s resident at the peak\n",
 		"process", cpu_seconds(usage), run->end.seconds,
-		size_print(resident, (size_t)usage->ru_maxrss * 1024));
+		size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
 	others_print(stream, run);
 }
 
@@ -253,7 +253,8 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 		switch (option) {
 		case 's':
 			if (!size_parse(optarg, &size)) {
-				warnx("--size: '%s' is no size from 1 to 64G", optarg);
+				warnx("--size: '%s' is no size from 1 to " SIZE_TEXT_LARGEST,
+				      optarg);
 				return STATUS_USAGE;
 			}
 			run->size = optarg;
@@ -303,7 +304,8 @@ const struct command command_run = {
 		"[OPTION]... PROGRAM [ARGUMENT]...\n"
 		"Runs PROGRAM with its malloc() in a bounded heap, and ends with a summary.\n"
 		"The exit status is the program's; 128 + N when signal N ended it.\n\n"
-		"  -s, --size=SIZE    the heap: bytes, or with K, M or G (default: 64G, as it is needed)\n"
+		"  -s, --size=SIZE    the heap: bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
+		", as it is needed)\n"
 		"  -r, --report=FILE  the summary goes to FILE, not to standard error\n"
 		"  -j, --json         the summary is JSON\n"
 		"  -g, --guard        find writes behind the end of blocks\n"

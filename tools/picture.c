@@ -20,26 +20,36 @@ static const char first_line[] = "bheap snapshot 1\n";
 
 struct stat_field {
 	const char *name;
-	size_t offset;
+	size_t offset, size; /* of a size_t or a uint64_t */
 };
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+#name, offsetof(struct bheap_stats, name), sizeof(((struct bheap_stats *)0)->name) \
+	}
 
 /* Those from a walk are made anew when a snapshot is read; the size must then be the one told. */
 static const struct stat_field counters[] = {
-	{"size", offsetof(struct bheap_stats, size)},
-	{"peak_used", offsetof(struct bheap_stats, peak_used)},
-	{"allocations", offsetof(struct bheap_stats, allocations)},
-	{"frees", offsetof(struct bheap_stats, frees)},
-	{"failures", offsetof(struct bheap_stats, failures)},
-	{"faults", offsetof(struct bheap_stats, faults)},
-	{"rebuilds", offsetof(struct bheap_stats, rebuilds)},
-	{"recoveries", offsetof(struct bheap_stats, recoveries)},
+	FIELD(size),     FIELD(peak_used), FIELD(allocations), FIELD(frees),
+	FIELD(failures), FIELD(faults),    FIELD(rebuilds),    FIELD(recoveries),
 };
 #define COUNTERS (sizeof(counters) / sizeof(*counters))
-_Static_assert(sizeof(size_t) == sizeof(uint64_t), "the counters are read and written as one type");
 
-static uint64_t *counter_in(struct bheap_stats *stats, size_t index)
+static uint64_t counter_get(const struct bheap_stats *stats, size_t index)
 {
-	return (uint64_t *)(void *)((char *)stats + counters[index].offset);
+	const char *field = (const char *)stats + counters[index].offset;
+
+	return counters[index].size == sizeof(size_t) ? *(const size_t *)(const void *)field
+						      : *(const uint64_t *)(const void *)field;
+}
+
+static void counter_set(struct bheap_stats *stats, size_t index, uint64_t value)
+{
+	char *field = (char *)stats + counters[index].offset;
+
+	if (counters[index].size == sizeof(size_t))
+		*(size_t *)(void *)field = value < SIZE_MAX ? (size_t)value : SIZE_MAX;
+	else
+		*(uint64_t *)(void *)field = value;
 }
 
 /* ---- built up ---- */
@@ -71,11 +81,11 @@ static void stats_total(struct picture *picture)
 	for (size_t index = 0; index < picture->count; index++) {
 		const struct block *block = &picture->blocks[index];
 
-		stats->size += block->size;
-		*(block->used ? &stats->used : &stats->free) += block->size;
+		stats->size += (size_t)block->size;
+		*(block->used ? &stats->used : &stats->free) += (size_t)block->size;
 		*(block->used ? &stats->live_blocks : &stats->free_blocks) += 1;
 		if (!block->used && block->size > stats->largest_free)
-			stats->largest_free = block->size;
+			stats->largest_free = (size_t)block->size;
 	}
 	stats->fragmentation = 0;
 	if (stats->free)
@@ -155,7 +165,7 @@ static bool counter_parse(struct picture *picture, const char *line)
 		return false;
 	for (size_t index = 0; index < COUNTERS; index++) {
 		if (strcmp(name, counters[index].name) == 0) {
-			*counter_in(&picture->stats, index) = value;
+			counter_set(&picture->stats, index, value);
 			return true;
 		}
 	}
@@ -224,7 +234,7 @@ void picture_write(const struct picture *picture, FILE *stream)
 	fputs(first_line, stream);
 	for (size_t index = 0; index < COUNTERS; index++)
 		fprintf(stream, "%s %" PRIu64 "\n", counters[index].name,
-			*counter_in(&stats, index));
+			counter_get(&stats, index));
 	for (size_t index = 0; index < picture->count; index++) {
 		const struct block *block = &picture->blocks[index];
 

@@ -65,7 +65,8 @@ static void axes_draw(FILE *stream, const struct frame *frame)
 		double y = y_of(frame, bytes);
 
 		svg_line(stream, LEFT, y, WIDTH - RIGHT, y, "#dddddd");
-		svg_text(stream, LEFT - 8, y + 4, ANCHOR_END, 11, size_print(text, (size_t)bytes));
+		svg_text(stream, LEFT - 8, y + 4, ANCHOR_END, 11,
+			 size_print(text, (uint64_t)bytes));
 	}
 	step = tick_step(frame->ops, 1);
 	for (double op = 0; op <= frame->ops; op += step) {

@@ -114,7 +114,7 @@ static const char *block_make(struct conversion *conversion, uintptr_t address, 
 }
 
 static const char *block_resize(struct conversion *conversion, uintptr_t old, uintptr_t address,
-				uint64_t size)
+				size_t size)
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
@@ -123,6 +123,12 @@ static const char *block_resize(struct conversion *conversion, uintptr_t old, ui
 				  (struct trace_op){.kind = TRACE_ALLOC, .size = size});
 	live_add(conversion, address, op.slot);
 	return trace_append(conversion->trace, op);
+}
+
+/* Of 0, which is none: that of the largest. */
+static uint8_t alignment_log2(size_t alignment)
+{
+	return (uint8_t)__builtin_ctzll(alignment | (SIZE_MAX ^ SIZE_MAX >> 1));
 }
 
 static const char *line_convert(struct conversion *conversion, const char *line)
@@ -134,16 +140,19 @@ static const char *line_convert(struct conversion *conversion, const char *line)
 		numbers[index] = strtoull(rest, &rest, 0);
 	switch (line[0]) {
 	case 'a':
-		return block_make(conversion, numbers[0],
-				  (struct trace_op){.kind = TRACE_ALLOC, .size = numbers[1]});
+		return block_make(
+			conversion, (uintptr_t)numbers[0],
+			(struct trace_op){.kind = TRACE_ALLOC, .size = (size_t)numbers[1]});
 	case 'm':
-		return block_make(conversion, numbers[0],
-				  (struct trace_op){.kind = TRACE_ALIGNED,
-						    .alignment_log2 = (uint8_t)__builtin_ctzll(
-							    numbers[1] | 1ull << 63),
-						    .size = numbers[2]});
-	case 'r': return block_resize(conversion, numbers[0], numbers[1], numbers[2]);
-	case 'f': return block_free(conversion, numbers[0]);
+		return block_make(
+			conversion, (uintptr_t)numbers[0],
+			(struct trace_op){.kind = TRACE_ALIGNED,
+					  .alignment_log2 = alignment_log2((size_t)numbers[1]),
+					  .size = (size_t)numbers[2]});
+	case 'r':
+		return block_resize(conversion, (uintptr_t)numbers[0], (uintptr_t)numbers[1],
+				    (size_t)numbers[2]);
+	case 'f': return block_free(conversion, (uintptr_t)numbers[0]);
 	default: return "not an operation";
 	}
 }
@@ -272,11 +281,11 @@ bool recording_make(struct trace *trace, char **argv)
 static int op_save(gzFile file, const struct trace_op *op)
 {
 	switch ((enum trace_kind)op->kind) {
-	case TRACE_ALLOC: return gzprintf(file, "a %" PRIu32 " %" PRIu64 "\n", op->slot, op->size);
+	case TRACE_ALLOC: return gzprintf(file, "a %" PRIu32 " %zu\n", op->slot, op->size);
 	case TRACE_ALIGNED:
-		return gzprintf(file, "m %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", op->slot,
-				UINT64_C(1) << op->alignment_log2, op->size);
-	case TRACE_RESIZE: return gzprintf(file, "r %" PRIu32 " %" PRIu64 "\n", op->slot, op->size);
+		return gzprintf(file, "m %" PRIu32 " %zu %zu\n", op->slot,
+				(size_t)1 << op->alignment_log2, op->size);
+	case TRACE_RESIZE: return gzprintf(file, "r %" PRIu32 " %zu\n", op->slot, op->size);
 	case TRACE_FREE:
 	default: return gzprintf(file, "f %" PRIu32 "\n", op->slot);
 	}

@@ -6,6 +6,7 @@
 
 #include <bheap.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +45,14 @@ bool size_parse(const char *text, size_t *size)
 	return true;
 }
 
-char *size_print(char text[static SIZE_TEXT_MAX], size_t size)
+char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
 	double number = (double)size / KIB;
 	size_t unit = 0;
 
 	if (size < 10 * KIB) {
-		snprintf(text, SIZE_TEXT_MAX, "%zu bytes", size);
+		snprintf(text, SIZE_TEXT_MAX, "%" PRIu64 " bytes", size);
 		return text;
 	}
 	while (number >= 1024 && unit + 1 < sizeof(units) / sizeof(*units)) {

@@ -8,6 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* The largest heap, BHEAP_SIZE_MAX, as a message names it. */
+#if SIZE_MAX > 0xffffffff
+#define SIZE_TEXT_LARGEST "64G"
+#else
+#define SIZE_TEXT_LARGEST "2097088K"
+#endif
 
 /* False for what is no size, for 0, and for more than a heap can have. */
 bool size_parse(const char *text, size_t *size);
@@ -15,6 +23,6 @@ bool size_parse(const char *text, size_t *size);
 #define SIZE_TEXT_MAX 24
 
 /* "4096 bytes" to "1.50 GiB", three or four digits; returns text. */
-char *size_print(char text[static SIZE_TEXT_MAX], size_t size);
+char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size);
 
 #endif

@@ -42,7 +42,7 @@ static void ops_push(struct trace *trace, struct trace_op op)
 /* Keeps the figures of the blocks alive; before and after are size + 1, 0 for a block not live. */
 static void live_update(struct trace *trace, uint64_t before, uint64_t after)
 {
-	trace->live_size += (after ? after - 1 : 0) - (before ? before - 1 : 0);
+	trace->live_size += (size_t)((after ? after - 1 : 0) - (before ? before - 1 : 0));
 	trace->live_blocks += (size_t)(after != 0) - (size_t)(before != 0);
 	if (trace->live_size > trace->peak_size)
 		trace->peak_size = trace->live_size;
@@ -84,7 +84,7 @@ const char *trace_append(struct trace *trace, struct trace_op op)
 	 */
 	if (op.kind == TRACE_RESIZE && op.size == 0)
 		op.size = 1;
-	uint64_t after = op.kind == TRACE_FREE ? 0 : op.size + 1;
+	uint64_t after = op.kind == TRACE_FREE ? 0 : (uint64_t)op.size + 1;
 	live_update(trace, *live, after);
 	*live = after;
 	if (op.slot >= trace->slot_count)
@@ -109,9 +109,20 @@ static bool number_parse(const char **text, uint64_t *value)
 static bool alignment_parse(const char **text, struct trace_op *op)
 {
 	uint64_t alignment;
-	if (!number_parse(text, &alignment) || alignment == 0 || (alignment & (alignment - 1)) != 0)
+	if (!number_parse(text, &alignment) || alignment == 0 ||
+	    (alignment & (alignment - 1)) != 0 || alignment > SIZE_MAX)
 		return false;
 	op->alignment_log2 = (uint8_t)__builtin_ctzll(alignment);
+	return true;
+}
+
+/* A size that this machine cannot have is as good as its largest: trace_append() refuses both. */
+static bool size_parse(const char **text, size_t *size)
+{
+	uint64_t value;
+	if (!number_parse(text, &value))
+		return false;
+	*size = value < SIZE_MAX ? (size_t)value : SIZE_MAX;
 	return true;
 }
 
@@ -131,7 +142,7 @@ static const char *line_parse(const char *line, struct trace_op *op)
 	op->slot = id < SLOT_MAX ? (uint32_t)id : SLOT_MAX;
 	if (op->kind == TRACE_ALIGNED && !alignment_parse(&rest, op))
 		return "an alignment, a power of two, was expected";
-	if (op->kind != TRACE_FREE && !number_parse(&rest, &op->size))
+	if (op->kind != TRACE_FREE && !size_parse(&rest, &op->size))
 		return "a size was expected";
 	return *rest == '\0' ? NULL : "there is more on the line than the operation takes";
 }

@@ -14,12 +14,12 @@
 enum trace_kind { TRACE_ALLOC, TRACE_ALIGNED, TRACE_RESIZE, TRACE_FREE };
 #define TRACE_KINDS (TRACE_FREE + 1)
 
-/* One operation, 16 bytes. slot is the block's number in the trace. */
+/* One operation, 16 bytes or less. slot is the block's number in the trace. */
 struct trace_op {
 	uint32_t slot;
 	uint8_t kind;
 	uint8_t alignment_log2; /* TRACE_ALIGNED only */
-	uint64_t size;          /* not of TRACE_FREE; a resize to 0 is kept as one to 1 */
+	size_t size;            /* not of TRACE_FREE; a resize to 0 is kept as one to 1 */
 };
 
 struct trace {

@@ -43,7 +43,7 @@ struct bh_bins {
 	uint32_t exact_limit; /* sizes below have a bin of their own */
 	uint32_t span;        /* user granules: 1 ... span */
 	uint32_t shift;
-	uint64_t spare;   /* from base to one link before heads: see bh_bin_backlink() */
+	uintptr_t spare;  /* from base to one link before heads: see bh_bin_backlink() */
 	uint32_t damaged; /* the free block in which a check failed, or 0 */
 };
 
@@ -88,7 +88,8 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_no
  */
 static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
 {
-	uint64_t none = (uint64_t)((int64_t)((uint64_t)next - 1) >> 63) & bins->spare;
+	uintptr_t none =
+		(uintptr_t)((intptr_t)((uintptr_t)next - 1) >> (BH_WORD_BITS - 1)) & bins->spare;
 
 	/* As numbers: the head lies in front of the base. */
 	return (uint32_t *)((uintptr_t)bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));

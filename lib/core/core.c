@@ -21,7 +21,7 @@ void bh_core_view(struct bh_core *core, char *region, const struct bh_layout *la
 		.end = BH_FIRST + layout->span,
 	};
 	core->bins.spare =
-		(uint64_t)((char *)core->bins.heads - core->bins.base) - sizeof(uint32_t);
+		(uintptr_t)((char *)core->bins.heads - core->bins.base) - sizeof(uint32_t);
 }
 
 void bh_core_set_sentinels(struct bh_core *core)

@@ -68,8 +68,8 @@ static inline uint32_t bh_core_granule(const struct bh_core *core, const void *a
 {
 	uintptr_t offset = (uintptr_t)address - (uintptr_t)core->bins.base;
 	/* Turned round, so that what is misaligned is out of range too. */
-	uintptr_t granule = offset >> BH_GRANULE_SHIFT |
-			    offset << (sizeof(offset) * CHAR_BIT - BH_GRANULE_SHIFT);
+	uintptr_t granule =
+		offset >> BH_GRANULE_SHIFT | offset << (BH_WORD_BITS - BH_GRANULE_SHIFT);
 
 	return BH_LIKELY(granule - BH_FIRST < core->bins.span) ? (uint32_t)granule : 0;
 }

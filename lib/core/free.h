@@ -40,19 +40,15 @@ static inline bool bh_free_is_live(const struct bh_free_position *at)
 	return BH_LIKELY(at->start) && BH_LIKELY(at->used >> (at->block & 63) & 1);
 }
 
-/*
- * Whether a live block is in front, and near. The last start in the block's own word and the one
- * before it, taken as one number, is that of a live block exactly if the used starts make half the
- * number or more: no search, no branch where a word begins.
- */
+/* Whether a live block is in front, and starts in the block's own word of the map or the one
+ * before. */
 static inline bool bh_free_previous_is_live(const struct bh_free_position *at)
 {
 	const struct bh_map_word *before = &at->word[-1];
 	uint64_t below = at->bit - 1;
-	unsigned __int128 starts = (unsigned __int128)(at->start & below) << 64 | before->start;
-	unsigned __int128 used = (unsigned __int128)(at->used & below) << 64 | before->used;
+	struct bh_map_word own = {at->start & below, at->used & below};
 
-	return (starts ^ used) < used;
+	return bh_map_last_is_used(&own, before);
 }
 
 /*

@@ -16,6 +16,8 @@
 #define BH_GRANULE ((size_t)1 << BH_GRANULE_SHIFT)
 _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are aligned to");
 
+#define BH_WORD_BITS (sizeof(uintptr_t) * CHAR_BIT)
+
 #define BH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Kept out of the straight path, that it may stay short. */

@@ -24,7 +24,11 @@ struct bh_layout {
 };
 
 /* The largest number of user granules: indexes have 32 bits, windows look a word too far. */
-#define BH_GRANULES_MAX ((size_t)UINT32_MAX - 64)
+#define BH_GRANULES_INDEXED ((size_t)UINT32_MAX - 64)
+#define BH_GRANULES_MAX                                                                            \
+	(BHEAP_SIZE_MAX >> BH_GRANULE_SHIFT < BH_GRANULES_INDEXED                                  \
+		 ? (size_t)(BHEAP_SIZE_MAX >> BH_GRANULE_SHIFT)                                    \
+		 : BH_GRANULES_INDEXED)
 
 /*
  * For so many granules, lead bytes in front; the bookkeeping ends at a multiple of page and gap

@@ -7,7 +7,7 @@
 
 _Static_assert(BHEAP_ALIGNMENT == 16, "");
 _Static_assert(BHEAP_BUFFER_MIN == 1024, "");
-_Static_assert(BHEAP_SIZE_MAX == UINT64_C(1) << 36, "");
+_Static_assert(BHEAP_SIZE_MAX == (sizeof(void *) == 8 ? UINT64_C(1) << 36 : 0x7fff0000), "");
 
 _Static_assert(BHEAP_UNLOCKED == 1, "");
 _Static_assert(BHEAP_GUARD == 2, "");

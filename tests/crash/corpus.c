@@ -151,7 +151,7 @@ static void wall_before_word(struct scene *scene, bheap_t *heap)
 
 	wall(scene, heap);
 	scene_put(scene, heap,
-		  word - scene_block_size(scene, TINY) - behind(known_last(scene)) -
+		  word - scene_block_size(scene, TINY) - (size_t)behind(known_last(scene)) -
 			  trailer(scene));
 }
 

@@ -185,7 +185,7 @@ static uint32_t size_choose(void)
 static void death_arrange(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-	struct itimerspec when = {.it_value.tv_nsec = 1 + random_below(LIFETIME_MAX * 1000)};
+	struct itimerspec when = {.it_value.tv_nsec = 1 + (long)random_below(LIFETIME_MAX * 1000)};
 	timer_t timer;
 
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &when, NULL))

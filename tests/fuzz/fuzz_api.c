@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,7 +253,7 @@ static void wrong_use(struct model *model, const void *ptr, size_t size)
 static void pointer_wrong(struct play *play)
 {
 	struct model *model = &play->model;
-	uint64_t offset = (uint64_t)input_word(&play->input) << (input_byte(&play->input) & 7);
+	size_t offset = (size_t)input_word(&play->input) << (input_byte(&play->input) & 7);
 	const char *ptr = (const char *)bheap_pointer(model->heap, BHEAP_ALIGNMENT) - 4096 + offset;
 
 	for (size_t index = 0; index < model->count; index++)

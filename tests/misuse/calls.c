@@ -20,6 +20,7 @@ typedef bool call_fn(struct scene *scene);
 
 /* Or the compiler warns of what it can foresee. */
 static volatile size_t largest = SIZE_MAX, half = SIZE_MAX / 2 + 1, zero;
+static volatile size_t four_gib = SIZE_2_TO(32), sixty_four_gib = SIZE_2_TO(36);
 static char buffer[8192];
 
 static bool is_unchanged(struct scene *scene, size_t size)
@@ -43,9 +44,9 @@ CALL(alloc_of_all_but_15, !bheap_alloc(scene->heap, largest - 15))
 CALL(alloc_of_all_but_16, !bheap_alloc(scene->heap, largest - 16))
 CALL(alloc_of_a_negative_size, !bheap_alloc(scene->heap, largest - 99))
 CALL(alloc_of_half, !bheap_alloc(scene->heap, half))
-CALL(alloc_of_4_gib, !bheap_alloc(scene->heap, (size_t)1 << 32))
-CALL(alloc_of_64_gib, !bheap_alloc(scene->heap, (size_t)1 << 36))
-CALL(alloc_of_64_gib_and_a_granule, !bheap_alloc(scene->heap, ((size_t)1 << 36) + 16))
+CALL(alloc_of_4_gib, !bheap_alloc(scene->heap, four_gib))
+CALL(alloc_of_64_gib, !bheap_alloc(scene->heap, sixty_four_gib))
+CALL(alloc_of_64_gib_and_a_granule, !bheap_alloc(scene->heap, sixty_four_gib + 16))
 CALL(alloc_of_more_than_the_heap, !bheap_alloc(scene->heap, SCENE_SIZE + 1))
 CALL(alloc_of_more_than_is_free, !bheap_alloc(scene->heap, SCENE_SIZE - 16))
 CALL(calloc_of_all_by_two, !bheap_calloc(scene->heap, largest, 2))

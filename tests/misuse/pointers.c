@@ -349,17 +349,17 @@ static const void *half_of_all(struct scene *scene)
 /* What it is modulo 2^32 granules or bytes is a live block. */
 static const void *a_block_plus_64_gib(struct scene *scene)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) + ((uintptr_t)1 << 36));
+	return (const void *)((uintptr_t)scene_keep(scene, 48) + SIZE_2_TO(36));
 }
 
 static const void *a_block_plus_4_gib(struct scene *scene)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) + ((uintptr_t)1 << 32));
+	return (const void *)((uintptr_t)scene_keep(scene, 48) + SIZE_2_TO(32));
 }
 
 static const void *a_block_minus_64_gib(struct scene *scene)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) - ((uintptr_t)1 << 36));
+	return (const void *)((uintptr_t)scene_keep(scene, 48) - SIZE_2_TO(36));
 }
 
 static const void *a_block_with_its_top_bit_set(struct scene *scene)
