@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chart.h - a map of the heap as text, a character for so many bytes, for people. Reads only.
+ * chart.h - a map of the heap as text, one character for a fixed number of bytes. Reads only.
  */
 #ifndef BH_CHART_H
 #define BH_CHART_H
@@ -9,7 +9,7 @@
 
 #include "handle/handle.h"
 
-/* For those inside the door. Not 0 if the stream could not be written to. */
+/* For entered calls. Not 0 if the stream could not be written to. */
 int bh_chart_print(const bheap_t *heap, FILE *stream);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * create.c - private heaps and heaps in a caller's memory, made and ended. Keeps: the handle lies
- * in front of the control block, in the same memory, so that a heap needs no other.
+ * before the control block, in the same memory, so that a heap needs no other.
  */
 #include "api/create.h"
 
@@ -20,14 +20,14 @@ static enum bh_lock_kind lock_kind(unsigned flags)
 }
 
 /*
- * What lies in front of the control block: the handle, and for so many granules the bits of fill.h.
+ * Bytes before the control block: the handle and, with BHEAP_GUARD, the bits of fill.h.
  */
 static size_t lead_size(unsigned flags, size_t granules)
 {
 	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
 }
 
-/* Turns zeroed memory of this layout into a heap, its handle at the front. */
+/* Turns zeroed memory of this layout into a heap, with its handle first. */
 static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 			    const struct bh_region *region, unsigned flags)
 {

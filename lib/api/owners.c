@@ -12,7 +12,9 @@
 #include "api/root.h"
 #include "api/slots.h"
 
-/* A process that has ended, reaped or not. One that cannot be asked about is taken to live. */
+/*
+ * True for a process that has ended, reaped or not. One that cannot be asked about counts as alive.
+ */
 static bool process_is_dead(pid_t pid)
 {
 	struct pollfd ended = {.events = POLLIN};
@@ -26,7 +28,7 @@ static bool process_is_dead(pid_t pid)
 	return dead;
 }
 
-/* What was last asked about: blocks of one owner often lie together. */
+/* The last owner asked about: blocks of one owner often lie together. */
 struct owner {
 	pid_t pid;
 	bool dead;
@@ -39,7 +41,7 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 	return pid && last->dead;
 }
 
-/* All but the block of the root: that is the heap's own. */
+/* Frees the blocks of dead owners, except the block of the root, which belongs to the heap. */
 static ssize_t dead_blocks_free(struct bh_call *call)
 {
 	bheap_t *heap = call->heap;
@@ -51,7 +53,7 @@ static ssize_t dead_blocks_free(struct bh_call *call)
 	for (uint32_t block = BH_FIRST, after; block < heap->core.end; block = after) {
 		struct bh_map_neighbour next = bh_map_next_start(map, block);
 
-		/* A free block behind is part of this one when this one was given back. */
+		/* A free next block is merged with this one when this one is freed. */
 		after = next.used ? next.granule : bh_map_next(map, next.granule);
 		if (bh_map_is_used(map, block) && block != root &&
 		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->core, heap->key, block,
@@ -71,8 +73,8 @@ ssize_t bheap_reclaim(bheap_t *heap)
 		return -1;
 	if (heap->flags & BHEAP_OWNED) {
 		/*
-		 * Asking about a process is a cancellation point, and nobody ends with the lock
-		 * held.
+		 * Asking about a process is a cancellation point; a thread must not end with the
+		 * lock held.
 		 */
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 		count = dead_blocks_free(&call);

@@ -10,7 +10,7 @@
 #include "api/blocks.h"
 #include "handle/intent.h"
 
-/* Whether a granule lies in the block where the last slot did: a table may have many. */
+/* True if a granule lies in the block of the last slot: a table may hold many slots. */
 static bool is_beside_last(const bheap_t *heap, uint32_t granule)
 {
 	return bh_map_is_live(&heap->core.map, heap->table) && heap->table <= granule &&
@@ -42,7 +42,7 @@ static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 		       : 0;
 }
 
-/* Which word will hold, or holds, the block of this operation: known before the block is. */
+/* Announces the slot of this operation, before the block. */
 static void slot_intend(const bheap_t *heap, uint64_t offset)
 {
 	if (heap->shared)
@@ -71,7 +71,8 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 }
 
 /*
- * Once the slot is 0 the block is pending: nobody's, should this process die now. 0, or an errno.
+ * Frees the block of a slot. Once the slot is 0 the block is pending: if this process dies then, it
+ * is freed. 0, or an errno.
  */
 static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.h - where a word of a heap lies.
+ * slots.h - the block that a word of a heap lies in.
  */
 #ifndef BH_SLOTS_H
 #define BH_SLOTS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.c - the figures of a heap: what the blocks say now, from a walk, and what happened so far,
- * from the counters. Reads only.
+ * stats.c - the statistics of a heap: of its blocks now, from a walk, and of past events, from the
+ * counters. Reads only.
  */
 #include "api/walk.h"
 

@@ -23,7 +23,7 @@ size_t bheap_trim(bheap_t *heap)
 
 	if (!bh_enter_to_change(&call, heap))
 		return 0;
-	/* What was reserved up front stays so. */
+	/* Preallocated memory stays. */
 	if (heap->flags & BHEAP_PREALLOCATE) {
 		bh_leave(&call);
 		return 0;

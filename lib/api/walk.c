@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk.c - the walk from block to block, and what one block is asked. A heap attached read-only
- * cannot be locked: there the walk reads the map alone, which is a tiling after each store of
- * whoever is changing it, and never the tags, which are not.
+ * walk.c - the walk from block to block, and queries of one block. A heap attached read-only cannot
+ * be locked: there the walk reads the map alone, which is a tiling after each store of a writer,
+ * and never the tags, which are not.
  */
 #include "api/walk.h"
 
@@ -10,7 +10,7 @@
 
 #include "core/annotate.h"
 
-/* The next start by the map words alone: never behind the end. */
+/* The next start by the map words alone; the end at the latest. */
 static uint32_t next_by_scan(const struct bh_core *core, uint32_t block)
 {
 	uint32_t granule = block + 1;
@@ -35,7 +35,7 @@ uint32_t bh_walk_next(const bheap_t *heap, uint32_t block)
 			       : bh_map_next(&heap->core.map, block);
 }
 
-/* The used bits first: where the start is there afterwards, they were no tag. */
+/* Used bits first: if the start bit is set afterwards, they were not a tag. */
 static bool used_by_scan(const struct bh_core *core, uint32_t block)
 {
 	const struct bh_map_word *word = &core->map.words[block >> 6];
@@ -97,7 +97,7 @@ int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 	}
 	if (!bh_enter_to_walk(&call, heap))
 		return -1;
-	/* A visitor may end the thread. */
+	/* A callback may end the thread. */
 	pthread_cleanup_push(bh_walk_cancelled, &call);
 	result = bh_walk_blocks(heap, callback, arg);
 	pthread_cleanup_pop(1);
@@ -125,7 +125,7 @@ BH_COLD static size_t usable_slow(const bheap_t *heap, const void *ptr)
 	return usable;
 }
 
-/* A frame of its own, for what looks further than one word of the map. */
+/* Not inlined, so that only blocks beyond one word of the map need a stack frame. */
 BH_NOINLINE static size_t usable_far(const struct bh_core *core, uint32_t block)
 {
 	return bh_bytes(bh_core_granules(core, block));
@@ -139,7 +139,7 @@ static inline size_t usable_near(const struct bh_core *core, uint32_t block)
 	return BH_LIKELY(starts) ? bh_bytes((size_t)bh_lowest_bit(starts) + 1) : 0;
 }
 
-/* Called for every free() of libbheap-malloc: no stack frame. */
+/* Called for every free() of libbheap-malloc, hence without a stack frame. */
 size_t bheap_usable_size(const bheap_t *heap, const void *ptr)
 {
 	uint32_t block = heap && bh_may_skip_lock(heap) ? bh_core_find(&heap->core, ptr) : 0;

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk.h - visits blocks in address order, reading only.
+ * walk.h - goes through the blocks in address order; reads only.
  */
 #ifndef BH_WALK_H
 #define BH_WALK_H
 
 #include "handle/enter.h"
 
-/* For those inside the door. What the visitor returned when not 0, else 0. */
+/* For entered calls. The first value of the callback that is not 0, else 0. */
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
-/* Where the block behind this one starts; also where a heap cannot be locked. */
+/* The start of the next block; also where a heap cannot be locked. */
 uint32_t bh_walk_next(const bheap_t *heap, uint32_t block);
 
-/* A struct bh_call whose thread ends in the middle of a walk: the lock is released. */
+/*
+ * Cleanup handler, arg a struct bh_call: releases the lock of a walk whose thread ends in the
+ * callback.
+ */
 void bh_walk_cancelled(void *call);
 
 #endif

@@ -150,7 +150,7 @@ static inline void bh_annotate_resize(const void *pool, const void *block, size_
 		bh_annotate_open((const char *)block + old_usable, size - old_usable);
 }
 
-/* A block that moved down, kept bytes of it; what it left behind, up to end, is free. */
+/* A block moved down with kept bytes; the rest, up to end, is free. */
 static inline void bh_annotate_moved(const void *pool, const void *old, const void *block,
 				     size_t kept, const void *end)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bins.c - how many bins a heap has, and all of them empty. What runs on every call is in bins.h.
+ * bins.c - the number of bins, and bins made empty. The operations of every call are inline in
+ * bins.h.
  */
 #include "core/bins.h"
 

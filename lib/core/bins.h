@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bins.h - the index of free blocks by size, derived from the map. A bin is a doubly linked list
- * through the first granule of its blocks; 0 ends it on either side.
- * Bins: exact sizes below 2^(shift+1) granules, then 2^shift linear classes a power of two.
- * Trusts no link: what it reads from a free block is checked before it is followed.
- * Refuses to know the operating system.
+ * bins.h - free blocks by size, derived from the map. A bin is a doubly linked list through the
+ * first granule of its blocks; 0 ends it at either end. Bins: exact sizes below 2^(shift+1)
+ * granules, then 2^shift linear classes a power of two. Trusts no link: it checks each one that it
+ * reads from a free block before it follows it. Refuses to know the operating system.
  */
 #ifndef BH_BINS_H
 #define BH_BINS_H
@@ -17,24 +16,24 @@ struct bh_bin_links {
 	uint32_t previous;
 };
 
-/* What a free block in a bin holds in its first granule. */
+/* The first granule of a free block in a bin. */
 struct bh_bin_node {
 	struct bh_bin_links links;
-	uint32_t granules; /* this and the next: only in bins of more than one size */
-	uint32_t check;    /* ~granules: a size that was written over is seen */
+	uint32_t granules; /* size of the block, in bins of more than one size only */
+	uint32_t check;    /* ~granules, to detect that the size was overwritten */
 };
 _Static_assert(sizeof(struct bh_bin_node) == BH_GRANULE, "the smallest block is one granule");
 
 #define BH_BIN_SHIFT_MAX 5
 #define BH_BIN_WORDS_MAX 14 /* 64 exact bins and 26 powers of two of 32 */
 
-/* The part of the index that lies in the heap's control block. */
+/* The part of the bins that lies in the control block. */
 struct bh_bin_bits {
 	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
 	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty */
 };
 
-/* This process's view of the bins of a heap. */
+/* A process's view of the bins. */
 struct bh_bins {
 	char *base; /* where granule 0 would be */
 	struct bh_bin_bits *bits;
@@ -69,7 +68,7 @@ static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 	return (scale << bins->shift) + (granules >> scale);
 }
 
-/* A block of a size that shares its bin with others says how large it is. */
+/* Writes the size label of a block in a bin of more than one size; returns the bin. */
 BH_UNCHECKED
 static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_node *node,
 				    uint32_t granules)
@@ -82,16 +81,15 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_no
 }
 
 /*
- * Where the block that follows in a list has its link back. Where none follows it is the head of
- * bin 0, for which no block is small enough: what is stored and compared there needs no branch, and
- * whether a list ends here no processor can foretell. (With ?: the compiler makes a branch.)
+ * Address of the successor's `previous` link; at the end of a list, of a dummy (the head of unused
+ * bin 0). Branch-free, since list ends are unpredictable; the compiler makes a branch of ?:.
  */
 static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
 {
 	uintptr_t none =
 		(uintptr_t)((intptr_t)((uintptr_t)next - 1) >> (BH_WORD_BITS - 1)) & bins->spare;
 
-	/* As numbers: the head lies in front of the base. */
+	/* By integers, since the heads lie before the base. */
 	return (uint32_t *)((uintptr_t)bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
 }
 
@@ -120,12 +118,15 @@ static inline void bh_bin_insert(struct bh_bins *bins, uint32_t block, uint32_t 
 	bh_bin_insert_node(bins, bh_bin_node(bins, block), block, granules);
 }
 
-/* False, and nothing changed, when the neighbours do not point back. */
+/*
+ * Takes a block out of its bin; false, and nothing changed, when its neighbours in the list do not
+ * point back.
+ */
 BH_UNCHECKED
 static inline bool bh_bin_remove(struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
 	const struct bh_bin_node *node = bh_bin_node(bins, block);
-	/* Read one by one: each was perhaps just stored one by one. */
+	/* Two 32-bit loads: one 64-bit load of two recent 32-bit stores would stall. */
 	uint32_t next = node->links.next, previous = node->links.previous;
 	uint32_t bin = bh_bin_of(bins, granules);
 	uint32_t *from, *back;
@@ -151,14 +152,14 @@ static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 	return bins->heads[bin];
 }
 
-/* Whether the first block of a bin that is not empty says that it is the first. */
+/* True if the first block of a bin, which is not empty, has no `previous` link. */
 BH_UNCHECKED
 static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)
 {
 	return !bh_bin_node(bins, bins->heads[bin])->links.previous;
 }
 
-/* The next block of a list; 0 at its end, and, with damage noted, for a bad link. */
+/* The next block of a list; 0 at its end, or, with damage noted, for a bad link. */
 BH_UNCHECKED
 static inline uint32_t bh_bin_next(struct bh_bins *bins, uint32_t block)
 {
@@ -172,8 +173,8 @@ static inline uint32_t bh_bin_next(struct bh_bins *bins, uint32_t block)
 }
 
 /*
- * The size that a free block in a bin of more than one size says it has; 0, with damage noted,
- * where that cannot be.
+ * The size label of a free block in a bin of more than one size; 0, with damage noted, where it
+ * cannot be true.
  */
 BH_UNCHECKED
 static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map *map,
@@ -189,7 +190,7 @@ static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map
 	return 0;
 }
 
-/* The first bin from this one on that has a block, or 0. */
+/* The first bin from this one on that is not empty, or 0. */
 static inline uint32_t bh_bin_find(const struct bh_bins *bins, uint32_t bin)
 {
 	struct bh_bin_bits *bits = bins->bits;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.h - a heap's record of itself, in front of its blocks: what is derived from the map, the
+ * control.h - a heap's record of itself, before its blocks: what is derived from the map, the
  * statistics, and the root. Part of the format of heap files: its fields keep their places.
  */
 #ifndef BH_CONTROL_H

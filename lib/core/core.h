@@ -8,7 +8,7 @@
 
 #include "core/layout.h"
 
-/* This process's view: pointers and limits, the same for the life of the handle. */
+/* Pointers and limits, constant for the life of the handle. */
 struct bh_core {
 	struct bh_bins bins;
 	struct bh_map map;
@@ -21,7 +21,7 @@ struct bh_core {
 enum bh_status {
 	BH_DONE,
 	BH_NO_ROOM,
-	BH_DAMAGED, /* a free block was written to: nothing was changed; rebuild, then again */
+	BH_DAMAGED, /* a free block was overwritten; nothing was changed: rebuild and retry */
 };
 
 /* Points the view at a region of this layout. */
@@ -48,7 +48,7 @@ static inline size_t bh_core_size(const struct bh_core *core)
 	return bh_bytes(core->bins.span);
 }
 
-/* A reference that means the same wherever the heap is mapped: bytes from granule 0; 0 is none. */
+/* A reference that is valid wherever the heap is mapped: bytes from granule 0; 0 is none. */
 static inline uint64_t bh_core_offset(const struct bh_core *core, const void *address)
 {
 	uintptr_t offset = (uintptr_t)address - (uintptr_t)bh_core_start(core);
@@ -67,14 +67,14 @@ static inline void *bh_core_pointer(const struct bh_core *core, uint64_t offset)
 static inline uint32_t bh_core_granule(const struct bh_core *core, const void *address)
 {
 	uintptr_t offset = (uintptr_t)address - (uintptr_t)core->bins.base;
-	/* Turned round, so that what is misaligned is out of range too. */
+	/* Rotated, so that a misaligned address is out of range too. */
 	uintptr_t granule =
 		offset >> BH_GRANULE_SHIFT | offset << (BH_WORD_BITS - BH_GRANULE_SHIFT);
 
 	return BH_LIKELY(granule - BH_FIRST < core->bins.span) ? (uint32_t)granule : 0;
 }
 
-/* The allocated block that starts at an address, or 0. Does not look at the memory there. */
+/* The allocated block that starts at an address, or 0. Does not read the memory there. */
 static inline uint32_t bh_core_find(const struct bh_core *core, const void *address)
 {
 	uint32_t granule = bh_core_granule(core, address);
@@ -83,8 +83,8 @@ static inline uint32_t bh_core_find(const struct bh_core *core, const void *addr
 }
 
 /*
- * The block that a granule lies in. The top may be most of the heap, so it is not searched for;
- * any other block is, in one step for each KiB of it before the granule.
+ * Start of the block that holds a granule. The top, which may be most of the heap, is found at
+ * once; any other block in one step for each KiB of it before the granule.
  */
 static inline uint32_t bh_core_block_at(const struct bh_core *core, uint32_t granule)
 {

@@ -40,8 +40,10 @@ static inline bool bh_free_is_live(const struct bh_free_position *at)
 	return BH_LIKELY(at->start) && BH_LIKELY(at->used >> (at->block & 63) & 1);
 }
 
-/* Whether a live block is in front, and starts in the block's own word of the map or the one
- * before. */
+/*
+ * Whether a live block is in front, and starts in the block's own word of the map or the one
+ * before.
+ */
 static inline bool bh_free_previous_is_live(const struct bh_free_position *at)
 {
 	const struct bh_map_word *before = &at->word[-1];

@@ -20,20 +20,24 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 
 #define BH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-/* Kept out of the straight path, that it may stay short. */
+/* Kept out of line, so that the fast path stays short. */
 #define BH_COLD __attribute__((noinline, cold))
 /*
- * Once for each of its callers, whose constants make it a short one each time: an optimiser's work.
+ * A copy for each caller, whose constant arguments make it short; only where the compiler
+ * optimises.
  */
 #ifdef __OPTIMIZE__
 #define BH_ALWAYS_INLINE inline __attribute__((always_inline))
 #else
 #define BH_ALWAYS_INLINE inline
 #endif
-/* A frame of its own, that its callers need none. */
+/* Not inlined: its stack frame would otherwise be that of its callers. */
 #define BH_NOINLINE __attribute__((noinline))
 
-/* Size 0 wraps to a count above any heap, so that one comparison sends it out of the fast path. */
+/*
+ * Granules of a size. Size 0 wraps to a count above any heap: one comparison takes it off the fast
+ * path.
+ */
 static inline size_t bh_granules(size_t size)
 {
 	return ((size - 1) >> BH_GRANULE_SHIFT) + 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layout.c - how a size is divided between bookkeeping and granules.
+ * layout.c - divides a size between bookkeeping and granules.
  */
 #include "core/layout.h"
 
@@ -24,7 +24,9 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 	at += control_size(layout->bins);
 	layout->heads = at;
 	at += bh_round_up(layout->bins * sizeof(uint32_t), BH_GRANULE);
-	/* A zero word on either side of the map: windows may look one word too far. */
+	/*
+	 * A zero word before and after the map, since neighbours are looked for one word farther.
+	 */
 	layout->map = at + sizeof(struct bh_map_word);
 	at += (bh_map_words(end) + 2) * sizeof(struct bh_map_word);
 	layout->granules = bh_round_up(at, page) + gap;
@@ -32,7 +34,7 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 }
 
 /*
- * Bins as fine as the size affords: about a twentieth of it, a little more where it is very small.
+ * Bins as fine as about a twentieth of the size affords, a little more where it is very small.
  */
 static unsigned shift_for_size(size_t size)
 {
@@ -59,8 +61,7 @@ bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead)
 		if (layout->size <= size)
 			return true;
 		/*
-		 * Fewer granules need less map: a 32nd of the excess may be taken too much, no
-		 * more.
+		 * Fewer granules need a smaller map, so 31/32 of the excess never overshoots.
 		 */
 		excess = (layout->size - size + BH_GRANULE - 1) >> BH_GRANULE_SHIFT;
 		excess = excess > 64 ? excess - excess / 32 : 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layout.h - what a region holds and where, as byte offsets from its start: the same for private,
- * caller's-buffer and shared heaps, and free of pointers. Refuses to know what is done with it.
+ * layout.h - the parts of a region, as byte offsets from its start: one layout for private, buffer
+ * and shared heaps, without pointers. Refuses to know how the parts are used.
  *
  *   lead | control | heads | map | gap | granules
  *                                                  ^ granule 1 ... span; 0 and span + 1 are
@@ -23,7 +23,9 @@ struct bh_layout {
 	unsigned shift;
 };
 
-/* The largest number of user granules: indexes have 32 bits, windows look a word too far. */
+/*
+ * The largest number of user granules: indexes have 32 bits, and the word after the last is read.
+ */
 #define BH_GRANULES_INDEXED ((size_t)UINT32_MAX - 64)
 #define BH_GRANULES_MAX                                                                            \
 	(BHEAP_SIZE_MAX >> BH_GRANULE_SHIFT < BH_GRANULES_INDEXED                                  \
@@ -31,15 +33,15 @@ struct bh_layout {
 		 : BH_GRANULES_INDEXED)
 
 /*
- * For so many granules, lead bytes in front; the bookkeeping ends at a multiple of page and gap
- * bytes (a multiple of page) follow it.
+ * A layout for a number of granules after lead bytes. The bookkeeping ends at a multiple of page;
+ * gap bytes (a multiple of page) follow it.
  */
 void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t lead, unsigned shift,
 			    size_t page, size_t gap);
 
 /*
- * For as many granules as size bytes hold with lead and bookkeeping in front; false if that is
- * none.
+ * A layout for as many granules as fit into size bytes after lead bytes and the bookkeeping; false
+ * if none fits.
  */
 bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead);
 

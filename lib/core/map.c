@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * map.c - what a map needs when a word gets its first start or loses its last: the boundary tags.
- * A tag is stored after the start is gone from its word, and is gone before a start comes: at no
- * instruction can it be taken for used bits.
+ * map.c - boundary tags, written when a word gets its first start bit or loses its last.
+ * A tag is stored after the last start bit of its word is cleared, and cleared before the first is
+ * set: at no instruction can it be taken for used bits.
  */
 #include "core/map.h"
 

@@ -7,10 +7,10 @@
  *   used:     1 0 0 0 1 0 0 0 0 0 ...    ... and it is allocated
  *             |used |F|used     |free
  *
- * The starts, and what is used of them, are the truth. A word without a start lies inside one
- * block; there, used has no meaning, but in the first and the last such word of a block it is a
- * boundary tag: in which words the block begins and ends. So no neighbour is farther than two words
- * away.
+ * Start bits, and the used bits of starts, are the truth. A word without a start bit lies inside
+ * one block; its used bits mean nothing, except that the first and the last such word of a block
+ * hold a boundary tag: the words in which the block begins and ends. So a neighbour is at most two
+ * words away.
  *
  *   word:     4            5        6         7        8            9
  *   start:    ...1..1..    0        0         0        ..1...1..    ...
@@ -18,7 +18,7 @@
  *                   |used block ........................|free
  *
  * Every store is one 64-bit store after which the map is still a tiling; the callers order them.
- * The tags are derived. Refuses to know sizes of classes and users.
+ * The tags are derived. Refuses to know size classes and callers.
  */
 #ifndef BH_MAP_H
 #define BH_MAP_H
@@ -27,33 +27,35 @@
 
 #include "core/granule.h"
 
-/* 64 granules: one cache line of map words covers 4 KiB of heap. */
+/* 64 granules. A cache line of map words covers 4 KiB of heap. */
 struct bh_map_word {
 	uint64_t start;
 	uint64_t used;
 };
 
 struct bh_map {
-	struct bh_map_word *words; /* one in front of them and one behind exist and are zero */
+	struct bh_map_word *words; /* one more before the first and after the last, both zero */
 };
 
 size_t bh_map_words(size_t granules);
 
-/* Writes the tags of the block from begin to end, if there are words between those of the two. */
+/*
+ * Writes the boundary tags of the block from begin to end, if a word lies between those of the two.
+ */
 void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
 
-/* The first start in a word inside the block from begin to end: it makes two blocks of it. */
+/* Splits the block from begin to end at a granule whose word has no start bit yet. */
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
 
 /*
- * The block that a granule lies in, wherever that is: one step for each KiB of the block before it.
+ * Start of the block that holds a granule: one step for each KiB of the block before the granule.
  */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any
- * instruction has made the map stores before it and none after it. (Volatile orders these among
- * themselves and leaves the compiler free with all that is derived.)
+ * instruction has made the map stores before it and none after it. (Volatile orders these stores
+ * among themselves only; derived state may be stored in any order.)
  */
 static inline void bh_map_store(uint64_t *word, uint64_t value)
 {
@@ -70,13 +72,13 @@ static inline bool bh_map_is_start(const struct bh_map *map, uint32_t granule)
 	return map->words[granule >> 6].start >> (granule & 63) & 1;
 }
 
-/* Whether the block that starts at a granule is allocated. */
+/* True if the block that starts at the granule is allocated. */
 static inline bool bh_map_is_used(const struct bh_map *map, uint32_t granule)
 {
 	return map->words[granule >> 6].used >> (granule & 63) & 1;
 }
 
-/* Whether an allocated block starts at a granule, whatever granule that is. */
+/* True if an allocated block starts at the granule, which may be any. */
 static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
 {
 	const struct bh_map_word *word = &map->words[granule >> 6];
@@ -84,7 +86,7 @@ static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
 	return (word->start & word->used) >> (granule & 63) & 1;
 }
 
-/* A start in the block from begin to end. */
+/* Sets a start bit inside the block from begin to end. */
 static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, uint32_t begin,
 				    uint32_t end)
 {
@@ -97,7 +99,7 @@ static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, 
 		bh_map_split(map, granule, begin, end);
 }
 
-/* The same where the caller knows that the word has a start already. */
+/* Sets a start bit in a word that has a start already. */
 static inline void bh_map_add_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
@@ -105,7 +107,9 @@ static inline void bh_map_add_start(const struct bh_map *map, uint32_t granule)
 	bh_map_store(word, *word | bh_map_bit(granule));
 }
 
-/* The same where the word has a start already; else false, and nothing done. */
+/*
+ * Sets a start bit in a word that has a start already; false, and nothing done, where it has none.
+ */
 static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
@@ -117,7 +121,7 @@ static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
 	return true;
 }
 
-/* Unless the caller knows that the word has another start, bh_map_tag() follows. */
+/* The caller calls bh_map_tag() next, unless it knows that the word has another start. */
 static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
@@ -151,7 +155,7 @@ static inline size_t bh_map_tag_end(const struct bh_map_word *word)
 	return (size_t)(word->used >> 32);
 }
 
-/* A start found beside a granule, and whether its block is allocated. */
+/* The start of a neighbour, and its used bit. */
 struct bh_map_neighbour {
 	uint32_t granule;
 	bool used;
@@ -181,7 +185,7 @@ static inline bool bh_map_last_is_used(const struct bh_map_word *high,
 }
 #endif
 
-/* What follows the block at a granule: the sentinel at the end at the latest. */
+/* The block after the one that starts at a granule; at the end of the heap, the sentinel. */
 static inline struct bh_map_neighbour bh_map_next_start(const struct bh_map *map, uint32_t granule)
 {
 	size_t word = granule >> 6;
@@ -197,7 +201,7 @@ static inline struct bh_map_neighbour bh_map_next_start(const struct bh_map *map
 					 map->words[word].used >> bh_lowest_bit(starts) & 1};
 }
 
-/* What is in front of the block at a granule: the sentinel at the front at the earliest. */
+/* The block before the one that starts at a granule; at the start of the heap, the sentinel. */
 static inline struct bh_map_neighbour bh_map_previous_start(const struct bh_map *map,
 							    uint32_t granule)
 {
@@ -219,7 +223,7 @@ static inline uint32_t bh_map_next(const struct bh_map *map, uint32_t granule)
 	return bh_map_next_start(map, granule).granule;
 }
 
-/* The same, or 0 where it is farther than in the next word. */
+/* The start of the next block if it is in the same or the next word, else 0. */
 static inline uint32_t bh_map_next_close(const struct bh_map *map, uint32_t granule)
 {
 	const struct bh_map_word *word = &map->words[granule >> 6];

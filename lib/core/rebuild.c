@@ -8,7 +8,7 @@
 #include "core/index.h"
 #include "core/probe.h"
 
-/* Stores only what differs: most words of a large heap were never written. */
+/* Stores only a new value: most pages of a large map were never written. */
 static void word_update(uint64_t *word, uint64_t value)
 {
 	if (*word != value)
@@ -16,8 +16,8 @@ static void word_update(uint64_t *word, uint64_t value)
 }
 
 /*
- * Clears the starts of a word's free blocks that follow free blocks, and what is no part of a
- * tiling.
+ * Merges the free blocks of a word with free ones before them, and clears used bits without a
+ * start.
  */
 static void word_merge(struct bh_map_word *word, bool *free_before)
 {
@@ -35,7 +35,7 @@ static void word_merge(struct bh_map_word *word, bool *free_before)
 	word_update(&word->start, starts);
 }
 
-/* Merges adjacent free blocks, and writes the tags of all. */
+/* Merges adjacent free blocks and writes all tags. */
 static void map_rebuild(struct bh_core *core)
 {
 	struct bh_map_word *words = core->map.words;
@@ -52,7 +52,7 @@ static void map_rebuild(struct bh_core *core)
 	}
 }
 
-/* Counters of what happened stay; what they say of the live blocks is made true. */
+/* Keeps the counters of past events; makes those of live blocks true. */
 static void counters_rebuild(struct bh_control *control, uint32_t used, uint64_t live)
 {
 	control->used = used;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resize.c - larger and smaller in place, and down over a free block in front.
+ * resize.c - a block grows or shrinks in place, or slides down over the free block before it.
  */
 #include "core/resize.h"
 
@@ -52,8 +52,8 @@ static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t 
 	if (!bh_index_remove(core, next))
 		return BH_DAMAGED;
 	/*
-	 * The rest first: a block cut short here has its old size or its new one, never all of
-	 * both.
+	 * The start of the rest first: a process killed here leaves the old size or the new one,
+	 * never both blocks as one.
 	 */
 	if (rest < next + size)
 		bh_map_set_start(&core->map, rest, next, next + size);
@@ -85,7 +85,7 @@ enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t g
 					   : BH_NO_ROOM;
 }
 
-/* Whether the index holds a free block as it should: taken out and put back. */
+/* True if the index holds a free block correctly: removes it and inserts it again. */
 static bool block_is_sound(struct bh_core *core, uint32_t block)
 {
 	uint32_t granules = bh_index_remove(core, block);
@@ -107,12 +107,12 @@ enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t gra
 		size += bh_core_granules(core, next);
 	if (size + have < granules)
 		return BH_NO_ROOM;
-	/* Damage on either side is met before anything moves. */
+	/* Finds damage of either neighbour before anything moves. */
 	if (!bh_map_is_used(&core->map, next) && !block_is_sound(core, next))
 		return BH_DAMAGED;
 	if (!bh_index_remove(core, previous))
 		return BH_DAMAGED;
-	/* One block of both: used at its start first, then without the start between. */
+	/* Both become one block: its used bit first, then the start bit between is cleared. */
 	bh_map_set_used(&core->map, previous);
 	bh_map_clear_used(&core->map, old);
 	bh_map_clear_start(&core->map, old);

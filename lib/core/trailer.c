@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trailer.c - seals blocks and looks at seals. A seal binds a trailer to its heap, its block and
- * its own content, so that a stale or copied one is no good. Reads memory that the tools forbid.
+ * trailer.c - writes and verifies seals. A seal binds a trailer to its heap, its block and its
+ * content, so that a stale or copied one is invalid. Reads memory that the tools have marked
+ * inaccessible.
  */
 #include "core/trailer.h"
 

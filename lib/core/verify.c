@@ -5,7 +5,7 @@
  */
 #include "core/verify.h"
 
-/* A word of the map that others change is never found broken so often in a row. */
+/* A word that other processes are changing is never found broken this often in a row. */
 #define LOOKS 1000
 
 static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
@@ -52,7 +52,9 @@ static bool word_check(const struct bh_core *core, size_t word, struct bh_findin
 	uint64_t starts = __atomic_load_n(&core->map.words[word].start, __ATOMIC_RELAXED);
 	uint64_t used = __atomic_load_n(&core->map.words[word].used, __ATOMIC_RELAXED);
 
-	/* Inside a block there may be anything: the tags are looked at with all that is derived. */
+	/*
+	 * A word inside a block may hold anything here: tags are derived, and verified with them.
+	 */
 	if (!starts)
 		return true;
 	if ((starts | used) & ~word_mask(core, word))
@@ -64,7 +66,7 @@ static bool word_check(const struct bh_core *core, size_t word, struct bh_findin
 	return true;
 }
 
-/* What looks broken is looked at so many times. */
+/* Reads a word that looks broken again, `looks` times at most. */
 static bool map_check(const struct bh_core *core, unsigned looks, struct bh_finding *finding)
 {
 	size_t words = bh_map_words(core->end);
@@ -173,7 +175,7 @@ static bool control_check(const struct bh_core *core, const struct census *censu
 	return true;
 }
 
-/* Whether a link leads to a free block that a bin may hold. */
+/* True if a link leads to a free block that a bin may hold. */
 static bool link_is_block(const struct bh_core *core, uint32_t link)
 {
 	return link - BH_FIRST < core->bins.span && bh_map_is_start(&core->map, link) &&

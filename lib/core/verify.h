@@ -16,16 +16,19 @@ struct bh_finding {
 	const void *at; /* the first byte concerned, or NULL */
 };
 
-/* The map alone: whether it is a tiling with its sentinels. */
+/* Verifies the map alone: a tiling, with its sentinels. */
 bool bh_verify_map(const struct bh_core *core, struct bh_finding *finding);
 
 /*
- * The same while others may be changing it: the two words of one place are not read as one, so what
- * looks broken is looked at again.
+ * Verifies a map that others may be changing. Start and used bits are not read at one moment, so a
+ * word that looks broken is read again.
  */
 bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_finding *finding);
 
-/* No free neighbours; tags, bins, top, victim and counters, given a good map. */
+/*
+ * Verifies all that is derived from a sound map: no two free neighbours, tags, bins, top, victim,
+ * counters.
+ */
 bool bh_verify_derived(const struct bh_core *core, struct bh_finding *finding);
 
 #endif

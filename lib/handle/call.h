@@ -27,11 +27,11 @@ struct bh_call {
 	struct bh_report reports[BH_REPORTS_MAX];
 };
 
-/* A fault, counted now and reported when the lock is released. */
+/* Notes a fault: counted now, reported when the lock is released. */
 void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address,
 		  size_t size, const char *detail);
 
-/* The same with all that a report has. */
+/* Notes a fault with all that a report has. */
 void bh_call_note_report(struct bh_call *call, const struct bh_report *report);
 
 /* Reports, with no lock held, what was noted. */

@@ -13,7 +13,7 @@ bool bh_damage_rebuild(struct bh_call *call)
 
 	if (!damaged)
 		return false;
-	/* A link that was written over may have led into the middle of a block. */
+	/* An overwritten link may have led into the middle of a block. */
 	damaged = bh_core_block_at(core, damaged);
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
 		     bh_bytes(bh_core_granules(core, damaged)),

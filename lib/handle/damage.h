@@ -7,10 +7,14 @@
 
 #include "handle/call.h"
 
-/* Damage met again after so many rebuilds in one call: someone is writing right now. */
+/*
+ * If damage comes back after this many rebuilds in one call, another thread is writing right now.
+ */
 #define BH_DAMAGE_REBUILDS_MAX 3
 
-/* After an operation met damage: reports it and rebuilds. False if there was none. */
+/*
+ * After an operation met damage: notes the fault and rebuilds the index. False if there was none.
+ */
 bool bh_damage_rebuild(struct bh_call *call);
 
 #endif

@@ -34,7 +34,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 		return false;
 	if (heap->annotated)
 		bh_annotate_enter();
-	/* Before the recovery, which may be cut short too. */
+	/* Before the recovery, in which this process may die, too. */
 	if (heap->shared && !heap->read_only)
 		bh_intent_begin(heap);
 	if (BH_UNLIKELY(call->lock == BH_LOCK_TORN))
@@ -76,7 +76,7 @@ void bh_leave_walk(struct bh_call *call)
 void bh_leave(struct bh_call *call)
 {
 	bheap_t *heap = call->heap;
-	struct bh_fault_sink sink = heap->faults; /* while locked: another thread may set it */
+	struct bh_fault_sink sink = heap->faults; /* read while locked: another thread may set it */
 
 	if (heap->annotated)
 		bh_annotate_leave();

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * enter.h - every call but the shortest locks, recovers after a death, works, unlocks, reports: its
- * entry and exit. Refuses to know the work.
+ * enter.h - entry and exit of a call's critical section: lock, recover after a death, and after the
+ * work unlock and report. Fast paths skip it. Refuses to know the work.
  */
 #ifndef BH_ENTER_H
 #define BH_ENTER_H
 
 #include "handle/call.h"
 
-/* Locks and repairs. False with errno EINVAL (no heap), EDEADLK, or of the lock. */
+/*
+ * Locks the heap and recovers it after a death. False with errno EINVAL (no heap), EDEADLK, or of
+ * the lock.
+ */
 bool bh_enter(struct bh_call *call, const bheap_t *heap);
 
-/* The same for who changes the heap; false with errno EROFS too. */
+/* bh_enter() for a call that changes the heap; false with errno EROFS, too. */
 bool bh_enter_to_change(struct bh_call *call, bheap_t *heap);
 
-/* The same for who calls a visitor meanwhile: calls from it on this heap are refused. */
+/* bh_enter() for a call that runs a callback, from which calls on this heap are refused. */
 bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap);
 
-/* Unlocks, then makes the reports. errno is kept. */
+/* Unlocks, then delivers the reports. Keeps errno. */
 void bh_leave(struct bh_call *call);
 void bh_leave_walk(struct bh_call *call);
 
@@ -30,8 +33,8 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
 }
 
 /*
- * Whether the caller has a heap for itself now that needs no more of the door than its lock. What
- * it cannot finish it leaves undone, bh_leave_trylock(), and goes through the door.
+ * Takes the lock of a private heap that needs nothing else of bh_enter(). If the caller then cannot
+ * complete, it changes nothing, calls bh_leave_trylock() and takes the slow path.
  */
 static inline bool bh_enter_trylock(bheap_t *heap)
 {

@@ -170,7 +170,7 @@ static void written_note(struct bh_call *call, uint32_t block, uint32_t next, co
 	bh_call_note_report(call, &report);
 }
 
-/* The first granule of a block beside: merged, it would be made anew. Reported once. */
+/* Verifies the first granule of a free neighbour, which a merge would overwrite. Reported once. */
 static void first_meet(struct bh_call *call, uint32_t block)
 {
 	bheap_t *heap = call->heap;
@@ -203,7 +203,7 @@ void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 
 	if (!heap->filled)
 		return;
-	/* Free memory in front: this was cut out of the middle of a block. */
+	/* After free memory: these granules were split from the middle of a block. */
 	linked = from != call->top && from != call->victim &&
 		 bh_map_is_used(map, bh_map_previous(map, from));
 	at = range_written(heap, from, to, linked);
@@ -222,10 +222,10 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
 	if (!heap->filled)
 		return;
 	granules_fill(heap, is_first ? from + 1 : from, last);
-	/* The first granule of what was free behind it is in the middle now. */
+	/* The first granule of a merged next block lies in the middle now. */
 	if (!bh_map_is_start(map, to) && is_filled(heap, to))
 		granules_fill(heap, to, to + 1);
-	/* Merged, the block in front begins where it did, and the tag beside still says so. */
+	/* After a merge the previous block begins where it did, and its tag still says so. */
 	first_fill(heap, is_first ? from : bh_map_previous(map, from));
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill.h - in private heaps with BHEAP_GUARD freed memory is filled with a pattern, and looked at
- * again when it is handed out, when the block beside it is freed, and by the checker: who wrote to
- * it meanwhile is found. A bit for each granule tells that it was filled; what was never freed is
- * left alone. Where a free block is in a bin its links lie over the first half of its first
- * granule, and perhaps its size over the second. In heaps without the bits (heap->filled is NULL)
- * nothing is done.
+ * fill.h - in private heaps with BHEAP_GUARD freed memory is filled with a pattern, which is
+ * verified when the memory is handed out, by the checker, and (the first granule) when a neighbour
+ * is freed: a write after free is found. A bit for each granule tells that it is filled. In a bin,
+ * a free block's links lie in the first half of its first granule, and perhaps its size in the
+ * second. In heaps without the bits (heap->filled is NULL) nothing is done.
  */
 #ifndef BH_FILL_H
 #define BH_FILL_H
@@ -13,34 +12,37 @@
 #include "handle/call.h"
 
 #define BH_FILL_BYTE 0xdb
-/* How much of the front of a freed block is filled. */
+/* How much of the start of a freed block is filled. */
 #define BH_FILL_MAX ((uint32_t)4096) /* granules: 64 KiB */
 
 /* Bytes for the bits of so many granules. */
 size_t bh_fill_size(size_t granules);
 
-/* Right before an operation: which free blocks are in no bin now. */
+/* Before an operation: remembers which free blocks are in no bin. */
 void bh_fill_watch(struct bh_call *call);
 
-/* Before a block is freed or resized, next behind it: the free blocks it may be merged with. */
+/*
+ * Before a block is freed or resized: verifies the first granule of free neighbours. next: the end
+ * of the block.
+ */
 void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next);
 
-/* These granules were free when last watched, and are handed out now. */
+/* Verifies granules that were free at bh_fill_watch() and are handed out now. */
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);
 
-/* These granules were live, and are part of a free block now. */
+/* Fills granules that were live and are part of a free block now. */
 void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 
-/* A live block that ended at old_end ends at new_end now: either of the two above, or neither. */
+/* After a live block that ended at old_end ends at new_end: verifies or fills the difference. */
 void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end);
 
-/* Before a block moves down over the free block in front of it, if that is one. */
+/* Before a block slides down over the free block before it, if there is one. */
 void bh_fill_slides(struct bh_call *call, uint32_t block);
 
-/* What was filled here is no longer known. */
+/* Forgets that these granules are filled. */
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to);
 
-/* The first byte of a free block that was written to since, or NULL. */
+/* The first byte of a free block that was overwritten since it was filled, or NULL. */
 const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handle.c - the start and the end of a handle, and who this process is to others.
+ * handle.c - initialises and ends a handle; tells how other processes know this one.
  */
 #include "handle/handle.h"
 

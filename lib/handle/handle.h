@@ -13,7 +13,7 @@
 #include "os/lock.h"
 #include "os/region.h"
 
-/* Which calls may work on the heap without passing the door. */
+/* Which calls may work on the heap without its lock: the fast path. */
 enum bh_skip_lock {
 	BH_SKIP_LOCK_NEVER,
 	BH_SKIP_LOCK_ONE_THREAD, /* those of a process known to have one thread */
@@ -22,7 +22,7 @@ enum bh_skip_lock {
 
 struct bheap {
 	struct bh_core core;
-	unsigned skip_lock; /* enum bh_skip_lock; atomic, for a walk closes it for a while */
+	unsigned skip_lock; /* enum bh_skip_lock; atomic: a walk suspends it */
 	unsigned flags;     /* enum bheap_flags */
 	bool annotated;     /* Valgrind or AddressSanitizer listens */
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
@@ -47,15 +47,15 @@ _Static_assert(sizeof(struct bheap) - sizeof(pthread_mutex_t) + BH_MUTEX_MAX <= 
 _Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "what lies behind the handle is aligned");
 
 /*
- * What a new handle starts with: flags, fault sink, annotations, pass. The heap view is the
- * caller's. 0, or -1 with errno.
+ * Initialises a handle but for its view: flags, key, fault sink, annotations, lock. 0, or -1 with
+ * errno.
  */
 int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared);
 
-/* The handle's own resources; not its memory. */
+/* Releases the handle's own resources; not its memory. */
 void bh_handle_end(bheap_t *heap);
 
-/* The user's bytes of a block of so many granules. */
+/* Number of the user's bytes in a block of this many granules. */
 static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
 {
 	if (heap->trailers)
@@ -63,16 +63,18 @@ static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint3
 	return bh_bytes(granules);
 }
 
-/* The granules for so many bytes, at least one, with a trailer where the heap has them. */
+/*
+ * Granules for a request of size bytes: at least one, and the trailer where the heap has trailers.
+ */
 static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size)
 {
 	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
 }
 
-/* Whom a new block belongs to: this process with BHEAP_OWNED, else 0. */
+/* The owner of a new block: this process with BHEAP_OWNED, else 0. */
 uint32_t bh_handle_owner(const bheap_t *heap);
 
-/* What tells the process numbers here from those of another container; 0 if unknown. */
+/* The PID namespace of this process; 0 if unknown. */
 uint32_t bh_handle_pid_namespace(void);
 
 #endif

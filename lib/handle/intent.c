@@ -2,7 +2,8 @@
 /*
  * intent.c - the intent is stored before what it announces and cleared last.
  * Keeps: control->pending is not 0 only between the commit of an allocation and its end, or from
- * before a slot is cleared until its block is free. A pending block that is in no slot is nobody's.
+ * before a slot is cleared until its block is free. A pending block that is in no slot has no
+ * owner.
  */
 #include "handle/intent.h"
 
@@ -13,7 +14,7 @@ void bh_intent_begin(const bheap_t *heap)
 
 void bh_intent_end(const bheap_t *heap)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is dressed */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is finished */
 	heap->core.control->pending = 0;
 	bh_shared_store(&heap->shared->slot, 0);
 	bh_shared_note(&heap->shared->resizing, 0);

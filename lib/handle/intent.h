@@ -8,17 +8,17 @@
 
 #include "handle/handle.h"
 
-/* Inside the mutex: someone is, and no longer is. */
+/* Begins and ends the critical section of a shared heap. */
 void bh_intent_begin(const bheap_t *heap);
 void bh_intent_end(const bheap_t *heap);
 
-/* The block about to be resized, and whose it is. */
+/* Announces the block about to be resized, and its owner. */
 void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner);
 
-/* After a death, before the rebuild: an allocation that nobody got is undone. */
+/* After a death, before the rebuild: frees a pending block that is in no slot. */
 void bh_intent_roll_back(const bheap_t *heap);
 
-/* ... and after it: the block that was being resized has its trailer again. */
+/* After a death and the rebuild: rewrites the trailer of the block that was being resized. */
 void bh_intent_rewrite_trailer(const bheap_t *heap);
 
 #endif

@@ -9,9 +9,9 @@
 #include "handle/intent.h"
 
 /*
- * In the copy that a fork made of a private heap while another thread was inside. Which block that
- * thread had not sealed yet nobody knows: every broken seal is made anew. (The parent still has its
- * own.)
+ * For the copy that a fork made of a private heap while another thread was in a call. The block
+ * that thread had not sealed yet is unknown, so every broken seal is rewritten. (The parent keeps
+ * its own.)
  */
 static void trailers_rewrite(const bheap_t *heap)
 {
@@ -38,7 +38,7 @@ void bh_recover(bheap_t *heap)
 		bh_intent_rewrite_trailer(heap);
 	else if (heap->trailers)
 		trailers_rewrite(heap);
-	/* What is a node now may have been filled, and the other way round. */
+	/* A granule that is a node now may have been filled, and vice versa. */
 	bh_fill_forget(heap, BH_FIRST, heap->core.end);
 	heap->core.control->recoveries++;
 }

@@ -8,7 +8,7 @@
 
 #include "handle/handle.h"
 
-/* Makes a heap whole whose last holder vanished inside an operation. */
+/* Rolls the pending operation back, rebuilds the index, rewrites trailers. */
 void bh_recover(bheap_t *heap);
 
 #endif

@@ -16,7 +16,7 @@
  * of this and of all that follows are in the other order.
  */
 #define BH_SHARED_MAGIC UINT64_C(0x0a0d504145484201)
-/* Not yet a heap: its maker is at work, or died. */
+/* Being created, or its creator died. */
 #define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200)
 #define BH_SHARED_VERSION 1
 
@@ -31,10 +31,10 @@ struct bh_shared {
 	uint64_t key;       /* of the trailers' seals */
 
 	/* The intent: meaningful while inside, and after a death there. */
-	uint32_t inside;   /* someone holds the mutex */
-	uint32_t resizing; /* the block whose trailer is on its way, or 0 */
+	uint32_t inside;   /* a process is in its critical section */
+	uint32_t resizing; /* the block whose trailer is being rewritten, or 0 */
 	uint32_t resizing_owner;
-	uint32_t pid_namespace; /* the namespace of the process numbers that owners are known by */
+	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */
 	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
 
 	/* As large on every machine, whatever the size of a mutex there. */
@@ -47,8 +47,9 @@ _Static_assert(offsetof(struct bh_shared, mutex) == 64 && sizeof(struct bh_share
 	       "the head is laid out alike on every machine");
 
 /*
- * Stores that every store before precedes, to the map, to trailers, to content, and every store
- * behind follows: for a process that is killed, and for one that reads without the lock.
+ * Release store and compiler barrier: earlier stores (map, trailers, content) are visible first,
+ * later ones are not moved ahead. For a process that is killed, and for one that reads without the
+ * lock.
  */
 static inline void bh_shared_store(uint64_t *word, uint64_t value)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault.c - composes reports and passes them on: to the heap's handler, else to the process-wide
- * one, else as a line to standard error. Uses no stdio and no allocation, for it may run in a
- * program whose allocator this is.
+ * fault.c - composes reports and delivers them: to the heap's handler, else to the default one,
+ * else as a line to standard error. Uses neither stdio nor allocation, since it may run inside a
+ * program's malloc().
  */
 #include "os/fault.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fault.h - reports of misuse and damage: one line of text, made without stdio and allocation.
- * Owns the process-wide handler, the one piece of state besides the classic heap that is global.
+ * Owns the default handler, the only global state besides the classic heap.
  */
 #ifndef BH_FAULT_H
 #define BH_FAULT_H
@@ -9,7 +9,7 @@
 #include "bheap.h"
 
 struct bh_fault_sink {
-	bheap_fault_fn *handler; /* NULL: the process-wide one */
+	bheap_fault_fn *handler; /* NULL: the default one */
 	void *arg;
 	bool aborts;
 };

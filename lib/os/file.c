@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The bytes that the locks are put on; what lies there does not matter. */
+/* The bytes of the file that are locked; their content does not matter. */
 enum lock_byte { OPEN_LOCK, ATTACH_LOCK };
 
 static bool is_shm_name(const char *path)
@@ -21,7 +21,7 @@ static bool is_shm_name(const char *path)
 	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
 }
 
-/* O_NONBLOCK, here and below: not to wait for a writer, should it be a FIFO. */
+/* O_NONBLOCK, here and below, so that opening a FIFO does not wait for a writer. */
 static int open_once(const char *path, int oflag, mode_t mode)
 {
 	if (is_shm_name(path))
@@ -53,8 +53,7 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 		if (fd >= 0 || errno != ENOENT)
 			return fd;
 		/*
-		 * A link that leads to nothing: whether we or another made the file nobody can
-		 * tell.
+		 * A dangling link: it cannot be told which process creates its target.
 		 */
 		if (is_link(path))
 			return open_once(path, oflag, mode);

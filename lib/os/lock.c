@@ -23,7 +23,7 @@ static pthread_mutex_t reinitialise_lock = PTHREAD_MUTEX_INITIALIZER;
 static int fork_error;
 
 /*
- * Who waits longest comes first: the kernel keeps that order for mutexes that inherit priorities.
+ * The longest waiter comes first: the kernel keeps that order for mutexes that inherit priorities.
  */
 static int queue_init(pthread_mutex_t *queue)
 {
@@ -73,7 +73,8 @@ int bh_lock_init_shared(pthread_mutex_t *shared)
 	if (!error)
 		error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
 	/*
-	 * Who holds it, by another handle or below a signal handler, is refused instead of hanging.
+	 * A holder that locks again, by another handle or in a signal handler, is refused instead
+	 * of hanging.
 	 */
 	if (!error)
 		error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
@@ -105,7 +106,7 @@ void bh_lock_destroy(struct bh_lock *lock)
 	pthread_mutex_destroy(&lock->queue);
 }
 
-/* In the child of a fork: the first thread here makes the lock anew. */
+/* In the child of a fork the first thread to come reinitialises the lock. */
 static void own_reinitialise(struct bh_lock *lock)
 {
 	pthread_mutex_lock(&reinitialise_lock);
@@ -136,8 +137,8 @@ static enum bh_lock_result shared_acquire(struct bh_lock *lock)
 }
 
 /*
- * A fork during a walk: in the child the walker is the thread that forked, now the first one, or is
- * not there any more, and a new thread may have got its identity.
+ * After a fork during a walk the walker is the thread that forked, now the first one; else it does
+ * not exist, and a new thread may have its identity.
  */
 bool bh_lock_is_walking(const struct bh_lock *lock)
 {
@@ -150,10 +151,9 @@ bool bh_lock_is_walking(const struct bh_lock *lock)
 /* ---- waiting ---- */
 
 /*
- * The heap's cache lines are with the processor of its holder, and to fetch them costs as much as
- * many calls do. So one who comes while another takes turn after turn leaves it alone for the
- * length of a nap, and goes on itself for as long then. Where turns are seldom nobody naps: they
- * are over in no time.
+ * The heap's cache lines are with the holder's processor, and to move them costs as much as many
+ * calls. So a thread that comes while another takes turn after turn sleeps for a nap and then takes
+ * its own run of turns. Where turns are rare no thread naps, since a turn is short.
  */
 
 #if defined(__x86_64__)
@@ -164,7 +164,7 @@ static inline void processor_pause(void)
 #elif defined(__aarch64__)
 static inline void processor_pause(void)
 {
-	/* A yield is over at once. */
+	/* The yield instruction would not pause at all. */
 	__asm__ volatile("isb" ::: "memory");
 }
 #else
@@ -193,7 +193,7 @@ static unsigned own_turns(const struct bh_lock *lock)
 	return __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
 }
 
-/* False when somebody is in a run of turns, or in a long one. */
+/* Spins for the lock; false when another thread takes turn after turn, or is in a long one. */
 static bool own_spin(struct bh_lock *lock)
 {
 	unsigned first = own_turns(lock), pauses = PAUSES_FIRST;
@@ -209,7 +209,7 @@ static bool own_spin(struct bh_lock *lock)
 	return false;
 }
 
-/* Not a point where a thread is cancelled. */
+/* Sleeps; not a cancellation point. */
 static void nap(long nanoseconds)
 {
 	const struct timespec time = {.tv_nsec = nanoseconds};
@@ -220,7 +220,7 @@ static void nap(long nanoseconds)
 	pthread_setcancelstate(state, &state);
 }
 
-/* Longer each time while the holder stays in one turn, which a walk may be. */
+/* Naps grow while the holder stays in one turn, which may be a walk. */
 static void own_wait(struct bh_lock *lock)
 {
 	unsigned turns = own_turns(lock);

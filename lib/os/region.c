@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * region.c - the system calls behind regions. Keeps: a region that could not be made whole leaves
- * nothing mapped.
+ * region.c - the system calls behind regions. Keeps: a region that could not be mapped completely
+ * leaves nothing mapped.
  */
 #include "os/region.h"
 

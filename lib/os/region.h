@@ -25,7 +25,7 @@ size_t bh_region_page(void);
 int bh_region_map(struct bh_region *region, size_t front, size_t back);
 int bh_region_unmap(struct bh_region *region);
 
-/* One zero page or more, for what lies beside a region. */
+/* One zero page or more, outside any region. */
 void *bh_region_pages(size_t size);
 int bh_region_pages_free(void *pages, size_t size);
 

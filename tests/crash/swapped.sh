@@ -78,7 +78,7 @@ move core/resize.c block_shrink 'bh_map_set_start(&core->map, rest' \
 	'bh_map_clear_start(&core->map, next)' after
 expect_red core/resize.c "shrink, merge right" "shrink swallows its neighbour before it is split"
 
-move core/resize.c block_grow 'bh_map_clear_start(&core->map, next)' 'The rest first' before
+move core/resize.c block_grow 'bh_map_clear_start(&core->map, next)' 'start of the rest first' before
 expect_red core/resize.c "grow with rest" "grow swallows its neighbour before that is split"
 
 move core/map.c bh_map_split 'used, 0' 'start, bh_map_bit' after
