@@ -56,7 +56,7 @@ static void block_fill(const struct live_block *block)
 	memcpy(block->start + done, &block->word, block->size - done);
 }
 
-/* Whether the first size bytes at start are the word over and over: each 8 equal the 8 before. */
+/* True if the first size bytes at start repeat the word: each 8 equal the 8 before. */
 static bool pattern_holds(const unsigned char *start, size_t size, uint64_t word)
 {
 	size_t head = size < sizeof(word) ? size : sizeof(word);

@@ -170,7 +170,7 @@ static double seat_time(struct seat *seat, const struct trace *trace)
 	return done == trace->op_count ? seconds : NAN;
 }
 
-/* What one child measures: some of the rounds of one trace. */
+/* The work of one child: some of the rounds of one trace. */
 struct share {
 	const struct report *report;
 	const struct options *options;

@@ -13,7 +13,7 @@
 
 #include "tools/memory.h"
 
-/* What each library that stands in for malloc(3) exports. */
+/* The functions that a library exports in place of malloc(3). */
 struct library {
 	void *(*malloc)(size_t size);
 	void (*free)(void *block);
@@ -201,7 +201,7 @@ static void bheap_add(struct peers *peers, const char *name, unsigned flags)
 	peers->count++;
 }
 
-/* What configure found; the entries without a path are not there. */
+/* The peers that configure found; entries without a path were not found. */
 #ifndef PEER_JEMALLOC
 #define PEER_JEMALLOC NULL
 #endif

@@ -26,7 +26,7 @@ void report_print(const struct report *report, FILE *stream);
 /* One line for each trace and allocator, tab-separated, under a line of column names. */
 void report_write(const struct report *report, FILE *stream);
 
-/* Whether an allocator completed all rounds of a trace. */
+/* True if an allocator completed all rounds of a trace. */
 bool report_completed(const struct report *report, size_t trace, size_t peer);
 
 #endif

@@ -28,7 +28,7 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 done, 1 a scenario failed, 2 usage or a bad trace.\n";
 
-/* What a child works on. */
+/* The work of a child. */
 struct scenario {
 	char name[64];
 	unsigned flags;

@@ -49,8 +49,8 @@ static inline struct cache_entry *cache_entry_at(const struct cache *cache, uint
 /* ---- the lock ---- */
 
 /*
- * Who held the lock died. The heap is whole in any case; of the table only "fresh" can be half way:
- * its entry was not told to a place yet, or was, and not yet forgotten here.
+ * The holder of the lock died. The heap is sound in any case; of the table only "fresh" can be
+ * incomplete: its entry was not told to a place yet, or was, and not yet forgotten here.
  */
 static inline void cache_tidy(struct cache *cache)
 {

@@ -251,7 +251,7 @@ static int usage(void)
 	return 2;
 }
 
-/* What went wrong with a file, or 0. */
+/* The errno of a file that failed, or 0. */
 static int words_of_file(const char *path, size_t wanted, size_t heap_size)
 {
 	struct table table = {0};

@@ -19,7 +19,7 @@
 /*
  * The bytes that who opens a heap's file, and who is attached to it, hold locks on: bheap_open(3).
  */
-enum { BYTE_GATE, BYTE_PRESENCE };
+enum { BYTE_OPEN_LOCK, BYTE_ATTACH_LOCK };
 
 /* ---- faults ---- */
 
@@ -56,7 +56,7 @@ static bool is_object_name(const char *path)
 	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
 }
 
-/* What errno says of a path. Who wrote /heap may have meant a file. */
+/* The message for errno. A user who wrote /heap may have meant a file. */
 static const char *error_text(const char *path)
 {
 	if (errno == ENOENT && is_object_name(path))
@@ -64,7 +64,7 @@ static const char *error_text(const char *path)
 	return strerror(errno);
 }
 
-/* Where no fault was told, errno is all there is to say. */
+/* Without a fault report errno is the only message. */
 static bheap_t *attached(bheap_t *heap, const char *path, struct fault_log *log)
 {
 	struct bheap_fault error = {.kind = BHEAP_FAULT_NONE};
@@ -166,28 +166,28 @@ static int file_copy(int from, int to)
 }
 
 /*
- * Nobody can attach, to write, while the gate is held; others who look can. Where files have no
+ * No writer can attach while the open lock is held; readers can. Where files have no
  * locks nobody is attached.
  */
-static void gate_set(int fd, short type)
+static void open_lock_set(int fd, short type)
 {
-	struct flock gate = {
-		.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE_GATE, .l_len = 1};
+	struct flock open_lock = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE_OPEN_LOCK, .l_len = 1};
 
-	while (fcntl(fd, F_OFD_SETLKW, &gate) < 0 && errno == EINTR)
+	while (fcntl(fd, F_OFD_SETLKW, &open_lock) < 0 && errno == EINTR)
 		;
 }
 
-static bool somebody_is_attached(int fd)
+static bool writer_is_attached(int fd)
 {
 	struct flock other = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_PRESENCE, .l_len = 1};
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_ATTACH_LOCK, .l_len = 1};
 
 	return fcntl(fd, F_OFD_GETLK, &other) == 0 && other.l_type != F_UNLCK;
 }
 
 /*
- * What is no regular file, or empty, has nothing to copy: the library says what is wrong with it.
+ * Other than a regular file, or empty: nothing to copy, the library reports the cause.
  */
 static bool nothing_to_copy(const char *path, int fd)
 {
@@ -216,10 +216,10 @@ int heap_copy(const char *path, bool *at_rest)
 		close(from);
 		return -1;
 	}
-	gate_set(from, F_RDLCK);
-	*at_rest = !somebody_is_attached(from);
+	open_lock_set(from, F_RDLCK);
+	*at_rest = !writer_is_attached(from);
 	if (!*at_rest)
-		gate_set(from, F_UNLCK);
+		open_lock_set(from, F_UNLCK);
 	to = nameless_file();
 	if (to < 0 || file_copy(from, to)) {
 		warn("%s: no copy to check", path);

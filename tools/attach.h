@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * attach.h - heaps in files and shared memory, attached to or copied, and their faults told to
- * people with the path in front.
+ * people, after the path.
  */
 #ifndef TOOLS_ATTACH_H
 #define TOOLS_ATTACH_H
@@ -10,7 +10,7 @@
 
 #define FAULTS_KEPT 8
 
-/* What the library, or the system, had to say of a heap. */
+/* The message of the library, or of the system, about a heap. */
 struct fault_log {
 	struct bheap_fault faults[FAULTS_KEPT]; /* kind BHEAP_FAULT_NONE: an error of the system */
 	unsigned count;                         /* those beyond FAULTS_KEPT are counted only */
@@ -19,7 +19,7 @@ struct fault_log {
 /* NULL, with the reason in the log, when there is no heap or it cannot be used. */
 bheap_t *heap_attach(const char *path, int oflag, struct fault_log *log);
 
-/* The same for a copy, which may be changed at will. */
+/* Attaches to a private copy of the heap, which may be changed. */
 bheap_t *heap_attach_copy(int fd, struct fault_log *log);
 
 /*

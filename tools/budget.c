@@ -20,19 +20,21 @@
 #include "size_text.h"
 
 #define STATUS_BAD_SETTING 2
-/* Where the address space is limited the largest heap may not fit: what is then tried, halving. */
+/*
+ * Where the address space is limited the largest heap may not fit: halves the size until it does.
+ */
 #define SIZE_LEAST ((size_t)1 << 20)
 
 /* glibc's mmap() threshold, and what it grows to at most: blocks above it are never kept. */
 #define LARGE_LEAST ((size_t)128 << 10)
 #define LARGE_MOST ((size_t)32 << 20)
-/* A trim visits all blocks, and pages given back cost time when they are wanted again. */
+/* A trim walks all blocks, and decommitted pages cost a fault each when they are used again. */
 #define TRIM_LEAST ((size_t)64 << 20)
 #define TRIM_MOST ((size_t)1 << 30)
 /* No record before the heap has grown by so much, or by a quarter. */
 #define GROWTH_LEAST ((size_t)4 << 10)
 
-/* How often a lock that is taken is looked at before a nap of so many nanoseconds. */
+/* Number of looks at a taken lock before a nap, and the length of the nap in nanoseconds. */
 #define LOOKS 4
 #define NAP 100000
 
@@ -154,7 +156,7 @@ void budget_report_free(const void *ptr, size_t usable)
 /* ---- pages ---- */
 
 /*
- * What is wanted again may be wanted a little larger: a text that grows, by a new block each time.
+ * A size that comes again may come a little larger: a text that grows by a new block each time.
  */
 void budget_keep(size_t size)
 {
@@ -172,7 +174,10 @@ void budget_give_back(void *block, size_t usable)
 	errno = saved;
 }
 
-/* Where little is found, look less often. What was never in use is trimmed too, and no find. */
+/*
+ * Looks less often where little is found. Memory that was never in use is trimmed, too, and does
+ * not count.
+ */
 void budget_trim(void)
 {
 	size_t untouched = (size_t)(budget.end - budget.fresh);
@@ -193,7 +198,7 @@ static void ledger_update(struct bheap_stats *stats, bool ended)
 	stats->faults += budget.faults;
 	if (!ledger_is_wanted())
 		return;
-	ledger_write(stats, (size_t)(budget.fresh - budget.front), ended);
+	ledger_write(stats, (size_t)(budget.fresh - budget.start), ended);
 }
 
 void budget_note(void)
@@ -247,8 +252,8 @@ static bheap_t *heap_create(size_t size, unsigned flags)
 static int bounds_note(const struct bheap_block *block, void *unused)
 {
 	(void)unused;
-	budget.front = budget.fresh = block->address;
-	budget.end = budget.front + block->size;
+	budget.start = budget.fresh = block->address;
+	budget.end = budget.start + block->size;
 	return 1;
 }
 

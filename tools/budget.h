@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget.h - the one heap behind libbheap-malloc: its settings from the environment, its making on
+ * budget.h - the one heap of libbheap-malloc: its settings from the environment, its making on
  * the first call, its lock (threads, fork), its faults, and what is done when it is spent. Keeps:
  * the heap is made BHEAP_UNLOCKED and only touched between enter and leave, so that a fork never
  * copies it half changed. Refuses to know the malloc family.
@@ -18,7 +18,7 @@
 struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
-	const char *front; /* of the heap's blocks */
+	const char *start; /* of the heap's blocks */
 	const char *end;
 	const char *mark; /* when fresh passes it, the process's record is written anew */
 	size_t large;   /* a freed block above this gives its pages back at once; grows as such are
@@ -50,7 +50,7 @@ static inline bheap_t *budget_heap(void)
 /* Takes the lock, which another thread has. */
 void budget_wait(void);
 
-/* Whether the lock was taken: a process with one thread needs none. */
+/* True if the lock was taken: a process with one thread needs none. */
 static inline bool budget_enter(void)
 {
 	bool shared = !__libc_single_threaded;
@@ -89,7 +89,7 @@ static inline bool budget_touch(const void *block, size_t size)
 	return true;
 }
 
-/* The same for a new block. */
+/* Counts a new block. */
 static inline void budget_made(const void *block, size_t size)
 {
 	if (LIKELY(!budget_touch(block, size)) && UNLIKELY(size > budget.large))

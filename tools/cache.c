@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-/* What a bin keeps: so many bytes, and no more blocks than that. In all 237 KiB a thread. */
+/* The most that a bin keeps, in bytes and in blocks: 237 KiB a thread in all. */
 #define BIN_SIZE 4096
 #define BIN_COUNT_MAX 64
-/* What a bin is filled up with at once, at most, where the lock is needed. */
+/* The most that a bin is filled up with at once, where the lock is needed. */
 #define FILL_MAX 15
 
 __thread struct cache cache __attribute__((tls_model("initial-exec")));

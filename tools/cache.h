@@ -46,7 +46,7 @@ void cache_set_up(void);
 bool cache_put_slowly(void *ptr, size_t granules);
 
 /*
- * Inside: puts a few blocks beside the one just taken from the heap, while they cost no further
+ * Inside: takes a few more blocks from the heap, while they cost no further
  * lock: none for a size that is asked for once, more each time.
  */
 void cache_fill(bheap_t *heap, size_t granules);
@@ -64,7 +64,7 @@ static inline uintptr_t cache_mark(const void *ptr)
 	return (uintptr_t)ptr ^ cache_secret;
 }
 
-/* Whether a live block of at most CACHE_SIZE_MAX bytes is in some thread's cache. */
+/* True if a live block of at most CACHE_SIZE_MAX bytes is in a cache of any thread. */
 static inline bool cache_holds(const void *ptr)
 {
 	return UNLIKELY(((const struct cache_node *)ptr)->mark == cache_mark(ptr));

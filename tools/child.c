@@ -52,8 +52,8 @@ static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 static struct sigaction found[NUMBERS], found_of_children;
 
 /*
- * What was ignored, as below nohup(1), stays so. But who ignores SIGCHLD is not told how a program
- * ended: that is the program's again.
+ * Ignored signals, as below nohup(1), stay ignored. But a parent that ignores SIGCHLD is not told
+ * how a program ended: that is the program's again.
  */
 static void signals_take(void)
 {

@@ -10,7 +10,7 @@
 
 struct child {
 	char *const *environment; /* "NAME=VALUE" to set, NULL-terminated */
-	const char *preload;      /* path of a library, put in front of LD_PRELOAD */
+	const char *preload;      /* path of a library, put first in LD_PRELOAD */
 };
 
 struct child_end {

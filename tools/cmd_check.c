@@ -30,7 +30,7 @@ static void heap_verify(const bheap_t *heap, struct fault_log *log)
 		fault_log_add(log, &fault);
 }
 
-/* What opening repairs by itself is said as such, for the copy is not the heap. */
+/* Says which damage an opening repairs by itself, since only the copy was repaired here. */
 static void fault_reword(struct bheap_fault *fault)
 {
 	if (fault->kind == BHEAP_FAULT_RECOVERED)

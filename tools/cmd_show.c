@@ -21,7 +21,7 @@
 #define COLUMNS 64 /* where it is no terminal */
 #define COLUMNS_LEAST 8
 #define COLUMNS_MOST 256
-#define MARGIN 13 /* what the map needs beside its cells */
+#define MARGIN 13 /* columns of the map besides its cells */
 
 struct show {
 	const char *path;

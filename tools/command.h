@@ -17,7 +17,7 @@ enum status {
 struct command {
 	const char *name;
 	const char *summary; /* for the list of commands */
-	const char *usage;   /* its lines behind "Usage: bheap NAME " */
+	const char *usage;   /* its lines after "Usage: bheap NAME " */
 	int (*run)(int argc, char **argv);
 };
 

@@ -84,7 +84,7 @@ void ledger_write(const struct bheap_stats *stats, size_t extent, bool ended)
 struct lines {
 	int fd;
 	bool failed;
-	const char *front;
+	const char *start;
 	size_t length;
 	char text[4096];
 };
@@ -103,9 +103,9 @@ static int block_write(const struct bheap_block *block, void *arg)
 	struct lines *lines = arg;
 	size_t offset;
 
-	if (!lines->front)
-		lines->front = block->address;
-	offset = (size_t)((const char *)block->address - lines->front);
+	if (!lines->start)
+		lines->start = block->address;
+	offset = (size_t)((const char *)block->address - lines->start);
 	if (lines->length + LINE_MAX_SIZE > sizeof(lines->text))
 		lines_flush(lines);
 	lines->length +=
@@ -116,7 +116,7 @@ static int block_write(const struct bheap_block *block, void *arg)
 
 void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
 {
-	struct lines lines = {.front = NULL};
+	struct lines lines = {.start = NULL};
 	int saved = errno;
 
 	if (!ledger_is_wanted() || !with_blocks)

@@ -127,7 +127,7 @@ static inline size_t block_usable(bheap_t *heap, const void *ptr)
 					: bheap_usable_size(heap, ptr);
 }
 
-/* Whether a block is, by mistake, freed already and in a cache; reports it then. */
+/* Reports a block that is in a cache, hence freed already; true if it was. */
 static inline bool block_is_cached(const void *ptr, size_t usable)
 {
 	if (LIKELY(usable - 1 >= CACHE_SIZE_MAX || !budget.cached || !cache_holds(ptr)))
@@ -136,7 +136,7 @@ static inline bool block_is_cached(const void *ptr, size_t usable)
 	return true;
 }
 
-/* What is no live block is reported by the heap's fault handler, and stays as it is. */
+/* The heap's fault handler reports a pointer that is no live block; nothing changes then. */
 static __attribute__((noinline)) void block_release(void *ptr, size_t usable)
 {
 	bool locked = budget_enter();
@@ -160,7 +160,7 @@ static __attribute__((noinline)) void block_give_back_uncached(void *ptr)
 	block_give_back_slowly(ptr, block_usable(budget_heap(), ptr));
 }
 
-/* Where there is a cache, there is a heap, without guards. Saves no register but that of ptr. */
+/* A thread with a cache has a heap, without guards. Saves no register but that of ptr. */
 static inline void block_give_back(void *ptr)
 {
 	size_t usable;

@@ -177,7 +177,7 @@ void map_draw(const struct picture *picture, FILE *stream, bool whole)
 		y += ROW_HEIGHT + ROW_GAP;
 	}
 	if (cells.covered < picture->stats.size) {
-		snprintf(line, sizeof(line), "behind it %s free",
+		snprintf(line, sizeof(line), "after it %s free",
 			 size_print(rest, picture->stats.size - cells.covered));
 		svg_text(stream, LEFT, y + 14, ANCHOR_START, 12, line);
 	}

@@ -25,7 +25,9 @@ static mode_t mode_of_new_files(void)
 
 #define LINKS_MAX 40 /* as the kernel has it */
 
-/* Whether this names a link, and one of a file system: what /proc has for open files are none. */
+/*
+ * True for a symbolic link of a file system; the links that /proc has for open files do not count.
+ */
 static bool is_link(const char *path)
 {
 	struct stat status, process;
@@ -34,7 +36,7 @@ static bool is_link(const char *path)
 	       (stat("/proc/self", &process) || process.st_dev != status.st_dev);
 }
 
-/* What a link says, from where the link is; malloc()ed, or NULL. */
+/* The target of a link, relative to the link's folder; malloc()ed, or NULL. */
 static char *link_target(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -89,7 +91,10 @@ static bool draft_open(struct output *output, const struct stat *before)
 	return false;
 }
 
-/* What is there already and cannot be replaced: no file, or one that only /proc leads to. */
+/*
+ * True for a path that exists and cannot be replaced: not a regular file, or reachable through
+ * /proc only.
+ */
 static bool is_written_as_it_is(const struct stat *before, const char *place)
 {
 	struct stat status;
@@ -108,8 +113,8 @@ static int descriptor_behind(const char *place)
 }
 
 /*
- * Others write to it too: an opening of its own would begin at the front, and cut off what is
- * there.
+ * Other programs write to it, too: a new open file description would start at offset 0 and truncate
+ * what is there.
  */
 static bool descriptor_open(struct output *output, int number)
 {

@@ -56,7 +56,7 @@ static void counter_set(struct bheap_stats *stats, size_t index, uint64_t value)
 
 struct taking {
 	struct picture *picture;
-	const char *front;
+	const char *start;
 	size_t room;
 	bool contents;
 };
@@ -99,10 +99,10 @@ static int block_take(const struct bheap_block *seen, void *arg)
 	struct taking *taking = arg;
 	struct block *block = block_add(taking->picture, &taking->room);
 
-	if (!taking->front)
-		taking->front = seen->address;
+	if (!taking->start)
+		taking->start = seen->address;
 	*block = (struct block){
-		.offset = (uint64_t)((const char *)seen->address - taking->front),
+		.offset = (uint64_t)((const char *)seen->address - taking->start),
 		.size = seen->size,
 		.usable = seen->usable,
 		.used = seen->used,
@@ -197,7 +197,7 @@ static bool snapshot_read(struct picture *picture, const char *path, FILE *strea
 	return false;
 }
 
-/* The stream behind the first line if the path is a snapshot's, else NULL. */
+/* The stream after the first line if the path is that of a snapshot, else NULL. */
 static FILE *snapshot_open(const char *path)
 {
 	char line[sizeof(first_line)] = "";

@@ -33,7 +33,7 @@ void picture_write(const struct picture *picture, FILE *stream);
 
 void picture_release(struct picture *picture);
 
-/* The end of the last used block: behind it all is free. */
+/* The end of the last used block: all memory after it is free. */
 uint64_t picture_extent(const struct picture *picture);
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef TOOLS_PROGRESS_H
 #define TOOLS_PROGRESS_H
 
-/* What is going on from here on; ends the bar before. NULL: nothing any more. */
+/* Starts a bar with this text and ends the one before; NULL only ends it. */
 void progress_begin(const char *what);
 
 /* 0 to 1; may be called as often as one likes. */

@@ -42,7 +42,7 @@ static off_t file_size;
 static char *window;
 static size_t window_used;
 
-/* Whether there is anything to be recorded of this process; if so, where. */
+/* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
 {
 	const char *folder = getenv("BENCH_RECORD"), *process = getenv("BENCH_PROCESS");
@@ -72,7 +72,7 @@ static bool file_open(const char *path)
 	return file >= 0 && fstat(file, &identity) == 0;
 }
 
-/* Whether the number still means the file. */
+/* True if the descriptor still refers to the file. */
 static bool file_is_own(void)
 {
 	struct stat now;

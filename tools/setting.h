@@ -9,7 +9,7 @@
 /* NULL: not set, or the program runs with other privileges than its caller's. */
 const char *setting_find(const char *name);
 
-/* What was found before is no longer needed. */
+/* Releases the strings found before. */
 void setting_end(void);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define KIB 1024u
 
-/* How many bits a suffix shifts by; -1 for what is none. */
+/* The number of bits that a suffix shifts by; -1 for an unknown one. */
 static int suffix_shift(const char *suffix)
 {
 	static const char letters[] = "kmg";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * size_text.h - sizes as people write them, in one way for the programs and for libbheap-malloc:
- * a decimal number of bytes, or of KiB, MiB, GiB with K, M or G behind it. Allocates nothing.
+ * a decimal number of bytes, or of KiB, MiB, GiB followed by K, M or G. Allocates nothing.
  */
 #ifndef TOOLS_SIZE_TEXT_H
 #define TOOLS_SIZE_TEXT_H

@@ -13,7 +13,7 @@
 #include "progress.h"
 
 #define PAGE ((size_t)4096)
-/* How often the progress of a replay is told. */
+/* The number of progress steps of a replay. */
 #define STRIDE 65536
 
 /* ---- heaps to try ---- */
@@ -154,7 +154,7 @@ size_t sizing_confirm(const struct variant *variant, const struct trace *trace, 
 
 /* ---- watching ---- */
 
-/* Where in each stretch of the trace most bytes are live: there a moment says most. */
+/* The moment with most live bytes in each stretch of the trace. */
 static bool moments_choose(const struct trace *trace, struct moment *moments, size_t count)
 {
 	size_t *sizes = calloc(trace->slot_count + 1, sizeof(*sizes)), live = 0, stretch = 0;

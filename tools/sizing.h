@@ -19,7 +19,7 @@ struct variant {
 
 /*
  * The smallest heap in which the whole trace succeeds, to a page; 0 when not even the largest does.
- * What was found was tried.
+ * Each size that is returned was tried.
  */
 size_t sizing_smallest(const struct variant *variant, const struct trace *trace);
 

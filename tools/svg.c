@@ -6,7 +6,7 @@
 
 #include "utf8.h"
 
-/* What is no character, and control characters, are not allowed in XML at all. */
+/* XML allows neither control characters nor bytes that form no character. */
 static void character_write(FILE *stream, const char *text, size_t length)
 {
 	if (!length || (unsigned char)*text < ' ')

@@ -93,7 +93,7 @@ const char *trace_append(struct trace *trace, struct trace_op op)
 	return NULL;
 }
 
-/* Takes " NUMBER" off the front of *text; decimal digits only. */
+/* Takes " NUMBER" off the start of *text; decimal digits only. */
 static bool number_parse(const char **text, uint64_t *value)
 {
 	const char *digits = *text + 1;

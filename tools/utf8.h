@@ -9,7 +9,7 @@
 
 struct json_object;
 
-/* The length of the character at the front, or 0: its first byte begins none. */
+/* The length of the first character; 0 where its first byte begins none. */
 size_t utf8_length(const char *text);
 
 /* The text with a '?' for each byte that is no part of a character. */
