@@ -20,6 +20,12 @@
 #define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200)
 #define BH_SHARED_VERSION 1
 
+enum bh_inside {
+	BH_OUTSIDE, /* nobody is in a critical section */
+	BH_INSIDE,  /* a process is, or died there */
+	BH_AT_REST, /* nobody is, and nobody was since the sum of the map was taken */
+};
+
 struct bh_shared {
 	uint64_t magic;
 	uint32_t version;   /* of this layout */
@@ -31,11 +37,18 @@ struct bh_shared {
 	uint64_t key;       /* of the trailers' seals */
 
 	/* The intent: meaningful while inside, and after a death there. */
-	uint32_t inside;   /* a process is in its critical section */
+	uint32_t inside;   /* enum bh_inside */
 	uint32_t resizing; /* the block whose trailer is being rewritten, or 0 */
 	uint32_t resizing_owner;
 	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */
 	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
+
+	/* Kept for the time when nobody is attached. */
+	uint64_t map_sum;  /* of the map, while inside is BH_AT_REST */
+	uint64_t reserved; /* what lies below this offset in the file has storage */
+	uint64_t boot;     /* the start of the system that the mutex is good for, or 0 */
+	uint32_t attached; /* about how many handles that can write there are */
+	uint32_t unused[9];
 
 	/* As large on every machine, whatever the size of a mutex there. */
 	union {
@@ -43,7 +56,7 @@ struct bh_shared {
 		unsigned char mutex_room[64];
 	};
 };
-_Static_assert(offsetof(struct bh_shared, mutex) == 64 && sizeof(struct bh_shared) == 128,
+_Static_assert(offsetof(struct bh_shared, mutex) == 128 && sizeof(struct bh_shared) == 192,
 	       "the head is laid out alike on every machine");
 
 /*
