@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What the tests of the library reach of it. What only memcheck or AddressSanitizer reaches (annotate.h)
-# has tests of its own (test_annotate.sh). Every object is built with -fno-exceptions: with -fexceptions
+# has tests of its own (users/annotate.sh). Every object is built with -fno-exceptions: with -fexceptions
 # each call has an edge for what it might throw, and the branches behind it have other numbers than in an
 # object without, where they would be counted, and missed, a second time. A branch of an inline function
 # is one branch, however many files have a copy of it, and is reached when a test reaches it in any; those
@@ -10,7 +10,8 @@ GCOVR = gcovr
 COVERAGE_LINES = 100
 COVERAGE_BRANCHES = 98
 # Without those that go the same ways very often.
-COVERAGE_TESTS = $(filter-out %/test_exhaustive %/test_random,$(unit_tests)) $(shared_tests) $(fuzz_targets) tests/test_threads
+COVERAGE_TESTS = $(filter-out %/test_exhaustive %/test_random,$(unit_tests) $(contract_tests) $(system_tests)) \
+	$(shared_tests) $(fuzz_targets)
 COVERAGE_REPORT = $(GCOVR) --root $(srcdir) --object-directory . --filter $(srcdir)/lib/ \
 	--exclude '.*/annotate\.h' --exclude-unreachable-branches --exclude-throw-branches .
 

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: MIT
-# Check programs, one for each room, run through TAP; scripts (.sh) run by the plain driver.
+# Check programs, run through TAP; scripts (.sh) run by the plain driver.
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; CC='$(CC)'; export srcdir CC;
 
-TEST_CPPFLAGS = $(LIB_CPPFLAGS) $(CHECK_CFLAGS) $(MISUSE_CFLAGS)
-TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
+# Each folder's own flags, by a pattern of GNU make, so that its programs need none of their own: all have
+# tests/support/ and Check; tests/contract/ and those of other folders that know the public interface alone
+# do without the rooms of the library.
+TEST_CPPFLAGS = -iquote $(top_srcdir)/%D%/support $(CHECK_CFLAGS) $(MISUSE_CFLAGS)
+ROOM_CPPFLAGS = -iquote $(top_srcdir)/lib
+%D%/%.$(OBJEXT) %D%/%.lo: AM_CPPFLAGS += $(TEST_CPPFLAGS)
+%D%/support/%.lo %D%/unit/%.$(OBJEXT) %D%/system/%.$(OBJEXT): AM_CPPFLAGS += $(ROOM_CPPFLAGS)
+%D%/crash/%.$(OBJEXT) %D%/fuzz/%.$(OBJEXT): AM_CPPFLAGS += $(ROOM_CPPFLAGS)
 
-# What the Check programs share.
-UNIT_LIBS = %D%/libsupport.la $(TEST_LIBS)
+# What every program is linked with that does not say otherwise: the Check programs.
+TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
+LDADD = %D%/libsupport.la $(TEST_LIBS)
 
 # What test_inject puts between the library and the system, by the names of m4/bheap_wraps.m4.
 INJECT_WRAPS = \
@@ -21,7 +28,7 @@ INJECT_WRAPS = \
 	-Wl,--wrap=pthread_mutexattr_init -Wl,--wrap=pthread_mutexattr_settype \
 	-Wl,--wrap=pthread_mutexattr_setpshared -Wl,--wrap=pthread_mutexattr_setrobust
 
-# The same for test_seldom.
+# The same for test_rare.
 SELDOM_WRAPS = \
 	-Wl,--wrap=getauxval -Wl,--wrap=$(WRAP_STAT) -Wl,--wrap=$(WRAP_FSTAT) -Wl,--wrap=kill \
 	-Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
@@ -33,114 +40,68 @@ SELDOM_WRAPS = \
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
 %C%_libsupport_la_SOURCES = \
-	%D%/box.c %D%/box.h \
-	%D%/model.c %D%/model.h \
-	%D%/support.c %D%/support.h \
-	%D%/wraps.h
-%C%_libsupport_la_CPPFLAGS = $(TEST_CPPFLAGS)
+	%D%/support/box.c %D%/support/box.h \
+	%D%/support/model.c %D%/support/model.h \
+	%D%/support/support.c %D%/support/support.h
 %C%_libsupport_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 
+# White box: each knows the rooms of lib/ that it tests.
 unit_tests = \
-	%D%/test_api \
-	%D%/test_bins \
-	%D%/test_check \
-	%D%/test_classic \
-	%D%/test_damage \
-	%D%/test_exhaustive \
-	%D%/test_fast \
-	%D%/test_fault \
-	%D%/test_file \
-	%D%/test_fill \
-	%D%/test_granule \
-	%D%/test_heap \
-	%D%/test_inject \
-	%D%/test_layout \
-	%D%/test_lock \
-	%D%/test_make \
-	%D%/test_map \
-	%D%/test_offsets \
-	%D%/test_open \
-	%D%/test_poison \
-	%D%/test_random \
-	%D%/test_region \
-	%D%/test_seldom \
-	%D%/test_show \
-	%D%/test_slots \
-	%D%/test_stats \
-	%D%/test_trailer \
-	%D%/test_walk
-check_PROGRAMS += $(unit_tests)
-TESTS += $(unit_tests)
+	%D%/unit/test_alloc \
+	%D%/unit/test_annotate \
+	%D%/unit/test_bins \
+	%D%/unit/test_core \
+	%D%/unit/test_damage \
+	%D%/unit/test_enter \
+	%D%/unit/test_exhaustive \
+	%D%/unit/test_fast_path \
+	%D%/unit/test_fault \
+	%D%/unit/test_file \
+	%D%/unit/test_fill \
+	%D%/unit/test_free \
+	%D%/unit/test_granule \
+	%D%/unit/test_layout \
+	%D%/unit/test_lock \
+	%D%/unit/test_map \
+	%D%/unit/test_open \
+	%D%/unit/test_rebuild \
+	%D%/unit/test_region \
+	%D%/unit/test_resize \
+	%D%/unit/test_show \
+	%D%/unit/test_slots \
+	%D%/unit/test_trailer \
+	%D%/unit/test_verify \
+	%D%/unit/test_walk
 
-%C%_test_api_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_api_LDADD = $(UNIT_LIBS)
-%C%_test_bins_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_bins_LDADD = $(UNIT_LIBS)
-%C%_test_check_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_check_LDADD = $(UNIT_LIBS)
-%C%_test_classic_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_classic_LDADD = $(UNIT_LIBS)
-%C%_test_damage_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_damage_LDADD = $(UNIT_LIBS)
-%C%_test_exhaustive_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_exhaustive_LDADD = $(UNIT_LIBS)
-%C%_test_fast_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_fast_LDADD = $(UNIT_LIBS)
-%C%_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_fault_LDADD = $(UNIT_LIBS)
-%C%_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_file_LDADD = $(UNIT_LIBS)
-%C%_test_fill_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_fill_LDADD = $(UNIT_LIBS)
-%C%_test_granule_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_granule_LDADD = $(UNIT_LIBS)
-%C%_test_heap_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_heap_LDADD = $(UNIT_LIBS)
-%C%_test_inject_CPPFLAGS = $(TEST_CPPFLAGS) -U_FORTIFY_SOURCE
-%C%_test_inject_LDADD = $(UNIT_LIBS)
-%C%_test_inject_LDFLAGS = $(INJECT_WRAPS)
-%C%_test_layout_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_layout_LDADD = $(UNIT_LIBS)
-%C%_test_lock_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_lock_LDADD = $(UNIT_LIBS)
-%C%_test_make_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_make_LDADD = $(UNIT_LIBS)
-%C%_test_map_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_map_LDADD = $(UNIT_LIBS)
-%C%_test_offsets_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_offsets_LDADD = $(UNIT_LIBS)
-%C%_test_open_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_open_LDADD = $(UNIT_LIBS)
-%C%_test_poison_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_poison_LDADD = $(UNIT_LIBS)
-%C%_test_random_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_random_LDADD = $(UNIT_LIBS)
-%C%_test_region_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_region_LDADD = $(UNIT_LIBS)
-%C%_test_seldom_CPPFLAGS = $(TEST_CPPFLAGS) -U_FORTIFY_SOURCE
-%C%_test_seldom_LDADD = $(UNIT_LIBS)
-%C%_test_seldom_LDFLAGS = $(SELDOM_WRAPS)
-%C%_test_show_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_show_LDADD = $(UNIT_LIBS)
-%C%_test_slots_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_slots_LDADD = $(UNIT_LIBS)
-%C%_test_stats_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_stats_LDADD = $(UNIT_LIBS)
-%C%_test_trailer_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_trailer_LDADD = $(UNIT_LIBS)
-%C%_test_walk_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_walk_LDADD = $(UNIT_LIBS)
+# The public interface alone, as its manual pages have it.
+contract_tests = \
+	%D%/contract/test_blocks \
+	%D%/contract/test_classic \
+	%D%/contract/test_create \
+	%D%/contract/test_handler \
+	%D%/contract/test_offsets \
+	%D%/contract/test_random \
+	%D%/contract/test_realloc \
+	%D%/contract/test_stats \
+	%D%/contract/test_threads \
+	%D%/contract/test_version
+EXTRA_DIST += %D%/system/wraps.h %D%/contract/kinds.h %D%/contract/offsets.inc
+
+# Between the library and the system: calls that fail, and answers that are rare.
+system_tests = \
+	%D%/system/test_inject \
+	%D%/system/test_rare
+%C%_system_test_inject_LDFLAGS = $(INJECT_WRAPS)
+%C%_system_test_rare_LDFLAGS = $(SELDOM_WRAPS)
+%D%/system/%.$(OBJEXT): AM_CPPFLAGS += -U_FORTIFY_SOURCE
+
+check_PROGRAMS += $(unit_tests) $(contract_tests) $(system_tests)
+TESTS += $(unit_tests) $(contract_tests) $(system_tests)
 endif
 
 dist_check_SCRIPTS += %D%/format.sh %D%/includes.sh %D%/plt.sh %D%/style.sh
 TESTS += %D%/format.sh %D%/includes.sh %D%/plt.sh %D%/style.sh
 CLEANFILES += test-*.heap
-EXTRA_DIST += %D%/offsets.inc
-# What memcheck and AddressSanitizer report.
-dist_check_SCRIPTS += %D%/test_annotate.sh
-TESTS += %D%/test_annotate.sh
-EXTRA_DIST += %D%/victims.c
-
 # Valgrind watches the programs; of the scripts it would see only the shell. The longest come first,
 # so that nothing waits for them at the end. Threads take turns: else one that wants a lock which another
 # takes again and again may wait for minutes.
@@ -149,16 +110,9 @@ watched_tests = $(filter-out %.sh,$(TESTS))
 watched_first = $(filter tests/misuse/%,$(watched_tests))
 check-valgrind-memcheck-local: MAKE += TESTS='$(watched_first) $(filter-out $(watched_first),$(watched_tests))'
 
-# Threads. Helgrind looks at those that it can follow.
-if HAVE_CHECK
-check_PROGRAMS += %D%/test_threads
-TESTS += %D%/test_threads
-%C%_test_threads_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_threads_LDADD = $(UNIT_LIBS)
-endif
-
+# Helgrind looks at the threads that it can follow.
 .PHONY: check-helgrind
-check-helgrind: %D%/test_threads
+check-helgrind: %D%/contract/test_threads
 	CK_RUN_CASE=threads $(LIBTOOL) --mode=execute $(VALGRIND) --tool=helgrind $(VALGRIND_FLAGS) \
-		--quiet --error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/test_threads
+		--quiet --error-exitcode=9 --suppressions=$(srcdir)/%D%/helgrind.supp %D%/contract/test_threads
 EXTRA_DIST += %D%/helgrind.supp

@@ -6,12 +6,6 @@ if HAVE_CHECK
 shared_tests = %D%/test_death %D%/test_shared %D%/test_start
 check_PROGRAMS += $(shared_tests)
 TESTS += $(shared_tests)
-%C%_test_death_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_death_LDADD = $(UNIT_LIBS)
-%C%_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_start_LDADD = $(UNIT_LIBS)
-%C%_test_shared_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_test_shared_LDADD = $(UNIT_LIBS)
 endif
 
 crash_programs = %D%/killpoints %D%/storm
@@ -25,7 +19,6 @@ TESTS += $(crash_programs)
 	%D%/scene.c %D%/scene.h \
 	%D%/stage.c %D%/stage.h \
 	%D%/stepper.c %D%/stepper.h
-%C%_killpoints_CPPFLAGS = $(LIB_CPPFLAGS)
 %C%_killpoints_LDADD = lib/libbheap-core.la
 %C%_killpoints_LDFLAGS = -Wl,-z,now
 

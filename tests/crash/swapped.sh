@@ -7,6 +7,10 @@ source=$1
 build=$(pwd)
 work=$build/swapped.tmp
 flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include -iquote $work"
+parts=
+for part in corpus killpoints scene stage stepper; do
+	parts="$parts $build/tests/crash/$part.o"
+done
 number=0
 failed=0
 
@@ -51,7 +55,7 @@ expect_red() {
 		$CC $flags ${CFLAGS-} -c -o "$work/${file%.c}.o" "$work/$file"
 	done
 	# The archive gives only what these objects do not have.
-	$CC ${CFLAGS-} -Wl,-z,now -o "$work/killpoints" "$work"/*/*.o "$build"/tests/crash/killpoints-*.o \
+	$CC ${CFLAGS-} -Wl,-z,now -o "$work/killpoints" "$work"/*/*.o $parts \
 		"$build/lib/.libs/libbheap-core.a" -lpthread
 	if "$work/killpoints" --only "$2" >"$work/log" 2>&1; then
 		verdict="not ok"

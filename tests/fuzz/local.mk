@@ -10,12 +10,11 @@ TESTS += $(fuzz_targets)
 FUZZ_WRAP = -Wl,--wrap=_ck_assert_failed
 
 %C%_fuzz_api_SOURCES = %D%/fuzz_api.c %D%/input.h %D%/replay.c
-%C%_fuzz_api_CPPFLAGS = $(TEST_CPPFLAGS) -DCORPUS='"corpus/api"'
+%C%_fuzz_api_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"corpus/api"'
 %C%_fuzz_api_LDFLAGS = $(FUZZ_WRAP)
-%C%_fuzz_api_LDADD = $(UNIT_LIBS)
 
 %C%_fuzz_file_SOURCES = %D%/fuzz_file.c %D%/input.h %D%/replay.c
-%C%_fuzz_file_CPPFLAGS = $(TEST_CPPFLAGS) -DCORPUS='"corpus/file"'
+%C%_fuzz_file_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"corpus/file"'
 %C%_fuzz_file_LDADD = $(TEST_LIBS)
 endif
 
@@ -26,14 +25,14 @@ FUZZ_SANITIZERS = address,undefined
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FUZZ_FOLDER = %D%/$(FUZZ_SANITIZERS)
 FUZZ_BUILD = $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(DEFS) -I. \
-	$(LIB_CPPFLAGS) $(CHECK_CFLAGS) \
+	$(LIB_CPPFLAGS) $(TEST_CPPFLAGS) \
 	$(addprefix $(srcdir)/,$(filter %.c,$(lib_libbheap_core_la_SOURCES)))
 FUZZ_LIBS = $(CHECK_LIBS) $(PTHREAD_CFLAGS)
 
 .PHONY: fuzz
 fuzz: config.h
 	$(MKDIR_P) $(FUZZ_FOLDER)
-	$(FUZZ_BUILD) $(srcdir)/tests/model.c $(srcdir)/tests/support.c $(srcdir)/%D%/fuzz_api.c \
+	$(FUZZ_BUILD) $(srcdir)/tests/support/model.c $(srcdir)/tests/support/support.c $(srcdir)/%D%/fuzz_api.c \
 		$(FUZZ_WRAP) $(FUZZ_LIBS) -o $(FUZZ_FOLDER)/fuzz_api
 	$(FUZZ_BUILD) $(srcdir)/%D%/fuzz_file.c $(FUZZ_LIBS) -o $(FUZZ_FOLDER)/fuzz_file
 

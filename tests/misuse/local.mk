@@ -4,16 +4,12 @@
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libscene.la
 %C%_libscene_la_SOURCES = %D%/scene.c %D%/scene.h
-%C%_libscene_la_CPPFLAGS = $(TEST_CPPFLAGS)
 %C%_libscene_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 
 misuse_tests = %D%/calls %D%/pointers %D%/writes
 check_PROGRAMS += $(misuse_tests)
 TESTS += $(misuse_tests)
-%C%_calls_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_calls_LDADD = %D%/libscene.la $(UNIT_LIBS)
-%C%_pointers_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_pointers_LDADD = %D%/libscene.la $(UNIT_LIBS)
-%C%_writes_CPPFLAGS = $(TEST_CPPFLAGS)
-%C%_writes_LDADD = %D%/libscene.la $(UNIT_LIBS)
+%C%_calls_LDADD = %D%/libscene.la $(LDADD)
+%C%_pointers_LDADD = %D%/libscene.la $(LDADD)
+%C%_writes_LDADD = %D%/libscene.la $(LDADD)
 endif

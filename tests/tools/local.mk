@@ -8,11 +8,11 @@ TESTS += %D%/programs.sh
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c
 %C%_lifetime_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_lifetime_LDADD =
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c
-%C%_family_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_family_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_family_LDADD = $(CHECK_LIBS)
 TESTS += %D%/family.sh

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-# What people who use the library touch: the examples, the headers, the debugger, the probes.
+# What people who use the library touch: the examples, the headers, the debugger, the probes, and
+# the reports of memcheck and AddressSanitizer.
 
 %C%_scripts = \
+	%D%/annotate.sh \
 	%D%/examples.sh \
 	%D%/gdb.sh \
 	%D%/header.sh \
@@ -17,5 +19,6 @@ EXTRA_DIST += \
 	%D%/misuse.c \
 	%D%/orders.json \
 	%D%/orders.out \
-	%D%/resource.cpp
+	%D%/resource.cpp \
+	%D%/victims.c
 AM_TESTS_ENVIRONMENT += CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)'; export CXX CXXFLAGS;

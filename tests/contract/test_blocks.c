@@ -3,54 +3,7 @@
  * test_api.c - the block functions as their contract has them, on each kind of heap: those that
  * work without a lock, with one, and with trailers.
  */
-#include "support.h"
-
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "handle/handle.h"
-
-static const unsigned kinds[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED,
-				 BHEAP_REALTIME};
-#define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
-
-static bheap_t *heap;
-static size_t size;
-static struct faults faults;
-
-static void setup(void)
-{
-	faults_expect(&faults);
-	size = 4 * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void heap_make(int kind)
-{
-	heap = bheap_create(size, kinds[kind]);
-	ck_assert_ptr_nonnull(heap);
-}
-
-static void teardown(void)
-{
-	if (!heap)
-		return;
-	heap_empty(heap);
-	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(bheap_destroy(heap), 0);
-}
-
-static bool is_guarded(int kind)
-{
-	return kinds[kind] & BHEAP_GUARD;
-}
-
-/* What takes all of the heap in one block. */
-static size_t size_of_all(int kind)
-{
-	return is_guarded(kind) ? size - 16 : size;
-}
+#include "kinds.h"
 
 /* ---- alloc ---- */
 
@@ -272,161 +225,6 @@ END_TEST
 
 /* ---- realloc ---- */
 
-START_TEST(realloc_of_null_allocates)
-{
-	char *block;
-
-	heap_make(_i);
-	block = bheap_realloc(heap, NULL, 100);
-	ck_assert_ptr_nonnull(block);
-	ck_assert_uint_ge(bheap_usable_size(heap, block), 100);
-	ck_assert_ptr_nonnull(bheap_realloc(heap, NULL, 0));
-}
-END_TEST
-
-START_TEST(realloc_to_nothing_keeps_a_granule)
-{
-	char *block;
-
-	heap_make(_i);
-	block = bheap_alloc(heap, 1000);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 0), block);
-	ck_assert(bheap_owns(heap, block));
-	ck_assert_uint_eq(bheap_usable_size(heap, block), 16);
-}
-END_TEST
-
-START_TEST(realloc_in_place)
-{
-	char *block, *next;
-
-	heap_make(_i);
-	block = bheap_alloc(heap, 64);
-	pattern_fill(block, 64, 1);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 64), block);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 2000), block);
-	ck_assert(pattern_holds(block, 64, 1));
-	pattern_fill(block, 2000, 2);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 500), block);
-	next = bheap_alloc(heap, 16);
-	heap_free(heap, next);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, size_of_all(_i)), block);
-	ck_assert(pattern_holds(block, 500, 2));
-	ck_assert_ptr_null(bheap_realloc(heap, block, size_of_all(_i) + 1));
-	ck_assert_errno(ENOMEM);
-	ck_assert(pattern_holds(block, 500, 2));
-}
-END_TEST
-
-/* Neither a byte less nor one more, on the straight path and through the door. */
-START_TEST(realloc_to_all_of_the_heap)
-{
-	struct bheap_stats stats;
-	char *block;
-
-	heap = bheap_create(65536, 0);
-	if (_i)
-		threads_begin();
-	bheap_stats(heap, &stats);
-	block = bheap_alloc(heap, 100);
-	ck_assert_ptr_null(bheap_realloc(heap, block, stats.size + 1));
-	ck_assert_errno(ENOMEM);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, stats.size), block);
-	ck_assert_uint_eq(bheap_usable_size(heap, block), stats.size);
-	ck_assert_ptr_null(bheap_realloc(heap, block, stats.size + 1));
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 16), block);
-}
-END_TEST
-
-START_TEST(realloc_moves_when_it_must)
-{
-	char *block, *next, *moved;
-
-	heap_make(_i);
-	block = bheap_alloc(heap, 100);
-	next = bheap_alloc(heap, 100);
-	pattern_fill(block, 100, 1);
-	pattern_fill(next, 100, 2);
-	moved = bheap_realloc(heap, block, 1000);
-	ck_assert_ptr_nonnull(moved);
-	ck_assert_ptr_ne(moved, block);
-	ck_assert(pattern_holds(moved, 100, 1));
-	ck_assert(pattern_holds(next, 100, 2));
-	ck_assert(!bheap_owns(heap, block));
-	ck_assert_uint_ge(bheap_usable_size(heap, moved), 1000);
-}
-END_TEST
-
-/* Room for it exists only together with the free block in front. */
-START_TEST(realloc_slides_down_when_all_else_fails)
-{
-	struct bheap_stats stats;
-	char *front, *block, *behind;
-	size_t part = size / 4 - 16;
-
-	heap_make(_i);
-	front = bheap_alloc(heap, part);
-	block = bheap_alloc(heap, 2 * part);
-	behind = bheap_alloc(heap, part);
-	pattern_fill(block, 2 * part, 3);
-	pattern_fill(behind, part, 4);
-	heap_free(heap, front);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 2 * part + 500), front);
-	ck_assert(pattern_holds(front, 2 * part, 3));
-	ck_assert(pattern_holds(behind, part, 4));
-	ck_assert(!bheap_owns(heap, block));
-	bheap_stats(heap, &stats);
-	ck_assert_uint_eq(stats.failures, 0);
-	ck_assert_uint_eq(stats.live_blocks, 2);
-	ck_assert_uint_eq(stats.allocations - stats.frees, 2);
-}
-END_TEST
-
-/* Memcheck, too, knows what the free block in front said of the others of its size. */
-START_TEST(a_slide_leaves_the_others_of_the_size)
-{
-	struct bheap_stats stats;
-	char *spare, *front, *block;
-
-	heap_make(_i);
-	spare = bheap_alloc(heap, 160);
-	ck_assert_ptr_nonnull(bheap_alloc(heap, 1));
-	front = bheap_alloc(heap, 160);
-	block = bheap_alloc(heap, 160);
-	bheap_stats(heap, &stats);
-	ck_assert_ptr_nonnull(
-		bheap_alloc(heap, stats.largest_free - (kinds[_i] & BHEAP_GUARD ? 16 : 0)));
-	pattern_fill(block, 160, 3);
-	heap_free(heap, spare);
-	heap_free(heap, front);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 300), front);
-	ck_assert(pattern_holds(front, 160, 3));
-	ck_assert_ptr_eq(bheap_alloc(heap, 160), spare);
-}
-END_TEST
-
-START_TEST(realloc_that_fails_changes_nothing)
-{
-	struct bheap_stats before, after;
-	char *block, *next;
-
-	heap_make(_i);
-	block = bheap_alloc(heap, size / 2);
-	next = bheap_alloc(heap, size / 4);
-	pattern_fill(block, size / 2, 1);
-	bheap_stats(heap, &before);
-	ck_assert_ptr_null(bheap_realloc(heap, block, size));
-	ck_assert_errno(ENOMEM);
-	bheap_stats(heap, &after);
-	ck_assert(bheap_owns(heap, block) && bheap_owns(heap, next));
-	ck_assert(pattern_holds(block, size / 2, 1));
-	ck_assert_uint_eq(bheap_usable_size(heap, block), size / 2);
-	ck_assert_uint_eq(after.failures, before.failures + 1);
-	before.failures = after.failures;
-	ck_assert_mem_eq(&before, &after, sizeof(before));
-}
-END_TEST
-
 /* ---- questions ---- */
 
 START_TEST(usable_sizes)
@@ -546,43 +344,6 @@ START_TEST(free_of_null_is_nothing)
 	ck_assert_int_eq(heap_free(heap, NULL), 0);
 	ck_assert_errno(ENOTTY);
 	ck_assert_uint_eq(faults.count, 0);
-}
-END_TEST
-
-/*
- * What the straight path is for does not pass the door, which is closed here as by a walk: each way
- * to take a block, and each to give one back.
- */
-START_TEST(small_work_passes_no_door)
-{
-	char *blocks[8], *moved;
-
-	heap = bheap_create(65536, BHEAP_UNLOCKED);
-	if (heap->skip_lock != BH_SKIP_LOCK_ALWAYS)
-		return; /* a tool listens at the door */
-	bh_lock_walk(&heap->lock, true);
-	for (int index = 0; index < 8; index++)
-		ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(heap, 96));
-	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                /* alone */
-	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]); /* of its size */
-	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
-	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);      /* cut */
-	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32); /* of the victim */
-	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);    /* before a free one */
-	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);         /* behind one */
-	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
-	ck_assert_ptr_eq(bheap_alloc(heap, 192), blocks[1]);
-	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096)); /* large */
-	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 48), blocks[4]);
-	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 96), blocks[4]);
-	moved = bheap_realloc(heap, blocks[4], 8192);
-	ck_assert_ptr_nonnull(moved);
-	ck_assert(moved != blocks[4]);
-	errno = 0;
-	ck_assert_ptr_null(bheap_aligned_alloc(heap, 32, 32));
-	ck_assert_errno(EDEADLK);
-	bh_lock_walk(&heap->lock, false);
-	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 }
 END_TEST
 
@@ -726,89 +487,6 @@ START_TEST(an_overflow_is_reported_at_free)
 }
 END_TEST
 
-START_TEST(an_overflow_is_reported_at_realloc)
-{
-	static const size_t sizes[] = {10, 100, 200, 2000};
-	char *block, *moved, *behind = NULL;
-
-	heap_make(2);
-	block = bheap_alloc(heap, 100);
-	if (_i % 2)
-		behind = bheap_alloc(heap, 16);
-	pattern_fill(block, 100, 5);
-	overflow(block, 100, 20);
-	moved = bheap_realloc(heap, block, sizes[_i / 2]);
-	ck_assert_ptr_nonnull(moved);
-	ck_assert(pattern_holds(moved, sizes[_i / 2] < 100 ? sizes[_i / 2] : 100, 5));
-	ck_assert_uint_ge(faults.count, 1);
-	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
-	ck_assert_ptr_eq(faults.last.address, block);
-	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
-}
-END_TEST
-
-/* ---- abort ---- */
-
-static int free_twice(void *arg)
-{
-	bheap_set_fault_handler(NULL, NULL, NULL);
-	heap_free(heap, arg);
-	heap_free(heap, arg);
-	return 0;
-}
-
-START_TEST(abort_flag)
-{
-	struct child child;
-	void *block;
-
-	heap = bheap_create(4096, BHEAP_ABORT);
-	block = bheap_alloc(heap, 10);
-	child_run(&child, free_twice, block);
-	child_assert_killed(&child, SIGABRT);
-	ck_assert_ptr_nonnull(strstr(child.err, "the block is free already\n"));
-}
-END_TEST
-
-/* ---- handlers ---- */
-
-static void handler_that_uses_the_heap(const struct bheap_fault *fault, void *arg)
-{
-	void **block = arg;
-
-	ck_assert_int_eq(bheap_check(fault->heap, NULL), 0);
-	*block = bheap_alloc((bheap_t *)(uintptr_t)fault->heap, 50);
-}
-
-START_TEST(a_handler_may_use_the_heap)
-{
-	void *block = NULL;
-
-	heap_make(_i);
-	ck_assert_int_eq(bheap_set_fault_handler(heap, handler_that_uses_the_heap, &block), 0);
-	ck_assert_int_eq(heap_free(heap, &block), -1);
-	ck_assert_errno(EINVAL);
-	ck_assert_ptr_nonnull(block);
-	ck_assert(bheap_owns(heap, block));
-	ck_assert_uint_eq(faults.count, 0);
-	bheap_set_fault_handler(heap, NULL, NULL);
-	heap_free(heap, &block);
-	ck_assert_uint_eq(faults.count, 1);
-}
-END_TEST
-
-/* ---- the library ---- */
-
-START_TEST(version)
-{
-	ck_assert_str_eq(bheap_version(), BHEAP_VERSION_STRING);
-	ck_assert_int_eq(BHEAP_VERSION_NUMBER, BHEAP_VERSION_MAJOR * 10000 +
-						       BHEAP_VERSION_MINOR * 100 +
-						       BHEAP_VERSION_PATCH);
-}
-END_TEST
-
 static void block_tests_add(TCase *tcase)
 {
 	tcase_add_loop_test(tcase, alloc_to_the_last_byte, 0, KINDS);
@@ -821,14 +499,6 @@ static void block_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, alignments_that_are_none, 0, KINDS);
 	tcase_add_test(tcase, alignment_may_exceed_the_heap);
 	tcase_add_loop_test(tcase, freed_aligned_blocks_merge, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_of_null_allocates, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_to_nothing_keeps_a_granule, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_in_place, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_to_all_of_the_heap, 0, 2);
-	tcase_add_loop_test(tcase, realloc_moves_when_it_must, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_slides_down_when_all_else_fails, 0, KINDS);
-	tcase_add_loop_test(tcase, a_slide_leaves_the_others_of_the_size, 0, KINDS);
-	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);
 	tcase_add_loop_test(tcase, usable_sizes, 0, KINDS);
 	tcase_add_loop_test(tcase, owns_the_start_of_live_blocks_alone, 0, KINDS);
 }
@@ -838,15 +508,11 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, wrong_pointers_are_told_apart, 0, KINDS);
 	tcase_add_loop_test(tcase, another_heaps_block_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
-	tcase_add_test(tcase, small_work_passes_no_door);
 	tcase_add_loop_test(tcase, its_own_class_comes_first, 0, KINDS);
 	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
 	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_free, 0, 12);
-	tcase_add_loop_test(tcase, an_overflow_is_reported_at_realloc, 0, 8);
-	tcase_add_test(tcase, abort_flag);
-	tcase_add_loop_test(tcase, a_handler_may_use_the_heap, 0, KINDS);
 }
 
 int main(void)
@@ -857,6 +523,5 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	block_tests_add(tcase);
 	fault_tests_add(tcase);
-	tcase_add_test(tcase, version);
 	return suite_run(suite);
 }

@@ -33,4 +33,21 @@ uint32_t box_block_granules(const struct box *box, uint32_t block);
 void box_expect(const struct box *box, const int *blocks);
 #define box_expect_blocks(box, ...) box_expect(box, (const int[]){__VA_ARGS__, 0})
 
+/* A block of so many granules, or 0; checked. */
+uint32_t box_alloc(struct box *box, size_t granules);
+void box_free(struct box *box, uint32_t block);
+
+/* Allocates blocks of these sizes, in order from the front; a 0 ends them. */
+void box_alloc_row(struct box *box, const size_t *sizes, uint32_t *blocks);
+
+/*
+ * Seven blocks: free ones of that size, of one bin, between used ones of 5 granules, and no room
+ * elsewhere for those. The first granule of the free one in the middle is written over with the
+ * byte; with 1 its size is consistent and wrong, and its links lead to heads.
+ */
+void box_damage_row(struct box *box, uint32_t blocks[7], uint32_t granules, unsigned char byte);
+
+/* After a call that met damage: rebuilt, the heap is sound, and so many granules are in use. */
+void box_rebuild_damaged(struct box *box, uint32_t used);
+
 #endif

@@ -14,7 +14,7 @@ build()
 	shift
 	# shellcheck disable=SC2086 # flags are lists of words
 	"$build/libtool" --quiet --tag=CC --mode=link $CC ${CPPFLAGS:-} -I"$srcdir/include" $CFLAGS \
-		-w -g -O1 -fno-omit-frame-pointer "$@" "$srcdir/tests/victims.c" ${LDFLAGS:-} \
+		-w -g -O1 -fno-omit-frame-pointer "$@" "$srcdir/tests/users/victims.c" ${LDFLAGS:-} \
 		-o "$program" lib/libbheap.la
 }
 

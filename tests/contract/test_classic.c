@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "handle/handle.h"
-
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 
 static struct faults faults;
@@ -92,15 +90,6 @@ START_TEST(a_failed_init_may_be_retried)
 	ck_assert_ptr_null(bheap_default());
 	ck_assert_int_eq(init_heap(PAGE), 0);
 	ck_assert_ptr_nonnull(balloc(1));
-}
-END_TEST
-
-/* Threads that race for it are not sure to meet. */
-START_TEST(the_default_heap_has_a_lock)
-{
-	ck_assert_int_eq(init_heap(1), 0);
-	ck_assert_uint_eq(bheap_default()->flags, 0);
-	ck_assert_int_eq(bheap_default()->lock.kind, BH_LOCK_PRIVATE);
 }
 END_TEST
 
@@ -492,7 +481,6 @@ int main(void)
 	tcase_add_loop_test(tcase, sizes_are_rounded_up_to_pages, 0, 6);
 	tcase_add_test(tcase, once_per_program);
 	tcase_add_test(tcase, a_failed_init_may_be_retried);
-	tcase_add_test(tcase, the_default_heap_has_a_lock);
 	tcase_add_test(tcase, the_default_heap_does_not_end);
 	tcase_add_test(tcase, one_of_many_threads_makes_it);
 	tcase_add_test(tcase, blocks_are_aligned_and_apart);

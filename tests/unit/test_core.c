@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_core.c - core/core.c: an empty heap, and blocks found by their address.
+ */
+#include "box.h"
+
+#include "core/alloc.h"
+
+#define SPAN 4000
+
+static struct box box;
+
+static void setup(void)
+{
+	box_make(&box, SPAN, BH_BIN_SHIFT_MAX);
+}
+
+static void teardown(void)
+{
+	box_end(&box);
+}
+
+START_TEST(new_heap_is_one_block)
+{
+	box_expect_blocks(&box, -SPAN);
+	ck_assert_uint_eq(bh_core_size(&box.core), SPAN * BH_GRANULE);
+	ck_assert_uint_eq(box.core.control->top, BH_FIRST);
+}
+END_TEST
+
+START_TEST(find_knows_blocks_from_other_addresses)
+{
+	uint32_t block = box_alloc(&box, 4);
+	char *address = bh_core_address(&box.core, block);
+
+	ck_assert_uint_eq(bh_core_find(&box.core, address), block);
+	for (int offset = 1; offset < 128; offset++)
+		ck_assert_uint_eq(bh_core_find(&box.core, address + offset), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, address - BH_GRANULE), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, NULL), 0);
+	ck_assert_uint_eq(bh_core_find(&box.core, bh_core_start(&box.core) + SPAN * BH_GRANULE), 0);
+	box_free(&box, block);
+	ck_assert_uint_eq(bh_core_find(&box.core, address), 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("core", &tcase, 30);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, new_heap_is_one_block);
+	tcase_add_test(tcase, find_knows_blocks_from_other_addresses);
+	return suite_run(suite);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_enter.c - handle/enter.h: which calls may skip the lock.
+ */
+#include "support.h"
+
+#include "handle/handle.h"
+
+/*
+ * What the straight path is for does not pass the door, which is closed here as by a walk: each way
+ * to take a block, and each to give one back.
+ */
+START_TEST(small_work_passes_no_door)
+{
+	bheap_t *heap = bheap_create(65536, BHEAP_UNLOCKED);
+	char *blocks[8], *moved;
+
+	if (heap->skip_lock != BH_SKIP_LOCK_ALWAYS)
+		return; /* a tool listens at the door */
+	bh_lock_walk(&heap->lock, true);
+	for (int index = 0; index < 8; index++)
+		ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(heap, 96));
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                /* alone */
+	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]); /* of its size */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);      /* cut */
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32); /* of the victim */
+	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);    /* before a free one */
+	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);         /* behind one */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 192), blocks[1]);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096)); /* large */
+	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 48), blocks[4]);
+	ck_assert_ptr_eq(bheap_realloc(heap, blocks[4], 96), blocks[4]);
+	moved = bheap_realloc(heap, blocks[4], 8192);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert(moved != blocks[4]);
+	errno = 0;
+	ck_assert_ptr_null(bheap_aligned_alloc(heap, 32, 32));
+	ck_assert_errno(EDEADLK);
+	bh_lock_walk(&heap->lock, false);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
+/* Threads that race for it are not sure to meet. */
+START_TEST(the_default_heap_has_a_lock)
+{
+	ck_assert_int_eq(init_heap(1), 0);
+	ck_assert_uint_eq(bheap_default()->flags, 0);
+	ck_assert_int_eq(bheap_default()->lock.kind, BH_LOCK_PRIVATE);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("enter", &tcase, 10);
+
+	tcase_add_test(tcase, small_work_passes_no_door);
+	tcase_add_test(tcase, the_default_heap_has_a_lock);
+	return suite_run(suite);
+}
