@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kinds.h - the fixture of tests that run on each kind of private heap: without a lock, with one, with
- * trailers, for real time.
+ * kinds.h - the fixture of tests that run on each kind of private heap: without a lock, with one,
+ * with trailers, for real time.
  */
 #ifndef TEST_KINDS_H
 #define TEST_KINDS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_api.c - the block functions as their contract has them, on each kind of heap: those that
+ * test_blocks.c - the block functions as their contract has them, on each kind of heap: those that
  * work without a lock, with one, and with trailers.
  */
 #include "kinds.h"
@@ -518,7 +518,7 @@ static void fault_tests_add(TCase *tcase)
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("api", &tcase, 10);
+	Suite *suite = suite_of("blocks", &tcase, 10);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	block_tests_add(tcase);

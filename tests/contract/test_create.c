@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_make.c - private heaps and heaps in a caller's memory: sizes at their limits, inaccessible
+ * test_create.c - private heaps and heaps in a caller's memory: sizes at their limits, inaccessible
  * pages, a buffer's borders, no system calls, pages given back, and nothing left at the end.
  */
 #include "support.h"
@@ -322,7 +322,7 @@ END_TEST
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("make", &tcase, 20);
+	Suite *suite = suite_of("create", &tcase, 20);
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, create_rounds_up_to_pages, 0, 7);

@@ -3,7 +3,7 @@
  * test_death.c - who dies inside a heap: a process, with others attached or none; a thread; and the
  * threads that a fork leaves behind. The heap is whole for whoever comes next, who hears of it.
  */
-#include "../support.h"
+#include "support.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
  * test_shared.c - one heap seen by many: by two handles of one process, read-only while others
  * write, after a fork, from other containers; what its file holds.
  */
-#include "../support.h"
+#include "support.h"
 
 #include <fcntl.h>
 #include <signal.h>

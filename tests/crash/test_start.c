@@ -3,7 +3,7 @@
  * test_start.c - heaps in files that many start with at once, that are half made, full of wrong
  * bits, not permitted, or on a full disk: one whole heap or a clear refusal, never a signal.
  */
-#include "../support.h"
+#include "support.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -3,7 +3,7 @@
  * fuzz_api.c - a fuzz target: bytes choose a heap of any kind and what is done with it, good use
  * and bad; the model (../model.h) is held against the heap after every step.
  */
-#include "../model.h"
+#include "model.h"
 #include "core/annotate.h"
 #include "input.h"
 

@@ -6,7 +6,7 @@
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
 
-#include "../support.h"
+#include "support.h"
 
 #define SCENE_SIZE ((size_t)64 * 1024)
 #define SCENE_BLOCKS 64

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_seldom.c - what the system answers seldom, or not on this machine, and what others do
+ * test_rare.c - what the system answers seldom, or not on this machine, and what others do
  * between two calls of one operation. The linker's --wrap puts the functions below between the
  * library and the C library.
  */
@@ -663,7 +663,7 @@ int main(void)
 
 	if (getenv(WITHOUT_FORKS))
 		return make_without_forks();
-	suite = suite_of("seldom", &tcase, 20);
+	suite = suite_of("rare", &tcase, 20);
 	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, no_random_word);
 	tcase_add_test(tcase, no_process_namespace);

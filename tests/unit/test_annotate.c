@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_poison.c - what AddressSanitizer is told. This program stands in for its runtime and keeps
+ * test_annotate.c - what AddressSanitizer is told. This program stands in for its runtime and keeps
  * book: after every call exactly the bytes that their owners asked for are open. (test_annotate.sh
  * asks the tools themselves.)
  */
@@ -150,7 +150,7 @@ END_TEST
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("poison", &tcase, 30);
+	Suite *suite = suite_of("annotate", &tcase, 30);
 
 	tcase_add_loop_test(tcase, exactly_what_was_asked_for_is_open, 0, 8);
 	tcase_add_test(tcase, misuse_opens_nothing);

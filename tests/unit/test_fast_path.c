@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fast.c - the straight path of free where words of the map begin and end: each way in which a
- * block, and the blocks beside it, can lie across them, merged with none, either or both of those.
- * And which block the straight path of allocate takes.
+ * test_fast_path.c - the straight path of free where words of the map begin and end: each way in
+ * which a block, and the blocks beside it, can lie across them, merged with none, either or both of
+ * those. And which block the straight path of allocate takes.
  */
 #include "support.h"
 
@@ -120,7 +120,7 @@ END_TEST
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("fast", &tcase, 60);
+	Suite *suite = suite_of("fast_path", &tcase, 60);
 
 	tcase_add_loop_test(tcase, frees_across_words, 0, WORD);
 	tcase_add_test(tcase, any_larger_block_comes_before_the_top);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_check.c - the checker: each invariant is broken in turn by one poke, exactly that finding is
- * expected, and a rebuild (where one can help) makes the heap whole again.
+ * test_verify.c - the checker: each invariant is broken in turn by one poke, exactly that finding
+ * is expected, and a rebuild (where one can help) makes the heap whole again.
  */
 #include "support.h"
 
@@ -537,7 +537,7 @@ END_TEST
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("check", &tcase, 10);
+	Suite *suite = suite_of("verify", &tcase, 10);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, each_invariant, 0, POKES);
