@@ -56,8 +56,27 @@ struct bh_shared {
 		unsigned char mutex_room[64];
 	};
 };
-_Static_assert(offsetof(struct bh_shared, mutex) == 128 && sizeof(struct bh_shared) == 192,
-	       "the head is laid out alike on every machine");
+#define BH_SHARED_AT(field, offset)                                                                \
+	_Static_assert(offsetof(struct bh_shared, field) == (offset), "format of heap files")
+BH_SHARED_AT(magic, 0);
+BH_SHARED_AT(version, 8);
+BH_SHARED_AT(word_size, 12);
+BH_SHARED_AT(granule_size, 14);
+BH_SHARED_AT(head_size, 16);
+BH_SHARED_AT(flags, 20);
+BH_SHARED_AT(size, 24);
+BH_SHARED_AT(key, 32);
+BH_SHARED_AT(inside, 40);
+BH_SHARED_AT(resizing, 44);
+BH_SHARED_AT(resizing_owner, 48);
+BH_SHARED_AT(pid_namespace, 52);
+BH_SHARED_AT(slot, 56);
+BH_SHARED_AT(map_sum, 64);
+BH_SHARED_AT(reserved, 72);
+BH_SHARED_AT(boot, 80);
+BH_SHARED_AT(attached, 88);
+BH_SHARED_AT(mutex, 128);
+_Static_assert(sizeof(struct bh_shared) == 192, "format of heap files, alike on every machine");
 
 /*
  * Release store and compiler barrier: earlier stores (map, trailers, content) are visible first,

@@ -3,7 +3,8 @@
 # process. make check runs a short form of the proof; make check-crash all of it, some minutes long.
 
 if HAVE_CHECK
-shared_tests = %D%/test_death %D%/test_shared %D%/test_start
+shared_tests = %D%/test_death %D%/test_images %D%/test_shared %D%/test_start
+%C%_test_images_SOURCES = %D%/test_images.c %D%/stepper.c %D%/stepper.h
 check_PROGRAMS += $(shared_tests)
 TESTS += $(shared_tests)
 endif
@@ -30,7 +31,7 @@ TESTS += %D%/unwind
 %C%_unwind_LDADD = lib/libbheap-core.la
 
 TESTS += %D%/cache.sh
-EXTRA_DIST += %D%/cache.sh %D%/swapped.sh
+EXTRA_DIST += %D%/cache.sh %D%/swapped.sh %D%/images
 
 # make check-crash STORM_SECONDS=600 for a long storm.
 STORM_SECONDS = 20
