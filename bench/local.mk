@@ -13,7 +13,7 @@ EXTRA_DIST += %D%/README.md %D%/chart.gp %D%/chart.svg %D%/instructions.sh
 noinst_PROGRAMS += %D%/soak
 %C%_soak_SOURCES = %D%/soak.c %D%/random.h
 %C%_soak_LDADD = lib/libbheap.la -lm
-EXTRA_DIST += %D%/soak.gp %D%/wear.svg
+EXTRA_DIST += %D%/soak.gp
 
 SOAK_FLAGS =
 .PHONY: soak

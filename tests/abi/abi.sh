@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # abi.sh check|update: compares the binary interface of the built library with the one released,
-# or records it as released. Any difference fails: HACKING.md tells what to do about it.
+# or records it as released. Any difference fails: CONTRIBUTING.md tells what to do about it.
 set -eu
 srcdir=${srcdir:-.}
 baseline=$srcdir/tests/abi/libbheap.abi

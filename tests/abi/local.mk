@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What a release promises: its symbols, its binary interface, its version, that it works installed.
 
-%C%_checks = %D%/symbols.sh %D%/version.sh tests/readme.sh
+%C%_checks = %D%/symbols.sh %D%/version.sh tests/readme.sh tests/documents.sh
 TESTS += $(%C%_checks)
 EXTRA_DIST += $(%C%_checks) %D%/abi.sh %D%/libbheap.abi tests/installcheck.sh tests/installcheck.c
 AM_TESTS_ENVIRONMENT += NM='$(NM)' CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)'; \
