@@ -309,13 +309,34 @@ def check_bins(heap):
         yield "the index is damaged: the free block at %#x is in no bin" % heap.address(granule)
 
 
+def rotate(word, bits):
+    return (word << bits | word >> 64 - bits) & MASK64
+
+
+def sip_round(a, b, c, d):
+    a, c = a + b & MASK64, c + d & MASK64
+    b, d = rotate(b, 13) ^ a, rotate(d, 16) ^ c
+    a = rotate(a, 32)
+    c, a = c + b & MASK64, a + d & MASK64
+    return a, rotate(b, 17) ^ c, rotate(c, 32), rotate(d, 21) ^ a
+
+
+def sip(key, *words):
+    """As in sip.h."""
+    a, c = key[0] ^ 0x736F6D6570736575, key[0] ^ 0x6C7967656E657261
+    b, d = key[1] ^ 0x646F72616E646F6D, key[1] ^ 0x7465646279746573
+    for word in words:
+        a, b, c, d = sip_round(a, b, c, d ^ word)
+        a ^= word
+    c ^= 0xFF
+    for _ in range(3):
+        a, b, c, d = sip_round(a, b, c, d)
+    return a ^ b ^ c ^ d
+
+
 def seal_of(key, granule, owner, slack_size):
     """As in trailer.c."""
-    mixed = key ^ (owner << 32 | granule)
-    mixed = (mixed ^ mixed >> 31) * 0x9E3779B97F4A7C15 & MASK64
-    mixed = mixed + slack_size & MASK64
-    mixed = (mixed ^ mixed >> 29) * 0xD6E8FEB86659FD93 & MASK64
-    return (mixed ^ mixed >> 32) | 0x0100000000000001
+    return sip((key, ~key & MASK64), owner << 32 | granule, slack_size) | 0x0100000000000001
 
 
 def trailer_is_intact(heap, granule, granules):

@@ -52,6 +52,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/rebuild.h \
 	%D%/core/resize.c \
 	%D%/core/resize.h \
+	%D%/core/sip.h \
 	%D%/core/trailer.c \
 	%D%/core/trailer.h \
 	%D%/core/verify.c \
@@ -78,7 +79,9 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/os/lock.c \
 	%D%/os/lock.h \
 	%D%/os/region.c \
-	%D%/os/region.h
+	%D%/os/region.h \
+	%D%/os/secret.c \
+	%D%/os/secret.h
 %C%_libbheap_core_la_CPPFLAGS = $(LIB_CPPFLAGS)
 # A visitor may end its thread, or throw: the lock is released on the way.
 %C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fexceptions

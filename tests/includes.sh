@@ -66,6 +66,7 @@ while read -r calls rooms; do
 	done
 done <<'END'
 mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate os/region
+getauxval|getrandom os/secret
 shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite os/file
 pthread_mutex_[a-z]+ os/(lock|fault)
 pthread_spin_[a-z]+|clock_nanosleep|pthread_atfork os/lock

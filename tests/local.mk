@@ -30,7 +30,8 @@ INJECT_WRAPS = \
 
 # The same for test_rare.
 SELDOM_WRAPS = \
-	-Wl,--wrap=getauxval -Wl,--wrap=$(WRAP_STAT) -Wl,--wrap=$(WRAP_FSTAT) -Wl,--wrap=kill \
+	-Wl,--wrap=getauxval -Wl,--wrap=getrandom -Wl,--wrap=$(WRAP_STAT) \
+	-Wl,--wrap=$(WRAP_FSTAT) -Wl,--wrap=kill \
 	-Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=open$(WRAP_OFF) -Wl,--wrap=posix_fallocate$(WRAP_OFF) \
 	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_atfork -Wl,--wrap=munmap \
@@ -67,6 +68,7 @@ unit_tests = \
 	%D%/unit/test_rebuild \
 	%D%/unit/test_region \
 	%D%/unit/test_resize \
+	%D%/unit/test_secret \
 	%D%/unit/test_show \
 	%D%/unit/test_slots \
 	%D%/unit/test_trailer \

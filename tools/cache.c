@@ -4,8 +4,7 @@
  */
 #include "cache.h"
 
-#include <string.h>
-#include <sys/auxv.h>
+#include <sys/random.h>
 
 /* The most that a bin keeps, in bytes and in blocks: 237 KiB a thread in all. */
 #define BIN_SIZE 4096
@@ -34,11 +33,12 @@ static void thread_end(void *unused)
 
 void cache_set_up(void)
 {
-	const void *random = (const void *)getauxval(AT_RANDOM);
-
-	/* The first of those 16 bytes are the stack protector's. */
-	if (random)
-		memcpy(&cache_secret, (const char *)random + 8, sizeof(cache_secret));
+	/*
+	 * Any mark tells the secret, which is therefore good for nothing else. Where the kernel
+	 * gives none, marks are no secret.
+	 */
+	if (getrandom(&cache_secret, sizeof(cache_secret), GRND_NONBLOCK) < 0)
+		cache_secret = (uintptr_t)&cache_secret * UINT32_C(0x9e3779b1);
 	cache_secret |= 1; /* never the mark of a block that was not cached yet: aligned, so even */
 	is_set_up = pthread_key_create(&end_key, thread_end) == 0;
 }

@@ -14,6 +14,7 @@
 #include "handle/intent.h"
 #include "handle/recover.h"
 #include "os/file.h"
+#include "os/secret.h"
 
 static bool refuse(struct bh_opening *opening, int error, const char *why)
 {
@@ -128,7 +129,8 @@ static bool heap_format(struct bh_opening *opening)
 		errno = error;
 		return false;
 	}
-	head->key = heap->key;
+	head->key = bh_secret_random(BH_SECRET_SEALS, head);
+	heap->key = head->key;
 	head->pid_namespace = bh_handle_pid_namespace();
 	bh_core_format(&heap->core);
 	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */

@@ -11,6 +11,7 @@
 #include "api/attach.h"
 #include "core/annotate.h"
 #include "handle/fill.h"
+#include "os/secret.h"
 
 #define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
 
@@ -27,6 +28,13 @@ static size_t lead_size(unsigned flags, size_t granules)
 	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
 }
 
+/* A heap in a caller's buffer is made without a system call. */
+static uint64_t key_make(const bheap_t *heap)
+{
+	return heap->region.start ? bh_secret_random(BH_SECRET_SEALS, heap)
+				  : bh_secret_derived(BH_SECRET_SEALS, heap);
+}
+
 /* Turns zeroed memory of this layout into a heap, with its handle first. */
 static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 			    const struct bh_region *region, unsigned flags)
@@ -34,6 +42,8 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	bheap_t *heap = (bheap_t *)(void *)start;
 
 	*heap = (bheap_t){.region = *region};
+	if (flags & BHEAP_GUARD)
+		heap->key = key_make(heap);
 	bh_core_view(&heap->core, start, layout);
 	heap->core.slides = true;
 	if (flags & BHEAP_GUARD)

@@ -6,6 +6,8 @@
  */
 #include "core/trailer.h"
 
+#include "core/sip.h"
+
 #define SLACK_BYTE 0xb5
 
 struct trailer {
@@ -22,15 +24,14 @@ static inline struct trailer *trailer_of(const struct bh_core *core, uint32_t bl
 	return bh_core_address(core, block + granules - BH_TRAILER_GRANULES);
 }
 
+/* One-way: content that leaks must not tell how a seal for another block is made. */
 static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size)
 {
-	uint64_t mixed = key ^ ((uint64_t)owner << 32 | block);
+	const uint64_t keys[2] = {key, ~key};
 
-	mixed = (mixed ^ mixed >> 31) * UINT64_C(0x9e3779b97f4a7c15);
-	mixed += slack_size;
-	mixed = (mixed ^ mixed >> 29) * UINT64_C(0xd6e8feb86659fd93);
 	/* Its first byte is never 0: the byte that ends a string one too long always breaks it. */
-	return (mixed ^ mixed >> 32) | UINT64_C(0x0100000000000001);
+	return bh_sip(keys, (uint64_t)owner << 32 | block, slack_size) |
+	       UINT64_C(0x0100000000000001);
 }
 
 BH_UNCHECKED

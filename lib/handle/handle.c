@@ -5,23 +5,10 @@
 #include "handle/handle.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/annotate.h"
-
-/* A word that differs from run to run, without a system call. */
-static uint64_t key_random(void)
-{
-	const void *seed = (const void *)getauxval(AT_RANDOM);
-	uint64_t key = UINT64_C(0x5851f42d4c957f2d);
-
-	if (seed)
-		memcpy(&key, seed, sizeof(key));
-	return key;
-}
 
 static enum bh_skip_lock skip_lock_for(const bheap_t *heap)
 {
@@ -39,7 +26,6 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->flags = flags;
 	heap->trailers = flags & (BHEAP_GUARD | BHEAP_OWNED);
 	heap->annotated = bh_annotate_wanted();
-	heap->key = key_random();
 	heap->faults.aborts = flags & BHEAP_ABORT;
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))

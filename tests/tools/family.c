@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -403,6 +404,31 @@ START_TEST(test_untouched_blocks_are_no_double_free)
 }
 END_TEST
 
+/* The process's random bytes are the stack protector's canary and the pointer guard. */
+static bool is_secret(uint64_t word, const uint64_t *random)
+{
+	return (word | 0xff) == (random[0] | 0xff) || (word | 1) == (random[1] | 1);
+}
+
+START_TEST(test_freed_blocks_tell_no_secret)
+{
+	uint64_t random[2];
+
+	memcpy(random, (const void *)getauxval(AT_RANDOM), sizeof(random));
+	for (size_t size = 16; size <= 1024; size += 16) {
+		void *first = malloc(size), *second = malloc(size);
+		const volatile uint64_t *volatile freed = first;
+
+		free(second);
+		free(first);
+		for (size_t index = 0; index < size / sizeof(*freed); index++) {
+			ck_assert(!is_secret(freed[index], random));
+			ck_assert(!is_secret(freed[index] ^ (uintptr_t)freed, random));
+		}
+	}
+}
+END_TEST
+
 static void *thread_free(void *block)
 {
 	free(block);
@@ -714,6 +740,7 @@ static Suite *family_suite(void)
 	tcase_add_test(misuse, test_no_content_is_a_double_free);
 	tcase_add_test(misuse, test_untouched_blocks_are_no_double_free);
 	tcase_add_test(misuse, test_double_frees_across_threads_are_reported);
+	tcase_add_test(misuse, test_freed_blocks_tell_no_secret);
 	tcase_add_test(pages, test_large_blocks_give_their_pages_back);
 	tcase_add_test(pages, test_untouched_memory_of_calloc_is_not_resident);
 	tcase_add_test(pages, test_many_freed_blocks_give_their_pages_back);

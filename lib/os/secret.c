@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * secret.c - keys from getrandom(2), or derived. The process's 16 random bytes (AT_RANDOM) are
+ * themselves the stack protector's canary and the pointer guard: they are the key of a hash, never
+ * its result.
+ */
+#include "os/secret.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+
+#include "core/sip.h"
+
+uint64_t bh_secret_derived(enum bh_secret_purpose purpose, const void *address)
+{
+	const void *seed = (const void *)getauxval(AT_RANDOM);
+	uint64_t key[2] = {0};
+
+	if (seed)
+		memcpy(key, seed, sizeof(key));
+	return bh_sip(key, (uint64_t)purpose, (uintptr_t)address);
+}
+
+uint64_t bh_secret_random(enum bh_secret_purpose purpose, const void *address)
+{
+	uint64_t key;
+
+	if (getrandom(&key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key))
+		return key;
+	return bh_secret_derived(purpose, address);
+}
