@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # BHEAP_WRAPS: what the linker knows those functions by that have an off_t or a time_t in them, for
 # the tests that wrap them. Where a long has 64 bits that is their own name; else it depends on the
-# sizes of the two types. tests/wraps.h says the same to the compiler.
+# sizes of the two types. tests/system/wraps.c says the same to the compiler.
 AC_DEFUN([BHEAP_WRAPS], [
 AC_CHECK_SIZEOF([long])
 AC_CHECK_SIZEOF([time_t])

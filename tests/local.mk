@@ -18,25 +18,15 @@ ROOM_CPPFLAGS = -iquote $(top_srcdir)/lib
 TEST_LIBS = lib/libbheap-core.la $(CHECK_LIBS)
 LDADD = %D%/libsupport.la $(TEST_LIBS)
 
-# What test_inject puts between the library and the system, by the names of m4/bheap_wraps.m4.
-INJECT_WRAPS = \
-	-Wl,--wrap=mmap$(WRAP_OFF) -Wl,--wrap=munmap -Wl,--wrap=mprotect -Wl,--wrap=madvise \
-	-Wl,--wrap=msync -Wl,--wrap=ftruncate$(WRAP_OFF) -Wl,--wrap=posix_fallocate$(WRAP_OFF) \
-	-Wl,--wrap=open$(WRAP_OFF) -Wl,--wrap=shm_open -Wl,--wrap=close -Wl,--wrap=unlink \
-	-Wl,--wrap=shm_unlink -Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=$(WRAP_FSTAT) \
-	-Wl,--wrap=pread$(WRAP_OFF) -Wl,--wrap=pwrite$(WRAP_OFF) -Wl,--wrap=pthread_mutex_init \
-	-Wl,--wrap=pthread_mutexattr_init -Wl,--wrap=pthread_mutexattr_settype \
-	-Wl,--wrap=pthread_mutexattr_setpshared -Wl,--wrap=pthread_mutexattr_setrobust
-
-# The same for test_rare.
-SELDOM_WRAPS = \
-	-Wl,--wrap=getauxval -Wl,--wrap=getrandom -Wl,--wrap=$(WRAP_STAT) \
-	-Wl,--wrap=$(WRAP_FSTAT) -Wl,--wrap=kill \
-	-Wl,--wrap=$(WRAP_FCNTL) -Wl,--wrap=poll -Wl,--wrap=pthread_mutex_init \
-	-Wl,--wrap=open$(WRAP_OFF) -Wl,--wrap=posix_fallocate$(WRAP_OFF) \
-	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_atfork -Wl,--wrap=munmap \
-	-Wl,--wrap=mprotect -Wl,--wrap=mmap$(WRAP_OFF) -Wl,--wrap=ftruncate$(WRAP_OFF) \
-	-Wl,--wrap=pwrite$(WRAP_OFF) -Wl,--wrap=close
+# The calls that system/wraps.c stands in for, by the names of m4/bheap_wraps.m4.
+WRAPPED = \
+	mmap$(WRAP_OFF) munmap mprotect madvise msync ftruncate$(WRAP_OFF) \
+	posix_fallocate$(WRAP_OFF) open$(WRAP_OFF) shm_open close unlink shm_unlink $(WRAP_FCNTL) \
+	$(WRAP_STAT) $(WRAP_FSTAT) pread$(WRAP_OFF) pwrite$(WRAP_OFF) kill poll getauxval getrandom \
+	pthread_mutex_init pthread_mutex_lock pthread_mutexattr_init pthread_mutexattr_settype \
+	pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_atfork
+WRAPS = $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+comma = ,
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libsupport.la
@@ -87,14 +77,16 @@ contract_tests = \
 	%D%/contract/test_stats \
 	%D%/contract/test_threads \
 	%D%/contract/test_version
-EXTRA_DIST += %D%/system/wraps.h %D%/contract/kinds.h %D%/contract/offsets.inc
+EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc
 
 # Between the library and the system: calls that fail, and answers that are rare.
 system_tests = \
 	%D%/system/test_inject \
 	%D%/system/test_rare
-%C%_system_test_inject_LDFLAGS = $(INJECT_WRAPS)
-%C%_system_test_rare_LDFLAGS = $(SELDOM_WRAPS)
+%C%_system_test_inject_SOURCES = %D%/system/test_inject.c %D%/system/wraps.c %D%/system/wraps.h
+%C%_system_test_inject_LDFLAGS = $(WRAPS)
+%C%_system_test_rare_SOURCES = %D%/system/test_rare.c %D%/system/wraps.c %D%/system/wraps.h
+%C%_system_test_rare_LDFLAGS = $(WRAPS)
 %D%/system/%.$(OBJEXT): AM_CPPFLAGS += -U_FORTIFY_SOURCE
 
 check_PROGRAMS += $(unit_tests) $(contract_tests) $(system_tests)

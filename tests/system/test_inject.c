@@ -2,179 +2,85 @@
 /*
  * test_inject.c - each system call that the library makes fails in turn, the first time, the second
  * time, and so on: the error is told, no mapping, descriptor or file is left, and a second try
- * succeeds. The linker's --wrap puts the functions below between the library and the C library.
+ * succeeds.
  */
-#include "wraps.h"
-
 #include "support.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wraps.h"
+
 #define SIZE (64 * 1024)
 
-enum call {
-	MMAP,
-	MUNMAP,
-	MPROTECT,
-	MADVISE,
-	MSYNC,
-	FTRUNCATE,
-	FALLOCATE,
-	OPEN,
-	SHM_OPEN,
-	CLOSE,
-	UNLINK,
-	SHM_UNLINK,
-	FCNTL,
-	FSTAT,
-	PREAD,
-	PWRITE,
-	MUTEX_INIT,
-	ATTR_INIT,
-	ATTR_TYPE,
-	ATTR_SHARED,
-	ATTR_ROBUST,
-	CALLS
+/* An errno that each may have, and that nothing else here has; 0: no such call fails here. */
+static const int errors[WRAPS] = {
+	[WRAP_MMAP] = ENOMEM,
+	[WRAP_MUNMAP] = ENOMEM,
+	[WRAP_MPROTECT] = ENOMEM,
+	[WRAP_MADVISE] = EIO,
+	[WRAP_MSYNC] = EIO,
+	[WRAP_FTRUNCATE] = EIO,
+	[WRAP_POSIX_FALLOCATE] = ENOSPC,
+	[WRAP_OPEN] = EMFILE,
+	[WRAP_SHM_OPEN] = ENFILE,
+	[WRAP_CLOSE] = EIO,
+	[WRAP_UNLINK] = EROFS,
+	[WRAP_SHM_UNLINK] = EROFS,
+	[WRAP_FCNTL] = ENOLCK,
+	[WRAP_FSTAT] = EOVERFLOW,
+	[WRAP_PREAD] = EIO,
+	[WRAP_PWRITE] = EDQUOT,
+	[WRAP_MUTEX_INIT] = EAGAIN,
+	[WRAP_ATTR_INIT] = ENOMEM,
+	[WRAP_ATTR_TYPE] = EINVAL,
+	[WRAP_ATTR_SHARED] = ENOTSUP,
+	[WRAP_ATTR_ROBUST] = ENOTSUP,
 };
 
-static const char *const names[CALLS] = {
-	"mmap",
-	"munmap",
-	"mprotect",
-	"madvise",
-	"msync",
-	"ftruncate",
-	"posix_fallocate",
-	"open",
-	"shm_open",
-	"close",
-	"unlink",
-	"shm_unlink",
-	"fcntl",
-	"fstat",
-	"pread",
-	"pwrite",
-	"pthread_mutex_init",
-	"pthread_mutexattr_init",
-	"pthread_mutexattr_settype",
-	"pthread_mutexattr_setpshared",
-	"pthread_mutexattr_setrobust",
-};
-
-/* An errno that each may have, and that nothing else here has. */
-static const int errors[CALLS] = {
-	[MMAP] = ENOMEM,      [MUNMAP] = ENOMEM,       [MPROTECT] = ENOMEM,
-	[MADVISE] = EIO,      [MSYNC] = EIO,           [FTRUNCATE] = EIO,
-	[FALLOCATE] = ENOSPC, [OPEN] = EMFILE,         [SHM_OPEN] = ENFILE,
-	[CLOSE] = EIO,        [UNLINK] = EROFS,        [SHM_UNLINK] = EROFS,
-	[FCNTL] = ENOLCK,     [FSTAT] = EOVERFLOW,     [PREAD] = EIO,
-	[PWRITE] = EDQUOT,    [MUTEX_INIT] = EAGAIN,   [ATTR_INIT] = ENOMEM,
-	[ATTR_TYPE] = EINVAL, [ATTR_SHARED] = ENOTSUP, [ATTR_ROBUST] = ENOTSUP,
-};
-
+/* The one call that fails. */
 static struct {
 	bool armed, fired;
 	bool is_short; /* a read or write does half of it instead of failing */
-	enum call call;
+	enum wrap function;
 	unsigned left; /* calls that still succeed */
-} plan;
+} failure;
 
-static unsigned seen[CALLS];
+static unsigned seen[WRAPS];
 
-static bool fails(enum call call)
+static bool returns_error(enum wrap function)
 {
-	if (!plan.armed)
-		return false;
-	seen[call]++;
-	if (call != plan.call || plan.fired || plan.left--)
-		return false;
-	plan.fired = true;
-	errno = errors[call];
-	return true;
+	return function == WRAP_POSIX_FALLOCATE ||
+	       (function >= WRAP_MUTEX_INIT && function <= WRAP_ATTR_ROBUST);
 }
 
-/* ---- what stands in for the system ---- */
-
-/* Declares the real function and its stand-in, whose result is failure when its turn has come. */
-#define STAND_IN(call, result, name, parameters, arguments, failure)                               \
-	result __real_##name parameters;                                                           \
-	result __wrap_##name parameters;                                                           \
-	result __wrap_##name parameters                                                            \
-	{                                                                                          \
-		return fails(call) ? (failure) : __real_##name arguments;                          \
-	}
-
-/* The same for what ends something: that happens all the same, or it would be a leak of ours. */
-#define STAND_IN_OF_END(call, name, parameters, arguments)                                         \
-	int __real_##name parameters;                                                              \
-	int __wrap_##name parameters;                                                              \
-	int __wrap_##name parameters                                                               \
-	{                                                                                          \
-		int result = __real_##name arguments;                                              \
-                                                                                                   \
-		return fails(call) ? -1 : result;                                                  \
-	}
-
-STAND_IN(MMAP, void *, mmap, (void *at, size_t size, int prot, int flags, int fd, off_t offset),
-	 (at, size, prot, flags, fd, offset), MAP_FAILED)
-STAND_IN_OF_END(MUNMAP, munmap, (void *start, size_t size), (start, size))
-STAND_IN(MPROTECT, int, mprotect, (void *start, size_t size, int prot), (start, size, prot), -1)
-STAND_IN(MADVISE, int, madvise, (void *start, size_t size, int advice), (start, size, advice), -1)
-STAND_IN(MSYNC, int, msync, (void *start, size_t size, int flags), (start, size, flags), -1)
-STAND_IN(FTRUNCATE, int, ftruncate, (int fd, off_t size), (fd, size), -1)
-STAND_IN(FALLOCATE, int, posix_fallocate, (int fd, off_t from, off_t size), (fd, from, size),
-	 errors[FALLOCATE])
-STAND_IN(SHM_OPEN, int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode),
-	 -1)
-STAND_IN_OF_END(CLOSE, close, (int fd), (fd))
-STAND_IN(UNLINK, int, unlink, (const char *name), (name), -1)
-STAND_IN(SHM_UNLINK, int, shm_unlink, (const char *name), (name), -1)
-STAND_IN(FSTAT, int, fstat, (int fd, struct stat *status), (fd, status), -1)
-STAND_IN(PREAD, ssize_t, pread, (int fd, void *into, size_t size, off_t at), (fd, into, size, at),
-	 plan.is_short ? __real_pread(fd, into, size / 2, at) : -1)
-STAND_IN(PWRITE, ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at),
-	 (fd, from, size, at), plan.is_short ? __real_pwrite(fd, from, size / 2, at) : -1)
-STAND_IN(MUTEX_INIT, int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a),
-	 (m, a), errors[MUTEX_INIT])
-STAND_IN(ATTR_INIT, int, pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), errors[ATTR_INIT])
-STAND_IN(ATTR_TYPE, int, pthread_mutexattr_settype, (pthread_mutexattr_t * a, int type), (a, type),
-	 errors[ATTR_TYPE])
-STAND_IN(ATTR_SHARED, int, pthread_mutexattr_setpshared, (pthread_mutexattr_t * a, int shared),
-	 (a, shared), errors[ATTR_SHARED])
-STAND_IN(ATTR_ROBUST, int, pthread_mutexattr_setrobust, (pthread_mutexattr_t * a, int robust),
-	 (a, robust), errors[ATTR_ROBUST])
-
-int __real_open(const char *name, int oflag, ...);
-int __wrap_open(const char *name, int oflag, ...);
-int __wrap_open(const char *name, int oflag, ...)
+/* A mapping or descriptor ends although its end fails, or it would be a leak of ours. */
+static bool ends_something(enum wrap function)
 {
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, oflag);
-	if (oflag & O_CREAT)
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	return fails(OPEN) ? -1 : __real_open(name, oflag, mode);
+	return function == WRAP_MUNMAP || function == WRAP_CLOSE;
 }
 
-int __real_fcntl(int fd, int command, ...);
-int __wrap_fcntl(int fd, int command, ...);
-int __wrap_fcntl(int fd, int command, ...)
+struct wrap_answer wrap_answer(const struct wrap_call *call)
 {
-	va_list rest;
-	void *arg;
+	struct wrap_answer answer = {.kind = WRAP_INSTEAD, .result = -1};
 
-	va_start(rest, command);
-	arg = va_arg(rest, void *);
-	va_end(rest);
-	return fails(FCNTL) ? -1 : __real_fcntl(fd, command, arg);
+	if (!failure.armed)
+		return (struct wrap_answer){.kind = WRAP_REAL};
+	seen[call->function]++;
+	if (call->function != failure.function || failure.fired || failure.left--)
+		return (struct wrap_answer){.kind = WRAP_REAL};
+	failure.fired = true;
+	answer.error = errors[call->function];
+	if (returns_error(call->function))
+		answer.result = answer.error;
+	if (ends_something(call->function))
+		answer.kind = WRAP_AFTER;
+	if (failure.is_short)
+		answer.kind = WRAP_HALF;
+	return answer;
 }
 
 /* ---- what the library is asked to do meanwhile ---- */
@@ -267,8 +173,8 @@ static bool private_heap_trimmed(void)
 	if (!heap)
 		return false;
 	trimmed = bheap_trim(heap);
-	require(trimmed || plan.fired);
-	errno = errors[MADVISE];
+	require(trimmed || failure.fired);
+	errno = errors[WRAP_MADVISE];
 	return use_and_end(heap) && trimmed;
 }
 
@@ -341,9 +247,10 @@ static void nothing_is_left(const struct scenario *scenario, size_t mappings, si
 }
 
 /* A name that was made is gone, or is a whole heap: its unlink was what failed. */
-static void no_name_is_left(const struct scenario *scenario, enum call call, const char *what)
+static void no_name_is_left(const struct scenario *scenario, enum wrap call, const char *what)
 {
-	bool ends = call == UNLINK || call == SHM_UNLINK || call == MUNMAP || call == CLOSE;
+	bool ends = call == WRAP_UNLINK || call == WRAP_SHM_UNLINK || call == WRAP_MUNMAP ||
+		    call == WRAP_CLOSE;
 
 	if (scenario->makes_name && !ends)
 		ck_assert_msg(access(path, F_OK) == -1, "%s: %s: the file is left", scenario->name,
@@ -356,12 +263,13 @@ static void no_name_is_left(const struct scenario *scenario, enum call call, con
  */
 static bool may_succeed(const struct scenario *scenario)
 {
-	return plan.call == FCNTL ||
-	       (plan.call == PREAD && plan.is_short && scenario->prepare != file_present);
+	return failure.function == WRAP_FCNTL ||
+	       (failure.function == WRAP_PREAD && failure.is_short &&
+		scenario->prepare != file_present);
 }
 
 /* The n-th of these calls fails; false when there were not so many. */
-static bool failure_try(const struct scenario *scenario, enum call call, unsigned number,
+static bool failure_try(const struct scenario *scenario, enum wrap call, unsigned number,
 			bool is_short)
 {
 	size_t mappings, descriptors;
@@ -372,19 +280,19 @@ static bool failure_try(const struct scenario *scenario, enum call call, unsigne
 	scenario->prepare();
 	mappings = mappings_count();
 	descriptors = descriptors_count();
-	snprintf(what, sizeof(what), "%s %s, call %u", names[call],
+	snprintf(what, sizeof(what), "%s %s, call %u", wrap_name(call),
 		 is_short ? "cut short" : "failing", number + 1);
-	plan.call = call;
-	plan.left = number;
-	plan.is_short = is_short;
-	plan.fired = false;
-	plan.armed = true;
+	failure.function = call;
+	failure.left = number;
+	failure.is_short = is_short;
+	failure.fired = false;
+	failure.armed = true;
 	errno = 0;
 	good = scenario->run();
 	error = errno;
-	plan.armed = false;
+	failure.armed = false;
 	nothing_is_left(scenario, mappings, descriptors, what);
-	if (!plan.fired) {
+	if (!failure.fired) {
 		ck_assert_msg(good, "%s: fails by itself: %s", scenario->name,
 			      strerrorname_np(error));
 		return false;
@@ -408,12 +316,13 @@ START_TEST(each_call_fails_in_turn)
 	const struct scenario *scenario = &scenarios[_i];
 	unsigned failures = 0;
 
-	for (enum call call = 0; call < CALLS; call++)
-		for (unsigned number = 0; failure_try(scenario, call, number, false); number++)
+	for (enum wrap call = 0; call < WRAPS; call++)
+		for (unsigned number = 0;
+		     errors[call] && failure_try(scenario, call, number, false); number++)
 			failures++;
-	for (unsigned number = 0; failure_try(scenario, PREAD, number, true); number++)
+	for (unsigned number = 0; failure_try(scenario, WRAP_PREAD, number, true); number++)
 		failures++;
-	for (unsigned number = 0; failure_try(scenario, PWRITE, number, true); number++)
+	for (unsigned number = 0; failure_try(scenario, WRAP_PWRITE, number, true); number++)
 		failures++;
 	printf("# %s: %u failures\n", scenario->name, failures);
 	fflush(stdout);
@@ -424,15 +333,16 @@ END_TEST
 /* None of the stand-ins is idle: else the library has another way to the system. */
 START_TEST(each_call_is_made)
 {
-	plan.call = CALLS;
-	plan.armed = true;
+	failure.function = WRAPS;
+	failure.armed = true;
 	for (int index = 0; index < SCENARIOS; index++) {
 		scenarios[index].prepare();
 		ck_assert(scenarios[index].run());
 	}
-	plan.armed = false;
-	for (int call = 0; call < CALLS; call++)
-		ck_assert_msg(seen[call] > 0, "%s() was not called", names[call]);
+	failure.armed = false;
+	for (enum wrap call = 0; call < WRAPS; call++)
+		ck_assert_msg(!errors[call] || seen[call] > 0, "%s() was not called",
+			      wrap_name(call));
 }
 END_TEST
 

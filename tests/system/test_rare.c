@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_rare.c - what the system answers seldom, or not on this machine, and what others do
- * between two calls of one operation. The linker's --wrap puts the functions below between the
- * library and the C library.
+ * between two calls of one operation.
  */
-#include "wraps.h"
-
 #include "support.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -25,219 +21,117 @@
 #include "handle/intent.h"
 #include "handle/handle.h"
 #include "os/secret.h"
+#include "wraps.h"
 
 #define SIZE (64 * 1024)
 #define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */
 
 static struct {
-	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_presence, no_write;
+	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_attach_lock,
+		no_write;
 	bool no_protection, no_mapping;
-	bool spoils_errno;       /* what ends a mapping, closes or cuts a file */
-	unsigned interrupted;    /* so often is storage not reserved yet */
-	void (*reserving)(void); /* done first, then the disk is full */
-	void (*opening)(void);   /* done before a file that is there is opened */
-	void (*gating)(void);    /* done before the gate is entered */
-	void (*locking)(void);   /* done before the next lock is taken */
-	void (*renewing)(void);  /* done before the next lock is made */
-	dev_t device;            /* where files seem to be, or 0 */
-} plan;
+	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
+	unsigned interrupted;         /* so often is storage not reserved yet */
+	void (*reserving)(void);      /* done first, then the disk is full */
+	void (*opening)(void);        /* done before a file that is there is opened */
+	void (*open_locking)(void);   /* done before the open lock is taken */
+	void (*locking)(void);        /* done before the next lock is taken */
+	void (*reinitialising)(void); /* done before the next lock is made */
+	dev_t device;                 /* where files seem to be, or 0 */
+} system_is;
 
 static const char *path;
 static struct faults faults;
 
 /* ---- what stands in for the system ---- */
 
-unsigned long __real_getauxval(unsigned long type);
-unsigned long __wrap_getauxval(unsigned long type);
-unsigned long __wrap_getauxval(unsigned long type)
+static const struct wrap_answer real = {.kind = WRAP_REAL};
+
+static struct wrap_answer instead(bool asked, intptr_t result, int error)
 {
-	return plan.no_random && type == AT_RANDOM ? 0 : __real_getauxval(type);
+	return asked ? (struct wrap_answer){WRAP_INSTEAD, result, error} : real;
 }
 
-int __real_stat(const char *name, struct stat *status);
-int __wrap_stat(const char *name, struct stat *status);
-int __wrap_stat(const char *name, struct stat *status)
+/* Runs a function once. */
+static void run_once(void (**function)(void))
 {
-	int result = __real_stat(name, status);
+	void (*first)(void) = *function;
 
-	if (plan.device)
-		status->st_dev = plan.device;
-	return plan.no_status ? -1 : result;
-}
-
-int __real_fstat(int fd, struct stat *status);
-int __wrap_fstat(int fd, struct stat *status);
-int __wrap_fstat(int fd, struct stat *status)
-{
-	return plan.no_descriptor ? -1 : __real_fstat(fd, status);
-}
-
-int __real_open(const char *name, int oflag, ...);
-int __wrap_open(const char *name, int oflag, ...);
-int __wrap_open(const char *name, int oflag, ...)
-{
-	void (*first)(void) = oflag & O_CREAT ? NULL : plan.opening;
-	mode_t mode = 0;
-	va_list rest;
-
-	va_start(rest, oflag);
-	if (oflag & O_CREAT)
-		mode = va_arg(rest, mode_t);
-	va_end(rest);
-	if (first) {
-		plan.opening = NULL;
-		first();
-	}
-	return __real_open(name, oflag, mode);
-}
-
-int __real_kill(pid_t pid, int number);
-int __wrap_kill(pid_t pid, int number);
-int __wrap_kill(pid_t pid, int number)
-{
-	if (!plan.no_kill)
-		return __real_kill(pid, number);
-	errno = EPERM;
-	return -1;
-}
-
-int __real_poll(struct pollfd *files, nfds_t count, int timeout);
-int __wrap_poll(struct pollfd *files, nfds_t count, int timeout);
-int __wrap_poll(struct pollfd *files, nfds_t count, int timeout)
-{
-	if (!plan.no_poll)
-		return __real_poll(files, count, timeout);
-	errno = ENOMEM;
-	return -1;
-}
-
-int __real_fcntl(int fd, int command, ...);
-int __wrap_fcntl(int fd, int command, ...);
-int __wrap_fcntl(int fd, int command, ...)
-{
-	va_list rest;
-	void *arg;
-
-	va_start(rest, command);
-	arg = va_arg(rest, void *);
-	va_end(rest);
-	if (plan.gating && command == F_OFD_SETLKW) {
-		plan.gating();
-		plan.gating = NULL;
-	}
-	if (plan.no_lock && command == F_OFD_SETLK) {
-		errno = EACCES;
-		return -1;
-	}
-	if (plan.no_presence && command == F_OFD_SETLKW && ((struct flock *)arg)->l_start) {
-		errno = ENOLCK;
-		return -1;
-	}
-	return __real_fcntl(fd, command, arg);
-}
-
-int __real_munmap(void *start, size_t size);
-int __wrap_munmap(void *start, size_t size);
-int __wrap_munmap(void *start, size_t size)
-{
-	int result = __real_munmap(start, size);
-
-	errno = plan.spoils_errno ? EIO : errno;
-	return result;
-}
-
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd)
-{
-	int result = __real_close(fd);
-
-	errno = plan.spoils_errno ? EIO : errno;
-	return result;
-}
-
-int __real_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size)
-{
-	int result = __real_ftruncate(fd, size);
-
-	errno = plan.spoils_errno ? EIO : errno;
-	return result;
-}
-
-void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
-{
-	if (!plan.no_mapping || fd < 0)
-		return __real_mmap(at, size, protection, flags, fd, offset);
-	errno = ENOMEM;
-	return MAP_FAILED;
-}
-
-int __real_mprotect(void *start, size_t size, int protection);
-int __wrap_mprotect(void *start, size_t size, int protection);
-int __wrap_mprotect(void *start, size_t size, int protection)
-{
-	if (!plan.no_protection)
-		return __real_mprotect(start, size, protection);
-	errno = ENOMEM;
-	return -1;
-}
-
-ssize_t __real_pwrite(int fd, const void *from, size_t size, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at)
-{
-	return plan.no_write ? 0 : __real_pwrite(fd, from, size, at);
-}
-
-int __real_posix_fallocate(int fd, off_t from, off_t size);
-int __wrap_posix_fallocate(int fd, off_t from, off_t size);
-int __wrap_posix_fallocate(int fd, off_t from, off_t size)
-{
-	if (plan.reserving) {
-		plan.reserving();
-		return ENOSPC;
-	}
-	if (plan.interrupted) {
-		plan.interrupted--;
-		return EINTR;
-	}
-	return __real_posix_fallocate(fd, from, size);
-}
-
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
-{
-	void (*first)(void) = plan.locking;
-
-	plan.locking = NULL;
+	*function = NULL;
 	if (first)
 		first();
-	return __real_pthread_mutex_lock(mutex);
 }
 
-int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
-int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
-int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+/* fstatat() is not wrapped. */
+static struct wrap_answer status_answer(const struct wrap_call *call)
 {
-	void (*first)(void) = plan.renewing;
+	struct stat *status = call->argument;
+	int result;
 
-	plan.renewing = NULL;
-	if (first)
-		first();
-	return __real_pthread_mutex_init(mutex, attributes);
+	if (!system_is.device)
+		return instead(system_is.no_status, -1, 0);
+	result = fstatat(AT_FDCWD, call->name, status, 0);
+	status->st_dev = system_is.device;
+	return instead(true, result, 0);
 }
 
-/* Called when the program is loaded. */
-int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+static struct wrap_answer lock_answer(const struct wrap_call *call)
 {
-	return getenv(WITHOUT_FORKS) ? ENOMEM : __real_pthread_atfork(prepare, parent, child);
+	const struct flock *lock = call->argument;
+
+	if (call->command == F_OFD_SETLKW)
+		run_once(&system_is.open_locking);
+	if (call->command == F_OFD_SETLK)
+		return instead(system_is.no_lock, -1, EACCES);
+	if (call->command == F_OFD_SETLKW && lock->l_start)
+		return instead(system_is.no_attach_lock, -1, ENOLCK);
+	return real;
+}
+
+static struct wrap_answer reserve_answer(void)
+{
+	if (system_is.reserving) {
+		system_is.reserving();
+		return instead(true, ENOSPC, 0);
+	}
+	if (!system_is.interrupted)
+		return real;
+	system_is.interrupted--;
+	return instead(true, EINTR, 0);
+}
+
+/* Runs what another process or thread does first. */
+static struct wrap_answer after(void (**function)(void))
+{
+	run_once(function);
+	return real;
+}
+
+struct wrap_answer wrap_answer(const struct wrap_call *call)
+{
+	switch (call->function) {
+	case WRAP_GETAUXVAL:
+		return instead(system_is.no_random && call->command == AT_RANDOM, 0, 0);
+	case WRAP_GETRANDOM: return instead(system_is.no_random, -1, ENOSYS);
+	case WRAP_STAT: return status_answer(call);
+	case WRAP_FSTAT: return instead(system_is.no_descriptor, -1, 0);
+	case WRAP_OPEN: return call->command & O_CREAT ? real : after(&system_is.opening);
+	case WRAP_KILL: return instead(system_is.no_kill, -1, EPERM);
+	case WRAP_POLL: return instead(system_is.no_poll, -1, ENOMEM);
+	case WRAP_FCNTL: return lock_answer(call);
+	case WRAP_MUNMAP:
+	case WRAP_CLOSE:
+	case WRAP_FTRUNCATE:
+		return system_is.spoils_errno ? (struct wrap_answer){WRAP_AFTER, 0, EIO} : real;
+	case WRAP_MMAP: return instead(system_is.no_mapping && call->fd >= 0, -1, ENOMEM);
+	case WRAP_MPROTECT: return instead(system_is.no_protection, -1, ENOMEM);
+	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
+	case WRAP_POSIX_FALLOCATE: return reserve_answer();
+	case WRAP_MUTEX_LOCK: return after(&system_is.locking);
+	case WRAP_MUTEX_INIT: return after(&system_is.reinitialising);
+	case WRAP_ATFORK: return instead(getenv(WITHOUT_FORKS), ENOMEM, 0);
+	default: return real;
+	}
 }
 
 /* ---- before and after ---- */
@@ -245,21 +139,11 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
 static void setup(void)
 {
 	path = path_make();
-	memset(&plan, 0, sizeof(plan));
+	memset(&system_is, 0, sizeof(system_is));
 	faults_expect(&faults);
 }
 
 /* ---- the system ---- */
-
-ssize_t __real_getrandom(void *buffer, size_t size, unsigned flags);
-ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags);
-ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags)
-{
-	if (!plan.no_random)
-		return __real_getrandom(buffer, size, flags);
-	errno = ENOSYS;
-	return -1;
-}
 
 /* Seals are weaker then, for the key is a hash of an address; they hold all the same. */
 START_TEST(no_random_word)
@@ -267,7 +151,7 @@ START_TEST(no_random_word)
 	bheap_t *heap, *other;
 	char *block;
 
-	plan.no_random = true;
+	system_is.no_random = true;
 	heap = bheap_create(SIZE, BHEAP_GUARD);
 	other = bheap_create(SIZE, BHEAP_GUARD);
 	ck_assert_uint_eq(heap->key, bh_secret_derived(BH_SECRET_SEALS, heap));
@@ -287,13 +171,13 @@ START_TEST(no_process_namespace)
 {
 	bheap_t *heap, *second;
 
-	plan.no_status = true;
+	system_is.no_status = true;
 	heap = path_heap(SIZE, BHEAP_OWNED);
 	ck_assert_uint_eq(heap->shared->pid_namespace, 0);
 	second = bheap_open(path, 0, O_RDWR, 0, 0);
 	ck_assert_ptr_nonnull(second);
 	bheap_close(second);
-	plan.no_status = false;
+	system_is.no_status = false;
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
 	ck_assert_errno(EBUSY);
@@ -318,9 +202,9 @@ START_TEST(a_process_that_may_not_be_asked_about)
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){0, before.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	plan.no_kill = true;
+	system_is.no_kill = true;
 	ck_assert_int_eq(bheap_reclaim(heap), 0);
-	plan.no_kill = false;
+	system_is.no_kill = false;
 	ck_assert_int_eq(bheap_reclaim(heap), 1);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	bheap_close(heap);
@@ -337,9 +221,9 @@ START_TEST(a_process_that_cannot_be_asked_about)
 	if (!pid)
 		child_exit(allocate(heap));
 	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-	plan.no_poll = true;
+	system_is.no_poll = true;
 	ck_assert_int_eq(bheap_reclaim(heap), 0);
-	plan.no_poll = false;
+	system_is.no_poll = false;
 	waitpid(pid, NULL, 0);
 	ck_assert_int_eq(bheap_reclaim(heap), 1);
 	bheap_close(heap);
@@ -352,10 +236,10 @@ START_TEST(a_lock_that_is_held_is_no_access)
 	bool sole = true;
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
 
-	plan.no_lock = true;
+	system_is.no_lock = true;
 	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), 0);
 	ck_assert(!sole);
-	plan.no_lock = false;
+	system_is.no_lock = false;
 	ck_assert_int_eq(bh_file_is_sole_opener(fd, &sole), 0);
 	ck_assert(sole);
 	close(fd);
@@ -366,9 +250,9 @@ START_TEST(reserving_is_interrupted)
 {
 	bheap_t *heap;
 
-	plan.interrupted = 3;
+	system_is.interrupted = 3;
 	heap = path_heap(SIZE, BHEAP_PREALLOCATE);
-	ck_assert_uint_eq(plan.interrupted, 0);
+	ck_assert_uint_eq(system_is.interrupted, 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, SIZE / 2));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_close(heap);
@@ -378,7 +262,7 @@ END_TEST
 /* Nothing written, and no error: there is no room. */
 START_TEST(a_write_of_nothing)
 {
-	plan.no_write = true;
+	system_is.no_write = true;
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOSPC);
@@ -389,21 +273,21 @@ END_TEST
 /* errno tells of what went wrong first. */
 START_TEST(what_cannot_be_undone)
 {
-	plan.no_presence = true;
-	plan.spoils_errno = true;
+	system_is.no_attach_lock = true;
+	system_is.spoils_errno = true;
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOLCK);
-	plan.no_presence = false;
-	plan.no_mapping = true;
+	system_is.no_attach_lock = false;
+	system_is.no_mapping = true;
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOMEM);
-	plan.no_mapping = false;
-	plan.no_protection = true;
+	system_is.no_mapping = false;
+	system_is.no_protection = true;
 	errno = 0;
 	ck_assert_ptr_null(bheap_create(SIZE, 0));
 	ck_assert_errno(ENOMEM);
-	plan.no_protection = false;
+	system_is.no_protection = false;
 	bheap_close(path_heap(SIZE, 0));
 }
 END_TEST
@@ -413,7 +297,7 @@ static int make_without_forks(void)
 {
 	bheap_t *heap;
 
-	plan.spoils_errno = true;
+	system_is.spoils_errno = true;
 	if (bheap_create(SIZE, 0) || errno != ENOMEM)
 		return 1;
 	errno = 0;
@@ -429,7 +313,7 @@ static int make_without_forks(void)
 static int run_without_forks(void *arg)
 {
 	setenv(WITHOUT_FORKS, "1", 1);
-	execl("/proc/self/exe", "test_seldom", (char *)NULL);
+	execl("/proc/self/exe", "test_rare", (char *)NULL);
 	(void)arg;
 	return 9;
 }
@@ -453,19 +337,19 @@ START_TEST(which_file_a_name_means)
 
 	ck_assert(bh_file_is_at(fd, path));
 	ck_assert(!bh_file_is_at(other, path));
-	plan.device = 12345;
+	system_is.device = 12345;
 	ck_assert(!bh_file_is_at(fd, path));
-	plan.device = 0;
-	plan.no_descriptor = true;
+	system_is.device = 0;
+	system_is.no_descriptor = true;
 	ck_assert(!bh_file_is_at(fd, path));
-	plan.no_descriptor = false;
+	system_is.no_descriptor = false;
 	ck_assert(!bh_file_is_at(fd, "/bheap-shared-memory"));
-	ck_assert_int_eq(rename(path, "test-seldom-moved.heap"), 0);
+	ck_assert_int_eq(rename(path, "test-rare-moved.heap"), 0);
 	ck_assert(!bh_file_is_at(fd, path));
 	close(open(path, O_RDWR | O_CREAT, 0600));
 	ck_assert(!bh_file_is_at(fd, path));
-	ck_assert(bh_file_is_at(fd, "test-seldom-moved.heap"));
-	unlink("test-seldom-moved.heap");
+	ck_assert(bh_file_is_at(fd, "test-rare-moved.heap"));
+	unlink("test-rare-moved.heap");
 	close(fd);
 	close(other);
 }
@@ -497,7 +381,7 @@ START_TEST(a_name_that_comes_and_goes)
 	int fd;
 
 	close(open(path, O_WRONLY | O_CREAT, 0600));
-	plan.opening = name_remove;
+	system_is.opening = name_remove;
 	fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
 	ck_assert_int_ge(fd, 0);
 	ck_assert(created);
@@ -510,15 +394,15 @@ END_TEST
  * A maker that failed takes the name of his empty file away from who waits for him: that one begins
  * anew.
  */
-START_TEST(a_name_that_goes_while_the_gate_is_closed)
+START_TEST(a_name_that_goes_while_the_open_lock_is_held)
 {
 	bheap_t *heap;
 
 	if (_i)
 		bheap_close(path_heap(SIZE, 0));
-	plan.gating = name_remove;
+	system_is.open_locking = name_remove;
 	heap = path_heap(SIZE, 0);
-	ck_assert_ptr_null(plan.gating);
+	ck_assert_ptr_null(system_is.open_locking);
 	ck_assert(bh_file_is_at(heap->region.fd, path));
 	bheap_close(heap);
 }
@@ -532,7 +416,7 @@ static void name_take(void)
 
 static void descriptor_spoil(void)
 {
-	plan.no_descriptor = true;
+	system_is.no_descriptor = true;
 }
 
 /* A heap that could not be made takes its name with it; the file of someone else keeps his. */
@@ -541,11 +425,11 @@ START_TEST(a_name_that_is_taken_meanwhile)
 	static void (*const others[])(void) = {name_take, descriptor_spoil};
 	struct stat status;
 
-	plan.reserving = others[_i];
+	system_is.reserving = others[_i];
 	errno = 0;
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOSPC);
-	plan.no_descriptor = false;
+	system_is.no_descriptor = false;
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 0);
 }
@@ -556,7 +440,7 @@ static pid_t bystander;
 /* Another thread forks, and its child keeps what was open. */
 static void fork_bystander(void)
 {
-	plan.reserving = NULL;
+	system_is.reserving = NULL;
 	bystander = fork();
 	if (!bystander) {
 		leaks_ignore();
@@ -568,7 +452,7 @@ static void fork_bystander(void)
 START_TEST(a_fork_during_an_open_that_fails)
 {
 	close(open(path, O_WRONLY | O_CREAT, 0600));
-	plan.reserving = fork_bystander;
+	system_is.reserving = fork_bystander;
 	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
 	ck_assert_errno(ENOSPC);
 	ck_assert_int_gt(bystander, 0);
@@ -587,7 +471,7 @@ static void *use_forked(void *arg)
 	return bheap_alloc(forked, 100);
 }
 
-/* Another thread renews the lock while this one waits for its turn to. */
+/* Another thread reinitialises the lock while this one waits for its turn to. */
 static void be_overtaken(void)
 {
 	pthread_t thread;
@@ -604,13 +488,13 @@ static int use_when_overtaken(void *arg)
 	void *block;
 
 	(void)arg;
-	plan.locking = be_overtaken;
+	system_is.locking = be_overtaken;
 	block = bheap_alloc(forked, 100);
-	return block && !plan.locking && bheap_check(forked, NULL) == 0 && was_held ? 0 : 1;
+	return block && !system_is.locking && bheap_check(forked, NULL) == 0 && was_held ? 0 : 1;
 }
 
 /* Forked while inside: one of the two threads recovers the copy, once. */
-START_TEST(a_lock_that_is_renewed_meanwhile)
+START_TEST(a_lock_that_is_reinitialised_meanwhile)
 {
 	struct bheap_stats stats;
 	struct child child;
@@ -649,12 +533,12 @@ static int use_and_fork(void *arg)
 	void *block;
 
 	(void)arg;
-	plan.renewing = fork_and_use;
+	system_is.reinitialising = fork_and_use;
 	block = bheap_alloc(forked, 100);
-	return block && !plan.renewing ? 0 : 1;
+	return block && !system_is.reinitialising ? 0 : 1;
 }
 
-START_TEST(a_fork_while_a_lock_is_renewed)
+START_TEST(a_fork_while_a_lock_is_reinitialised)
 {
 	struct child child;
 
@@ -688,10 +572,10 @@ int main(void)
 	tcase_add_test(tcase, which_file_a_name_means);
 	tcase_add_test(tcase, a_file_that_may_not_be_opened);
 	tcase_add_test(tcase, a_name_that_comes_and_goes);
-	tcase_add_loop_test(tcase, a_name_that_goes_while_the_gate_is_closed, 0, 2);
+	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
-	tcase_add_test(tcase, a_lock_that_is_renewed_meanwhile);
-	tcase_add_test(tcase, a_fork_while_a_lock_is_renewed);
+	tcase_add_test(tcase, a_lock_that_is_reinitialised_meanwhile);
+	tcase_add_test(tcase, a_fork_while_a_lock_is_reinitialised);
 	return suite_run(suite);
 }

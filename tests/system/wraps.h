@@ -1,42 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wraps.h - names of functions that the linker's --wrap replaces: where a long has 32 bits, those
- * that have an off_t or a time_t in them are known to the linker by other names (m4/bheap_wraps.m4
- * has them too). Comes before the functions' declarations.
+ * wraps.h - the layer between the library and the system: by the linker's --wrap (WRAPS in
+ * local.mk) each of these calls goes to wraps.c, which asks the test program for the answer.
  */
 #ifndef TEST_WRAPS_H
 #define TEST_WRAPS_H
 
-#include <features.h>
+#include <stdint.h>
 
-#if __SIZEOF_LONG__ == 4
-#pragma redefine_extname __real_ftruncate __real_ftruncate64
-#pragma redefine_extname __wrap_ftruncate __wrap_ftruncate64
-#pragma redefine_extname __real_mmap __real_mmap64
-#pragma redefine_extname __wrap_mmap __wrap_mmap64
-#pragma redefine_extname __real_open __real_open64
-#pragma redefine_extname __wrap_open __wrap_open64
-#pragma redefine_extname __real_posix_fallocate __real_posix_fallocate64
-#pragma redefine_extname __wrap_posix_fallocate __wrap_posix_fallocate64
-#pragma redefine_extname __real_pread __real_pread64
-#pragma redefine_extname __wrap_pread __wrap_pread64
-#pragma redefine_extname __real_pwrite __real_pwrite64
-#pragma redefine_extname __wrap_pwrite __wrap_pwrite64
-#ifdef __USE_TIME_BITS64
-#pragma redefine_extname __real_fcntl __real___fcntl_time64
-#pragma redefine_extname __wrap_fcntl __wrap___fcntl_time64
-#pragma redefine_extname __real_fstat __real___fstat64_time64
-#pragma redefine_extname __wrap_fstat __wrap___fstat64_time64
-#pragma redefine_extname __real_stat __real___stat64_time64
-#pragma redefine_extname __wrap_stat __wrap___stat64_time64
-#else
-#pragma redefine_extname __real_fcntl __real_fcntl64
-#pragma redefine_extname __wrap_fcntl __wrap_fcntl64
-#pragma redefine_extname __real_fstat __real_fstat64
-#pragma redefine_extname __wrap_fstat __wrap_fstat64
-#pragma redefine_extname __real_stat __real_stat64
-#pragma redefine_extname __wrap_stat __wrap_stat64
-#endif
-#endif
+enum wrap {
+	WRAP_MMAP,
+	WRAP_MUNMAP,
+	WRAP_MPROTECT,
+	WRAP_MADVISE,
+	WRAP_MSYNC,
+	WRAP_FTRUNCATE,
+	WRAP_POSIX_FALLOCATE,
+	WRAP_OPEN,
+	WRAP_SHM_OPEN,
+	WRAP_CLOSE,
+	WRAP_UNLINK,
+	WRAP_SHM_UNLINK,
+	WRAP_FCNTL,
+	WRAP_STAT,
+	WRAP_FSTAT,
+	WRAP_PREAD,
+	WRAP_PWRITE,
+	WRAP_KILL,
+	WRAP_POLL,
+	WRAP_GETAUXVAL,
+	WRAP_GETRANDOM,
+	WRAP_MUTEX_INIT,
+	WRAP_MUTEX_LOCK,
+	WRAP_ATTR_INIT,
+	WRAP_ATTR_TYPE,
+	WRAP_ATTR_SHARED,
+	WRAP_ATTR_ROBUST,
+	WRAP_ATFORK,
+	WRAPS
+};
+
+/* What the answer may depend on; 0 where the function has no such argument. */
+struct wrap_call {
+	enum wrap function;
+	int fd;
+	unsigned long command; /* of fcntl(); the flags of open(); the type of getauxval() */
+	void *argument;        /* the third of fcntl(); the status of stat() */
+	const char *name;
+};
+
+struct wrap_answer {
+	enum {
+		WRAP_REAL,    /* that of the system */
+		WRAP_HALF,    /* that of the system for half of the bytes of pread() or pwrite() */
+		WRAP_INSTEAD, /* the system is not asked */
+		WRAP_AFTER    /* the system is asked first, and its answer is dropped */
+	} kind;
+	intptr_t result;
+	int error; /* the value for errno, or 0, which leaves it */
+};
+
+/* Each program of this folder has one. It is asked before main(), too: the library watches forks.
+ */
+struct wrap_answer wrap_answer(const struct wrap_call *call);
+
+const char *wrap_name(enum wrap function);
 
 #endif
