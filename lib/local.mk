@@ -71,6 +71,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/intent.h \
 	%D%/handle/recover.c \
 	%D%/handle/recover.h \
+	%D%/handle/rest.c \
+	%D%/handle/rest.h \
 	%D%/handle/shared.h \
 	%D%/os/fault.c \
 	%D%/os/fault.h \

@@ -57,6 +57,7 @@ unit_tests = \
 	%D%/unit/test_open \
 	%D%/unit/test_rebuild \
 	%D%/unit/test_region \
+	%D%/unit/test_rest \
 	%D%/unit/test_resize \
 	%D%/unit/test_secret \
 	%D%/unit/test_show \

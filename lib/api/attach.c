@@ -11,8 +11,10 @@
 
 #include "core/rebuild.h"
 #include "core/verify.h"
+#include "handle/enter.h"
 #include "handle/intent.h"
 #include "handle/recover.h"
+#include "handle/rest.h"
 #include "os/file.h"
 #include "os/secret.h"
 
@@ -80,11 +82,27 @@ static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_f
 	return true;
 }
 
+/*
+ * The last to detach takes the sum of the map. A handle that ended without that counts on, and one
+ * that a fork doubled counts once: then no sum is taken, or one that the next call ends.
+ */
+static void detach_to_rest(bheap_t *heap)
+{
+	struct bh_call call;
+
+	if (heap->read_only ||
+	    (int32_t)__atomic_sub_fetch(&heap->shared->attached, 1, __ATOMIC_RELAXED) > 0)
+		return;
+	if (bh_enter_to_rest(&call, heap))
+		bh_leave_at_rest(&call);
+}
+
 int bh_attach_detach(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
 	int failed;
 
+	detach_to_rest(heap);
 	bh_handle_end(heap);
 	failed = bh_region_pages_free(heap, handle_size());
 	failed |= bh_region_unmap(&region);
@@ -132,6 +150,7 @@ static bool heap_format(struct bh_opening *opening)
 	head->key = bh_secret_random(BH_SECRET_SEALS, head);
 	heap->key = head->key;
 	head->pid_namespace = bh_handle_pid_namespace();
+	head->attached = 1;
 	bh_core_format(&heap->core);
 	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
 	return true;
@@ -213,6 +232,8 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
 {
 	if (!head_is_ours(opening, head))
 		return false;
+	if (head->inside > BH_AT_REST)
+		return refuse(opening, EUCLEAN, "its head was written over");
 	if (file_size < head->size)
 		return refuse(opening, EUCLEAN, "it was truncated");
 	if (file_size > head->size || head->size > bh_round_up(BHEAP_SIZE_MAX, bh_region_page()))
@@ -228,29 +249,63 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
 	return true;
 }
 
+/*
+ * True if the map can be taken for what it was when it was last used. Where nobody died inside, it
+ * was damaged at rest if it has not the sum of then or, without a sum, disagrees with the counters.
+ */
+static bool map_is_as_left(struct bh_opening *opening)
+{
+	const bheap_t *heap = opening->heap;
+	struct bh_finding finding;
+
+	if (heap->shared->inside == BH_AT_REST && !bh_rest_is_sound(heap))
+		return refuse(opening, EUCLEAN, "its block map is not the one it was closed with");
+	if (heap->shared->inside == BH_OUTSIDE && !bh_verify_counters(&heap->core, &finding)) {
+		snprintf(opening->reason, sizeof(opening->reason),
+			 "its block map disagrees with its counters: %s", finding.detail);
+		return refuse(opening, EUCLEAN, opening->reason);
+	}
+	return true;
+}
+
+/* What is derived from a map that can be trusted, if need be. A death on the way is one inside. */
+static void index_recover(struct bh_opening *opening)
+{
+	bheap_t *heap = opening->heap;
+	enum bh_inside inside = heap->shared->inside;
+	struct bh_finding finding;
+
+	if (inside == BH_INSIDE)
+		opening->recovered = true;
+	else
+		opening->rebuilt = !bh_verify_derived(&heap->core, &finding);
+	bh_intent_begin(heap);
+	if (opening->recovered)
+		bh_recover(heap);
+	else if (opening->rebuilt)
+		bh_rebuild(&heap->core);
+	/* An intent without anyone inside too: a system that crashed may have left one. */
+	bh_intent_end(heap, inside == BH_AT_REST ? BH_AT_REST : BH_OUTSIDE);
+}
+
 /* The first to attach: what the last users left is made whole, and the mutex is as new. */
 static bool heap_recover(struct bh_opening *opening)
 {
 	bheap_t *heap = opening->heap;
-	struct bh_finding finding;
-	int error = bh_lock_init_shared(&heap->shared->mutex);
+	int error;
 
+	if (!map_is_as_left(opening))
+		return false;
+	error = bh_lock_init_shared(&heap->shared->mutex);
 	if (error) {
 		errno = error;
 		return false;
 	}
 	heap->shared->pid_namespace = bh_handle_pid_namespace();
-	if (heap->shared->inside) {
-		bh_recover(heap);
-		opening->recovered = true;
-	} else if (!bh_verify_derived(&heap->core, &finding)) {
-		bh_rebuild(&heap->core);
-		opening->rebuilt = true;
-	}
+	heap->shared->attached = 0;
+	index_recover(opening);
 	/* What will be reported once the gate is open. */
 	heap->core.control->faults += opening->recovered || opening->rebuilt;
-	/* An intent without anyone inside too: a system that crashed may have left one. */
-	bh_intent_end(heap);
 	return true;
 }
 
@@ -274,6 +329,8 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 		bh_attach_undo(opening);
 		return false;
 	}
+	if (opening->writable)
+		__atomic_add_fetch(&heap->shared->attached, 1, __ATOMIC_RELAXED);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include "core/verify.h"
 #include "handle/enter.h"
 #include "handle/fill.h"
+#include "handle/rest.h"
 
 static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
 		  const char *detail)
@@ -46,10 +47,21 @@ static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
 	return true;
 }
 
+/* A reader has no lock: a sum that is wrong counts if the heap was at rest before and after. */
+static bool rest_check(const bheap_t *heap, struct bh_finding *finding)
+{
+	const uint32_t *inside = &heap->shared->inside;
+
+	if (__atomic_load_n(inside, __ATOMIC_ACQUIRE) != BH_AT_REST || bh_rest_is_sound(heap) ||
+	    __atomic_load_n(inside, __ATOMIC_ACQUIRE) != BH_AT_REST)
+		return true;
+	return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "it is not the one that was closed");
+}
+
 static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
 {
 	if (heap->read_only)
-		return bh_verify_map_unlocked(&heap->core, finding);
+		return bh_verify_map_unlocked(&heap->core, finding) && rest_check(heap, finding);
 	return bh_verify_map(&heap->core, finding) && bh_verify_derived(&heap->core, finding) &&
 	       (!heap->trailers || guards_check(heap, finding));
 }

@@ -8,6 +8,7 @@
 
 #include "api/attach.h"
 #include "api/create.h"
+#include "handle/enter.h"
 #include "os/file.h"
 
 /* ---- opening ---- */
@@ -192,5 +193,11 @@ int bheap_unlink(const char *path)
 
 int bheap_sync(bheap_t *heap)
 {
-	return is_shared(heap) ? bh_region_sync(&heap->region) : -1;
+	struct bh_call call;
+
+	if (!is_shared(heap))
+		return -1;
+	if (bh_enter_to_rest(&call, heap))
+		bh_leave_at_rest(&call);
+	return bh_region_sync(&heap->region);
 }

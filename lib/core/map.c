@@ -41,3 +41,61 @@ uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule)
 		starts = map->words[--word].start;
 	return (uint32_t)(word << 6) | bh_highest_bit(starts);
 }
+
+/* ---- the account ---- */
+
+/* For a given sum no two words have the same result, and for a given word no two sums. */
+static uint64_t sum_add(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return sum ^ sum >> 32;
+}
+
+/* The block that began last, as the next start is met. */
+struct open_block {
+	uint32_t start;
+	bool used, is_behind_free;
+};
+
+static void block_account(struct bh_map_account *account, const struct open_block *block,
+			  uint32_t end)
+{
+	if (block->used) {
+		account->live++;
+		account->used += end - block->start;
+	} else if (block->is_behind_free) {
+		account->unmerged = block->start;
+	}
+}
+
+static void word_account(struct bh_map_account *account, struct open_block *block, uint32_t base,
+			 uint64_t starts, uint64_t used)
+{
+	for (; starts; starts &= starts - 1) {
+		uint32_t granule = base | bh_lowest_bit(starts);
+
+		block_account(account, block, granule);
+		block->is_behind_free = !block->used;
+		block->start = granule;
+		block->used = used >> (granule & 63) & 1;
+	}
+}
+
+void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_account *account)
+{
+	uint32_t words = (uint32_t)bh_map_words(end);
+	struct open_block block = {.used = true};
+
+	*account = (struct bh_map_account){0};
+	for (uint32_t word = 0; word < words; word++) {
+		uint64_t starts = map->words[word].start, used = map->words[word].used & starts;
+
+		if (!starts)
+			continue;
+		account->sum = sum_add(sum_add(sum_add(account->sum, word), starts), used);
+		word_account(account, &block, word << 6, starts, used);
+	}
+	/* Not counted: what the search began with, and the sentinel in front, of one granule. */
+	account->live -= 2;
+	account->used--;
+}

@@ -52,6 +52,17 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
  */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
+/* What a map says, counted word by word: the tags have no part in it. */
+struct bh_map_account {
+	uint64_t sum;      /* another one if any one word of the map were another */
+	uint64_t live;     /* allocated blocks */
+	uint32_t used;     /* granules in them */
+	uint32_t unmerged; /* a free block behind another, or 0 */
+};
+
+/* Of a map that ends with the sentinel at end, and begins with the one at granule 0. */
+void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_account *account);
+
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any
  * instruction has made the map stores before it and none after it. (Volatile orders these stores

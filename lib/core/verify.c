@@ -153,14 +153,34 @@ static void census_take(const struct bh_core *core, struct census *census)
 	}
 }
 
+static bool counters_check(const struct bh_control *control, uint32_t unmerged, uint32_t used,
+			   uint64_t live, struct bh_finding *finding)
+{
+	if (unmerged)
+		return found(finding, BHEAP_FAULT_DAMAGED_MAP, unmerged,
+			     "two free blocks are neighbours");
+	if (control->used != used)
+		return found(finding, BHEAP_FAULT_COUNT, 0, "the bytes in use are miscounted");
+	if (control->allocations - control->frees != live)
+		return found(finding, BHEAP_FAULT_COUNT, 0, "the live blocks are miscounted");
+	return true;
+}
+
+bool bh_verify_counters(const struct bh_core *core, struct bh_finding *finding)
+{
+	struct bh_map_account account;
+
+	bh_map_account(&core->map, core->end, &account);
+	return counters_check(core->control, account.unmerged, account.used, account.live, finding);
+}
+
 static bool control_check(const struct bh_core *core, const struct census *census,
 			  struct bh_finding *finding)
 {
 	const struct bh_control *control = core->control;
 
-	if (census->unmerged)
-		return found(finding, BHEAP_FAULT_DAMAGED_MAP, census->unmerged,
-			     "two free blocks are neighbours");
+	if (!counters_check(control, census->unmerged, census->used, census->live, finding))
+		return false;
 	if (control->top != census->last)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, census->last,
 			     "the top is not the last free block");
@@ -168,10 +188,8 @@ static bool control_check(const struct bh_core *core, const struct census *censu
 	    !control->victim != !control->victim_granules)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
 			     "the victim is not a free block of its size");
-	if (control->used != census->used || control->peak < census->used)
+	if (control->peak < census->used)
 		return found(finding, BHEAP_FAULT_COUNT, 0, "the bytes in use are miscounted");
-	if (control->allocations - control->frees != census->live)
-		return found(finding, BHEAP_FAULT_COUNT, 0, "the live blocks are miscounted");
 	return true;
 }
 

@@ -26,6 +26,12 @@ bool bh_verify_map(const struct bh_core *core, struct bh_finding *finding);
 bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_finding *finding);
 
 /*
+ * Verifies what a sound map agrees with between two operations: the counters, and that no two free
+ * blocks are neighbours. Needs no tags.
+ */
+bool bh_verify_counters(const struct bh_core *core, struct bh_finding *finding);
+
+/*
  * Verifies all that is derived from a sound map: no two free neighbours, tags, bins, top, victim,
  * counters.
  */

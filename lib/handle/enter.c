@@ -10,6 +10,7 @@
 #include "core/annotate.h"
 #include "handle/intent.h"
 #include "handle/recover.h"
+#include "handle/rest.h"
 
 /* The last holder died, or was another thread when this process was forked. */
 static void call_recover(struct bh_call *call)
@@ -21,7 +22,9 @@ static void call_recover(struct bh_call *call)
 	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
 }
 
-static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
+typedef enum bh_lock_result lock_fn(struct bh_lock *lock);
+
+static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 {
 	if (!heap) {
 		errno = EINVAL;
@@ -29,7 +32,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 	}
 	call->heap = (bheap_t *)heap;
 	call->count = 0;
-	call->lock = walks ? bh_lock_hold(&call->heap->lock) : bh_lock_acquire(&call->heap->lock);
+	call->lock = lock(&call->heap->lock);
 	if (call->lock == BH_LOCK_REFUSED)
 		return false;
 	if (heap->annotated)
@@ -44,7 +47,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, bool walks)
 
 bool bh_enter(struct bh_call *call, const bheap_t *heap)
 {
-	return call_begin(call, heap, false);
+	return call_begin(call, heap, bh_lock_acquire);
 }
 
 bool bh_enter_to_change(struct bh_call *call, bheap_t *heap)
@@ -53,12 +56,12 @@ bool bh_enter_to_change(struct bh_call *call, bheap_t *heap)
 		errno = EROFS;
 		return false;
 	}
-	return call_begin(call, heap, false);
+	return call_begin(call, heap, bh_lock_acquire);
 }
 
 bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 {
-	if (!call_begin(call, heap, true))
+	if (!call_begin(call, heap, bh_lock_hold))
 		return false;
 	call->skip_lock = call->heap->skip_lock;
 	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
@@ -73,7 +76,12 @@ void bh_leave_walk(struct bh_call *call)
 	bh_leave(call);
 }
 
-void bh_leave(struct bh_call *call)
+bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap)
+{
+	return heap->shared && !heap->read_only && call_begin(call, heap, bh_lock_try_shared);
+}
+
+static void call_end(struct bh_call *call, enum bh_inside inside)
 {
 	bheap_t *heap = call->heap;
 	struct bh_fault_sink sink = heap->faults; /* read while locked: another thread may set it */
@@ -82,8 +90,18 @@ void bh_leave(struct bh_call *call)
 		bh_annotate_leave();
 	if (call->lock != BH_LOCK_SKIPPED) {
 		if (heap->shared)
-			bh_intent_end(heap);
+			bh_intent_end(heap, inside);
 		bh_lock_release(&heap->lock);
 	}
 	bh_call_report(call, &sink);
+}
+
+void bh_leave(struct bh_call *call)
+{
+	call_end(call, BH_OUTSIDE);
+}
+
+void bh_leave_at_rest(struct bh_call *call)
+{
+	call_end(call, bh_rest_begin(call->heap));
 }

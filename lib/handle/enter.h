@@ -24,6 +24,13 @@ bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap);
 void bh_leave(struct bh_call *call);
 void bh_leave_walk(struct bh_call *call);
 
+/*
+ * Enters a shared heap that may not be used again for long, if its lock is free; leaves it with the
+ * sum of its map taken.
+ */
+bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap);
+void bh_leave_at_rest(struct bh_call *call);
+
 static inline bool bh_may_skip_lock(const bheap_t *heap)
 {
 	unsigned skip_lock = __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED);

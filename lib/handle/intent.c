@@ -9,16 +9,16 @@
 
 void bh_intent_begin(const bheap_t *heap)
 {
-	bh_shared_note(&heap->shared->inside, 1);
+	bh_shared_note(&heap->shared->inside, BH_INSIDE);
 }
 
-void bh_intent_end(const bheap_t *heap)
+void bh_intent_end(const bheap_t *heap, enum bh_inside inside)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is finished */
 	heap->core.control->pending = 0;
 	bh_shared_store(&heap->shared->slot, 0);
 	bh_shared_note(&heap->shared->resizing, 0);
-	bh_shared_note(&heap->shared->inside, 0);
+	bh_shared_note(&heap->shared->inside, inside);
 }
 
 void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner)

@@ -127,13 +127,21 @@ static enum bh_lock_result lock_refused(int error)
 	return BH_LOCK_REFUSED;
 }
 
-static enum bh_lock_result shared_acquire(struct bh_lock *lock)
+static enum bh_lock_result shared_result(int error)
 {
-	int error = pthread_mutex_lock(lock->shared);
-
 	if (error == EOWNERDEAD)
 		return BH_LOCK_TORN;
 	return error ? lock_refused(error) : BH_LOCK_HELD;
+}
+
+static enum bh_lock_result shared_acquire(struct bh_lock *lock)
+{
+	return shared_result(pthread_mutex_lock(lock->shared));
+}
+
+enum bh_lock_result bh_lock_try_shared(struct bh_lock *lock)
+{
+	return shared_result(pthread_mutex_trylock(lock->shared));
 }
 
 /*

@@ -58,6 +58,9 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock);
 /* Takes the lock even in a process with one thread, unless the kind is none. */
 enum bh_lock_result bh_lock_hold(struct bh_lock *lock);
 
+/* Acquires the lock of a shared heap if that needs no wait; else BH_LOCK_REFUSED with EBUSY. */
+enum bh_lock_result bh_lock_try_shared(struct bh_lock *lock);
+
 /* True if this thread is inside a walk callback of the lock's heap. */
 bool bh_lock_is_walking(const struct bh_lock *lock);
 
