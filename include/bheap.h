@@ -51,14 +51,38 @@ extern "C" {
 #endif
 
 /*
+ * No function has the plain malloc attribute: it says that nothing else leads to the memory of a
+ * block, but a caller's buffer, a callback of bheap_walk() and another process do; compilers would
+ * drop stores.
+ */
+
+/*
+ * The parameters whose product is the size of a block, for _FORTIFY_SOURCE and warnings. clang 15
+ * to 22 conclude that the block can be read for ever, and read it after bheap_destroy() has
+ * unmapped it.
+ */
+#if defined(__clang__) && __clang_major__ >= 15 && __clang_major__ <= 22
+#define BHEAP_SIZED_BY(...)
+#else
+#define BHEAP_SIZED_BY(...) BHEAP_ATTRIBUTES(__alloc_size__(__VA_ARGS__))
+#endif
+
+/*
  * Which parameter of which function takes back what this one returns: gcc warns of any other way,
- * and its analyzer of leaks. Who throws heaps away whole adds -Wno-analyzer-malloc-leak to
- * -fanalyzer.
+ * and its analyzer of leaks. This form of the malloc attribute says nothing about other pointers.
+ * Programs that throw heaps away whole add -Wno-analyzer-malloc-leak to -fanalyzer.
  */
 #if defined(__GNUC__) && __GNUC__ >= 11 && !defined(__clang__)
 #define BHEAP_FREED_BY(function, parameter) __attribute__((__malloc__(function, parameter)))
 #else
 #define BHEAP_FREED_BY(function, parameter)
+#endif
+
+/* A parameter that is an address only: gcc does not warn when nothing was stored there yet. */
+#if defined(__GNUC__) && __GNUC__ >= 11 && !defined(__clang__)
+#define BHEAP_NOT_READ(parameter) __attribute__((__access__(__none__, parameter)))
+#else
+#define BHEAP_NOT_READ(parameter)
 #endif
 
 /* ---- the classic heap: one for the whole program ------------------------------------------- */
@@ -74,7 +98,7 @@ BHEAP_API int init_heap(size_t size);
  * A block of at least size bytes; NULL with errno EINVAL (size 0, or no heap yet) or ENOMEM. The
  * compiler is not told of bfree(): it would warn of the very calls that bfree() is there to refuse.
  */
-BHEAP_API void *balloc(size_t size) BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(1));
+BHEAP_API void *balloc(size_t size) BHEAP_SIZED_BY(1);
 
 /*
  * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the
@@ -139,16 +163,14 @@ BHEAP_API bheap_t *bheap_default(void);
  * as malloc(0) does. NULL with errno ENOMEM (no room), EINVAL (heap NULL), EROFS (attached
  * read-only).
  */
-BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size)
-	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2), __warn_unused_result__)
-		BHEAP_FREED_BY(bheap_free, 2);
+BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size) BHEAP_ATTRIBUTES(__warn_unused_result__)
+	BHEAP_SIZED_BY(2) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * The same for an array of count elements of size bytes, all zero; ENOMEM if the product overflows.
  */
 BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
-	BHEAP_ATTRIBUTES(__malloc__, __alloc_size__(2, 3), __warn_unused_result__)
-		BHEAP_FREED_BY(bheap_free, 2);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(2, 3) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * Makes a block larger or smaller, in place whenever the neighbours allow. ptr NULL: as
@@ -156,20 +178,24 @@ BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
  * ENOMEM or EINVAL (not a live block): the block is as it was.
  */
 BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
-	BHEAP_ATTRIBUTES(__alloc_size__(3), __warn_unused_result__) BHEAP_FREED_BY(bheap_free, 2);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(3) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two.
  */
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
-	BHEAP_ATTRIBUTES(__malloc__, __alloc_align__(2), __alloc_size__(3), __warn_unused_result__)
+	BHEAP_ATTRIBUTES(__alloc_align__(2), __warn_unused_result__) BHEAP_SIZED_BY(3)
 		BHEAP_FREED_BY(bheap_free, 2);
 
-/* The bytes of a live block that its owner may use; 0 with errno EINVAL for anything else. */
+/*
+ * How large a live block may be resized in place, without fail: the bytes beyond those asked for
+ * may be used after bheap_realloc() to that size, not before. 0 with errno EINVAL for anything
+ * else.
+ */
 BHEAP_API size_t bheap_usable_size(const bheap_t *heap, const void *ptr);
 
 /* Whether ptr is the start of a live block of this heap. Never dereferences ptr. */
-BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr);
+BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 
 /* ---- looking at a heap ----------------------------------------------------------------------- */
 
@@ -197,7 +223,7 @@ BHEAP_API int bheap_stats(const bheap_t *heap, struct bheap_stats *stats);
 struct bheap_block {
 	const void *address; /* first byte */
 	size_t size;         /* bytes the block takes, with what guards and owners add */
-	size_t usable;       /* bytes its owner may use; 0 for a free block */
+	size_t usable;       /* as bheap_usable_size() says; 0 for a free block */
 	bool used;           /* allocated, or free */
 	bool previous_used;  /* the same of the block before; true for the first */
 	pid_t owner;         /* with BHEAP_OWNED the process that allocated it, else 0 */
@@ -302,7 +328,7 @@ BHEAP_API int bheap_sync(bheap_t *heap);
 /*
  * A reference that means the same in every process: 0 for NULL and for addresses outside the heap.
  */
-BHEAP_API uint64_t bheap_offset(const bheap_t *heap, const void *ptr);
+BHEAP_API uint64_t bheap_offset(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 BHEAP_API void *bheap_pointer(const bheap_t *heap, uint64_t offset);
 
 /* One reference kept by the heap for newcomers: where the data starts. NULL when none is set. */
@@ -315,7 +341,7 @@ BHEAP_API void *bheap_root(const bheap_t *heap);
  * bheap_alloc(), EINVAL for a slot elsewhere.
  */
 BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
-	BHEAP_ATTRIBUTES(__warn_unused_result__);
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(3);
 
 /*
  * Frees the block in *slot and makes the slot 0; after a crash it is either still in the slot or

@@ -62,6 +62,38 @@ int classic_block_by_handle(void)
 	return bheap_free(bheap_default(), balloc(10));
 }
 
+/* Any address may be asked about, one where nothing is stored, too. */
+bool any_address(const bheap_t *heap)
+{
+	char local[100];
+
+	return bheap_owns(heap, local) || bheap_offset(heap, local);
+}
+
+/* An address that was kept as an offset may be asked about after its block was freed. */
+bool freed_address(bheap_t *heap)
+{
+	void *block = bheap_alloc(heap, 10);
+	uint64_t offset = bheap_offset(heap, block);
+
+	bheap_free(heap, block);
+	return bheap_owns(heap, bheap_pointer(heap, offset));
+}
+
+int usable_block(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 0), *all;
+	size_t size = bheap_usable_size(heap, block);
+
+	if (!block)
+		return -1;
+	all = bheap_realloc(heap, block, size);
+	if (!all)
+		return bheap_free(heap, block);
+	memset(all, 0, size);
+	return bheap_free(heap, all);
+}
+
 int heap_with_block(void)
 {
 	bheap_t *heap = bheap_create(4096, BHEAP_UNLOCKED);

@@ -4,6 +4,7 @@
 
 %C%_scripts = \
 	%D%/annotate.sh \
+	%D%/attributes.sh \
 	%D%/examples.sh \
 	%D%/gdb.sh \
 	%D%/header.sh \
@@ -17,8 +18,11 @@ EXTRA_DIST += \
 	%D%/debuggee.c \
 	%D%/honest.c \
 	%D%/misuse.c \
+	%D%/observed.c \
 	%D%/orders.json \
 	%D%/orders.out \
 	%D%/resource.cpp \
+	%D%/typed.c \
+	%D%/usable.c \
 	%D%/victims.c
 AM_TESTS_ENVIRONMENT += CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)'; export CXX CXXFLAGS;

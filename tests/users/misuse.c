@@ -100,6 +100,23 @@ void overrun(bheap_t *heap)
 	bheap_free(heap, block);
 }
 
+void overrun_of_slot(bheap_t *heap, uint64_t *slot)
+{
+	char *block = bheap_alloc_into(heap, slot, 10);
+
+	if (block)
+		block[10] = 1; /* expect: array-bounds */
+}
+
+void overrun_of_nothing(bheap_t *heap)
+{
+	char *block = bheap_alloc(heap, 0);
+
+	if (block)
+		block[0] = 1; /* expect: array-bounds */
+	bheap_free(heap, block);
+}
+
 void refusal_ignored(bheap_t *heap)
 {
 	char *block = bheap_alloc(heap, 10);
