@@ -78,12 +78,18 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/os/fault.h \
 	%D%/os/file.c \
 	%D%/os/file.h \
+	%D%/os/fork.c \
+	%D%/os/fork.h \
 	%D%/os/lock.c \
 	%D%/os/lock.h \
 	%D%/os/region.c \
 	%D%/os/region.h \
 	%D%/os/secret.c \
-	%D%/os/secret.h
+	%D%/os/secret.h \
+	%D%/os/setting.c \
+	%D%/os/setting.h \
+	%D%/os/wait.c \
+	%D%/os/wait.h
 %C%_libbheap_core_la_CPPFLAGS = $(LIB_CPPFLAGS)
 # A visitor may end its thread, or throw: the lock is released on the way.
 %C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fexceptions
@@ -92,7 +98,7 @@ lib_LTLIBRARIES += %D%/libbheap.la
 %C%_libbheap_la_SOURCES =
 %C%_libbheap_la_LIBADD = %D%/libbheap-core.la
 %C%_libbheap_la_LDFLAGS = -version-info $(BHEAP_VERSION_INFO) -no-undefined \
-	-Wl,--version-script=$(srcdir)/%D%/libbheap.map -Wl,-z,defs $(CODE_COVERAGE_LIBS)
+	-Wl,-z,nodelete -Wl,--version-script=$(srcdir)/%D%/libbheap.map -Wl,-z,defs $(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_la_DEPENDENCIES = $(srcdir)/%D%/libbheap.map
 EXTRA_DIST += %D%/libbheap.map
 

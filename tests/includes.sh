@@ -68,8 +68,10 @@ done <<'END'
 mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate os/region
 getauxval|getrandom os/secret
 shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite os/file
-pthread_mutex_[a-z]+ os/(lock|fault)
-pthread_spin_[a-z]+|clock_nanosleep|pthread_atfork os/lock
+pthread_mutex_[a-z]+|pthread_spin_[a-z]+ os/lock
+pthread_atfork os/fork
+clock_nanosleep os/wait
+secure_getenv os/setting
 fprintf|fputs|fflush api/(show|chart|classic)
 malloc|calloc|realloc|free none
 END

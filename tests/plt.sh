@@ -16,3 +16,6 @@ if echo "$relocations" | grep -E ' (bheap_[a-z_]+|balloc|bfree|init_heap|disp_he
 	echo "the names above can be taken over by a program"
 	exit 1
 fi
+
+# The default heap, of which there is one for a program, outlives dlclose(3): so does the library.
+"$READELF" --wide --dynamic "$library" | grep -q NODELETE || { echo "dlclose() unmaps the library"; exit 1; }

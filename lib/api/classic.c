@@ -8,8 +8,6 @@
 #include "api/show.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 static bheap_t *default_heap; /* atomic */
 
@@ -69,18 +67,11 @@ int bfree(void *ptr)
 	return -1;
 }
 
-static bool chart_is_wanted(void)
-{
-	const char *value = secure_getenv("BHEAP_MAP");
-
-	return value && *value && strcmp(value, "0") != 0;
-}
-
 void disp_heap(void)
 {
 	bheap_t *heap = heap_default();
 
-	if (heap && chart_is_wanted()) {
+	if (heap && bh_show_wants_chart()) {
 		bh_show_charted(heap, stdout);
 	} else if (heap) {
 		bh_show(heap, stdout);

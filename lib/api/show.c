@@ -7,6 +7,7 @@
 
 #include "api/chart.h"
 #include "api/walk.h"
+#include "os/setting.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -81,6 +82,11 @@ int bh_show(const bheap_t *heap, FILE *stream)
 int bh_show_charted(const bheap_t *heap, FILE *stream)
 {
 	return table_show(heap, stream, true);
+}
+
+bool bh_show_wants_chart(void)
+{
+	return bh_settings.charts;
 }
 
 int bheap_display(const bheap_t *heap, FILE *stream)

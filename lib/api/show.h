@@ -13,4 +13,7 @@ int bh_show(const bheap_t *heap, FILE *stream);
 /* The same table, with a map of the heap below it. */
 int bh_show_charted(const bheap_t *heap, FILE *stream);
 
+/* True if BHEAP_MAP in the environment asks for the map. */
+bool bh_show_wants_chart(void);
+
 #endif

@@ -21,7 +21,7 @@ struct bh_report {
 struct bh_call {
 	bheap_t *heap;
 	enum bh_lock_result lock;
-	unsigned skip_lock;   /* what a walk restores */
+	unsigned generation;  /* of the process that entered: fork.h */
 	uint32_t top, victim; /* as bh_fill_watch() saw them */
 	unsigned count;
 	struct bh_report reports[BH_REPORTS_MAX];

@@ -22,6 +22,12 @@ static void call_recover(struct bh_call *call)
 	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
 }
 
+/* After a walk. */
+static void skip_lock_restore(bheap_t *heap)
+{
+	__atomic_store_n(&heap->skip_lock, bh_handle_skip_lock(heap), __ATOMIC_RELAXED);
+}
+
 typedef enum bh_lock_result lock_fn(struct bh_lock *lock);
 
 static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
@@ -32,9 +38,13 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 	}
 	call->heap = (bheap_t *)heap;
 	call->count = 0;
+	call->generation = bh_fork_generation_begin();
 	call->lock = lock(&call->heap->lock);
 	if (call->lock == BH_LOCK_REFUSED)
 		return false;
+	/* In the child of a fork that another thread's walk was cut off by. */
+	if (bh_lock_forget_walk(&call->heap->lock))
+		skip_lock_restore(call->heap);
 	if (heap->annotated)
 		bh_annotate_enter();
 	/* Before the recovery, in which this process may die, too. */
@@ -63,7 +73,6 @@ bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 {
 	if (!call_begin(call, heap, bh_lock_hold))
 		return false;
-	call->skip_lock = call->heap->skip_lock;
 	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
 	bh_lock_walk(&call->heap->lock, true);
 	return true;
@@ -72,13 +81,22 @@ bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 void bh_leave_walk(struct bh_call *call)
 {
 	bh_lock_walk(&call->heap->lock, false);
-	__atomic_store_n(&call->heap->skip_lock, call->skip_lock, __ATOMIC_RELAXED);
+	skip_lock_restore(call->heap);
 	bh_leave(call);
 }
 
 bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap)
 {
 	return heap->shared && !heap->read_only && call_begin(call, heap, bh_lock_try_shared);
+}
+
+/*
+ * A walk callback forked and returns in the child: the lock of a shared heap, and what is under way
+ * in it, is the parent's.
+ */
+static bool was_forked(const struct bh_call *call)
+{
+	return call->heap->shared && call->generation != bh_fork_generation();
 }
 
 static void call_end(struct bh_call *call, enum bh_inside inside)
@@ -88,7 +106,7 @@ static void call_end(struct bh_call *call, enum bh_inside inside)
 
 	if (heap->annotated)
 		bh_annotate_leave();
-	if (call->lock != BH_LOCK_SKIPPED) {
+	if (call->lock != BH_LOCK_SKIPPED && !was_forked(call)) {
 		if (heap->shared)
 			bh_intent_end(heap, inside);
 		bh_lock_release(&heap->lock);

@@ -10,7 +10,7 @@
 
 #include "core/annotate.h"
 
-static enum bh_skip_lock skip_lock_for(const bheap_t *heap)
+enum bh_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 {
 	if (heap->annotated || heap->trailers || heap->read_only)
 		return BH_SKIP_LOCK_NEVER;
@@ -30,7 +30,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))
 		return -1;
-	heap->skip_lock = skip_lock_for(heap);
+	heap->skip_lock = bh_handle_skip_lock(heap);
 	return 0;
 }
 

@@ -55,6 +55,9 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 /* Releases the handle's own resources; not its memory. */
 void bh_handle_end(bheap_t *heap);
 
+/* Which calls may skip the lock while no walk is under way. */
+enum bh_skip_lock bh_handle_skip_lock(const bheap_t *heap);
+
 /* Number of the user's bytes in a block of this many granules. */
 static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)
 {

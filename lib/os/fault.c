@@ -7,12 +7,13 @@
 #include "os/fault.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/probe.h"
+#include "os/fork.h"
+#include "os/setting.h"
 
 static const char *const fault_texts[] = {
 	[BHEAP_FAULT_NONE] = "no fault",
@@ -27,7 +28,6 @@ static const char *const fault_texts[] = {
 	[BHEAP_FAULT_WRITTEN_FREE] = "memory was written to after it was freed",
 };
 
-static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bh_fault_sink default_sink;
 
 static void text_add(struct bheap_fault *fault, const char *words)
@@ -98,13 +98,6 @@ static void line_to_stderr(const struct bheap_fault *fault)
 	}
 }
 
-static bool environment_aborts(void)
-{
-	const char *value = secure_getenv("BHEAP_ABORT");
-
-	return value && *value && strcmp(value, "0") != 0;
-}
-
 void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault *fault)
 {
 	struct bh_fault_sink used = *sink;
@@ -112,24 +105,24 @@ void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault 
 
 	bh_probe_fault(fault);
 	if (!used.handler) {
-		pthread_mutex_lock(&default_lock);
+		bh_fork_lock(BH_FORK_LOCK_HANDLER);
 		used.handler = default_sink.handler;
 		used.arg = default_sink.arg;
-		pthread_mutex_unlock(&default_lock);
+		bh_fork_unlock(BH_FORK_LOCK_HANDLER);
 	}
 	if (used.handler)
 		used.handler(fault, used.arg);
 	else
 		line_to_stderr(fault);
-	if (used.aborts || environment_aborts())
+	if (used.aborts || bh_settings.aborts)
 		abort();
 	errno = saved;
 }
 
 void bh_fault_set_default(bheap_fault_fn *handler, void *arg)
 {
-	pthread_mutex_lock(&default_lock);
+	bh_fork_lock(BH_FORK_LOCK_HANDLER);
 	default_sink.handler = handler;
 	default_sink.arg = arg;
-	pthread_mutex_unlock(&default_lock);
+	bh_fork_unlock(BH_FORK_LOCK_HANDLER);
 }

@@ -7,8 +7,9 @@
 #include "os/lock.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "os/wait.h"
 
 #define TRIES 16            /* in a row: one falls between two turns of the holder */
 #define PAUSES_FIRST 64     /* of the processor: how long a holder is looked at first */
@@ -17,49 +18,10 @@
 #define NAP_FIRST 100000    /* nanoseconds */
 #define NAP_LAST 1000000
 
-unsigned bh_lock_generation;
-
-static pthread_mutex_t reinitialise_lock = PTHREAD_MUTEX_INITIALIZER;
-static int fork_error;
-
-/*
- * The longest waiter comes first: the kernel keeps that order for mutexes that inherit priorities.
- */
-static int queue_init(pthread_mutex_t *queue)
-{
-	pthread_mutexattr_t attributes;
-	int error = pthread_mutexattr_init(&attributes);
-
-	if (error)
-		return error;
-	error = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-	if (!error)
-		error = pthread_mutex_init(queue, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-	return error == ENOTSUP ? pthread_mutex_init(queue, NULL) : error;
-}
-
-static void fork_child(void)
-{
-	queue_init(&reinitialise_lock);
-	bh_lock_generation++;
-}
-
-/*
- * When the library is loaded: pthread_once() would make a system call in bheap_create_in(), and the
- * first mutex of that kind makes one.
- */
-__attribute__((constructor)) static void fork_watch(void)
-{
-	queue_init(&reinitialise_lock);
-	fork_error = pthread_atfork(NULL, NULL, fork_child);
-}
-
 static int own_init(struct bh_lock *lock)
 {
-	int error = queue_init(&lock->queue);
-
-	return error ? error : pthread_spin_init(&lock->own, PTHREAD_PROCESS_PRIVATE);
+	lock->queue = 0;
+	return pthread_spin_init(&lock->own, PTHREAD_PROCESS_PRIVATE);
 }
 
 int bh_lock_init_shared(pthread_mutex_t *shared)
@@ -90,8 +52,8 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
 	if (kind != BH_LOCK_NONE) {
-		error = fork_error ? fork_error : own_init(lock);
-		lock->generation = bh_lock_generation;
+		error = bh_fork_error ? bh_fork_error : own_init(lock);
+		lock->generation = bh_fork_generation_begin();
 	}
 	if (error)
 		errno = error;
@@ -100,25 +62,25 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 void bh_lock_destroy(struct bh_lock *lock)
 {
-	if (lock->kind == BH_LOCK_NONE || lock->generation != bh_lock_generation)
-		return;
-	pthread_spin_destroy(&lock->own);
-	pthread_mutex_destroy(&lock->queue);
+	if (lock->kind != BH_LOCK_NONE && lock->generation == bh_fork_generation())
+		pthread_spin_destroy(&lock->own);
 }
 
 /* In the child of a fork the first thread to come reinitialises the lock. */
 static void own_reinitialise(struct bh_lock *lock)
 {
-	pthread_mutex_lock(&reinitialise_lock);
-	if (lock->generation != bh_lock_generation) {
+	unsigned generation = bh_fork_generation_begin();
+
+	bh_fork_lock(BH_FORK_LOCK_REINITIALISE);
+	if (lock->generation != generation) {
 		if (pthread_spin_trylock(&lock->own))
 			lock->torn = true;
 		else
 			pthread_spin_unlock(&lock->own);
 		own_init(lock);
-		__atomic_store_n(&lock->generation, bh_lock_generation, __ATOMIC_RELEASE);
+		__atomic_store_n(&lock->generation, generation, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&reinitialise_lock);
+	bh_fork_unlock(BH_FORK_LOCK_REINITIALISE);
 }
 
 static enum bh_lock_result lock_refused(int error)
@@ -152,8 +114,18 @@ bool bh_lock_is_walking(const struct bh_lock *lock)
 {
 	if (BH_LIKELY(__atomic_load_n(&lock->walker, __ATOMIC_RELAXED) != pthread_self()))
 		return false;
-	return __atomic_load_n(&lock->walk_generation, __ATOMIC_RELAXED) == bh_lock_generation ||
+	return __atomic_load_n(&lock->walk_generation, __ATOMIC_RELAXED) == bh_fork_generation() ||
 	       gettid() == getpid();
+}
+
+bool bh_lock_forget_walk(struct bh_lock *lock)
+{
+	if (BH_LIKELY(!__atomic_load_n(&lock->walker, __ATOMIC_RELAXED)) ||
+	    __atomic_load_n(&lock->walk_generation, __ATOMIC_RELAXED) == bh_fork_generation() ||
+	    bh_lock_is_walking(lock))
+		return false;
+	__atomic_store_n(&lock->walker, 0, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* ---- waiting ---- */
@@ -217,30 +189,20 @@ static bool own_spin(struct bh_lock *lock)
 	return false;
 }
 
-/* Sleeps; not a cancellation point. */
-static void nap(long nanoseconds)
-{
-	const struct timespec time = {.tv_nsec = nanoseconds};
-	int state;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
-	pthread_setcancelstate(state, &state);
-}
-
 /* Naps grow while the holder stays in one turn, which may be a walk. */
 static void own_wait(struct bh_lock *lock)
 {
 	unsigned turns = own_turns(lock);
 	long time = NAP_FIRST;
+	bool queued = bh_wait_in_queue(&lock->queue);
 
-	pthread_mutex_lock(&lock->queue);
-	while (nap(time), !own_try(lock)) {
+	while (bh_wait_nap(time), !own_try(lock)) {
 		time = own_turns(lock) != turns ? NAP_FIRST : 2 * time;
 		time = time < NAP_LAST ? time : NAP_LAST;
 		turns = own_turns(lock);
 	}
-	pthread_mutex_unlock(&lock->queue);
+	if (queued)
+		bh_wait_leave_queue(&lock->queue);
 }
 
 static enum bh_lock_result own_acquire(struct bh_lock *lock)
@@ -253,7 +215,7 @@ static enum bh_lock_result own_acquire(struct bh_lock *lock)
 
 static void own_reinitialise_after_fork(struct bh_lock *lock)
 {
-	if (__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != bh_lock_generation)
+	if (__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != bh_fork_generation())
 		own_reinitialise(lock);
 }
 
@@ -280,7 +242,7 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 
 void bh_lock_walk(struct bh_lock *lock, bool walking)
 {
-	__atomic_store_n(&lock->walk_generation, bh_lock_generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&lock->walk_generation, bh_fork_generation_begin(), __ATOMIC_RELAXED);
 	__atomic_store_n(&lock->walker, walking ? pthread_self() : 0, __ATOMIC_RELAXED);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/single_threaded.h>
 
 #include "core/granule.h"
+#include "os/fork.h"
 
 /* The largest mutex of a machine that the GNU C library knows, and what is kept for one. */
 #define BH_MUTEX_MAX 48
@@ -35,17 +36,14 @@ struct bh_lock {
 	pthread_mutex_t *shared; /* in the region; else NULL */
 	pthread_t walker;        /* the thread inside a walk callback, or 0 */
 	enum bh_lock_kind kind;
-	unsigned generation;   /* of the process that last initialised own: a fork makes it stale */
-	pthread_mutex_t queue; /* held by the thread that waits for own; the others sleep here */
+	unsigned generation; /* of the process that last initialised own: a fork makes it stale */
+	uint32_t queue;      /* of the threads that wait for own: wait.h */
 	unsigned walk_generation; /* of the process that the walker began in */
 	/* Stored to by every call: last, next to the control block of a private heap. */
 	pthread_spinlock_t own;
 	unsigned turns; /* how often own was taken */
 	bool torn;      /* held by another thread when the process forked */
 };
-
-/* Forks between the first process and this one. */
-extern unsigned bh_lock_generation;
 
 int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *shared);
 void bh_lock_destroy(struct bh_lock *lock);
@@ -64,6 +62,12 @@ enum bh_lock_result bh_lock_try_shared(struct bh_lock *lock);
 /* True if this thread is inside a walk callback of the lock's heap. */
 bool bh_lock_is_walking(const struct bh_lock *lock);
 
+/*
+ * True, once, in the child of a fork: another thread of the parent was inside a walk callback,
+ * which ends here.
+ */
+bool bh_lock_forget_walk(struct bh_lock *lock);
+
 /* The holder enters or leaves a walk callback, in which its own calls are refused with EDEADLK. */
 void bh_lock_walk(struct bh_lock *lock, bool walking);
 
@@ -76,7 +80,7 @@ void bh_lock_release(struct bh_lock *lock);
  */
 static inline bool bh_lock_may_skip(const struct bh_lock *lock)
 {
-	return __libc_single_threaded && lock->generation == bh_lock_generation;
+	return __libc_single_threaded && lock->generation == bh_fork_generation();
 }
 
 /* Counts a turn of the private lock: waiting threads see how often it is taken. */
@@ -89,7 +93,7 @@ static inline void bh_lock_turn(struct bh_lock *lock)
 static inline bool bh_lock_try(struct bh_lock *lock)
 {
 	if (BH_UNLIKELY(__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) !=
-			bh_lock_generation) ||
+			bh_fork_generation()) ||
 	    BH_UNLIKELY(pthread_spin_trylock(&lock->own)))
 		return false;
 	bh_lock_turn(lock);

@@ -53,6 +53,18 @@ int bh_region_pages_free(void *pages, size_t size)
 	return munmap(pages, size);
 }
 
+void *bh_region_wiped_page(void)
+{
+	size_t size = bh_region_page();
+	void *page = bh_region_pages(size);
+
+	if (page && madvise(page, size, MADV_WIPEONFORK)) {
+		munmap(page, size);
+		page = NULL;
+	}
+	return page;
+}
+
 int bh_region_attach(struct bh_region *region, size_t size, bool read_only)
 {
 	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;

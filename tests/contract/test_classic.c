@@ -336,50 +336,25 @@ START_TEST(display_of_blocks)
 }
 END_TEST
 
-/* Cells of a granule, and one row and a cell of them. */
-START_TEST(display_with_a_map)
-{
-	struct child child;
-	char *kept, *map;
+/* ---- a map ---- */
 
-	ck_assert_int_eq(init_heap((size_t)8 << 20), 0);
-	kept = balloc(1024 + 16);
-	classic_free(balloc(16));
-	setenv("BHEAP_MAP", "1", 1);
-	child_run(&child, show, kept);
-	child_assert_exited(&child, 0);
-	map = strstr(child.out, "Largest free block: ");
-	ck_assert_ptr_nonnull(map);
-	ck_assert_str_eq(
-		strchr(map, '\n') + 1,
-		"           0 ################################################################\n"
-		"         400 #\n"
-		"one character is 16 bytes: '.' free, '1' to '9' tenths in use, '#' full\n"
-		"         410 and on: 8387568 bytes free\n");
-	setenv("BHEAP_MAP", "0", 1);
-	child_run(&child, show, kept);
-	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
-	setenv("BHEAP_MAP", "", 1);
-	child_run(&child, show, kept);
-	ck_assert_str_eq(strchr(strstr(child.out, "Largest free block: "), '\n'), "\n");
-	unsetenv("BHEAP_MAP");
+/* Heaps that this program shows when it is run again: BHEAP_MAP is read when the library is loaded.
+ */
+static void scene_few_blocks(void)
+{
+	if (balloc(1024 + 16))
+		classic_free(balloc(16));
 }
-END_TEST
 
-START_TEST(a_map_of_larger_cells)
+static void scene_empty(void)
 {
-	static void *volatile blocks[5]; /* or the child would leak them */
-	struct child child;
-	char *map;
+}
 
-	ck_assert_int_eq(init_heap((size_t)8 << 20), 0);
-	setenv("BHEAP_MAP", "1", 1);
-	child_run(&child, show, NULL);
-	map = strstr(child.out, "one character is ");
-	ck_assert_ptr_nonnull(map);
-	ck_assert_str_eq(
-		map, "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
-	/* A little of the first cell, all of the third, half of the fourth, the end of the last. */
+/* A little of the first cell, all of the third, half of the fourth, the end of the last. */
+static void scene_large_blocks(void)
+{
+	void *volatile blocks[5];
+
 	blocks[0] = balloc(16);
 	blocks[1] = balloc(2 * 4096 - 16);
 	blocks[2] = balloc(4096 + 2048);
@@ -387,11 +362,74 @@ START_TEST(a_map_of_larger_cells)
 	blocks[4] = balloc(400);
 	classic_free(blocks[1]);
 	classic_free(blocks[3]);
-	child_run(&child, show, NULL);
-	unsetenv("BHEAP_MAP");
-	map = strstr(child.out, "Largest free block: ");
+}
+
+static void (*const scenes[])(void) = {scene_few_blocks, scene_empty, scene_large_blocks};
+
+static int scene_show(const char *number)
+{
+	if (init_heap((size_t)8 << 20))
+		return 1;
+	scenes[atoi(number)]();
+	/* Set too late. */
+	setenv("BHEAP_MAP", getenv("BHEAP_MAP") ? "" : "1", 1);
+	disp_heap();
+	return 0;
+}
+
+struct scene {
+	const char *number, *map; /* of the scene; of BHEAP_MAP, or NULL */
+};
+
+static int scene_run(void *arg)
+{
+	const struct scene *scene = arg;
+
+	if (scene->map)
+		setenv("BHEAP_MAP", scene->map, 1);
+	else
+		unsetenv("BHEAP_MAP");
+	execl("/proc/self/exe", "test_classic", scene->number, (char *)NULL);
+	return 9;
+}
+
+/* All that is printed below the table. */
+static const char *map_of(const char *number, const char *setting)
+{
+	static struct child child;
+	struct scene scene = {number, setting};
+	const char *last;
+
+	child_run(&child, scene_run, &scene);
+	child_assert_exited(&child, 0);
+	last = strstr(child.out, "Largest free block: ");
+	ck_assert_ptr_nonnull(last);
+	return strchr(last, '\n') + 1;
+}
+
+/* Cells of a granule, and one row and a cell of them. */
+START_TEST(display_with_a_map)
+{
+	ck_assert_str_eq(
+		map_of("0", "1"),
+		"           0 ################################################################\n"
+		"         400 #\n"
+		"one character is 16 bytes: '.' free, '1' to '9' tenths in use, '#' full\n"
+		"         410 and on: 8387568 bytes free\n");
+	ck_assert_str_eq(map_of("0", "0"), "");
+	ck_assert_str_eq(map_of("0", ""), "");
+	ck_assert_str_eq(map_of("0", NULL), "");
+}
+END_TEST
+
+START_TEST(a_map_of_larger_cells)
+{
+	const char *map = strstr(map_of("1", "1"), "one character is ");
+
 	ck_assert_ptr_nonnull(map);
-	map = strchr(map, '\n') + 1;
+	ck_assert_str_eq(
+		map, "one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+	map = map_of("2", "1");
 	ck_assert_int_eq(strncmp(map, "           0 1.#5....", 21), 0);
 	map += (13 + 64 + 1) * 31;
 	ck_assert_str_eq(
@@ -470,10 +508,14 @@ START_TEST(threads_may_use_it_at_once)
 }
 END_TEST
 
-int main(void)
+int main(int count, char **arguments)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("classic", &tcase, 30);
+	Suite *suite;
+
+	if (count == 2)
+		return scene_show(arguments[1]);
+	suite = suite_of("classic", &tcase, 30);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, before_init);

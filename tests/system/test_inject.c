@@ -39,6 +39,7 @@ static const int errors[WRAPS] = {
 	[WRAP_ATTR_TYPE] = EINVAL,
 	[WRAP_ATTR_SHARED] = ENOTSUP,
 	[WRAP_ATTR_ROBUST] = ENOTSUP,
+	[WRAP_SPIN_INIT] = EAGAIN,
 };
 
 /* The one call that fails. */
@@ -54,7 +55,7 @@ static unsigned seen[WRAPS];
 static bool returns_error(enum wrap function)
 {
 	return function == WRAP_POSIX_FALLOCATE ||
-	       (function >= WRAP_MUTEX_INIT && function <= WRAP_ATTR_ROBUST);
+	       (function >= WRAP_MUTEX_INIT && function <= WRAP_SPIN_INIT);
 }
 
 /* A mapping or descriptor ends although its end fails, or it would be a leak of ours. */

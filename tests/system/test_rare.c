@@ -127,8 +127,8 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_MPROTECT: return instead(system_is.no_protection, -1, ENOMEM);
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
-	case WRAP_MUTEX_LOCK: return after(&system_is.locking);
-	case WRAP_MUTEX_INIT: return after(&system_is.reinitialising);
+	case WRAP_FORK_LOCK: return after(&system_is.locking);
+	case WRAP_SPIN_INIT: return after(&system_is.reinitialising);
 	case WRAP_ATFORK: return instead(getenv(WITHOUT_FORKS), ENOMEM, 0);
 	default: return real;
 	}

@@ -36,6 +36,7 @@
 #endif
 #endif
 
+#include "os/fork.h"
 #include "wraps.h"
 
 #include <errno.h>
@@ -73,11 +74,12 @@ static const char *const names[WRAPS] = {
 	[WRAP_GETAUXVAL] = "getauxval",
 	[WRAP_GETRANDOM] = "getrandom",
 	[WRAP_MUTEX_INIT] = "pthread_mutex_init",
-	[WRAP_MUTEX_LOCK] = "pthread_mutex_lock",
 	[WRAP_ATTR_INIT] = "pthread_mutexattr_init",
 	[WRAP_ATTR_TYPE] = "pthread_mutexattr_settype",
 	[WRAP_ATTR_SHARED] = "pthread_mutexattr_setpshared",
 	[WRAP_ATTR_ROBUST] = "pthread_mutexattr_setrobust",
+	[WRAP_SPIN_INIT] = "pthread_spin_init",
+	[WRAP_FORK_LOCK] = "bh_fork_lock",
 	[WRAP_ATFORK] = "pthread_atfork",
 };
 
@@ -147,13 +149,24 @@ WRAP(ssize_t, getrandom, (void *buffer, size_t size, unsigned flags), (buffer, s
      WRAP_GETRANDOM)
 WRAP(int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a), (m, a),
      WRAP_MUTEX_INIT)
-WRAP(int, pthread_mutex_lock, (pthread_mutex_t * m), (m), WRAP_MUTEX_LOCK)
 WRAP(int, pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), WRAP_ATTR_INIT)
 WRAP(int, pthread_mutexattr_settype, (pthread_mutexattr_t * a, int type), (a, type), WRAP_ATTR_TYPE)
 WRAP(int, pthread_mutexattr_setpshared, (pthread_mutexattr_t * a, int shared), (a, shared),
      WRAP_ATTR_SHARED)
 WRAP(int, pthread_mutexattr_setrobust, (pthread_mutexattr_t * a, int robust), (a, robust),
      WRAP_ATTR_ROBUST)
+WRAP(int, pthread_spin_init, (pthread_spinlock_t * lock, int shared), (lock, shared),
+     WRAP_SPIN_INIT)
+
+/* The library's own: what happens before it is taken is between two steps of the library. */
+void __real_bh_fork_lock(enum bh_fork_lock lock);
+void __wrap_bh_fork_lock(enum bh_fork_lock lock);
+void __wrap_bh_fork_lock(enum bh_fork_lock lock)
+{
+	wrap_answer(&(struct wrap_call){.function = WRAP_FORK_LOCK});
+	__real_bh_fork_lock(lock);
+}
+
 WRAP(int, pthread_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void)),
      (prepare, parent, child), WRAP_ATFORK)
 

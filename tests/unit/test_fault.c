@@ -13,6 +13,8 @@
 
 #include "os/fault.h"
 
+#include "os/setting.h"
+
 /* ---- text ---- */
 
 #if UINTPTR_MAX > 0xffffffff
@@ -242,6 +244,7 @@ START_TEST(the_environment_aborts)
 	struct child child;
 
 	setenv("BHEAP_ABORT", rows[_i].value, 1);
+	bh_settings_read();
 	child_run(&child, report, &sink);
 	if (rows[_i].aborts)
 		child_assert_killed(&child, SIGABRT);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * setting.h - the library's settings from the environment, read once, when the library is loaded:
+ * a program may call setenv(3) afterwards in any thread. Ignored where the program runs with other
+ * privileges than its caller's.
+ */
+#ifndef BH_SETTING_H
+#define BH_SETTING_H
+
+#include <stdbool.h>
+
+struct bh_settings {
+	bool aborts; /* BHEAP_ABORT: after each report */
+	bool guards; /* BHEAP_GUARD: every private heap has guards */
+	bool charts; /* BHEAP_MAP: disp_heap() prints a map, too */
+};
+
+extern struct bh_settings bh_settings;
+
+/* Reads the environment again. For tests. */
+void bh_settings_read(void);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.h - how a thread waits: by naps, and in a queue in which the longest waiter of the highest
+ * priority comes first and the one in front inherits the priority of those behind it. Both keep
+ * errno, and are no cancellation points.
+ */
+#ifndef BH_WAIT_H
+#define BH_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void bh_wait_nap(long nanoseconds);
+
+/*
+ * Waits until this thread is in front; queue is 0 while nobody is. False where the kernel has no
+ * such queue, or a sandbox refuses it: the caller waits out of turn then, and leaves no queue.
+ */
+bool bh_wait_in_queue(uint32_t *queue);
+void bh_wait_leave_queue(uint32_t *queue);
+
+#endif
