@@ -5,11 +5,13 @@
  * Units: every size is in bytes. Every block starts at a multiple of BHEAP_ALIGNMENT and takes a
  * whole number of granules of that many bytes; there is no header in front of it.
  * Threads: every function may be called from several threads at once, on one heap or on many,
- * unless the heap was made with BHEAP_UNLOCKED. None is async-signal-safe.
+ * unless the heap was made with BHEAP_UNLOCKED. None that locks a heap is async-signal-safe.
  * Fork: the child's private heaps are copies, usable at once; shared heaps stay shared.
- * Time: allocate, free and resize take bounded time, however many blocks there are; the man page
- * of each function names the exceptions.
- * Errors: 0 or a pointer on success; -1 or NULL with errno set on failure, the heap unharmed.
+ * Time: allocate, free and resize take bounded time, for any number of blocks; bheap(7) names the
+ * exceptions.
+ * Errors: 0 or a pointer on success; -1 or NULL with errno set on failure, the heap unharmed. Any
+ * function may fail with EINVAL (heap is NULL), EDEADLK (inside a callback on this heap) and, if it
+ * changes the heap, EROFS (attached read-only); below only further causes are named.
  */
 #ifndef BHEAP_H
 #define BHEAP_H
@@ -116,14 +118,14 @@ typedef struct bheap bheap_t;
 
 /*
  * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
- * errno EINVAL for what is not a live block, EUCLEAN for damage beside it that comes back when
- * healed; never dereferences ptr. (First, for others name it.)
+ * errno EINVAL if ptr is not a live block, EUCLEAN if damage beside it comes back after each
+ * rebuild; never dereferences ptr. (Declared first, since attributes below name it.)
  */
 BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
 enum bheap_flags {
-	BHEAP_UNLOCKED = 1u << 0, /* no lock: one thread at a time, the caller's promise */
-	BHEAP_GUARD = 1u << 1, /* a canary behind every block; freed memory filled; both checked */
+	BHEAP_UNLOCKED = 1u << 0, /* no lock: the caller ensures one thread at a time */
+	BHEAP_GUARD = 1u << 1, /* a canary after every block; freed memory filled; both checked */
 	BHEAP_ABORT = 1u << 2, /* a fault aborts the program after it was reported */
 	BHEAP_REALTIME = 1u << 3,    /* no search of a whole size class before ENOMEM */
 	BHEAP_OWNED = 1u << 4,       /* shared heaps: blocks remember the process that made them */
@@ -131,9 +133,8 @@ enum bheap_flags {
 };
 
 /*
- * Ends a heap and all its blocks; a caller's buffer is his again; a shared heap is detached, its
- * content stays. 0; or -1 with errno EINVAL for NULL and the default heap, EDEADLK inside a
- * callback.
+ * Destroys a heap and all its blocks; a buffer is the caller's again; a shared heap is detached,
+ * its content remains. 0; or -1 with errno EINVAL for the default heap.
  */
 BHEAP_API int bheap_destroy(bheap_t *heap);
 
@@ -167,7 +168,7 @@ BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size) BHEAP_ATTRIBUTES(__warn_
 	BHEAP_SIZED_BY(2) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
- * The same for an array of count elements of size bytes, all zero; ENOMEM if the product overflows.
+ * A block for an array of count elements of size bytes, all zero; ENOMEM if the product overflows.
  */
 BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(2, 3) BHEAP_FREED_BY(bheap_free, 2);
@@ -194,7 +195,7 @@ BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size
  */
 BHEAP_API size_t bheap_usable_size(const bheap_t *heap, const void *ptr);
 
-/* Whether ptr is the start of a live block of this heap. Never dereferences ptr. */
+/* True if ptr is the start of a live block of this heap. Never dereferences ptr. */
 BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 
 /* ---- looking at a heap ----------------------------------------------------------------------- */
@@ -209,15 +210,15 @@ struct bheap_stats {
 	size_t peak_used;     /* the largest value of used so far */
 	uint64_t allocations; /* blocks handed out */
 	uint64_t frees;       /* blocks taken back */
-	uint64_t failures;    /* requests refused for want of room */
+	uint64_t failures;    /* requests refused for lack of room */
 	uint64_t faults;      /* misuse and damage reported */
 	uint64_t rebuilds;    /* times the index was rebuilt from the block map */
-	uint64_t recoveries;  /* rebuilds because a process had died inside an operation */
+	uint64_t recoveries;  /* rebuilds after a death, or a fork, inside an operation */
 	double fragmentation; /* 1 - largest_free / free, 0 when nothing is free */
 	uint64_t reserved[8]; /* zero; room for later versions */
 };
 
-/* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL. */
+/* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL (NULL). */
 BHEAP_API int bheap_stats(const bheap_t *heap, struct bheap_stats *stats);
 
 struct bheap_block {
@@ -235,7 +236,7 @@ struct bheap_block {
  */
 typedef int bheap_walk_fn(const struct bheap_block *block, void *arg);
 
-/* Visits every block. 0, or what the callback returned when not 0; -1 with errno EINVAL. */
+/* Calls callback for every block. 0, or its result if not 0; -1 with errno EINVAL (NULL). */
 BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
 /*
@@ -244,8 +245,8 @@ BHEAP_API int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg
 BHEAP_API int bheap_display(const bheap_t *heap, FILE *stream);
 
 /*
- * Gives the whole pages inside free blocks back to the system; the bytes given back, 0 for a
- * caller's buffer.
+ * Returns the whole pages inside free blocks to the system. The number of bytes; 0 for a caller's
+ * buffer.
  */
 BHEAP_API size_t bheap_trim(bheap_t *heap);
 
@@ -256,7 +257,7 @@ enum bheap_fault_kind {
 	BHEAP_FAULT_NOT_A_BLOCK,   /* free or resize of a pointer outside the heap, misaligned or
 				      interior */
 	BHEAP_FAULT_DOUBLE_FREE,   /* free or resize of a pointer into a free block */
-	BHEAP_FAULT_OVERFLOW,      /* BHEAP_GUARD: bytes behind a block were overwritten */
+	BHEAP_FAULT_OVERFLOW,      /* BHEAP_GUARD or BHEAP_OWNED: bytes after a block overwritten */
 	BHEAP_FAULT_DAMAGED_INDEX, /* a free block was written to; the index was rebuilt, nothing is
 				      lost */
 	BHEAP_FAULT_DAMAGED_MAP, /* the block map is not a tiling: the memory was scribbled over */
@@ -268,7 +269,7 @@ enum bheap_fault_kind {
 
 struct bheap_fault {
 	enum bheap_fault_kind kind;
-	const bheap_t *heap; /* NULL for bheap_open() */
+	const bheap_t *heap; /* NULL: a file is no heap */
 	const void *address; /* the pointer or block concerned, or NULL */
 	size_t size;         /* the size of that block, or 0 */
 	char text[160];      /* one line, without newline */
@@ -278,10 +279,10 @@ struct bheap_fault {
 typedef void bheap_fault_fn(const struct bheap_fault *fault, void *arg);
 
 /*
- * Sets what hears of faults of one heap in this process; heap NULL: of all heaps without a handler
- * of their own. handler NULL: the default again, one line to standard error. A program with
- * BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0; or -1
- * with errno EDEADLK.
+ * Sets the function called for faults of one heap in this process; heap NULL: of all heaps without
+ * a handler of their own. handler NULL: the default again, one line to standard error. A program
+ * with BHEAP_ABORT=1 in its environment, or a heap with that flag, aborts after the report. 0; or
+ * -1 with errno.
  */
 BHEAP_API int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg);
 
@@ -294,26 +295,27 @@ BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
 /* ---- heaps that processes share -------------------------------------------------------------- */
 
 /*
- * Detaches: the handle is gone, the heap stays. 0; or -1 with errno EINVAL for a heap that is not
- * shared.
+ * Detaches: the handle must not be used any more, the heap remains. 0; or -1 with errno EINVAL for
+ * a heap that is not shared.
  */
 BHEAP_API int bheap_close(bheap_t *heap);
 
 /*
- * Attaches to the heap in a file, making it first when oflag has O_CREAT. A path with one slash,
- * at its start ("/name"), is a POSIX shared memory name; any other is a file. oflag: O_RDWR or
- * O_RDONLY, with O_CREAT, O_EXCL, O_TRUNC refused; size: bytes of the file, 0 to take what is
- * there. NULL with errno of open(2), EINVAL (arguments, size mismatch), EUCLEAN (damaged), EPROTO
- * (not a heap, or of another layout), ENOSPC, EBUSY (BHEAP_OWNED: in use in another PID namespace).
- * Of what is wrong with the file the fault handler hears.
+ * Attaches to the heap in a file, and creates it first if there is none and oflag has O_CREAT. A
+ * path with one slash, at its start ("/name"), is a POSIX shared memory name; any other is a file.
+ * oflag: O_RDWR or O_RDONLY; O_CREAT, O_EXCL and O_CLOEXEC may be added, others are refused. size:
+ * bytes of the file, 0 to accept any. NULL with errno of open(2), EINVAL (arguments, size
+ * mismatch), EUCLEAN (damaged), EPROTO (not a heap, or of another layout), ENOSPC, EBUSY
+ * (BHEAP_OWNED: in use in another PID namespace). The fault handler is told what is wrong with the
+ * file.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_close, 1)
 		BHEAP_FREED_BY(bheap_destroy, 1);
 
 /*
- * The same on an open file descriptor (memfd_create(2)), which stays the caller's; an empty file is
- * made a heap.
+ * bheap_open() for an open file descriptor (memfd_create(2)), which remains the caller's; in an
+ * empty file a heap is created.
  */
 BHEAP_API bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_close, 1)
@@ -331,7 +333,7 @@ BHEAP_API int bheap_sync(bheap_t *heap);
 BHEAP_API uint64_t bheap_offset(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 BHEAP_API void *bheap_pointer(const bheap_t *heap, uint64_t offset);
 
-/* One reference kept by the heap for newcomers: where the data starts. NULL when none is set. */
+/* One reference that the heap keeps: the start of the data. NULL if none is set. */
 BHEAP_API int bheap_set_root(bheap_t *heap, const void *ptr);
 BHEAP_API void *bheap_root(const bheap_t *heap);
 
@@ -351,8 +353,8 @@ BHEAP_API void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 BHEAP_API int bheap_free_from(bheap_t *heap, uint64_t *slot);
 
 /*
- * Frees the blocks of processes that are dead (BHEAP_OWNED), but for the one that the root leads
- * into; how many, or -1 with errno ENOTSUP.
+ * Frees the blocks of processes that are dead (BHEAP_OWNED), except the one that the root leads
+ * into. The number of blocks, or -1 with errno ENOTSUP.
  */
 BHEAP_API ssize_t bheap_reclaim(bheap_t *heap);
 
