@@ -18,7 +18,7 @@
 #include "os/file.h"
 #include "os/secret.h"
 
-static bool refuse(struct bh_opening *opening, int error, const char *why)
+static bool refuse(struct bh_attach_opening *opening, int error, const char *why)
 {
 	opening->why = why;
 	errno = error;
@@ -37,7 +37,7 @@ static size_t handle_size(void)
 
 /* ---- the handle ---- */
 
-void bh_attach_undo(struct bh_opening *opening)
+void bh_attach_undo(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	int saved = errno;
@@ -49,7 +49,7 @@ void bh_attach_undo(struct bh_opening *opening)
 }
 
 /* Maps the file and makes the handle that looks at it; on failure nothing is left. */
-static bool handle_make(struct bh_opening *opening, size_t size, unsigned heap_flags)
+static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned heap_flags)
 {
 	struct bh_region region = {.fd = opening->fd};
 	struct bh_layout layout;
@@ -112,7 +112,7 @@ int bh_attach_detach(bheap_t *heap)
 
 /* ---- a new heap ---- */
 
-static bool head_write(const struct bh_opening *opening, size_t size)
+static bool head_write(const struct bh_attach_opening *opening, size_t size)
 {
 	const struct bh_shared head = {
 		.magic = BH_SHARED_CREATING,
@@ -136,7 +136,7 @@ static int bookkeeping_reserve(const bheap_t *heap)
 				 (size_t)(bh_core_start(&heap->core) - heap->region.start));
 }
 
-static bool heap_format(struct bh_opening *opening)
+static bool heap_format(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	struct bh_shared *head = heap->shared;
@@ -157,7 +157,7 @@ static bool heap_format(struct bh_opening *opening)
 }
 
 /* What a maker that died left, or an empty file, becomes a heap. */
-static bool heap_make(struct bh_opening *opening, uint64_t wanted)
+static bool heap_make(struct bh_attach_opening *opening, uint64_t wanted)
 {
 	size_t size;
 	int saved;
@@ -185,7 +185,7 @@ static bool is_of_other_order(const struct bh_shared *head)
 	return magic == BH_SHARED_MAGIC || magic == BH_SHARED_CREATING;
 }
 
-static bool version_refuse(struct bh_opening *opening, uint32_t version)
+static bool version_refuse(struct bh_attach_opening *opening, uint32_t version)
 {
 	snprintf(opening->reason, sizeof(opening->reason),
 		 "its layout is of version %" PRIu32 ", this library reads version %d", version,
@@ -193,7 +193,7 @@ static bool version_refuse(struct bh_opening *opening, uint32_t version)
 	return refuse(opening, EPROTO, opening->reason);
 }
 
-static bool words_refuse(struct bh_opening *opening, unsigned word_size)
+static bool words_refuse(struct bh_attach_opening *opening, unsigned word_size)
 {
 	snprintf(opening->reason, sizeof(opening->reason),
 		 "it was made by a %u-bit program, and this is a %u-bit one", word_size * CHAR_BIT,
@@ -205,7 +205,7 @@ static bool words_refuse(struct bh_opening *opening, unsigned word_size)
  * True for a head of this kind of machine and of this version. Each field has a meaning only if
  * those before it are as expected.
  */
-static bool head_is_ours(struct bh_opening *opening, const struct bh_shared *head)
+static bool head_is_ours(struct bh_attach_opening *opening, const struct bh_shared *head)
 {
 	if (is_of_other_order(head))
 		return refuse(opening, EPROTO,
@@ -227,7 +227,7 @@ static bool head_is_ours(struct bh_opening *opening, const struct bh_shared *hea
 	return true;
 }
 
-static bool head_verify(struct bh_opening *opening, const struct bh_shared *head,
+static bool head_verify(struct bh_attach_opening *opening, const struct bh_shared *head,
 			uint64_t file_size)
 {
 	if (!head_is_ours(opening, head))
@@ -253,10 +253,10 @@ static bool head_verify(struct bh_opening *opening, const struct bh_shared *head
  * True if the map can be taken for what it was when it was last used. Where nobody died inside, it
  * was damaged at rest if it has not the sum of then or, without a sum, disagrees with the counters.
  */
-static bool map_is_as_left(struct bh_opening *opening)
+static bool map_is_as_left(struct bh_attach_opening *opening)
 {
 	const bheap_t *heap = opening->heap;
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 
 	if (heap->shared->inside == BH_AT_REST && !bh_rest_is_sound(heap))
 		return refuse(opening, EUCLEAN, "its block map is not the one it was closed with");
@@ -269,11 +269,11 @@ static bool map_is_as_left(struct bh_opening *opening)
 }
 
 /* What is derived from a map that can be trusted, if need be. A death on the way is one inside. */
-static void index_recover(struct bh_opening *opening)
+static void index_recover(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
-	enum bh_inside inside = heap->shared->inside;
-	struct bh_finding finding;
+	enum bh_shared_inside inside = heap->shared->inside;
+	struct bh_verify_finding finding;
 
 	if (inside == BH_INSIDE)
 		opening->recovered = true;
@@ -289,7 +289,7 @@ static void index_recover(struct bh_opening *opening)
 }
 
 /* The first to attach: what the last users left is made whole, and the mutex is as new. */
-static bool heap_recover(struct bh_opening *opening)
+static bool heap_recover(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	int error;
@@ -309,9 +309,9 @@ static bool heap_recover(struct bh_opening *opening)
 	return true;
 }
 
-static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head)
+static bool heap_attach(struct bh_attach_opening *opening, const struct bh_shared *head)
 {
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 	bheap_t *heap;
 
 	if (!handle_make(opening, (size_t)head->size, head->flags))
@@ -336,7 +336,7 @@ static bool heap_attach(struct bh_opening *opening, const struct bh_shared *head
 
 /* ---- either ---- */
 
-bool bh_attach(struct bh_opening *opening, uint64_t file_size)
+bool bh_attach(struct bh_attach_opening *opening, uint64_t file_size)
 {
 	struct bh_shared head = {0};
 	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));

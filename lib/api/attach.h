@@ -12,7 +12,7 @@
 #define BH_FLAGS_OF_HANDLE (BHEAP_ABORT | BHEAP_REALTIME)
 
 /* One bheap_open() under way. */
-struct bh_opening {
+struct bh_attach_opening {
 	int fd;
 	size_t size; /* wanted; 0: whatever is there */
 	unsigned flags;
@@ -29,10 +29,10 @@ struct bh_opening {
 };
 
 /* Makes the handle, and the heap if need be; false with errno, and why. */
-bool bh_attach(struct bh_opening *opening, uint64_t file_size);
+bool bh_attach(struct bh_attach_opening *opening, uint64_t file_size);
 
 /* Takes it back; the file stays, and errno. */
-void bh_attach_undo(struct bh_opening *opening);
+void bh_attach_undo(struct bh_attach_opening *opening);
 
 /* Unmaps a shared heap and its handle; the heap stays. */
 int bh_attach_detach(bheap_t *heap);

@@ -86,7 +86,7 @@ bool bh_block_free_entered(struct bh_call *call, uint32_t block)
 	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-	enum bh_status status;
+	enum bh_core_status status;
 
 	bh_block_verify_trailer(call, block, granules);
 	bh_fill_meet(call, block, block + granules);

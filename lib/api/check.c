@@ -9,27 +9,27 @@
 #include "handle/fill.h"
 #include "handle/rest.h"
 
-static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
+static bool found(struct bh_verify_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
 		  const char *detail)
 {
-	*finding = (struct bh_finding){kind, granule, detail, NULL};
+	*finding = (struct bh_verify_finding){kind, granule, detail, NULL};
 	return false;
 }
 
 /* ---- what guards see ---- */
 
 static bool fill_check(const bheap_t *heap, uint32_t block, uint32_t next,
-		       struct bh_finding *finding)
+		       struct bh_verify_finding *finding)
 {
 	const void *at = bh_fill_written(heap, block, next);
 
 	if (!at)
 		return true;
-	*finding = (struct bh_finding){BHEAP_FAULT_WRITTEN_FREE, block, NULL, at};
+	*finding = (struct bh_verify_finding){BHEAP_FAULT_WRITTEN_FREE, block, NULL, at};
 	return false;
 }
 
-static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
+static bool guards_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
 	const struct bh_core *core = &heap->core;
 
@@ -48,7 +48,7 @@ static bool guards_check(const bheap_t *heap, struct bh_finding *finding)
 }
 
 /* A reader has no lock: a sum that is wrong counts if the heap was at rest before and after. */
-static bool rest_check(const bheap_t *heap, struct bh_finding *finding)
+static bool rest_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
 	const uint32_t *inside = &heap->shared->inside;
 
@@ -58,7 +58,7 @@ static bool rest_check(const bheap_t *heap, struct bh_finding *finding)
 	return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "it is not the one that was closed");
 }
 
-static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
+static bool heap_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
 	if (heap->read_only)
 		return bh_verify_map_unlocked(&heap->core, finding) && rest_check(heap, finding);
@@ -66,8 +66,8 @@ static bool heap_check(const bheap_t *heap, struct bh_finding *finding)
 	       (!heap->trailers || guards_check(heap, finding));
 }
 
-static void finding_describe(const bheap_t *heap, const struct bh_finding *finding, bool good,
-			     struct bheap_fault *fault)
+static void finding_describe(const bheap_t *heap, const struct bh_verify_finding *finding,
+			     bool good, struct bheap_fault *fault)
 {
 	enum bheap_fault_kind kind = good ? BHEAP_FAULT_NONE : finding->kind;
 	uint32_t block = good ? 0 : finding->granule;
@@ -83,7 +83,7 @@ static void finding_describe(const bheap_t *heap, const struct bh_finding *findi
 
 int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
 {
-	struct bh_finding finding = {0};
+	struct bh_verify_finding finding = {0};
 	struct bh_call call;
 	bool good;
 

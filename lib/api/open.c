@@ -18,7 +18,7 @@ enum outcome { OPENED, FAILED, GONE };
 /*
  * Through the gate. GONE: the name was removed meanwhile, so this is no longer the file it means.
  */
-static enum outcome opening_try(struct bh_opening *opening)
+static enum outcome opening_try(struct bh_attach_opening *opening)
 {
 	bool named, opened = false;
 	off_t file_size;
@@ -52,7 +52,7 @@ static void fault_report(const struct bh_fault_sink *sink, enum bheap_fault_kind
 }
 
 /* With no lock held any more. */
-static bheap_t *opening_report(const struct bh_opening *opening)
+static bheap_t *opening_report(const struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	const struct bh_fault_sink none = {.aborts = opening->flags & BHEAP_ABORT};
@@ -68,7 +68,7 @@ static bheap_t *opening_report(const struct bh_opening *opening)
 	return heap;
 }
 
-static void opening_fail(const struct bh_opening *opening, const char *path)
+static void opening_fail(const struct bh_attach_opening *opening, const char *path)
 {
 	int saved = errno;
 	bool named;
@@ -99,11 +99,11 @@ static bool oflag_is_good(int oflag, size_t size)
 static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 {
 	enum outcome outcome;
-	struct bh_opening opening;
+	struct bh_attach_opening opening;
 	bool named = true;
 
 	do {
-		opening = (struct bh_opening){.size = size, .flags = flags, .named = named};
+		opening = (struct bh_attach_opening){.size = size, .flags = flags, .named = named};
 		opening.creates = oflag & O_CREAT;
 		opening.writable = (oflag & O_ACCMODE) == O_RDWR;
 		opening.fd = bh_file_open(path, oflag, mode, &opening.created);
@@ -124,7 +124,7 @@ static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mo
 
 static bheap_t *open_by_descriptor(int fd, size_t size, unsigned flags)
 {
-	struct bh_opening opening = {.size = size, .flags = flags, .creates = true};
+	struct bh_attach_opening opening = {.size = size, .flags = flags, .creates = true};
 
 	opening.fd = bh_file_reopen(fd, &opening.writable);
 	if (opening.fd < 0)

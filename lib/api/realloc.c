@@ -29,14 +29,14 @@ static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_
 				 owner);
 }
 
-static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
+static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
 	size_t old_usable = bh_handle_usable(heap, block, granules);
 	uint32_t owner = 0;
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-	enum bh_status status;
+	enum bh_core_status status;
 
 	bh_block_verify_trailer(call, block, granules);
 	if (heap->trailers)
@@ -56,7 +56,8 @@ static enum bh_status resize_in_place(struct bh_call *call, uint32_t block, size
 }
 
 /* Slides with the free memory in front open to the copy. */
-static enum bh_status block_slide(struct bh_call *call, uint32_t *block, size_t kept, size_t size)
+static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, size_t kept,
+				       size_t size)
 {
 	bheap_t *heap = call->heap;
 	struct bh_core *core = &heap->core;
@@ -65,7 +66,7 @@ static enum bh_status block_slide(struct bh_call *call, uint32_t *block, size_t 
 	uint32_t front = bh_map_previous(&core->map, *block);
 	size_t front_size = bh_bytes(*block - front);
 	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
-	enum bh_status status;
+	enum bh_core_status status;
 
 	bh_fill_slides(call, *block);
 	if (opens)
@@ -87,7 +88,7 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t 
 	const void *old = bh_core_address(&heap->core, block);
 	struct bh_call call;
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-	enum bh_status status;
+	enum bh_core_status status;
 
 	if (!heap->core.slides || !bh_enter_to_change(&call, heap))
 		return NULL;
@@ -124,7 +125,7 @@ BH_COLD
 static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
 {
 	struct bh_call call;
-	enum bh_status status = BH_NO_ROOM;
+	enum bh_core_status status = BH_NO_ROOM;
 	size_t kept = 0;
 	uint32_t block;
 
@@ -169,7 +170,7 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 		return bh_block_alloc(heap, size);
 	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
-		enum bh_status status = BH_DAMAGED;
+		enum bh_core_status status = BH_DAMAGED;
 
 		if (BH_LIKELY(block))
 			status = bh_resize_in_place(&heap->core, block, bh_granules(size));

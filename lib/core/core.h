@@ -18,7 +18,7 @@ struct bh_core {
 	bool slides;   /* a resize may move a block down over itself: no process shares the heap */
 };
 
-enum bh_status {
+enum bh_core_status {
 	BH_DONE,
 	BH_NO_ROOM,
 	BH_DAMAGED, /* a free block was overwritten; nothing was changed: rebuild and retry */

@@ -4,7 +4,7 @@
  */
 #include "core/free.h"
 
-enum bh_status bh_free_block(struct bh_core *core, uint32_t block)
+enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block)
 {
 	return bh_free_far(core, block, bh_index_previous_free(core, block)) ? BH_DONE : BH_DAMAGED;
 }

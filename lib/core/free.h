@@ -12,7 +12,7 @@
  * Frees an allocated block; BH_DAMAGED, and the map unchanged, where a free neighbour was written
  * to.
  */
-enum bh_status bh_free_block(struct bh_core *core, uint32_t block);
+enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block);
 
 /* Where a block starts in the map, and what stands there. */
 struct bh_free_position {

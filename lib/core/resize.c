@@ -8,7 +8,7 @@
 
 #include "core/index.h"
 
-static enum bh_status block_shrink(struct bh_core *core, uint32_t block, uint32_t granules)
+static enum bh_core_status block_shrink(struct bh_core *core, uint32_t block, uint32_t granules)
 {
 	uint32_t next = bh_map_next(&core->map, block);
 	uint32_t rest = block + granules, end = next;
@@ -37,7 +37,7 @@ static enum bh_status block_shrink(struct bh_core *core, uint32_t block, uint32_
 	return BH_DONE;
 }
 
-static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t granules)
+static enum bh_core_status block_grow(struct bh_core *core, uint32_t block, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint32_t next = bh_map_next(&core->map, block);
@@ -73,7 +73,7 @@ static enum bh_status block_grow(struct bh_core *core, uint32_t block, uint32_t 
 	return BH_DONE;
 }
 
-enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules)
+enum bh_core_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules)
 {
 	uint32_t have = bh_core_granules(core, block);
 
@@ -95,7 +95,8 @@ static bool block_is_sound(struct bh_core *core, uint32_t block)
 	return granules;
 }
 
-enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules, size_t kept)
+enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules,
+				    size_t kept)
 {
 	uint32_t old = *block, have = bh_core_granules(core, old);
 	uint32_t previous = bh_index_previous_free(core, old), next = old + have, size;

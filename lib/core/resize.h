@@ -9,12 +9,13 @@
 #include "core/core.h"
 
 /* In place, or BH_NO_ROOM. */
-enum bh_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules);
+enum bh_core_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules);
 
 /*
  * Grows a block into the free block before it (and after it). The content, kept bytes, moves down;
  * killed on the way the content is torn, so only for heaps that die with the process.
  */
-enum bh_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules, size_t kept);
+enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules,
+				    size_t kept);
 
 #endif

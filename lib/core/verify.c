@@ -8,10 +8,10 @@
 /* A word that other processes are changing is never found broken this often in a row. */
 #define LOOKS 1000
 
-static bool found(struct bh_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
+static bool found(struct bh_verify_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
 		  const char *detail)
 {
-	*finding = (struct bh_finding){kind, granule, detail, NULL};
+	*finding = (struct bh_verify_finding){kind, granule, detail, NULL};
 	return false;
 }
 
@@ -30,7 +30,7 @@ static uint64_t word_mask(const struct bh_core *core, size_t word)
 	return mask;
 }
 
-static bool sentinels_check(const struct bh_core *core, struct bh_finding *finding)
+static bool sentinels_check(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	const struct bh_map *map = &core->map;
 	uint32_t before = BH_FIRST - 1;
@@ -47,7 +47,7 @@ static bool sentinels_check(const struct bh_core *core, struct bh_finding *findi
 	return true;
 }
 
-static bool word_check(const struct bh_core *core, size_t word, struct bh_finding *finding)
+static bool word_check(const struct bh_core *core, size_t word, struct bh_verify_finding *finding)
 {
 	uint64_t starts = __atomic_load_n(&core->map.words[word].start, __ATOMIC_RELAXED);
 	uint64_t used = __atomic_load_n(&core->map.words[word].used, __ATOMIC_RELAXED);
@@ -67,7 +67,7 @@ static bool word_check(const struct bh_core *core, size_t word, struct bh_findin
 }
 
 /* Reads a word that looks broken again, `looks` times at most. */
-static bool map_check(const struct bh_core *core, unsigned looks, struct bh_finding *finding)
+static bool map_check(const struct bh_core *core, unsigned looks, struct bh_verify_finding *finding)
 {
 	size_t words = bh_map_words(core->end);
 
@@ -83,12 +83,12 @@ static bool map_check(const struct bh_core *core, unsigned looks, struct bh_find
 	return true;
 }
 
-bool bh_verify_map(const struct bh_core *core, struct bh_finding *finding)
+bool bh_verify_map(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	return map_check(core, 1, finding);
 }
 
-bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_finding *finding)
+bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	return map_check(core, LOOKS, finding);
 }
@@ -100,7 +100,7 @@ static bool tag_is_right(const struct bh_map_word *word, size_t begin, size_t en
 	return bh_map_tag_begin(word) == begin && bh_map_tag_end(word) == end;
 }
 
-static bool tags_check(const struct bh_core *core, struct bh_finding *finding)
+static bool tags_check(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	const struct bh_map_word *words = core->map.words;
 	size_t count = bh_map_words(core->end), last = 0;
@@ -154,7 +154,7 @@ static void census_take(const struct bh_core *core, struct census *census)
 }
 
 static bool counters_check(const struct bh_control *control, uint32_t unmerged, uint32_t used,
-			   uint64_t live, struct bh_finding *finding)
+			   uint64_t live, struct bh_verify_finding *finding)
 {
 	if (unmerged)
 		return found(finding, BHEAP_FAULT_DAMAGED_MAP, unmerged,
@@ -166,7 +166,7 @@ static bool counters_check(const struct bh_control *control, uint32_t unmerged, 
 	return true;
 }
 
-bool bh_verify_counters(const struct bh_core *core, struct bh_finding *finding)
+bool bh_verify_counters(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	struct bh_map_account account;
 
@@ -175,7 +175,7 @@ bool bh_verify_counters(const struct bh_core *core, struct bh_finding *finding)
 }
 
 static bool control_check(const struct bh_core *core, const struct census *census,
-			  struct bh_finding *finding)
+			  struct bh_verify_finding *finding)
 {
 	const struct bh_control *control = core->control;
 
@@ -217,7 +217,7 @@ static bool node_is_right(const struct bh_core *core, uint32_t bin, uint32_t blo
 /* Follows one list, taking each block off those that are left to be found. */
 BH_UNCHECKED
 static bool bin_check(const struct bh_core *core, uint32_t bin, uint32_t *left,
-		      struct bh_finding *finding)
+		      struct bh_verify_finding *finding)
 {
 	uint32_t previous = 0, block = bh_bin_first(&core->bins, bin);
 
@@ -231,7 +231,8 @@ static bool bin_check(const struct bh_core *core, uint32_t bin, uint32_t *left,
 	return true;
 }
 
-static bool bin_bit_check(const struct bh_core *core, uint32_t bin, struct bh_finding *finding)
+static bool bin_bit_check(const struct bh_core *core, uint32_t bin,
+			  struct bh_verify_finding *finding)
 {
 	const struct bh_bin_bits *bits = core->bins.bits;
 	bool marked = bits->words[bin >> 6] >> (bin & 63) & 1;
@@ -245,7 +246,7 @@ static bool bin_bit_check(const struct bh_core *core, uint32_t bin, struct bh_fi
 }
 
 /* A bit of a bin that there is not would lead an allocation out of the heads. */
-static bool bits_behind_check(const struct bh_core *core, struct bh_finding *finding)
+static bool bits_behind_check(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	const struct bh_bin_bits *bits = core->bins.bits;
 	uint32_t last = core->bins.count - 1;
@@ -257,7 +258,8 @@ static bool bits_behind_check(const struct bh_core *core, struct bh_finding *fin
 	return true;
 }
 
-static bool bins_check(const struct bh_core *core, uint32_t binned, struct bh_finding *finding)
+static bool bins_check(const struct bh_core *core, uint32_t binned,
+		       struct bh_verify_finding *finding)
 {
 	/* The head of bin 0 stands in for what is not there: bins.h. */
 	for (uint32_t bin = 1; bin < core->bins.count; bin++)
@@ -268,7 +270,7 @@ static bool bins_check(const struct bh_core *core, uint32_t binned, struct bh_fi
 	return bits_behind_check(core, finding);
 }
 
-bool bh_verify_derived(const struct bh_core *core, struct bh_finding *finding)
+bool bh_verify_derived(const struct bh_core *core, struct bh_verify_finding *finding)
 {
 	struct census census;
 

@@ -9,7 +9,7 @@
 #include "core/core.h"
 
 /* The first broken invariant; detail NULL when all hold. */
-struct bh_finding {
+struct bh_verify_finding {
 	enum bheap_fault_kind kind;
 	uint32_t granule; /* of the block concerned, or 0 */
 	const char *detail;
@@ -17,24 +17,24 @@ struct bh_finding {
 };
 
 /* Verifies the map alone: a tiling, with its sentinels. */
-bool bh_verify_map(const struct bh_core *core, struct bh_finding *finding);
+bool bh_verify_map(const struct bh_core *core, struct bh_verify_finding *finding);
 
 /*
  * Verifies a map that others may be changing. Start and used bits are not read at one moment, so a
  * word that looks broken is read again.
  */
-bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_finding *finding);
+bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_verify_finding *finding);
 
 /*
  * Verifies what a sound map agrees with between two operations: the counters, and that no two free
  * blocks are neighbours. Needs no tags.
  */
-bool bh_verify_counters(const struct bh_core *core, struct bh_finding *finding);
+bool bh_verify_counters(const struct bh_core *core, struct bh_verify_finding *finding);
 
 /*
  * Verifies all that is derived from a sound map: no two free neighbours, tags, bins, top, victim,
  * counters.
  */
-bool bh_verify_derived(const struct bh_core *core, struct bh_finding *finding);
+bool bh_verify_derived(const struct bh_core *core, struct bh_verify_finding *finding);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "handle/call.h"
 
-void bh_call_note_report(struct bh_call *call, const struct bh_report *report)
+void bh_call_note_report(struct bh_call *call, const struct bh_call_report *report)
 {
 	call->heap->core.control->faults++;
 	if (call->count < BH_REPORTS_MAX)
@@ -14,13 +14,13 @@ void bh_call_note_report(struct bh_call *call, const struct bh_report *report)
 void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address,
 		  size_t size, const char *detail)
 {
-	bh_call_note_report(call, &(struct bh_report){kind, address, size, detail, NULL});
+	bh_call_note_report(call, &(struct bh_call_report){kind, address, size, detail, NULL});
 }
 
 void bh_call_report(const struct bh_call *call, const struct bh_fault_sink *sink)
 {
 	for (unsigned index = 0; index < call->count; index++) {
-		const struct bh_report *report = &call->reports[index];
+		const struct bh_call_report *report = &call->reports[index];
 		struct bheap_fault fault;
 
 		bh_fault_describe(&fault, report->kind, call->heap, report->address, report->size,

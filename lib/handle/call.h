@@ -8,7 +8,7 @@
 
 #include "handle/handle.h"
 
-struct bh_report {
+struct bh_call_report {
 	enum bheap_fault_kind kind;
 	const void *address;
 	size_t size;
@@ -24,7 +24,7 @@ struct bh_call {
 	unsigned generation;  /* of the process that entered: fork.h */
 	uint32_t top, victim; /* as bh_fill_watch() saw them */
 	unsigned count;
-	struct bh_report reports[BH_REPORTS_MAX];
+	struct bh_call_report reports[BH_REPORTS_MAX];
 };
 
 /* Notes a fault: counted now, reported when the lock is released. */
@@ -32,7 +32,7 @@ void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *
 		  size_t size, const char *detail);
 
 /* Notes a fault with all that a report has. */
-void bh_call_note_report(struct bh_call *call, const struct bh_report *report);
+void bh_call_note_report(struct bh_call *call, const struct bh_call_report *report);
 
 /* Reports, with no lock held, what was noted. */
 void bh_call_report(const struct bh_call *call, const struct bh_fault_sink *sink);

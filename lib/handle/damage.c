@@ -14,7 +14,7 @@
 static bool map_is_sound(struct bh_call *call)
 {
 	const struct bh_core *core = &call->heap->core;
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 
 	if (bh_verify_map(core, &finding) && bh_verify_counters(core, &finding))
 		return true;

@@ -99,7 +99,7 @@ static bool was_forked(const struct bh_call *call)
 	return call->heap->shared && call->generation != bh_fork_generation();
 }
 
-static void call_end(struct bh_call *call, enum bh_inside inside)
+static void call_end(struct bh_call *call, enum bh_shared_inside inside)
 {
 	bheap_t *heap = call->heap;
 	struct bh_fault_sink sink = heap->faults; /* read while locked: another thread may set it */

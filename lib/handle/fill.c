@@ -162,10 +162,10 @@ void bh_fill_watch(struct bh_call *call)
 
 static void written_note(struct bh_call *call, uint32_t block, uint32_t next, const void *at)
 {
-	const struct bh_report report = {.kind = BHEAP_FAULT_WRITTEN_FREE,
-					 .address = bh_core_address(&call->heap->core, block),
-					 .size = bh_bytes(next - block),
-					 .at = at};
+	const struct bh_call_report report = {.kind = BHEAP_FAULT_WRITTEN_FREE,
+					      .address = bh_core_address(&call->heap->core, block),
+					      .size = bh_bytes(next - block),
+					      .at = at};
 
 	bh_call_note_report(call, &report);
 }

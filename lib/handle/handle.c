@@ -10,7 +10,7 @@
 
 #include "core/annotate.h"
 
-enum bh_skip_lock bh_handle_skip_lock(const bheap_t *heap)
+enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 {
 	if (heap->annotated || heap->trailers || heap->read_only)
 		return BH_SKIP_LOCK_NEVER;

@@ -14,7 +14,7 @@
 #include "os/region.h"
 
 /* Which calls may work on the heap without its lock: the fast path. */
-enum bh_skip_lock {
+enum bh_handle_skip_lock {
 	BH_SKIP_LOCK_NEVER,
 	BH_SKIP_LOCK_ONE_THREAD, /* those of a process known to have one thread */
 	BH_SKIP_LOCK_ALWAYS,     /* all: BHEAP_UNLOCKED */
@@ -22,7 +22,7 @@ enum bh_skip_lock {
 
 struct bheap {
 	struct bh_core core;
-	unsigned skip_lock; /* enum bh_skip_lock; atomic: a walk suspends it */
+	unsigned skip_lock; /* enum bh_handle_skip_lock; atomic: a walk suspends it */
 	unsigned flags;     /* enum bheap_flags */
 	bool annotated;     /* Valgrind or AddressSanitizer listens */
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
@@ -56,7 +56,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 void bh_handle_end(bheap_t *heap);
 
 /* Which calls may skip the lock while no walk is under way. */
-enum bh_skip_lock bh_handle_skip_lock(const bheap_t *heap);
+enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
 
 /* Number of the user's bytes in a block of this many granules. */
 static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)

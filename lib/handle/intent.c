@@ -12,7 +12,7 @@ void bh_intent_begin(const bheap_t *heap)
 	bh_shared_note(&heap->shared->inside, BH_INSIDE);
 }
 
-void bh_intent_end(const bheap_t *heap, enum bh_inside inside)
+void bh_intent_end(const bheap_t *heap, enum bh_shared_inside inside)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is finished */
 	heap->core.control->pending = 0;

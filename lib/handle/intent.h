@@ -10,7 +10,7 @@
 
 /* Begins and ends the critical section of a shared heap. */
 void bh_intent_begin(const bheap_t *heap);
-void bh_intent_end(const bheap_t *heap, enum bh_inside inside);
+void bh_intent_end(const bheap_t *heap, enum bh_shared_inside inside);
 
 /* Announces the block about to be resized, and its owner. */
 void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner);

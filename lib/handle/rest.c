@@ -14,9 +14,9 @@ static uint64_t map_sum(const bheap_t *heap)
 	return account.sum;
 }
 
-enum bh_inside bh_rest_begin(const bheap_t *heap)
+enum bh_shared_inside bh_rest_begin(const bheap_t *heap)
 {
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 
 	bh_shared_store(&heap->shared->map_sum, map_sum(heap));
 	return bh_verify_map(&heap->core, &finding) && bh_verify_counters(&heap->core, &finding)

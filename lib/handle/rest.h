@@ -12,7 +12,7 @@
  * Takes the sum, with the lock held. Returns how the critical section is to end: at rest, or, where
  * the map is damaged, as after any call. The next call ends the rest.
  */
-enum bh_inside bh_rest_begin(const bheap_t *heap);
+enum bh_shared_inside bh_rest_begin(const bheap_t *heap);
 
 /* True if the map of a heap at rest has the sum that was taken. */
 bool bh_rest_is_sound(const bheap_t *heap);

@@ -20,7 +20,7 @@
 #define BH_SHARED_CREATING UINT64_C(0x0a0d504145484200)
 #define BH_SHARED_VERSION 1
 
-enum bh_inside {
+enum bh_shared_inside {
 	BH_OUTSIDE, /* nobody is in a critical section */
 	BH_INSIDE,  /* a process is, or died there */
 	BH_AT_REST, /* nobody is, and nobody was since the sum of the map was taken */
@@ -37,7 +37,7 @@ struct bh_shared {
 	uint64_t key;       /* of the trailers' seals */
 
 	/* The intent: meaningful while inside, and after a death there. */
-	uint32_t inside;   /* enum bh_inside */
+	uint32_t inside;   /* enum bh_shared_inside */
 	uint32_t resizing; /* the block whose trailer is being rewritten, or 0 */
 	uint32_t resizing_owner;
 	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */

@@ -16,7 +16,7 @@ static bool is_on(const char *name)
 	return value && *value && strcmp(value, "0") != 0;
 }
 
-__attribute__((constructor)) void bh_settings_read(void)
+__attribute__((constructor)) void bh_setting_read(void)
 {
 	bh_settings = (struct bh_settings){.aborts = is_on("BHEAP_ABORT"),
 					   .guards = is_on("BHEAP_GUARD"),

@@ -18,6 +18,6 @@ struct bh_settings {
 extern struct bh_settings bh_settings;
 
 /* Reads the environment again. For tests. */
-void bh_settings_read(void);
+void bh_setting_read(void);
 
 #endif

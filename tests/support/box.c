@@ -29,7 +29,7 @@ void box_end(struct box *box)
 
 void box_check(const struct box *box)
 {
-	struct bh_finding finding = {0};
+	struct bh_verify_finding finding = {0};
 
 	if (!bh_verify_map(&box->core, &finding) || !bh_verify_derived(&box->core, &finding))
 		ck_abort_msg("granule %u: %s", finding.granule, finding.detail);
@@ -101,7 +101,7 @@ void box_damage_row(struct box *box, uint32_t blocks[7], uint32_t granules, unsi
 
 void box_rebuild_damaged(struct box *box, uint32_t used)
 {
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 
 	ck_assert_uint_ne(box->core.bins.damaged, 0);
 	ck_assert(bh_verify_map(&box->core, &finding));

@@ -161,7 +161,7 @@ END_TEST
 
 START_TEST(the_last_bin_is_used)
 {
-	struct bh_finding finding;
+	struct bh_verify_finding finding;
 	uint32_t block;
 
 	box_end(&box);

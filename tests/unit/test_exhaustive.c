@@ -159,7 +159,7 @@ static void map_compare(void)
 
 static void state_verify(void)
 {
-	struct bh_finding finding = {0};
+	struct bh_verify_finding finding = {0};
 
 	states++;
 	if (!bh_verify_map(&box.core, &finding) || !bh_verify_derived(&box.core, &finding))
@@ -173,7 +173,7 @@ static void state_verify(void)
 /* What a rebuild makes of this state is this state again. */
 static void rebuild_verify(void)
 {
-	struct bh_finding finding = {0};
+	struct bh_verify_finding finding = {0};
 
 	bh_rebuild(&box.core);
 	expect(bh_verify_map(&box.core, &finding) && bh_verify_derived(&box.core, &finding));
@@ -257,7 +257,7 @@ static uint32_t room_in_place(const struct block *block)
 static bool box_resize(const struct block *block, uint32_t *start, uint32_t granules)
 {
 	bool in_place = granules <= room_in_place(block);
-	enum bh_status status = bh_resize_in_place(&box.core, *start, granules);
+	enum bh_core_status status = bh_resize_in_place(&box.core, *start, granules);
 
 	expect(status == (in_place ? BH_DONE : BH_NO_ROOM));
 	if (status == BH_NO_ROOM)

@@ -244,7 +244,7 @@ START_TEST(the_environment_aborts)
 	struct child child;
 
 	setenv("BHEAP_ABORT", rows[_i].value, 1);
-	bh_settings_read();
+	bh_setting_read();
 	child_run(&child, report, &sink);
 	if (rows[_i].aborts)
 		child_assert_killed(&child, SIGABRT);

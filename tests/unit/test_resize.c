@@ -22,9 +22,9 @@ static void teardown(void)
 	box_end(&box);
 }
 
-static enum bh_status resize(uint32_t block, size_t granules)
+static enum bh_core_status resize(uint32_t block, size_t granules)
 {
-	enum bh_status status = bh_resize_in_place(&box.core, block, granules);
+	enum bh_core_status status = bh_resize_in_place(&box.core, block, granules);
 
 	box_check(&box);
 	return status;
