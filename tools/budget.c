@@ -124,7 +124,7 @@ static size_t setting_size(void)
 		"libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to " SIZE_TEXT_LARGEST
 		" (bytes, or with K, M or G)",
 		value);
-	_exit(STATUS_BAD_SETTING);
+	_Exit(STATUS_BAD_SETTING);
 }
 
 /* ---- faults ---- */
@@ -245,7 +245,7 @@ static bheap_t *heap_create(size_t size, unsigned flags)
 	if (heap)
 		return heap;
 	line_write("libbheap-malloc: no heap of %zu bytes: %s", wanted, strerrorname_np(errno));
-	_exit(STATUS_BAD_SETTING);
+	_Exit(STATUS_BAD_SETTING);
 }
 
 /* Of the one block of a heap that nothing was taken from. */
