@@ -2,8 +2,14 @@
 # Check programs, run through TAP; scripts (.sh) run by the plain driver.
 
 TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(srcdir)/%D%/support/environment.sh
+SH_LOG_COMPILER = $(srcdir)/%D%/support/environment.sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; CC='$(CC)'; export srcdir CC;
+
+# The last lines of make check.
+check-local: check-TESTS
+	@$(srcdir)/%D%/support/skipped.sh $(TEST_LOGS)
 
 # Each folder's own flags, by a pattern of GNU make, so that its programs need none of their own: all have
 # tests/support/ and Check; tests/contract/ and those of other folders that know the public interface alone
@@ -78,6 +84,7 @@ contract_tests = \
 	%D%/contract/test_stats \
 	%D%/contract/test_threads \
 	%D%/contract/test_version
+EXTRA_DIST += %D%/support/environment.sh %D%/support/skipped.sh
 EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc
 
 # Between the library and the system: calls that fail, and answers that are rare.

@@ -745,6 +745,7 @@ static Suite *family_suite(void)
 	tcase_add_test(pages, test_untouched_memory_of_calloc_is_not_resident);
 	tcase_add_test(pages, test_many_freed_blocks_give_their_pages_back);
 	tcase_add_test(pages, test_a_text_that_grows_by_new_blocks_keeps_its_pages);
+	tcase_set_timeout(pages, 60);
 	tcase_set_timeout(processes, 120);
 	tcase_add_test(processes, test_threads);
 	tcase_add_test(processes, test_no_call_is_a_cancellation_point);
