@@ -108,6 +108,15 @@ for page in "$srcdir"/man/*.[17]; do
 	grep -qF "${name%.?}(${name##*.})" "$srcdir/README.md" || say "README.md: no word of $name"
 done
 
+# The architecture names every room, as `folder/room`.
+for file in "$srcdir"/lib/*/*.[ch]; do
+	room=${file#"$srcdir/lib/"}
+	echo "${room%.?}"
+done | sort -u | while read -r room; do
+	grep -q "\`$room\`" "$srcdir/doc/architecture.md" || echo "doc/architecture.md: no word of $room"
+done >"$work/rooms"
+[ ! -s "$work/rooms" ] || say "$(cat "$work/rooms")"
+
 # Decisions that sources name: doc/decisions.md, "Heading".
 grep -rhoE --include='*.[ch]' --include='*.mk' 'decisions\.md, "[^"]*"' \
 	"$srcdir/lib" "$srcdir/tools" "$srcdir/tests" "$srcdir/bench" | sed 's/.*, "//; s/"$//' | sort -u >"$work/named"
