@@ -104,8 +104,8 @@ BHEAP_API void *balloc(size_t size) BHEAP_SIZED_BY(1);
 
 /*
  * Frees a block and merges it with its free neighbours at once. 0; or -1 with errno EINVAL, the
- * heap unharmed, for NULL and for whatever is not the start of a live block; or EUCLEAN as
- * bheap_free(). Never dereferences ptr.
+ * heap unharmed, for NULL and for whatever is not the start of a live block. Never dereferences
+ * ptr.
  */
 BHEAP_API int bfree(void *ptr);
 

@@ -30,8 +30,11 @@ static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t g
 		bh_fill_watch(call);
 		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
 					       : bh_alloc_block(core, granules);
-	} while (BH_UNLIKELY(!block && bh_damage_rebuild(call)) && --rebuilds);
-	return block;
+		if (BH_LIKELY(block) || !bh_damage_rebuild(call))
+			return block;
+	} while (--rebuilds);
+	bh_fill_watch(call);
+	return bh_alloc_by_map(core, alignment, granules);
 }
 
 static void request_refuse(const bheap_t *heap, size_t size)
@@ -81,7 +84,7 @@ void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t gran
 				 bh_trailer_owner(&heap->core, heap->key, block, granules));
 }
 
-bool bh_block_free_entered(struct bh_call *call, uint32_t block)
+void bh_block_free_entered(struct bh_call *call, uint32_t block)
 {
 	bheap_t *heap = call->heap;
 	uint32_t granules = bh_core_granules(&heap->core, block);
@@ -94,12 +97,23 @@ bool bh_block_free_entered(struct bh_call *call, uint32_t block)
 		status = bh_free_block(&heap->core, block);
 	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
 	if (status != BH_DONE)
-		return false;
+		bh_free_by_map(&heap->core, block);
 	if (heap->annotated)
 		bh_annotate_free(heap, bh_core_address(&heap->core, block), bh_bytes(granules));
 	bh_probe_free(heap, bh_core_address(&heap->core, block));
 	bh_fill_freed(call, block, block + granules);
-	return true;
+}
+
+bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
+{
+	struct bh_call call;
+	bool same;
+
+	if (!bh_enter(&call, heap))
+		return false;
+	same = bh_map_is_live(&heap->core.map, block) && bh_block_mark(heap, block) == mark;
+	bh_leave(&call);
+	return same;
 }
 
 void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
@@ -129,13 +143,18 @@ BH_COLD
 static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_call call;
-	uint32_t block;
+	uint32_t block, mark = 0;
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_block_alloc_entered(&call, alignment, size);
+	if (block)
+		mark = bh_block_mark(heap, block);
 	bh_leave(&call);
-	return BH_LIKELY(block) ? bh_core_address(&heap->core, block) : bh_block_refuse(ENOMEM);
+	/* The address that was written to after it was freed is that of the new block. */
+	if (BH_UNLIKELY(!block) || (call.count && !bh_block_is_same(heap, block, mark)))
+		return bh_block_refuse(ENOMEM);
+	return bh_core_address(&heap->core, block);
 }
 
 /*
@@ -243,7 +262,6 @@ BH_COLD
 static int free_slow(bheap_t *heap, void *ptr)
 {
 	struct bh_call call;
-	bool freed = false;
 	uint32_t block;
 
 	if (heap && !ptr)
@@ -252,13 +270,13 @@ static int free_slow(bheap_t *heap, void *ptr)
 		return -1;
 	block = bh_core_find(&heap->core, ptr);
 	if (block)
-		freed = bh_block_free_entered(&call, block);
+		bh_block_free_entered(&call, block);
 	else
 		bh_block_note_bad_pointer(&call, ptr);
 	bh_leave(&call);
-	if (!freed)
-		errno = block ? EUCLEAN : EINVAL;
-	return freed ? 0 : -1;
+	if (!block)
+		errno = EINVAL;
+	return block ? 0 : -1;
 }
 
 /* The way of one thread among several. */

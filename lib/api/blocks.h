@@ -34,9 +34,24 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
- * Frees a live block, reporting a broken trailer first; heals on the way. False if damage comes
- * back as often as it is healed: the block is live still.
+ * After the reports of a call: true if the block is still the one that it was. A handler may have
+ * freed it, and where blocks have trailers a new one in its place has another mark.
  */
-bool bh_block_free_entered(struct bh_call *call, uint32_t block);
+bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark);
+
+/* The mark of a block: its owner, or a number; 0 without trailers. */
+static inline uint32_t bh_block_mark(const bheap_t *heap, uint32_t block)
+{
+	if (!heap->trailers)
+		return 0;
+	return bh_trailer_owner(&heap->core, heap->key, block,
+				bh_core_granules(&heap->core, block));
+}
+
+/*
+ * Frees a live block, reporting a broken trailer first; heals on the way. Where damage comes back
+ * as often as it is healed it is done by the map alone: it never fails.
+ */
+void bh_block_free_entered(struct bh_call *call, uint32_t block);
 
 #endif

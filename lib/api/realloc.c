@@ -82,28 +82,59 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	return status;
 }
 
-/* Down over the free block in front: the last resort when there is no room elsewhere. */
-static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+/*
+ * Down over the free block in front: the last resort when there is no room elsewhere. The block
+ * where it is then, or 0.
+ */
+static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t kept, size_t size)
 {
+	bheap_t *heap = call->heap;
 	const void *old = bh_core_address(&heap->core, block);
-	struct bh_call call;
+	uint32_t mark = bh_block_mark(heap, block);
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
-	if (!heap->core.slides || !bh_enter_to_change(&call, heap))
-		return NULL;
+	if (!heap->core.slides)
+		return 0;
 	do {
-		status = block_slide(&call, &block, kept, size);
-	} while (status == BH_DAMAGED && bh_damage_rebuild(&call) && --rebuilds);
-	if (status == BH_DONE) {
-		block_update(heap, block, kept, size, bh_handle_owner(heap));
-		bh_probe_free(heap, old);
-		bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
-		heap->core.control
-			->failures--; /* the copy that found no room was not the last word */
-	}
+		status = block_slide(call, &block, kept, size);
+	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
+	if (status != BH_DONE)
+		return 0;
+	block_update(heap, block, kept, size, mark);
+	bh_probe_free(heap, old);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+	heap->core.control->failures--; /* the copy that found no room was not the last word */
+	return block;
+}
+
+/* By a copy or a slide, with the lock held throughout. The block where it is then, or 0. */
+static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t kept, size_t size)
+{
+	bheap_t *heap = call->heap;
+	uint32_t moved = bh_block_alloc_entered(call, BH_GRANULE, size);
+
+	if (!moved)
+		return slide_entered(call, block, kept, size);
+	memcpy(bh_core_address(&heap->core, moved), bh_core_address(&heap->core, block), kept);
+	/* From here on a death leaves the new block, too. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	heap->core.control->pending = 0;
+	bh_intent_resize(heap, 0, 0);
+	bh_block_free_entered(call, block);
+	return moved;
+}
+
+static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+{
+	struct bh_call call;
+	uint32_t slid;
+
+	if (!bh_enter_to_change(&call, heap))
+		return NULL;
+	slid = slide_entered(&call, block, kept, size);
 	bh_leave(&call);
-	return status == BH_DONE ? bh_core_address(&heap->core, block) : NULL;
+	return slid ? bh_core_address(&heap->core, slid) : NULL;
 }
 
 /* By a copy; else by a slide. The block is as it was when neither finds room. */
@@ -117,8 +148,35 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 		bh_block_free(heap, old);
 		return moved;
 	}
-	moved = resize_by_slide(heap, block, kept, size);
+	moved = heap->core.slides ? resize_by_slide(heap, block, kept, size) : NULL;
 	return moved ? moved : bh_block_refuse(ENOMEM);
+}
+
+/*
+ * The rest of a resize in which a fault was found: all of it before the reports, for a handler may
+ * free the block, and take the memory for one of its own.
+ */
+BH_COLD
+static void *resize_and_report(struct bh_call *call, uint32_t block, size_t kept, size_t size)
+{
+	bheap_t *heap = call->heap;
+	uint32_t mark;
+
+	if (kept)
+		block = move_entered(call, block, kept < size ? kept : size, size);
+	mark = block ? bh_block_mark(heap, block) : 0;
+	bh_leave(call);
+	if (!block)
+		return bh_block_refuse(ENOMEM);
+	return bh_block_is_same(heap, block, mark) ? bh_core_address(&heap->core, block)
+						   : bh_block_refuse(EINVAL);
+}
+
+static void *resize_bad_pointer(struct bh_call *call, const void *ptr)
+{
+	bh_block_note_bad_pointer(call, ptr);
+	bh_leave(call);
+	return bh_block_refuse(EINVAL);
 }
 
 BH_COLD
@@ -132,18 +190,16 @@ static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_core_find(&heap->core, ptr);
-	if (block) {
-		kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
-		if (size <= bh_core_size(&heap->core))
-			status = resize_in_place(&call, block, size);
-		if (status != BH_DONE && heap->annotated)
-			bh_annotate_claim(heap, ptr, kept);
-	} else {
-		bh_block_note_bad_pointer(&call, ptr);
-	}
-	bh_leave(&call);
 	if (!block)
-		return bh_block_refuse(EINVAL);
+		return resize_bad_pointer(&call, ptr);
+	kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
+	if (size <= bh_core_size(&heap->core))
+		status = resize_in_place(&call, block, size);
+	if (status != BH_DONE && heap->annotated)
+		bh_annotate_claim(heap, ptr, kept);
+	if (call.count)
+		return resize_and_report(&call, block, status == BH_DONE ? 0 : kept, size);
+	bh_leave(&call);
 	return status == BH_DONE ? ptr
 				 : resize_by_move(heap, block, kept < size ? kept : size, size);
 }

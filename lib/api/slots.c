@@ -87,10 +87,8 @@ static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 	slot_intend(call->heap, offset);
 	call->heap->core.control->pending = block;
 	bh_shared_store(slot, 0);
-	if (bh_block_free_entered(call, block))
-		return 0;
-	bh_shared_store(slot, bh_bytes(block));
-	return EUCLEAN;
+	bh_block_free_entered(call, block);
+	return 0;
 }
 
 int bheap_free_from(bheap_t *heap, uint64_t *slot)

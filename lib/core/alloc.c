@@ -6,6 +6,8 @@
  */
 #include "core/alloc.h"
 
+#include "core/rebuild.h"
+
 /*
  * How many blocks a request looks at for a better fit: of its own bin, and of one where each has
  * room.
@@ -124,7 +126,7 @@ static uint32_t bin_probe_larger(struct bh_core *core, uint32_t bin, uint32_t gr
 {
 	uint32_t block = bin_probe(core, bin, granules, PROBES_LARGER, size);
 
-	if (BH_UNLIKELY(!block))
+	if (BH_UNLIKELY(!block) && !core->bins.damaged)
 		core->bins.damaged = bh_bin_first(&core->bins, bin);
 	return block;
 }
@@ -305,4 +307,22 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 		bh_index_insert(core, block + granules, size - skip - granules);
 	}
 	return block_commit(core, block, granules);
+}
+
+uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
+{
+	uint32_t whole = count <= core->bins.span ? aligned_search(core, alignment, count) : 0;
+	uint32_t granules = (uint32_t)count, block, next;
+
+	if (!whole)
+		return 0;
+	next = bh_map_next(&core->map, whole);
+	block = whole + (uint32_t)aligned_skip(core, whole, alignment);
+	if (block > whole)
+		bh_map_set_start(&core->map, block, whole, next);
+	if (block + granules < next)
+		bh_map_set_start(&core->map, block + granules, block, next);
+	block_commit(core, block, granules);
+	bh_rebuild(core);
+	return block;
 }

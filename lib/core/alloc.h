@@ -17,6 +17,12 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
  */
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
+/*
+ * The same by the map alone, which is walked, and the index is rebuilt: for a heap in which damage
+ * comes back as often as it is healed. 0: no room.
+ */
+uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t granules);
+
 /* ---- fast path ---- */
 
 static inline void bh_alloc_count(struct bh_control *control, uint32_t granules)

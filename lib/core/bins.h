@@ -143,7 +143,8 @@ static inline bool bh_bin_remove(struct bh_bins *bins, uint32_t block, uint32_t 
 	bins->bits->words[bin >> 6] &= ~((uint64_t) !(next | previous) << (bin & 63));
 	return true;
 damaged:
-	bins->damaged = block;
+	/* The one met first: what follows may be its consequence. */
+	bins->damaged = bins->damaged ? bins->damaged : block;
 	return false;
 }
 

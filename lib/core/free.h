@@ -14,6 +14,9 @@
  */
 enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block);
 
+/* Frees an allocated block by the map alone, and rebuilds the index. */
+void bh_free_by_map(struct bh_core *core, uint32_t block);
+
 /* Where a block starts in the map, and what stands there. */
 struct bh_free_position {
 	struct bh_map_word *word;

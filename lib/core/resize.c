@@ -100,6 +100,7 @@ enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_
 {
 	uint32_t old = *block, have = bh_core_granules(core, old);
 	uint32_t previous = bh_index_previous_free(core, old), next = old + have, size;
+	enum bh_core_status status;
 
 	if (!previous || granules > core->bins.span)
 		return BH_NO_ROOM;
@@ -119,9 +120,11 @@ enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_
 	bh_map_clear_start(&core->map, old);
 	bh_map_tag(&core->map, previous, next);
 	core->control->used += old - previous;
-	if (core->control->peak < core->control->used)
-		core->control->peak = core->control->used;
 	memmove(bh_core_address(core, previous), bh_core_address(core, old), kept);
 	*block = previous;
-	return bh_resize_in_place(core, previous, granules);
+	status = bh_resize_in_place(core, previous, granules);
+	/* Only now: for a moment the block had all of both. */
+	if (core->control->peak < core->control->used)
+		core->control->peak = core->control->used;
+	return status;
 }

@@ -16,7 +16,10 @@ struct bh_call_report {
 	const void *at;     /* the first byte concerned, or NULL */
 };
 
-#define BH_REPORTS_MAX 4
+/* As many as a resize with a move can find. Those on many blocks report in batches. */
+#define BH_REPORTS_MAX 20
+/* Of one operation: recovery, overflow, two written neighbours, rebuilds, written memory. */
+#define BH_REPORTS_OF_BLOCK 8
 
 struct bh_call {
 	bheap_t *heap;
@@ -33,6 +36,12 @@ void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *
 
 /* Notes a fault with all that a report has. */
 void bh_call_note_report(struct bh_call *call, const struct bh_call_report *report);
+
+/* True if another operation might find more than there is room for. */
+static inline bool bh_call_is_full(const struct bh_call *call)
+{
+	return call->count > BH_REPORTS_MAX - BH_REPORTS_OF_BLOCK;
+}
 
 /* Reports, with no lock held, what was noted. */
 void bh_call_report(const struct bh_call *call, const struct bh_fault_sink *sink);

@@ -41,7 +41,8 @@ void bh_handle_end(bheap_t *heap)
 
 uint32_t bh_handle_owner(const bheap_t *heap)
 {
-	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid() : 0;
+	return heap->flags & BHEAP_OWNED ? (uint32_t)getpid()
+					 : (uint32_t)heap->core.control->allocations;
 }
 
 uint32_t bh_handle_pid_namespace(void)

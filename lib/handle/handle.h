@@ -74,7 +74,10 @@ static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size
 	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
 }
 
-/* The owner of a new block: this process with BHEAP_OWNED, else 0. */
+/*
+ * The owner of a block just allocated: this process with BHEAP_OWNED, else a number that tells it
+ * from an earlier block in its place.
+ */
 uint32_t bh_handle_owner(const bheap_t *heap);
 
 /* The PID namespace of this process; 0 if unknown. */

@@ -30,6 +30,9 @@ static const char *const fault_texts[] = {
 
 static struct bh_fault_sink default_sink;
 
+/* A handler whose own calls are reported is not called again so deep: it would never end. */
+#define NESTING_MAX 4
+
 static void text_add(struct bheap_fault *fault, const char *words)
 {
 	size_t length = strlen(fault->text);
@@ -98,9 +101,32 @@ static void line_to_stderr(const struct bheap_fault *fault)
 	}
 }
 
+/*
+ * Reports of the calling thread whose handlers have not returned. Initial exec: memory that the
+ * dynamic linker would have to allocate may be this library's to allocate.
+ */
+struct nesting {
+	unsigned depth;
+	const char *frame; /* of the innermost */
+};
+static __thread struct nesting nesting __attribute__((tls_model("initial-exec")));
+
+/* One more; returns what was. A frame that is not below the last one: a handler left by longjmp().
+ */
+static struct nesting nesting_begin(const char *frame)
+{
+	struct nesting outer = nesting;
+
+	if (frame >= outer.frame)
+		outer = (struct nesting){0};
+	nesting = (struct nesting){outer.depth + 1, frame};
+	return outer;
+}
+
 void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault *fault)
 {
 	struct bh_fault_sink used = *sink;
+	const struct nesting outer = nesting_begin(__builtin_frame_address(0));
 	int saved = errno;
 
 	bh_probe_fault(fault);
@@ -110,12 +136,13 @@ void bh_fault_report(const struct bh_fault_sink *sink, const struct bheap_fault 
 		used.arg = default_sink.arg;
 		bh_fork_unlock(BH_FORK_LOCK_HANDLER);
 	}
-	if (used.handler)
+	if (used.handler && outer.depth < NESTING_MAX)
 		used.handler(fault, used.arg);
 	else
 		line_to_stderr(fault);
 	if (used.aborts || bh_settings.aborts)
 		abort();
+	nesting = outer;
 	errno = saved;
 }
 
