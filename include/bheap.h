@@ -118,8 +118,8 @@ typedef struct bheap bheap_t;
 
 /*
  * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
- * errno EINVAL if ptr is not a live block, EUCLEAN if damage beside it comes back after each
- * rebuild; never dereferences ptr. (Declared first, since attributes below name it.)
+ * errno EINVAL if ptr is not a live block; never dereferences ptr. (Declared first, since
+ * attributes below name it.)
  */
 BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 

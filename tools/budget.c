@@ -50,7 +50,8 @@ static void __attribute__((format(printf, 1, 2))) line_write(const char *format,
 {
 	char line[256];
 	va_list arguments;
-	int length;
+	int length, state;
+	ssize_t done;
 
 	va_start(arguments, format);
 	length = vsnprintf(line, sizeof(line) - 1, format, arguments);
@@ -60,8 +61,10 @@ static void __attribute__((format(printf, 1, 2))) line_write(const char *format,
 	if ((size_t)length > sizeof(line) - 2)
 		length = (int)sizeof(line) - 2;
 	line[length++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)length) < 0)
-		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	done = write(STDERR_FILENO, line, (size_t)length);
+	(void)done;
+	pthread_setcancelstate(state, &state);
 }
 
 /* ---- the lock ---- */
@@ -194,11 +197,17 @@ void budget_trim(void)
 /* Inside. */
 static void ledger_update(struct bheap_stats *stats, bool ended)
 {
+	int saved = errno, state;
+
 	bheap_stats(budget.heap, stats);
 	stats->faults += budget.faults;
 	if (!ledger_is_wanted())
 		return;
+	/* To write is a cancellation point; malloc() and free() are none, and keep errno. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	ledger_write(stats, (size_t)(budget.fresh - budget.start), ended);
+	pthread_setcancelstate(state, &state);
+	errno = saved;
 }
 
 void budget_note(void)
@@ -262,7 +271,7 @@ static bheap_t *heap_set_up(void)
 	unsigned flags = BHEAP_UNLOCKED;
 	bheap_t *heap;
 
-	budget.guarded = setting_is_on("BHEAP_MALLOC_GUARD", false);
+	budget.guarded = setting_is_on("BHEAP_MALLOC_GUARD", setting_is_on("BHEAP_GUARD", false));
 	budget.cached = setting_is_on("BHEAP_MALLOC_CACHE", true) && !budget.guarded;
 	budget.aborts = setting_is_on("BHEAP_MALLOC_ABORT", false);
 	budget.fault_aborts = setting_is_on("BHEAP_ABORT", false);
@@ -285,9 +294,10 @@ static bheap_t *heap_set_up(void)
 
 bheap_t *budget_make(void)
 {
-	int saved = errno;
+	int saved = errno, state;
 	bheap_t *heap;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_mutex_lock(&budget.lock);
 	heap = budget.heap;
 	if (!heap) {
@@ -295,6 +305,7 @@ bheap_t *budget_make(void)
 		__atomic_store_n(&budget.heap, heap, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&budget.lock);
+	pthread_setcancelstate(state, &state);
 	errno = saved;
 	return heap;
 }

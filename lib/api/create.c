@@ -12,8 +12,15 @@
 #include "core/annotate.h"
 #include "handle/fill.h"
 #include "os/secret.h"
+#include "os/setting.h"
 
 #define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
+
+/* What is asked for, and what the environment wants of every private heap. */
+static unsigned flags_with_settings(unsigned flags)
+{
+	return bh_settings.guards ? flags | BHEAP_GUARD : flags;
+}
 
 static enum bh_lock_kind lock_kind(unsigned flags)
 {
@@ -67,6 +74,7 @@ bheap_t *bh_create(size_t size, unsigned flags)
 		errno = EINVAL;
 		return NULL;
 	}
+	flags = flags_with_settings(flags);
 	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
 	if (granules > BH_GRANULES_MAX)
 		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);

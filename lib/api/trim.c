@@ -2,6 +2,8 @@
 /*
  * trim.c - the memory of whole pages inside free blocks goes back to the system.
  */
+#include <errno.h>
+
 #include "handle/enter.h"
 #include "handle/fill.h"
 
@@ -20,6 +22,7 @@ size_t bheap_trim(bheap_t *heap)
 {
 	struct bh_call call;
 	size_t trimmed = 0;
+	int saved = errno;
 
 	if (!bh_enter_to_change(&call, heap))
 		return 0;
@@ -36,5 +39,6 @@ size_t bheap_trim(bheap_t *heap)
 		block = next;
 	}
 	bh_leave(&call);
+	errno = saved; /* pages that are locked in memory stay, which is no failure */
 	return trimmed;
 }

@@ -364,7 +364,16 @@ static void scene_large_blocks(void)
 	classic_free(blocks[3]);
 }
 
-static void (*const scenes[])(void) = {scene_few_blocks, scene_empty, scene_large_blocks};
+static void scene_overflow(void)
+{
+	char *block = balloc(100);
+
+	memory_change(block + 100, 'x');
+	classic_free(block);
+}
+
+static void (*const scenes[])(void) = {scene_few_blocks, scene_empty, scene_large_blocks,
+				       scene_overflow};
 
 static int scene_show(const char *number)
 {
@@ -436,6 +445,29 @@ START_TEST(a_map_of_larger_cells)
 		strchr(map, '\n') - 4,
 		"...1\n"
 		"one character is 4096 bytes: '.' free, '1' to '9' tenths in use, '#' full\n");
+}
+END_TEST
+
+/* ---- guards ---- */
+
+static int scene_run_guarded(void *arg)
+{
+	setenv("BHEAP_GUARD", arg, 1);
+	execl("/proc/self/exe", "test_classic", "3", (char *)NULL);
+	return 9;
+}
+
+START_TEST(the_environment_guards_the_default_heap)
+{
+	static char on[] = "1", off[] = "0";
+	struct child child;
+
+	child_run(&child, scene_run_guarded, on);
+	child_assert_exited(&child, 0);
+	ck_assert_ptr_nonnull(strstr(child.err, "bytes behind the block were overwritten"));
+	child_run(&child, scene_run_guarded, off);
+	child_assert_exited(&child, 0);
+	child_assert_said(&child, "");
 }
 END_TEST
 
@@ -538,6 +570,7 @@ int main(int count, char **arguments)
 	tcase_add_test(tcase, display_of_blocks);
 	tcase_add_test(tcase, display_with_a_map);
 	tcase_add_test(tcase, a_map_of_larger_cells);
+	tcase_add_test(tcase, the_environment_guards_the_default_heap);
 	tcase_add_test(tcase, by_default_a_fault_is_one_line);
 	tcase_add_test(tcase, threads_may_use_it_at_once);
 	return suite_run(suite);

@@ -309,6 +309,23 @@ START_TEST(trim_gives_free_pages_back)
 }
 END_TEST
 
+/* Pages that are locked in memory stay: that is no failure, and errno is what it was. */
+START_TEST(trim_of_locked_pages)
+{
+	bheap_t *heap = bheap_create(65536, 0);
+	char *block = bheap_alloc(heap, 65536);
+
+	ck_assert_ptr_nonnull(block);
+	if (!mlock(block, 65536)) {
+		heap_free(heap, block);
+		errno = ENOTTY;
+		ck_assert_uint_eq(bheap_trim(heap), 0);
+		ck_assert_errno(ENOTTY);
+	}
+	bheap_destroy(heap);
+}
+END_TEST
+
 START_TEST(trim_of_a_buffer_gives_nothing)
 {
 	static _Alignas(4096) char buffer[65536];
@@ -338,5 +355,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_buffer_needs_no_system_call, 0, 3);
 	tcase_add_test(tcase, trim_gives_free_pages_back);
 	tcase_add_test(tcase, trim_of_a_buffer_gives_nothing);
+	tcase_add_test(tcase, trim_of_locked_pages);
 	return suite_run(suite);
 }
