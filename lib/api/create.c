@@ -102,7 +102,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	size_t skip = (size_t)(-(uintptr_t)buffer & (BH_GRANULE - 1));
 	const struct bh_region region = {.fd = -1};
 	struct bh_layout layout;
-	char *start = (char *)buffer + skip;
+	char *start;
 
 	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
 	    flags & ~(unsigned)FLAGS_PRIVATE ||
@@ -110,6 +110,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 		errno = EINVAL;
 		return NULL;
 	}
+	start = (char *)buffer + skip;
 	memset(start, 0, layout.granules);
 	return handle_make(start, &layout, &region, flags);
 }

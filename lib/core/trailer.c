@@ -40,11 +40,12 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 {
 	struct trailer *trailer = trailer_of(core, block, granules);
 	unsigned char *end = (unsigned char *)trailer;
+	size_t slack_size = bh_bytes(granules - BH_TRAILER_GRANULES) - size;
 	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
-	volatile unsigned char *slack = (unsigned char *)bh_core_address(core, block) + size;
+	volatile unsigned char *slack = end - slack_size;
 
 	trailer->owner = owner;
-	trailer->slack_size = (uint32_t)(end - slack);
+	trailer->slack_size = (uint32_t)slack_size;
 	trailer->seal = seal_of(key, block, owner, trailer->slack_size);
 	while (slack < end)
 		*slack++ = SLACK_BYTE;
