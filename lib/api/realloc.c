@@ -68,6 +68,9 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
 	enum bh_core_status status;
 
+	/* What is refused leaves the free memory watched. */
+	if (!bh_resize_may_slide(core, *block, bh_handle_request_granules(heap, size)))
+		return BH_NO_ROOM;
 	bh_fill_slides(call, *block);
 	if (opens)
 		bh_annotate_lend(bh_core_address(core, front), front_size);

@@ -95,19 +95,26 @@ static bool block_is_sound(struct bh_core *core, uint32_t block)
 	return granules;
 }
 
+bool bh_resize_may_slide(const struct bh_core *core, uint32_t block, size_t granules)
+{
+	uint32_t previous = bh_index_previous_free(core, block);
+	uint32_t next = bh_map_next(&core->map, block);
+
+	if (!previous || granules > core->bins.span)
+		return false;
+	if (!bh_map_is_used(&core->map, next))
+		next = bh_map_next(&core->map, next);
+	return next - previous >= granules;
+}
+
 enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules,
 				    size_t kept)
 {
 	uint32_t old = *block, have = bh_core_granules(core, old);
-	uint32_t previous = bh_index_previous_free(core, old), next = old + have, size;
+	uint32_t previous = bh_index_previous_free(core, old), next = old + have;
 	enum bh_core_status status;
 
-	if (!previous || granules > core->bins.span)
-		return BH_NO_ROOM;
-	size = old - previous;
-	if (!bh_map_is_used(&core->map, next))
-		size += bh_core_granules(core, next);
-	if (size + have < granules)
+	if (!bh_resize_may_slide(core, old, granules))
 		return BH_NO_ROOM;
 	/* Finds damage of either neighbour before anything moves. */
 	if (!bh_map_is_used(&core->map, next) && !block_is_sound(core, next))

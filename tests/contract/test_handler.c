@@ -224,6 +224,25 @@ START_TEST(all_faults_of_a_call_are_reported)
 }
 END_TEST
 
+/* A resize that is refused ends no watch over the free memory in front of the block. */
+START_TEST(a_refused_resize_leaves_the_watch)
+{
+	struct bheap_fault fault;
+	char *front, *block;
+
+	heap = bheap_create(65536, BHEAP_GUARD);
+	front = bheap_alloc(heap, 1000);
+	block = bheap_alloc(heap, 1000);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 60000));
+	heap_free(heap, front);
+	ck_assert_ptr_null(bheap_realloc(heap, block, _i ? 50000 : 1 << 30));
+	memory_change(front + 500, 'x');
+	ck_assert_int_eq(bheap_check(heap, &fault), -1);
+	ck_assert_int_eq(fault.kind, BHEAP_FAULT_WRITTEN_FREE);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 1000));
+}
+END_TEST
+
 /* For a moment a block that slides down has all of both places. */
 START_TEST(a_slide_is_no_peak)
 {
@@ -259,6 +278,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_handler_that_leaves_is_called_again, 0, KINDS);
 	tcase_add_loop_test(tcase, the_block_that_was_written_to_is_named, 0, 6);
 	tcase_add_test(tcase, all_faults_of_a_call_are_reported);
+	tcase_add_loop_test(tcase, a_refused_resize_leaves_the_watch, 0, 2);
 	tcase_add_test(tcase, a_slide_is_no_peak);
 	return suite_run(suite);
 }
