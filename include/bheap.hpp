@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bheap.hpp - bounded heaps for C++17: an owner of a heap, and a memory resource that lets the
- * containers of std::pmr live in one. All else is bheap.h, which this includes. (The namespace is
- * not named bheap, for that is the tag of bheap_t.)
+ * bheap.hpp - bounded heaps for C++17: a class that owns a heap, and a memory resource that lets
+ *the containers of std::pmr live in one. All else is bheap.h, which this includes. (The namespace
+ *is not named bheap, since that is the tag of bheap_t.) Such containers store addresses: in a
+ *shared heap no other process can use them.
  *
  *	libbheap::resource budget(64 * 1024);
- *	std::pmr::vector<int> numbers(&budget);   // beyond 64 KiB: std::bad_alloc
+ *	std::pmr::vector<int> numbers(&budget);   // std::bad_alloc when it is spent
  */
 #ifndef BHEAP_HPP
 #define BHEAP_HPP
@@ -27,7 +28,7 @@
 namespace libbheap
 {
 
-/* Ends a heap and all its blocks; a shared heap is detached. */
+/* Destroys a heap and all its blocks; a shared heap is detached. */
 struct deleter {
 	void operator()(bheap_t *heap) const noexcept
 	{
@@ -35,7 +36,7 @@ struct deleter {
 	}
 };
 
-/* The owner of a heap, whichever function made it: libbheap::heap cache(bheap_open(...)). */
+/* Owns a heap of any function: libbheap::heap cache(bheap_open(...)). */
 using heap = std::unique_ptr<bheap_t, deleter>;
 
 /* bheap_create(); throws std::bad_alloc (ENOMEM) or std::system_error (EINVAL). */
@@ -52,7 +53,7 @@ inline heap create(std::size_t size, unsigned flags = 0)
 
 /*
  * A heap as a memory resource: throws std::bad_alloc when it is spent; as safe for threads as the
- * heap. Whatever was allocated ends with the heap, deallocated or not: an owning resource may be
+ * heap. All memory ends with the heap, deallocated or not: an owning resource may be
  * destroyed with its containers abandoned, as std::pmr::monotonic_buffer_resource may.
  */
 class resource : public std::pmr::memory_resource
@@ -96,11 +97,10 @@ class resource : public std::pmr::memory_resource
 
 	void do_deallocate(void *block, std::size_t, std::size_t) override
 	{
-		bheap_free(heap_,
-			   block); /* of a pointer that is no block the fault handler hears */
+		bheap_free(heap_, block); /* a wrong pointer is reported as a fault */
 	}
 
-	/* Equal are resources of one heap: what one allocated the other may free. */
+	/* Resources of one heap are equal: either may free the blocks of the other. */
 	bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
 	{
 		const resource *same_kind = dynamic_cast<const resource *>(&other);

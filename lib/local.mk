@@ -91,7 +91,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/os/wait.c \
 	%D%/os/wait.h
 %C%_libbheap_core_la_CPPFLAGS = $(LIB_CPPFLAGS)
-# A visitor may end its thread, or throw: the lock is released on the way.
+# A walk callback may end its thread, or throw: the lock is released on the way.
 %C%_libbheap_core_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fexceptions
 
 lib_LTLIBRARIES += %D%/libbheap.la

@@ -88,7 +88,7 @@ static bool lock_look(void)
 }
 
 /*
- * Not asleep in the mutex: whoever released it would have to wake this thread, and with every turn
+ * Not asleep in the mutex: the holder would have to wake this thread, and with every turn
  * the heap would move to another processor. A run of turns is slept through, and then this thread
  * has one.
  */

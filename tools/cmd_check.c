@@ -35,11 +35,11 @@ static void fault_reword(struct bheap_fault *fault)
 {
 	if (fault->kind == BHEAP_FAULT_RECOVERED)
 		strcpy(fault->text,
-		       "a process died inside an operation; whoever opens the heap next, "
-		       "or 'bheap repair', makes it whole");
+		       "a process died inside an operation; the next process to open the heap, "
+		       "or 'bheap repair', recovers it");
 	else if (fault->kind == BHEAP_FAULT_DAMAGED_INDEX)
 		strcpy(fault->text,
-		       "the index of free blocks is damaged; whoever opens the heap next, "
+		       "the index of free blocks is damaged; the next process to open the heap, "
 		       "or 'bheap repair', rebuilds it, nothing is lost");
 }
 
@@ -149,7 +149,7 @@ static bool opening_repairs(const struct fault_log *log)
 	return false;
 }
 
-/* Opening a heap that nobody uses makes it whole; what is left afterwards is in the log. */
+/* Opening a heap that nobody uses recovers it; what is left afterwards is in the log. */
 static void heap_reopen(const char *path, struct fault_log *log)
 {
 	bheap_t *heap = heap_attach(path, O_RDWR, log);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attach.c - heaps in files: made, verified, made whole, mapped and unmapped. Keeps: the magic is
- * the last store to a new heap; the first to attach after a death makes the heap whole.
+ * attach.c - heaps in files: created, verified, recovered, mapped and unmapped. Keeps: the magic is
+ * the last store to a new heap; the first to attach after a death recovers the heap.
  */
 #include "api/attach.h"
 
@@ -288,7 +288,7 @@ static void index_recover(struct bh_attach_opening *opening)
 	bh_intent_end(heap, inside == BH_AT_REST ? BH_AT_REST : BH_OUTSIDE);
 }
 
-/* The first to attach: what the last users left is made whole, and the mutex is as new. */
+/* For the first to attach: recovers what the last users left, and reinitialises the mutex. */
 static bool heap_recover(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
@@ -304,7 +304,7 @@ static bool heap_recover(struct bh_attach_opening *opening)
 	heap->shared->pid_namespace = bh_handle_pid_namespace();
 	heap->shared->attached = 0;
 	index_recover(opening);
-	/* What will be reported once the gate is open. */
+	/* Reported when the open lock is released. */
 	heap->core.control->faults += opening->recovered || opening->rebuilt;
 	return true;
 }

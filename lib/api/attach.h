@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attach.h - a file becomes a heap, or is found to be one, for whoever holds the gate. Refuses a
- * file that is merely wrong before it is mapped, or after its map was read; knows no names.
+ * attach.h - a file becomes a heap, or is found to be one, for the holder of the open lock. Refuses
+ * a wrong file before it is mapped, or after its map was read; knows no names.
  */
 #ifndef BH_ATTACH_H
 #define BH_ATTACH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * open.c - bheap_open() and its kin: arguments, names, the gate, and the reports afterwards. Keeps:
- * whoever opens holds the gate, so that nobody sees a heap half made.
+ * open.c - bheap_open() and its kin: arguments, names, the open lock, and the reports afterwards.
+ * Keeps: an opener holds the open lock, so that no process sees an incomplete heap.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 enum outcome { OPENED, FAILED, GONE };
 
 /*
- * Through the gate. GONE: the name was removed meanwhile, so this is no longer the file it means.
+ * One try, under the open lock. GONE: the name was removed meanwhile, so this is no longer the file
+ * it means.
  */
 static enum outcome opening_try(struct bh_attach_opening *opening)
 {
@@ -73,7 +74,7 @@ static void opening_fail(const struct bh_attach_opening *opening, const char *pa
 	int saved = errno;
 	bool named;
 
-	/* Still behind the gate: whoever waits there finds the name gone and begins anew. */
+	/* The open lock is still held: a waiting opener finds the name gone and begins anew. */
 	if (opening->created && bh_file_size(opening->fd, &named) >= 0 && named)
 		bh_file_unlink(path);
 	bh_file_close_unlocked(opening->fd);
@@ -136,7 +137,7 @@ static bheap_t *open_by_descriptor(int fd, size_t size, unsigned flags)
 	return opening_report(&opening);
 }
 
-/* Its system calls are cancellation points: a thread must not end with the gate held. */
+/* Its system calls are cancellation points: a thread must not end with the open lock held. */
 bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 {
 	bheap_t *heap;
