@@ -27,8 +27,8 @@ family_in()
 family_in BHEAP_MALLOC_SIZE=
 family_in BHEAP_MALLOC_SIZE=256M
 # The records are no points where a thread is cancelled.
-mkdir -p records
-env LD_PRELOAD="$preload" BHEAP_MALLOC_REPORT=records CK_RUN_CASE=processes timeout 60 "$family" >out 2>&1 ||
+mkdir cancelled
+env LD_PRELOAD="$preload" BHEAP_MALLOC_REPORT=cancelled CK_RUN_CASE=processes timeout 60 "$family" >out 2>&1 ||
 	{ cat out; fail "with records"; }
 family_in BHEAP_MALLOC_CACHE=0
 family_in BHEAP_MALLOC_GUARD=1
