@@ -5,8 +5,8 @@
 . "$srcdir/tests/users/common.sh"
 
 case "$CC $CFLAGS" in *-fsanitize=*) skip "a sanitizer knows more than these programs expect" ;; esac
-library=$(ls "$build"/lib/.libs/libbheap.so "$build/lib/.libs/libbheap.a" 2>/dev/null | head -n 1)
-test "$library" || fail "the library is not built"
+library=$build/lib/.libs/libbheap.so
+test -f "$library" || library=$build/lib/.libs/libbheap.a
 LD_LIBRARY_PATH=$build/lib/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 EMULATOR=${EMULATOR-}
 include=$srcdir/include data=$srcdir/tests/users
@@ -57,11 +57,12 @@ ways()
 		echo "$program $number-$program-0 $library $* -O0"
 		for level in 1 2 3; do
 			for fortify in 0 1 2 3; do
-				for flto in '' $lto; do
-					echo "$program $number-$program-$level-$fortify$flto $library" \
-						"$* -O$level $flto -U_FORTIFY_SOURCE" \
-						"-D_FORTIFY_SOURCE=$fortify"
-				done
+				checks="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$fortify"
+				name=$number-$program-$level-$fortify
+				echo "$program $name $library $* -O$level $checks"
+				case $lto$fortify in -flto[03])
+					echo "$program $name$lto $library $* -O$level $lto $checks" ;;
+				esac
 			done
 		done
 	done
