@@ -7,6 +7,7 @@ for log; do
 	[ -r "$results" ] || continue
 	sed -n 's/^:test-result: SKIP *//p' "$results" | while read -r reason; do
 		[ -n "$reason" ] || reason=$(grep -v '^SKIP ' "$log" | grep . | tail -n 1)
-		printf 'skipped: %s: %s\n' "${log%.log}" "${reason:-no reason given}"
+		reason=${reason#SKIP: }
+		printf 'skipped: %s: %s\n' "${log%.log}" "${reason#"${log%.log} - "}"
 	done
 done
