@@ -136,12 +136,12 @@ bool bh_lock_forget_walk(struct bh_lock *lock)
  * its own run of turns. Where turns are rare no thread naps, since a turn is short.
  */
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 static inline void processor_pause(void)
 {
 	__builtin_ia32_pause();
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
 static inline void processor_pause(void)
 {
 	/* The yield instruction would not pause at all. */

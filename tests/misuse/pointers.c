@@ -362,9 +362,9 @@ static const void *a_block_minus_64_gib(struct scene *scene)
 	return (const void *)((uintptr_t)scene_keep(scene, 48) - SIZE_2_TO(36));
 }
 
-static const void *a_block_with_its_top_bit_set(struct scene *scene)
+static const void *a_block_with_its_top_bit_turned(struct scene *scene)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) | ~(UINTPTR_MAX >> 1));
+	return (const void *)((uintptr_t)scene_keep(scene, 48) ^ ~(UINTPTR_MAX >> 1));
 }
 
 static const struct {
@@ -431,7 +431,7 @@ static const struct {
 	OUTSIDE(a_block_plus_64_gib),
 	OUTSIDE(a_block_plus_4_gib),
 	OUTSIDE(a_block_minus_64_gib),
-	OUTSIDE(a_block_with_its_top_bit_set),
+	OUTSIDE(a_block_with_its_top_bit_turned),
 };
 
 #define ROWS ((int)(sizeof(rows) / sizeof(*rows)))
