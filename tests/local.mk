@@ -55,6 +55,7 @@ unit_tests = \
 	%D%/unit/test_fault \
 	%D%/unit/test_file \
 	%D%/unit/test_fill \
+	%D%/unit/test_foreign \
 	%D%/unit/test_free \
 	%D%/unit/test_granule \
 	%D%/unit/test_layout \

@@ -30,9 +30,15 @@ static struct bh_shared *head_of(const struct bh_region *region)
 	return (struct bh_shared *)(void *)region->start;
 }
 
+/* A handle, with what only an end needs. */
+struct attachment {
+	bheap_t heap;
+	struct bh_file_id file;
+};
+
 static size_t handle_size(void)
 {
-	return bh_round_up(sizeof(bheap_t), bh_region_page());
+	return bh_round_up(sizeof(struct attachment), bh_region_page());
 }
 
 /* ---- the handle ---- */
@@ -78,6 +84,10 @@ static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned
 		bh_attach_undo(opening);
 		return false;
 	}
+	if (bh_file_identify(opening->fd, &((struct attachment *)(void *)heap)->file)) {
+		bh_attach_undo(opening);
+		return false;
+	}
 	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
 	return true;
 }
@@ -99,14 +109,19 @@ static void detach_to_rest(bheap_t *heap)
 
 int bh_attach_detach(bheap_t *heap)
 {
+	const struct bh_file_id file = ((struct attachment *)(void *)heap)->file;
 	struct bh_region region = heap->region;
-	int failed;
+	int failed, state;
 
 	detach_to_rest(heap);
+	/* To close is a cancellation point, and nobody would find the rest. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	bh_handle_end(heap);
 	failed = bh_region_pages_free(heap, handle_size());
 	failed |= bh_region_unmap(&region);
-	failed |= bh_file_close(region.fd); /* whatever failed before: others would wait for us */
+	failed |= bh_file_close_own(region.fd,
+				    &file); /* whatever failed before: others would wait for us */
+	pthread_setcancelstate(state, NULL);
 	return failed ? -1 : 0;
 }
 
@@ -165,7 +180,8 @@ static bool heap_make(struct bh_attach_opening *opening, uint64_t wanted)
 	if (!wanted || wanted > BHEAP_SIZE_MAX)
 		return refuse(opening, EINVAL, NULL);
 	size = bh_round_up((size_t)wanted, bh_region_page());
-	if (bh_region_resize(opening->fd, 0, false) == 0 && head_write(opening, size) &&
+	if (bh_file_may_have_size(size) && bh_region_resize(opening->fd, 0, false) == 0 &&
+	    head_write(opening, size) &&
 	    bh_region_resize(opening->fd, size, opening->flags & BHEAP_PREALLOCATE) == 0 &&
 	    handle_make(opening, size, opening->flags & BH_FLAGS_OF_HEAP) && heap_format(opening))
 		return true;
@@ -346,6 +362,9 @@ bool bh_attach(struct bh_attach_opening *opening, uint64_t file_size)
 	if (opening->creates && opening->sole &&
 	    (!file_size || (file_size >= sizeof(head.magic) && head.magic == BH_SHARED_CREATING)))
 		return heap_make(opening, opening->size ? opening->size : head.size);
+	/* An object that was only given its length. */
+	if (opening->creates && opening->sole && !head.magic && bh_file_is_hole(opening->fd))
+		return heap_make(opening, opening->size ? opening->size : file_size);
 	if (!file_size)
 		return refuse(opening, EPROTO, "it is empty");
 	if (length < (ssize_t)sizeof(head) && head.magic != BH_SHARED_CREATING)

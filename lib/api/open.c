@@ -72,11 +72,10 @@ static bheap_t *opening_report(const struct bh_attach_opening *opening)
 static void opening_fail(const struct bh_attach_opening *opening, const char *path)
 {
 	int saved = errno;
-	bool named;
 
 	/* The open lock is still held: a waiting opener finds the name gone and begins anew. */
-	if (opening->created && bh_file_size(opening->fd, &named) >= 0 && named)
-		bh_file_unlink(path);
+	if (opening->created)
+		bh_file_unlink_own(opening->fd, path);
 	bh_file_close_unlocked(opening->fd);
 	errno = saved;
 }
@@ -97,50 +96,52 @@ static bool oflag_is_good(int oflag, size_t size)
 	return access == O_RDWR || access == O_RDONLY;
 }
 
-static bheap_t *open_by_name(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
+/* A failure at once leaves no heap and nothing to report. */
+static void open_by_name(struct bh_attach_opening *opening, const char *path, int oflag,
+			 mode_t mode)
 {
 	enum outcome outcome;
-	struct bh_attach_opening opening;
-	bool named = true;
+	struct bh_attach_opening first = *opening;
 
+	first.named = true;
 	do {
-		opening = (struct bh_attach_opening){.size = size, .flags = flags, .named = named};
-		opening.creates = oflag & O_CREAT;
-		opening.writable = (oflag & O_ACCMODE) == O_RDWR;
-		opening.fd = bh_file_open(path, oflag, mode, &opening.created);
-		if (opening.fd < 0)
-			return NULL;
-		outcome = opening_try(&opening);
+		*opening = first;
+		opening->creates = oflag & O_CREAT;
+		opening->writable = (oflag & O_ACCMODE) == O_RDWR;
+		opening->fd = bh_file_open(path, oflag, mode, &opening->created);
+		if (opening->fd < 0)
+			return;
+		outcome = opening_try(opening);
 		if (outcome == GONE) {
-			named = !bh_file_is_at(opening.fd, path);
-			bh_file_close_unlocked(opening.fd);
+			first.named = !bh_file_is_at(opening->fd, path);
+			bh_file_close_unlocked(opening->fd);
 		}
 	} while (outcome == GONE);
 	if (outcome == FAILED)
-		opening_fail(&opening, path);
+		opening_fail(opening, path);
 	else
-		bh_file_unlock_open(opening.fd);
-	return opening_report(&opening);
+		bh_file_unlock_open(opening->fd);
 }
 
-static bheap_t *open_by_descriptor(int fd, size_t size, unsigned flags)
+static void open_by_descriptor(struct bh_attach_opening *opening, int fd)
 {
-	struct bh_attach_opening opening = {.size = size, .flags = flags, .creates = true};
-
-	opening.fd = bh_file_reopen(fd, &opening.writable);
-	if (opening.fd < 0)
-		return NULL;
-	if (opening_try(&opening) == OPENED)
-		bh_file_unlock_open(opening.fd);
+	opening->creates = true;
+	opening->fd = bh_file_reopen(fd, &opening->writable);
+	if (opening->fd < 0)
+		return;
+	if (opening_try(opening) == OPENED)
+		bh_file_unlock_open(opening->fd);
 	else
-		opening_fail(&opening, NULL);
-	return opening_report(&opening);
+		opening_fail(opening, NULL);
 }
 
-/* Its system calls are cancellation points: a thread must not end with the open lock held. */
+/*
+ * The system calls are cancellation points: a thread must not end with the open lock held. A fault
+ * handler, which may leave with longjmp(), is called when cancellation is again as it was.
+ */
 bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 {
-	bheap_t *heap;
+	struct bh_attach_opening opening = {.size = size, .flags = flags};
 	int state;
 
 	if (!path || size > BHEAP_SIZE_MAX || !flags_are_good(flags) ||
@@ -149,14 +150,14 @@ bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsig
 		return NULL;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	heap = open_by_name(path, size, oflag, mode, flags);
+	open_by_name(&opening, path, oflag, mode);
 	pthread_setcancelstate(state, NULL);
-	return heap;
+	return opening_report(&opening);
 }
 
 bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
 {
-	bheap_t *heap;
+	struct bh_attach_opening opening = {.size = size, .flags = flags};
 	int state;
 
 	if (size > BHEAP_SIZE_MAX || !flags_are_good(flags)) {
@@ -164,9 +165,9 @@ bheap_t *bheap_open_fd(int fd, size_t size, unsigned flags)
 		return NULL;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	heap = open_by_descriptor(fd, size, flags);
+	open_by_descriptor(&opening, fd);
 	pthread_setcancelstate(state, NULL);
-	return heap;
+	return opening_report(&opening);
 }
 
 /* ---- while it is open ---- */
@@ -195,10 +196,14 @@ int bheap_unlink(const char *path)
 int bheap_sync(bheap_t *heap)
 {
 	struct bh_call call;
+	int result, state;
 
 	if (!is_shared(heap))
 		return -1;
 	if (bh_enter_to_rest(&call, heap))
 		bh_leave_at_rest(&call);
-	return bh_region_sync(&heap->region);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	result = bh_region_sync(&heap->region);
+	pthread_setcancelstate(state, NULL);
+	return result;
 }

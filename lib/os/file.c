@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,12 +22,35 @@ static bool is_shm_name(const char *path)
 	return path[0] == '/' && path[1] && !strchr(path + 1, '/');
 }
 
+static void close_quietly(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+/*
+ * Moves a descriptor out of the way of the standard streams, one of which may be closed: what the
+ * program prints there must not go into the file.
+ */
+static int descriptor_move(int fd)
+{
+	int moved;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	close_quietly(fd);
+	return moved;
+}
+
 /* O_NONBLOCK, here and below, so that opening a FIFO does not wait for a writer. */
 static int open_once(const char *path, int oflag, mode_t mode)
 {
 	if (is_shm_name(path))
-		return shm_open(path, oflag, mode);
-	return open(path, oflag | O_CLOEXEC | O_NONBLOCK, mode);
+		return descriptor_move(shm_open(path, oflag, mode));
+	return descriptor_move(open(path, oflag | O_CLOEXEC | O_NONBLOCK, mode));
 }
 
 static bool is_link(const char *path)
@@ -34,6 +58,41 @@ static bool is_link(const char *path)
 	struct stat status;
 
 	return !is_shm_name(path) && lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+int bh_file_identify(int fd, struct bh_file_id *file)
+{
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return -1;
+	*file = (struct bh_file_id){status.st_dev, status.st_ino};
+	return 0;
+}
+
+static bool is_same_file(const struct bh_file_id *file, const struct bh_file_id *other)
+{
+	return file->device == other->device && file->inode == other->inode;
+}
+
+/*
+ * The kernel refuses to open another user's file with O_CREAT in a folder such as /tmp
+ * (fs.protected_regular), and must be asked so. False if the name leads to another file by now.
+ */
+static bool opened_is_allowed(int *fd, const char *path, int oflag, mode_t mode)
+{
+	struct bh_file_id first, second;
+	int opened = *fd;
+
+	*fd = open_once(path, oflag, mode);
+	if (*fd < 0 || (!bh_file_identify(opened, &first) && !bh_file_identify(*fd, &second) &&
+			is_same_file(&first, &second))) {
+		close_quietly(opened);
+		return true;
+	}
+	close(opened);
+	close(*fd);
+	return false;
 }
 
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
@@ -50,7 +109,7 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 		if (fd >= 0 || errno != EEXIST || oflag & O_EXCL)
 			return fd;
 		fd = open_once(path, oflag & ~O_CREAT, mode);
-		if (fd >= 0 || errno != ENOENT)
+		if (fd >= 0 ? opened_is_allowed(&fd, path, oflag, mode) : errno != ENOENT)
 			return fd;
 		/*
 		 * A dangling link: it cannot be told which process creates its target.
@@ -63,6 +122,21 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 int bh_file_close(int fd)
 {
 	return close(fd);
+}
+
+int bh_file_close_own(int fd, const struct bh_file_id *file)
+{
+	struct bh_file_id now;
+	int saved = errno;
+
+	if (bh_file_identify(fd, &now) == 0)
+		return is_same_file(&now, file) ? close(fd) : 0;
+	if (errno != EBADF) {
+		close_quietly(fd);
+		return -1;
+	}
+	errno = saved;
+	return 0;
 }
 
 int bh_file_close_unlocked(int fd)
@@ -78,6 +152,34 @@ int bh_file_unlink(const char *path)
 	return is_shm_name(path) ? shm_unlink(path) : unlink(path);
 }
 
+/* Which file a name leads to now, a link itself. */
+static int path_identify(const char *path, struct bh_file_id *file)
+{
+	struct stat status;
+	int fd, result;
+
+	if (is_shm_name(path)) {
+		fd = open_once(path, O_RDONLY, 0);
+		result = fd < 0 ? -1 : bh_file_identify(fd, file);
+		if (fd >= 0)
+			close(fd);
+		return result;
+	}
+	if (lstat(path, &status))
+		return -1;
+	*file = (struct bh_file_id){status.st_dev, status.st_ino};
+	return 0;
+}
+
+void bh_file_unlink_own(int fd, const char *path)
+{
+	struct bh_file_id here, there;
+
+	if (!bh_file_identify(fd, &here) && !path_identify(path, &there) &&
+	    is_same_file(&here, &there))
+		bh_file_unlink(path);
+}
+
 int bh_file_reopen(int fd, bool *writable)
 {
 	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
@@ -91,7 +193,7 @@ int bh_file_reopen(int fd, bool *writable)
 	}
 	*writable = (oflag & O_ACCMODE) == O_RDWR;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, (oflag & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
+	return open_once(path, oflag & O_ACCMODE, 0);
 }
 
 static int byte_lock(int fd, enum lock_byte byte, short type, bool waits)
@@ -146,6 +248,22 @@ bool bh_file_is_at(int fd, const char *path)
 
 	return !is_shm_name(path) && !fstat(fd, &here) && !stat(path, &there) &&
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+bool bh_file_is_hole(int fd)
+{
+	return lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+}
+
+bool bh_file_may_have_size(uint64_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
+	    size <= limit.rlim_cur)
+		return true;
+	errno = EFBIG;
+	return false;
 }
 
 ssize_t bh_file_read(int fd, void *into, size_t size)

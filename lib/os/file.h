@@ -4,24 +4,41 @@
  * only room that opens, reads, locks and removes files. Two locks of the open file description,
  * which end with it however a process ends: the open lock, exclusive, held during one open; and the
  * attach lock, shared by all attached processes that can write. Refuses to know what is in a file.
- * Sets errno.
+ * Sets errno. No descriptor is one of the standard streams, and execve(2) closes all.
  */
 #ifndef BH_FILE_H
 #define BH_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Opens a file, or creates it with O_CREAT; *created tells which. */
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created);
 int bh_file_close(int fd);
 
+/* Which file a descriptor is open on; 0, or -1. */
+struct bh_file_id {
+	dev_t device;
+	ino_t inode;
+};
+int bh_file_identify(int fd, struct bh_file_id *file);
+
+/*
+ * Closes a descriptor that was open on this file. Nothing is left to do, and 0 the result, if the
+ * program closed it already and perhaps has another file under its number.
+ */
+int bh_file_close_own(int fd, const struct bh_file_id *file);
+
 /*
  * Releases the locks, then closes: a child of a fork has the same description and would keep them.
  */
 int bh_file_close_unlocked(int fd);
 int bh_file_unlink(const char *path);
+
+/* Removes a name if it is this file's. */
+void bh_file_unlink_own(int fd, const char *path);
 
 /*
  * A new description of the same file, with locks of its own; *writable tells if it can be written
@@ -52,6 +69,12 @@ off_t bh_file_size(int fd, bool *named);
 
 /* True if a path leads to this file, as one of /proc/self/fd does to a file without a name. */
 bool bh_file_is_at(int fd, const char *path);
+
+/* True if nothing was ever written to the file, however long it is. */
+bool bh_file_is_hole(int fd);
+
+/* True if a file may grow to this size; else false with EFBIG, and no signal. */
+bool bh_file_may_have_size(uint64_t size);
 
 /* Reads up to size bytes from the start; their number, or -1. */
 ssize_t bh_file_read(int fd, void *into, size_t size);

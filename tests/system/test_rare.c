@@ -414,6 +414,13 @@ static void name_take(void)
 	close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
 }
 
+/* The file that was made has another name now. */
+static void name_move(void)
+{
+	ck_assert_int_eq(rename(path, "test-rare-moved.heap"), 0);
+	close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+}
+
 static void descriptor_spoil(void)
 {
 	system_is.no_descriptor = true;
@@ -422,7 +429,7 @@ static void descriptor_spoil(void)
 /* A heap that could not be made takes its name with it; the file of someone else keeps his. */
 START_TEST(a_name_that_is_taken_meanwhile)
 {
-	static void (*const others[])(void) = {name_take, descriptor_spoil};
+	static void (*const others[])(void) = {name_take, descriptor_spoil, name_move};
 	struct stat status;
 
 	system_is.reserving = others[_i];
@@ -432,6 +439,7 @@ START_TEST(a_name_that_is_taken_meanwhile)
 	system_is.no_descriptor = false;
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 0);
+	unlink("test-rare-moved.heap");
 }
 END_TEST
 
@@ -573,7 +581,7 @@ int main(void)
 	tcase_add_test(tcase, a_file_that_may_not_be_opened);
 	tcase_add_test(tcase, a_name_that_comes_and_goes);
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
-	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 2);
+	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 3);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
 	tcase_add_test(tcase, a_lock_that_is_reinitialised_meanwhile);
 	tcase_add_test(tcase, a_fork_while_a_lock_is_reinitialised);
