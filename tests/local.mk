@@ -103,8 +103,8 @@ check_PROGRAMS += $(unit_tests) $(contract_tests) $(system_tests)
 TESTS += $(unit_tests) $(contract_tests) $(system_tests)
 endif
 
-dist_check_SCRIPTS += %D%/format.sh %D%/includes.sh %D%/names.sh %D%/plt.sh %D%/style.sh
-TESTS += %D%/format.sh %D%/includes.sh %D%/names.sh %D%/plt.sh %D%/style.sh
+dist_check_SCRIPTS += %D%/format.sh %D%/frames.sh %D%/includes.sh %D%/names.sh %D%/plt.sh %D%/style.sh
+TESTS += %D%/format.sh %D%/frames.sh %D%/includes.sh %D%/names.sh %D%/plt.sh %D%/style.sh
 CLEANFILES += test-*.heap
 # Valgrind watches the programs; of the scripts it would see only the shell. The longest come first,
 # so that nothing waits for them at the end. Threads take turns: else one that wants a lock which another

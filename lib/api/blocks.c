@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api.c - the block functions: arguments, errno, and the way through the door. bh_block_alloc() and
- * bh_block_free() are the straight path: no trailer, no annotation, no lock needed, and no stack
- * frame, for they call nothing but what is last. What that path cannot do it leaves undone, and the
- * way through the door does it from the start. An exported name is another one for the hidden
- * function: no copy, no jump.
+ * blocks.c - the block functions: arguments, errno, and the way into the heap. bh_block_alloc() and
+ * bh_block_free() are the fast path: no trailer, no annotation, no lock needed, and no stack frame,
+ * for they call nothing but what they end with (tests/frames.sh). If it cannot complete, it changes
+ * nothing and tail-calls the slow path, which does the whole. An exported name is an alias of the
+ * hidden function: no copy, no jump.
  */
 #include "api/blocks.h"
 
@@ -18,7 +18,7 @@
 #include "handle/damage.h"
 #include "handle/fill.h"
 
-/* ---- inside the door ---- */
+/* ---- between entry and exit of a call ---- */
 
 static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t granules)
 {
@@ -158,8 +158,8 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 }
 
 /*
- * After a search in vain: whether that is the last word. Not if damage was in the way, or the size
- * is 0.
+ * Refuses a request that no free block was found for. False, and nothing done, if the slow path may
+ * find one: damage was met, or the size is 0.
  */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
@@ -175,7 +175,7 @@ static void *alloc_failed(bheap_t *heap, size_t size)
 					     : alloc_slow(heap, BH_GRANULE, size);
 }
 
-/* The way of a call that may pass the door, with a frame. */
+/* Fast path with a frame: the whole choice of a free block. */
 BH_NOINLINE
 static void *alloc_by_search(bheap_t *heap, size_t size)
 {
@@ -187,11 +187,11 @@ static void *alloc_by_search(bheap_t *heap, size_t size)
 	return bh_core_address(&heap->core, block);
 }
 
-/* The same where neither the bin of its size nor the victim can serve a small request. */
+/* Fast path of a small request that neither the bin of its size nor the victim can serve. */
 BH_NOINLINE
 static void *alloc_by_split(bheap_t *heap, size_t size)
 {
-	uint32_t block = bh_alloc_split(&heap->core, (uint32_t)bh_granules(size));
+	uint32_t block = bh_alloc_fast_split(&heap->core, (uint32_t)bh_granules(size));
 
 	if (!block)
 		return alloc_by_search(heap, size);
@@ -199,7 +199,19 @@ static void *alloc_by_split(bheap_t *heap, size_t size)
 	return bh_core_address(&heap->core, block);
 }
 
-/* The way of one thread among several: what the lock and the heap can do at once. */
+/* Fast path of a small request for which the bin of its size has a block. */
+BH_NOINLINE
+static void *alloc_exact(bheap_t *heap, size_t size, size_t granules)
+{
+	uint32_t block = bh_alloc_exact(&heap->core, (uint32_t)granules, BH_ALLOC_FAST);
+
+	if (BH_UNLIKELY(!block))
+		return alloc_by_search(heap, size);
+	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
+	return bh_core_address(&heap->core, block);
+}
+
+/* Trylock path. */
 BH_NOINLINE
 static void *alloc_trylock(bheap_t *heap, size_t size)
 {
@@ -228,7 +240,9 @@ void *bh_block_alloc(bheap_t *heap, size_t size)
 		return alloc_trylock(heap, size);
 	if (granules >= heap->core.bins.exact_limit)
 		return alloc_by_search(heap, size);
-	block = bh_alloc_fast(&heap->core, (uint32_t)granules);
+	if (bh_alloc_has_exact(&heap->core, granules))
+		return alloc_exact(heap, size, granules);
+	block = bh_alloc_fast_cut(&heap->core, (uint32_t)granules);
 	if (!block)
 		return alloc_by_split(heap, size);
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
@@ -279,7 +293,13 @@ static int free_slow(bheap_t *heap, void *ptr)
 	return block ? 0 : -1;
 }
 
-/* The way of one thread among several. */
+/* The fast path knows only the core, which is the first field of a heap. */
+static int core_free_slow(struct bh_core *core, void *ptr)
+{
+	return free_slow((bheap_t *)(void *)core, ptr);
+}
+
+/* Trylock path. */
 BH_NOINLINE
 static int free_trylock(bheap_t *heap, void *ptr)
 {
@@ -296,98 +316,11 @@ static int free_trylock(bheap_t *heap, void *ptr)
 	return BH_LIKELY(done) ? 0 : free_slow(heap, ptr);
 }
 
-/* However far the block behind it is, and whatever words of the map lose their last start. */
-BH_NOINLINE
-static int free_far(bheap_t *heap, uint32_t block, uint32_t previous)
-{
-	void *ptr = bh_core_address(&heap->core, block);
-
-	if (BH_UNLIKELY(!bh_free_far(&heap->core, block, previous)))
-		return free_slow(heap, ptr);
-	bh_probe_free(heap, ptr);
-	return 0;
-}
-
-static BH_ALWAYS_INLINE int free_and_merge(bheap_t *heap, uint32_t block, struct bh_free_merge with)
-{
-	if (BH_UNLIKELY(!bh_free_merge(&heap->core, block, with)))
-		return free_far(heap, block, with.previous);
-	bh_probe_free(heap, bh_core_address(&heap->core, block));
-	return 0;
-}
-
-BH_NOINLINE
-static int free_live_free(bheap_t *heap, uint32_t block, uint32_t next)
-{
-	return free_and_merge(
-		heap, block, (struct bh_free_merge){.next = next, .next_free = true, .near = true});
-}
-
-BH_NOINLINE
-static int free_free_any(bheap_t *heap, uint32_t block, uint32_t previous)
-{
-	struct bh_free_position at =
-		bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
-	struct bh_free_merge with = {.previous = previous, .near = true};
-	enum bh_free_neighbour side = bh_free_next(&at, &with.next);
-	/* Of what the merge clears: a word left without a start needs tags. */
-	uint64_t company = at.start & ~at.bit;
-
-	if (side == BH_NEIGHBOUR_LIVE && company)
-		return free_and_merge(heap, block, with);
-	with.next_free = true;
-	if (side == BH_NEIGHBOUR_FREE && company & ~bh_map_bit(with.next))
-		return free_and_merge(heap, block, with);
-	return free_far(heap, block, previous);
-}
-
-/* What is in front is a live block; inline, for each of its callers. */
-static BH_ALWAYS_INLINE int free_live_any(bheap_t *heap, const struct bh_free_position *at)
-{
-	uint32_t next;
-	enum bh_free_neighbour side = bh_free_next(at, &next);
-
-	if (side != BH_NEIGHBOUR_LIVE)
-		return side == BH_NEIGHBOUR_FREE ? free_live_free(heap, at->block, next)
-						 : free_far(heap, at->block, 0);
-	if (BH_UNLIKELY(next == heap->core.end))
-		return free_far(heap, at->block, 0);
-	bh_probe_free(heap, at->address);
-	bh_free_live_live(&heap->core, at, next);
-	return 0;
-}
-
-/* What is in front is free, or starts farther away than in the next word. */
-BH_NOINLINE
-static int free_any(bheap_t *heap, uint32_t block)
-{
-	struct bh_free_position at =
-		bh_free_position(&heap->core, block, bh_core_address(&heap->core, block));
-	uint32_t previous = bh_free_previous(&at);
-
-	if (!previous)
-		return free_live_any(heap, &at);
-	/* The only start of its word is lost. */
-	return at.start == at.bit ? free_far(heap, block, previous)
-				  : free_free_any(heap, block, previous);
-}
-
 int bh_block_free(bheap_t *heap, void *ptr)
 {
-	struct bh_free_position at;
-	uint32_t block;
-
 	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
 		return free_trylock(heap, ptr);
-	block = bh_core_granule(&heap->core, ptr);
-	if (BH_UNLIKELY(!block))
-		return free_slow(heap, ptr);
-	at = bh_free_position(&heap->core, block, ptr);
-	if (BH_UNLIKELY(!bh_free_is_live(&at)))
-		return free_slow(heap, ptr);
-	if (!bh_free_previous_is_live(&at))
-		return free_any(heap, block);
-	return free_live_any(heap, &at);
+	return bh_free_fast(&heap->core, ptr, core_free_slow);
 }
 
 extern __typeof(bh_block_free) bheap_free __attribute__((alias("bh_block_free")));

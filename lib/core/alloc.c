@@ -15,73 +15,6 @@
 #define PROBES 12
 #define PROBES_LARGER 6
 
-/* Marks a free block of so many granules allocated: the one store that commits an allocation. */
-static inline uint32_t block_commit(struct bh_core *core, uint32_t block, uint32_t granules)
-{
-	struct bh_control *control = core->control;
-
-	control->pending = block;
-	bh_map_set_used(&core->map, block);
-	control->used += granules;
-	if (control->peak < control->used)
-		control->peak = control->used;
-	control->allocations++;
-	return block;
-}
-
-static inline uint32_t allocate_from_victim(struct bh_core *core, uint32_t granules)
-{
-	struct bh_control *control = core->control;
-	uint32_t block = control->victim;
-	uint32_t rest = control->victim_granules - granules;
-
-	bh_map_set_start(&core->map, block + granules, block, block + granules + rest);
-	control->victim = rest ? block + granules : 0;
-	control->victim_granules = rest;
-	return block_commit(core, block, granules);
-}
-
-static inline uint32_t allocate_from_top(struct bh_core *core, uint32_t granules)
-{
-	struct bh_control *control = core->control;
-	uint32_t block = control->top;
-
-	if (BH_UNLIKELY(core->end - block < granules))
-		return 0;
-	bh_map_set_start(&core->map, block + granules, block, core->end);
-	control->top = block + granules;
-	return block_commit(core, block, granules);
-}
-
-/* The rest of a small split becomes the victim: the next small requests lie beside this one. */
-static inline void victim_replace(struct bh_core *core, uint32_t block, uint32_t granules)
-{
-	struct bh_control *control = core->control;
-
-	if (control->victim_granules)
-		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
-	control->victim = block;
-	control->victim_granules = granules;
-}
-
-/* Takes a block of the given size out of its bin and splits it at the low end. */
-static inline uint32_t allocate_by_split(struct bh_core *core, uint32_t block, uint32_t size,
-					 uint32_t granules)
-{
-	uint32_t rest = size - granules;
-
-	if (BH_UNLIKELY(!bh_bin_remove(&core->bins, block, size)))
-		return 0;
-	if (rest) {
-		bh_map_set_start(&core->map, block + granules, block, block + size);
-		if (granules < core->bins.exact_limit)
-			victim_replace(core, block + granules, rest);
-		else
-			bh_bin_insert(&core->bins, block + granules, rest);
-	}
-	return block_commit(core, block, granules);
-}
-
 /* Whether a block that was found by what it says is what it says. */
 static inline bool block_is_true(struct bh_core *core, uint32_t block)
 {
@@ -156,11 +89,12 @@ static uint32_t allocate_small_rest(struct bh_core *core, uint32_t granules, uin
 
 	bin = larger ? granules + bh_lowest_bit(larger) : bh_bin_find(&core->bins, 64);
 	if (!bin)
-		return allocate_from_top(core, granules);
+		return bh_alloc_from_top(core, granules, BH_ALLOC_WHOLE);
 	if (bin < core->bins.exact_limit)
-		return allocate_by_split(core, bh_bin_first(&core->bins, bin), bin, granules);
+		return bh_alloc_split(core, bh_bin_first(&core->bins, bin), bin, granules,
+				      BH_ALLOC_WHOLE);
 	block = bin_probe_larger(core, bin, granules, &size);
-	return block ? allocate_by_split(core, block, size, granules) : 0;
+	return block ? bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE) : 0;
 }
 
 /* Whether a block of a bin of more than one size says that it has just the size that is wanted. */
@@ -206,14 +140,14 @@ static uint32_t allocate_large(struct bh_core *core, uint32_t granules)
 	if (BH_UNLIKELY(core->bins.damaged))
 		return 0;
 	if (control->victim_granules >= granules && control->victim_granules <= size)
-		return allocate_from_victim(core, granules);
+		return bh_alloc_from_victim(core, granules, BH_ALLOC_WHOLE);
 	if (block)
-		return allocate_by_split(core, block, size, granules);
-	block = allocate_from_top(core, granules);
+		return bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE);
+	block = bh_alloc_from_top(core, granules, BH_ALLOC_WHOLE);
 	if (block || core->realtime)
 		return block;
 	block = bin_search(core, own, granules, &size);
-	return block ? allocate_by_split(core, block, size, granules) : 0;
+	return block ? bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE) : 0;
 }
 
 uint32_t bh_alloc_block(struct bh_core *core, size_t count)
@@ -223,15 +157,10 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t count)
 	if (BH_LIKELY(count < core->bins.exact_limit)) {
 		uint64_t bins = core->bins.bits->words[0] >> granules;
 
-		if (bins & 1) {
-			uint32_t block = bh_bin_first(&core->bins, granules);
-
-			if (BH_UNLIKELY(!bh_bin_remove(&core->bins, block, granules)))
-				return 0;
-			return block_commit(core, block, granules);
-		}
+		if (bins & 1)
+			return bh_alloc_exact(core, granules, BH_ALLOC_WHOLE);
 		if (granules <= core->control->victim_granules)
-			return allocate_from_victim(core, granules);
+			return bh_alloc_from_victim(core, granules, BH_ALLOC_WHOLE);
 		return allocate_small_rest(core, granules, bins);
 	}
 	return count <= core->bins.span ? allocate_large(core, granules) : 0;
@@ -306,7 +235,7 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 		bh_map_set_start(&core->map, block + granules, block, whole + size);
 		bh_index_insert(core, block + granules, size - skip - granules);
 	}
-	return block_commit(core, block, granules);
+	return bh_alloc_commit(core, block, granules, BH_ALLOC_WHOLE);
 }
 
 uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
@@ -322,7 +251,7 @@ uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
 		bh_map_set_start(&core->map, block, whole, next);
 	if (block + granules < next)
 		bh_map_set_start(&core->map, block + granules, block, next);
-	block_commit(core, block, granules);
+	bh_alloc_commit(core, block, granules, BH_ALLOC_WHOLE);
 	bh_rebuild(core);
 	return block;
 }

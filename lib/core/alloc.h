@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alloc.h - a free block becomes an allocated one, whole or split. The fast path, for small blocks,
- * is inline; if it cannot complete, it changes nothing, and bh_alloc_block() does the whole. The
- * fast path never sets control->pending: shared heaps do not take it.
+ * alloc.h - a free block becomes an allocated one, whole or split. Each way to one is an inline
+ * function of the path: on the fast path, which is for small blocks, it is cut to what needs no
+ * boundary tag; if it cannot complete, it changes nothing, and bh_alloc_block() does the whole.
  */
 #ifndef BH_ALLOC_H
 #define BH_ALLOC_H
@@ -23,121 +23,155 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granule
  */
 uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t granules);
 
-/* ---- fast path ---- */
+/* A constant of each caller. Shared heaps do not take the fast path: it leaves control->pending. */
+enum bh_alloc_path {
+	BH_ALLOC_FAST,
+	BH_ALLOC_WHOLE,
+};
 
-static inline void bh_alloc_count(struct bh_control *control, uint32_t granules)
+/* Marks a free block of so many granules allocated: the one store that commits an allocation. */
+static BH_ALWAYS_INLINE uint32_t bh_alloc_commit(struct bh_core *core, uint32_t block,
+						 uint32_t granules, enum bh_alloc_path path)
 {
-	uint32_t used = control->used + granules;
+	struct bh_control *control = core->control;
+	uint32_t used;
 
+	if (path == BH_ALLOC_WHOLE)
+		control->pending = block;
+	bh_map_set_used(&core->map, block);
+	used = control->used + granules;
 	control->used = used;
 	if (BH_UNLIKELY(control->peak < used))
 		control->peak = used;
 	control->allocations++;
-}
-
-/* Takes the first block out of a bin of one size that is not empty; 0 for damage. */
-BH_UNCHECKED
-static inline uint32_t bh_alloc_pop(struct bh_core *core, uint32_t bin)
-{
-	struct bh_bins *bins = &core->bins;
-	uint32_t block = bins->heads[bin], next = bh_bin_node(bins, block)->links.next;
-	uint32_t *back = bh_bin_backlink(bins, next);
-
-	if (BH_UNLIKELY(next > bins->span))
-		return 0;
-	bins->heads[0] = block;
-	if (BH_UNLIKELY(*back != block))
-		return 0;
-	*back = 0;
-	bins->bits->words[0] &= ~((uint64_t)!next << bin);
-	bins->heads[bin] = next;
 	return block;
 }
 
-static inline uint32_t bh_alloc_exact(struct bh_core *core, uint32_t granules)
+/* Ends block at rest, inside or at the end of the free block that ends at end; false: cannot. */
+static BH_ALWAYS_INLINE bool bh_alloc_cut(struct bh_core *core, uint32_t block, uint32_t rest,
+					  uint32_t end, enum bh_alloc_path path)
 {
-	uint32_t block = bh_alloc_pop(core, granules);
-
-	if (BH_LIKELY(block)) {
-		bh_map_set_used(&core->map, block);
-		bh_alloc_count(core->control, granules);
-	}
-	return block;
+	if (path == BH_ALLOC_FAST)
+		return bh_map_try_start(&core->map, rest);
+	bh_map_set_start(&core->map, rest, block, end);
+	return true;
 }
 
-static inline uint32_t bh_alloc_from_victim(struct bh_core *core, uint32_t granules)
+/* A whole block, the first of the bin of its size; 0 for damage. */
+static BH_ALWAYS_INLINE uint32_t bh_alloc_exact(struct bh_core *core, uint32_t granules,
+						enum bh_alloc_path path)
+{
+	uint32_t block = bh_bin_first(&core->bins, granules);
+	bool removed = path == BH_ALLOC_FAST ? bh_bin_pop(&core->bins, block, granules)
+					     : bh_bin_remove(&core->bins, block, granules);
+
+	if (BH_UNLIKELY(!removed))
+		return 0;
+	return bh_alloc_commit(core, block, granules, path);
+}
+
+/* From the victim, which has room. */
+static BH_ALWAYS_INLINE uint32_t bh_alloc_from_victim(struct bh_core *core, uint32_t granules,
+						      enum bh_alloc_path path)
 {
 	struct bh_control *control = core->control;
-	uint32_t block = control->victim, rest = control->victim_granules - granules;
+	uint32_t block = control->victim, end = block + control->victim_granules, rest;
 
-	if (BH_UNLIKELY(!bh_map_try_start(&core->map, block + granules)))
+	if (BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, end, path)))
 		return 0;
-	bh_map_set_used(&core->map, block);
+	BH_FORGET(control);
+	rest = control->victim_granules - granules;
 	control->victim_granules = rest;
 	control->victim = rest ? block + granules : 0;
-	bh_alloc_count(control, granules);
-	return block;
+	return bh_alloc_commit(core, block, granules, path);
 }
 
-static inline uint32_t bh_alloc_from_top(struct bh_core *core, uint32_t granules)
+/* From the top, if it has room; else 0. */
+static BH_ALWAYS_INLINE uint32_t bh_alloc_from_top(struct bh_core *core, uint32_t granules,
+						   enum bh_alloc_path path)
 {
 	struct bh_control *control = core->control;
 	uint32_t block = control->top;
 
 	if (BH_UNLIKELY(core->end - block < granules) ||
-	    BH_UNLIKELY(!bh_map_try_start(&core->map, block + granules)))
+	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, core->end, path)))
 		return 0;
-	bh_map_set_used(&core->map, block);
 	control->top = block + granules;
-	bh_alloc_count(control, granules);
-	return block;
+	return bh_alloc_commit(core, block, granules, path);
+}
+
+/* The rest of a small split becomes the victim: the next small requests lie next to this one. */
+static inline void bh_alloc_set_victim(struct bh_core *core, uint32_t block, uint32_t granules)
+{
+	struct bh_control *control = core->control;
+
+	if (control->victim)
+		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
+	control->victim = block;
+	control->victim_granules = granules;
 }
 
 /*
- * From the bin of its size, else from the victim, else, when no bin can help, from the top; else 0.
- *
+ * From a larger block in a bin; 0 for damage. On the fast path it is the first of a bin of one
+ * size, shorter than a word of the map: the word in which the rest starts has a start already, that
+ * of this block or of the next.
  */
-static inline uint32_t bh_alloc_fast(struct bh_core *core, uint32_t granules)
+static BH_ALWAYS_INLINE uint32_t bh_alloc_split(struct bh_core *core, uint32_t block, uint32_t size,
+						uint32_t granules, enum bh_alloc_path path)
+{
+	uint32_t rest = block + granules;
+	bool removed = path == BH_ALLOC_FAST ? bh_bin_first_is_sound(&core->bins, size) &&
+						       bh_bin_pop(&core->bins, block, size)
+					     : bh_bin_remove(&core->bins, block, size);
+
+	if (BH_UNLIKELY(!removed))
+		return 0;
+	if (path == BH_ALLOC_FAST || size > granules) {
+		bh_alloc_cut(core, block, rest, block + size, path);
+		if (path == BH_ALLOC_FAST || granules < core->bins.exact_limit)
+			bh_alloc_set_victim(core, rest, size - granules);
+		else
+			bh_bin_insert(&core->bins, rest, size - granules);
+	}
+	return bh_alloc_commit(core, block, granules, path);
+}
+
+/* ---- fast path ---- */
+
+/* True if the bin of the size of a small block has one. */
+static inline bool bh_alloc_has_exact(const struct bh_core *core, size_t granules)
+{
+	return core->control->bits.words[0] >> granules & 1;
+}
+
+/*
+ * With no block in the bin of its size: from the victim, else, when no bin can help, from the top;
+ * else 0.
+ */
+static inline uint32_t bh_alloc_fast_cut(struct bh_core *core, uint32_t granules)
 {
 	const struct bh_control *control = core->control;
 
-	if (control->bits.words[0] >> granules & 1)
-		return bh_alloc_exact(core, granules);
 	if (BH_LIKELY(granules <= control->victim_granules))
-		return bh_alloc_from_victim(core, granules);
+		return bh_alloc_from_victim(core, granules, BH_ALLOC_FAST);
 	if (control->bits.words[0] >> granules | control->bits.summary)
 		return 0;
-	return bh_alloc_from_top(core, granules);
+	return bh_alloc_from_top(core, granules, BH_ALLOC_FAST);
 }
 
-/*
- * From the next larger bin of one size, the victim being too small; the rest is the new victim. The
- * block is shorter than a word of the map: the word in which the rest starts has a start already,
- * that of this block or of the next.
- */
-static inline uint32_t bh_alloc_split(struct bh_core *core, uint32_t granules)
+/* From the next larger bin of one size, the victim being too small; else 0. */
+static inline uint32_t bh_alloc_fast_split(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint64_t larger = control->bits.words[0] >> granules;
-	uint32_t bin, block;
+	uint32_t bin;
 
 	if (!larger || control->victim_granules >= granules)
 		return 0;
 	bin = granules + bh_lowest_bit(larger);
-	if (BH_UNLIKELY(bin >= core->bins.exact_limit) ||
-	    BH_UNLIKELY(!bh_bin_first_is_sound(&core->bins, bin)))
+	if (BH_UNLIKELY(bin >= core->bins.exact_limit))
 		return 0;
-	block = bh_alloc_pop(core, bin);
-	if (BH_UNLIKELY(!block))
-		return 0;
-	bh_map_add_start(&core->map, block + granules);
-	bh_map_set_used(&core->map, block);
-	if (control->victim)
-		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
-	control->victim = block + granules;
-	control->victim_granules = bin - granules;
-	bh_alloc_count(control, granules);
-	return block;
+	return bh_alloc_split(core, bh_bin_first(&core->bins, bin), bin, granules, BH_ALLOC_FAST);
 }
 
 #endif

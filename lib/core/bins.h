@@ -153,6 +153,27 @@ static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 	return bins->heads[bin];
 }
 
+/*
+ * Removes the first block of a bin of one size. False, and nothing changed, when the next does not
+ * point back; that nothing points to a block before the first is not checked.
+ */
+BH_UNCHECKED
+static inline bool bh_bin_pop(struct bh_bins *bins, uint32_t block, uint32_t bin)
+{
+	uint32_t next = bh_bin_node(bins, block)->links.next;
+	uint32_t *back = bh_bin_backlink(bins, next);
+
+	if (BH_UNLIKELY(next > bins->span))
+		return false;
+	bins->heads[0] = block;
+	if (BH_UNLIKELY(*back != block))
+		return false;
+	*back = 0;
+	bins->bits->words[0] &= ~((uint64_t)!next << bin);
+	bins->heads[bin] = next;
+	return true;
+}
+
 /* True if the first block of a bin, which is not empty, has no `previous` link. */
 BH_UNCHECKED
 static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)

@@ -35,6 +35,12 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 #define BH_NOINLINE __attribute__((noinline))
 
 /*
+ * The compiler forgets what it has computed from a variable: what it kept in registers would cost a
+ * function without a stack frame that frame.
+ */
+#define BH_FORGET(variable) __asm__("" : "+r"(variable))
+
+/*
  * Granules of a size. Size 0 wraps to a count above any heap: one comparison takes it off the fast
  * path.
  */

@@ -173,26 +173,22 @@ struct bh_map_neighbour {
 };
 
 /*
- * Whether the last start in two words of the map, one behind the other, is that of a live block.
- * Their starts taken as one number, it is exactly if the used ones make half the number or more: no
+ * True if the last start in two words of the map, high after low, is that of a live block. free and
+ * used have the starts of the two kinds: as one number, those that have the last start are more. No
  * search, and, where a machine has such numbers, no branch where a word begins.
  */
 #ifdef __SIZEOF_INT128__
-static inline bool bh_map_last_is_used(const struct bh_map_word *high,
-				       const struct bh_map_word *low)
+static inline bool bh_map_last_is_used(uint64_t high_free, uint64_t high_used, uint64_t low_free,
+				       uint64_t low_used)
 {
-	unsigned __int128 starts = (unsigned __int128)high->start << 64 | low->start;
-	unsigned __int128 used = (unsigned __int128)high->used << 64 | low->used;
-
-	return (starts ^ used) < used;
+	return ((unsigned __int128)high_free << 64 | low_free) <
+	       ((unsigned __int128)high_used << 64 | low_used);
 }
 #else
-static inline bool bh_map_last_is_used(const struct bh_map_word *high,
-				       const struct bh_map_word *low)
+static inline bool bh_map_last_is_used(uint64_t high_free, uint64_t high_used, uint64_t low_free,
+				       uint64_t low_used)
 {
-	const struct bh_map_word *word = high->start ? high : low;
-
-	return (word->start ^ word->used) < word->used;
+	return high_free | high_used ? high_free < high_used : low_free < low_used;
 }
 #endif
 

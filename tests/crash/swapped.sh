@@ -75,8 +75,9 @@ begin
 trap 'rm -rf "$work"' EXIT
 echo "1..9"
 
-move core/free.h bh_free_merge 'bh_map_clear_used(&core->map, block)' 'bh_map_clear_start(&core->map, with.next)' after
-expect_red "api/blocks.c core/free.c" "free, merge right" "free swallows its neighbour before it is free"
+move core/free.c merge_free_neighbours 'bh_map_clear_used(&core->map, block)' \
+	'bh_map_clear_start(&core->map, with.next)' after
+expect_red core/free.c "free, merge right" "free swallows its neighbour before it is free"
 
 move core/resize.c block_shrink 'bh_map_set_start(&core->map, rest' \
 	'bh_map_clear_start(&core->map, next)' after
@@ -88,10 +89,11 @@ expect_red core/resize.c "grow with rest" "grow swallows its neighbour before th
 move core/map.c bh_map_split 'used, 0' 'start, bh_map_bit' after
 expect_red core/map.c "alloc split, first start of a word" "a start comes before the tag is gone"
 
-move core/free.h bh_free_merge 'bh_map_tag(&core->map, begin, end)' 'bh_map_clear_used(&core->map, block)' before
-expect_red "api/blocks.c core/free.c" "free, merge right, last start of a word" "a tag comes before the start is gone"
+move core/free.c merge_free_neighbours 'bh_map_tag(&core->map, begin, end)' \
+	'bh_map_clear_used(&core->map, block)' before
+expect_red core/free.c "free, merge right, last start of a word" "a tag comes before the start is gone"
 
-move core/alloc.c block_commit 'control->pending = block' 'bh_map_set_used' after
+move core/alloc.h bh_alloc_commit 'control->pending = block' 'bh_map_set_used' after
 expect_red core/alloc.c "alloc_into, split" "a block is allocated before it is pending"
 
 move api/slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The fast paths of bheap_alloc() and bheap_free() have no stack frame: neither function pushes a register,
+# uses the stack pointer or calls a function (what it cannot do itself, it jumps to).
+set -eu
+: "${OBJDUMP:=objdump}"
+library=lib/.libs/libbheap.so
+
+skip() {
+	echo "$1"
+	exit 77
+}
+
+# variable NAME: its value in the makefile
+variable() {
+	sed -n "s/^$1 = //p" Makefile
+}
+
+[ -e "$library" ] || skip "no shared library was built"
+command -v "$OBJDUMP" >/dev/null || skip "no $OBJDUMP"
+"$OBJDUMP" -f "$library" | grep -q 'architecture: i386:x86-64' || skip "not built for x86-64"
+case " $(variable CFLAGS) $(variable CODE_COVERAGE_CFLAGS) " in
+*-fsanitize* | *coverage*) skip "built with a sanitizer or for coverage" ;;
+*" -O2 "* | *" -O3 "*) ;;
+*) skip "not built with -O2 or -O3" ;;
+esac
+if grep -q '^#define BH_ASSERTIONS 1' config.h; then skip "built with assertions"; fi
+
+# The instructions of a function, what the compiler moved away as cold excepted: jumps lead there.
+instructions() {
+	"$OBJDUMP" -d --no-show-raw-insn "$library" |
+		awk -v name="$1" '/^[0-9a-f]+ </ { inside = $2 ~ "^<" name "(@.*)?>:$"; next } inside && NF'
+}
+
+failed=0
+for function in bheap_alloc bheap_free; do
+	code=$(instructions "$function")
+	# The function is there at all.
+	[ "$(echo "$code" | wc -l)" -ge 40 ] || { echo "$function: no instructions could be read"; exit 1; }
+	if echo "$code" | grep -E '[[:space:]](push|pop|call|enter)|%rsp'; then
+		echo "... $function() has a stack frame"
+		failed=1
+	fi
+done
+exit $failed
