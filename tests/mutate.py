@@ -23,16 +23,15 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-# The quick ones first: most mutants die early.
-TESTS = """test_map test_bins test_layout test_granule test_trailer test_stats test_heap test_fast test_offsets test_fill test_api
-test_check test_make test_walk test_show test_classic test_damage test_fault test_region test_file test_lock
-test_slots test_open fuzz/fuzz_file fuzz/fuzz_api crash/test_start crash/test_shared
-crash/test_death test_seldom test_inject test_random test_threads""".split()
-# These stand between the library and the system, and so have the library inside; their flags are
-# in tests/local.mk.
-WRAPPED = {"test_seldom": "SELDOM_WRAPS", "test_inject": "INJECT_WRAPS"}
+TESTS = TOP / "tests"
+# The Check programs, but for one that stands in for AddressSanitizer and one that takes too long.
+PROGRAMS = [str(path.relative_to(TESTS).with_suffix(""))
+            for pattern in ("unit/test_*.c", "contract/test_*.c", "fuzz/fuzz_*.c", "crash/test_*.c",
+                            "system/test_*.c")
+            for path in sorted(TESTS.glob(pattern))
+            if path.stem not in ("test_annotate", "test_exhaustive")]
 LIMIT = 40  # seconds for one test program
-CFLAGS = "-O1 -g0 -w -D_GNU_SOURCE -DHAVE_CONFIG_H -pthread".split()
+CFLAGS = "-O1 -g0 -w -D_GNU_SOURCE -U_FORTIFY_SOURCE -DHAVE_CONFIG_H -pthread".split()
 
 # What only Valgrind, AddressSanitizer and tracers see has tests outside of the Check programs.
 UNSEEN = re.compile(r"annotat|bh_probe_")
@@ -54,29 +53,25 @@ OPERATORS = [
 # Changes that change nothing: file and new line, and why.
 EQUIVALENT = {
     "rebuild.c: bool free_before = true;": "the first start is that of a sentinel, which is used",
-    "trailer.c: return (mixed ^ mixed << 32) | UINT64_C(0x0100000000000001);": "another seal",
     "layout.c: excess = excess > 63 ? excess - excess / 32 : 1;": "62 of 64 are not too many",
     "attach.c: bh_handle_end(heap);": "the mutex is unmapped with the handle",
     "bins.c: for (uint32_t word = 0; word <= (bins->count + 1) >> 6; word++)":
         "what lies behind the bits are the heads, which are cleared too",
     "resize.c: if (control->peak <= control->used)": "the same value again",
-    "resize.c: if (heap->control->peak <= heap->control->used)": "the same value again",
+    "resize.c: if (core->control->peak <= core->control->used)": "the same value again",
     "rebuild.c: if (control->peak <= used)": "the same value again",
     "rebuild.c: if (control->allocations <= live)": "the same value again",
-    "block.h: if (control->peak <= control->used)": "the same value again",
-    "fast.h: if (BH_UNLIKELY(control->peak <= used))": "the same value again",
-    "slots.c: if (pid || pid != last->pid)": "asks more often than it must",
-    "heap.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
+    "alloc.c: if (control->peak <= control->used)": "the same value again",
+    "alloc.h: if (BH_UNLIKELY(control->peak <= used))": "the same value again",
+    "owners.c: if (pid || pid != last->pid)": "asks more often than it must",
+    "alloc.c: return (size_t)(-address & (alignment - 2)) >> BH_GRANULE_SHIFT;":
         "granules have even addresses",
     "bins.h: if (BH_LIKELY(granules <= bins->exact_limit))": "the first shared bin has that very number",
-    "fast.h: if (!(!larger || control->victim_granules >= granules))": "a longer way to the same block",
-    "fast.h: if (above)": "a longer way to the same end",
+    "alloc.h: if (!(!larger || control->victim_granules >= granules))": "a longer way to the same block",
     "fault.c: char digits[24], *first = digits + sizeof(digits) - 0;": "for AddressSanitizer to see",
-    "heap.c: while (block && BH_LIKELY(block < bins->span) && probes-- && *size != granules) {":
-        "a block of the last granule is in no bin of larger ones",
     "chart.c: chart->cell_size) < 1)": "no text is empty",
     "region.c: if (!region->start || last == first)": "no system gives back less than nothing",
-    "realloc.c: if (!(opens))": "for AddressSanitizer: test_poison",
+    "realloc.c: if (!(opens))": "for AddressSanitizer: test_annotate",
 }
 STATEMENT = re.compile(r"^\t+[^/{}]*;( /\*.*)?$")
 KEPT = re.compile(r"^\t+(return|break|continue|case|default|goto|static|const|struct|enum|unsigned"
@@ -152,16 +147,20 @@ def run(command, folder, limit, **more):
         return None
 
 
-def wraps_of(test):
-    """The linker's flags that tests/local.mk has for a test."""
-    rules = (TOP / "tests/local.mk").read_text().replace("\\\n", " ")
-    return re.search(rf"^{WRAPPED[test]} = (.*)$", rules, re.MULTILINE).group(1).split()
+def wraps_of(build):
+    """The linker's flags for the programs of tests/system/: what tests/local.mk makes of them."""
+    return subprocess.check_output(["make", "-s", "-C", build, "--eval", "wraps: ; @echo '$(WRAPS)'",
+                                    "wraps"], text=True).split()
 
 
-def is_equivalent(path, number, new):
+def is_wrapped(test):
+    return '#include "wraps.h"' in (TESTS / f"{test}.c").read_text()
+
+
+def equivalent_key(path, number, new):
     if new.strip() == ";":
         new = path.read_text().splitlines()[number]
-    return f"{path.name}: {new.strip()}" in EQUIVALENT
+    return f"{path.name}: {new.strip()}"
 
 
 class Bench:
@@ -170,89 +169,109 @@ class Bench:
     def __init__(self, build, compiler, libraries):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mutate-"))
         self.libraries = libraries
+        self.wraps = wraps_of(build)
         self.stale = set()  # tests built with a header that was changed
         self.compiler = [compiler, *CFLAGS, f"-I{build}", f"-I{TOP}/include", "-iquote",
-                         f"{self.folder}/lib"]
+                         f"{self.folder}/lib", "-iquote", f"{TESTS}/support"]
         shutil.copytree(TOP / "lib", self.folder / "lib")
-        (self.folder / "fuzz").mkdir()
-        (self.folder / "crash").mkdir()
-        self.sources = sorted(path.name for path in (self.folder / "lib").glob("*.c"))
-        self.tests = [test for test in TESTS if (TOP / f"tests/{test}.c").exists()]
-        if not all(self.compile(name) for name in self.sources) or not self.link():
+        for test in PROGRAMS:
+            (self.folder / test).parent.mkdir(exist_ok=True)
+        self.sources = sorted(path for path in (self.folder / "lib").glob("*/*.c"))
+        self.objects = [path.with_suffix(".o") for path in self.sources]
+        self.tests = list(PROGRAMS)
+        if not all(self.compile(source) for source in self.sources) or not self.link():
             sys.exit("lib/ does not compile")
         for name in self.tests:
             if not self.build_test(name):
                 sys.exit(f"{name} does not compile")
-        self.original = {name: self.digest(name) for name in self.sources}
+        self.original = {source: self.digest(source) for source in self.sources}
 
     def tests_try(self):
-        """Leaves out the tests that fail anyway."""
-        while failed := self.tests_fail(False):
-            print(f"{failed} fails without a mutant, and is left out", flush=True)
-            self.tests.remove(failed)
+        """Leaves out the tests that fail anyway, and sorts the others: most mutants die early, and
+        should do so in the quick ones."""
+        seconds = {}
+        for test in self.tests:
+            start = time.monotonic()
+            if self.test_fails(test):
+                print(f"{test} fails without a mutant, and is left out", flush=True)
+            else:
+                seconds[test] = time.monotonic() - start
+        self.tests = sorted(seconds, key=seconds.get)
 
-    def compile(self, name):
-        return run([*self.compiler, "-fPIC", "-c", f"lib/{name}", "-o", f"{name}.o"],
+    def compile(self, source):
+        return run([*self.compiler, "-fPIC", "-c", source, "-o", source.with_suffix(".o")],
                    self.folder, 60) == 0
 
     def link(self):
-        return run([*self.compiler, "-shared", *[f"{name}.o" for name in self.sources], "-o",
-                    "liblib.so"], self.folder, 60) == 0
+        return run([*self.compiler, "-shared", *self.objects, "-o", "liblib.so"],
+                   self.folder, 60) == 0
 
-    def digest(self, name):
-        return hashlib.sha256((self.folder / f"{name}.o").read_bytes()).digest()
+    def digest(self, source):
+        return hashlib.sha256(source.with_suffix(".o").read_bytes()).digest()
 
-    def users(self, path):
+    def users(self, target):
         """The sources to compile again: one, or all for a header."""
-        return self.sources if path.suffix == ".h" else [path.name]
+        return self.sources if target.suffix == ".h" else [target]
 
     def build_test(self, test):
-        names = [test, "model", "support", "box"]
+        names = [test, "support/model", "support/support", "support/box"]
         extra = []
+        library = ["-L.", "-llib", f"-Wl,-rpath,{self.folder}"]
         if test.startswith("fuzz"):
             names = [test, "fuzz/replay"] + (names[1:3] if test == "fuzz/fuzz_api" else [])
-            extra = [f'-DCORPUS="corpus/{test[-4:].strip("_")}"']
+            extra = [f'-DCORPUS="corpus/{test.removeprefix("fuzz/fuzz_")}"']
             extra += ["-Wl,--wrap=_ck_assert_failed"] if test == "fuzz/fuzz_api" else []
-        library = ["-L.", "-llib", f"-Wl,-rpath,{self.folder}"]
-        if test in WRAPPED:
-            library = [*wraps_of(test), *[f"{name}.o" for name in self.sources]]
-        return run([*self.compiler, *extra, *[f"{TOP}/tests/{name}.c" for name in names],
+        if is_wrapped(test):  # the library inside, for the linker's --wrap
+            names.append("system/wraps")
+            library = [*self.wraps, *self.objects]
+        return run([*self.compiler, *extra, *[f"{TESTS}/{name}.c" for name in names],
                     *library, *self.libraries, "-o", test], self.folder, 60) == 0
+
+    def test_fails(self, test):
+        environment = dict(os.environ, srcdir=str(TOP), CK_DEFAULT_TIMEOUT="20",
+                           BHEAP_TEST_STEPS="1500")
+        return run([f"./{test}"], self.folder, LIMIT, env=environment) != 0
 
     def tests_fail(self, changed_header):
         """The first test that notices, or None. Tests hold code of headers too."""
-        environment = dict(os.environ, srcdir=str(TOP), CK_DEFAULT_TIMEOUT="20",
-                           BHEAP_TEST_STEPS="1500")
         for test in self.tests:
-            must_build = changed_header or test in self.stale or test in WRAPPED
+            must_build = changed_header or test in self.stale or is_wrapped(test)
             if must_build and not self.build_test(test):
                 return "the compiler"
             self.stale.discard(test)
-            if run([f"./{test}"], self.folder, LIMIT, env=environment) != 0:
+            if self.test_fails(test):
                 return test
         return None
 
     def verdict(self, path, number, new):
         """None when the mutant does not count, else who killed it, or "" for a survivor."""
-        target = self.folder / "lib" / path.name
+        target = self.folder / path.relative_to(TOP)
         lines = path.read_text().splitlines()
         lines[number] = new
         target.write_text("\n".join(lines) + "\n")
-        users = self.users(path)
+        users = self.users(target)
         try:
-            if not all(self.compile(name) for name in users):
+            if not all(self.compile(source) for source in users):
                 return None
-            if all(self.digest(name) == self.original[name] for name in users):
+            if all(self.digest(source) == self.original[source] for source in users):
                 return None
             if not self.link():
                 return None
             return self.tests_fail(path.suffix == ".h") or ""
         finally:
             shutil.copy(path, target)
-            for name in users:
-                self.compile(name)
+            for source in users:
+                self.compile(source)
             if path.suffix == ".h":
                 self.stale.update(self.tests)
+
+
+def stale_print(mutants):
+    """Entries of EQUIVALENT that the sources have no place for any more."""
+    possible = {equivalent_key(*mutant) for mutant in mutants}
+    for key in EQUIVALENT:
+        if key not in possible:
+            print(f"no such mutant, take it out: {key}", flush=True)
 
 
 def main():
@@ -260,18 +279,20 @@ def main():
     parser.add_argument("-n", type=int, default=300, help="how many mutants; 0: all")
     parser.add_argument("-s", type=int, default=1, help="seed of the choice")
     parser.add_argument("-j", type=int, default=1, help="how many at once")
-    parser.add_argument("-f", nargs="+", default=[], help="of these files alone, such as heap.c")
+    parser.add_argument("-f", nargs="+", default=[], help="of these files alone, such as alloc.c")
     parser.add_argument("-r", nargs="+", default=[], help="of these lines alone, FILE:LINE")
     parser.add_argument("-l", action="store_true", help="list them only")
     parser.add_argument("build", type=pathlib.Path)
     options = parser.parse_args()
     libraries = subprocess.check_output(["pkg-config", "--libs", "check"], text=True).split()
-    paths = sorted(path for path in (TOP / "lib").glob("*.[ch]")
+    paths = sorted(path for path in (TOP / "lib").glob("*/*.[ch]")
                    if path.name not in ("annotate.h", "probe.h"))
     if options.f:
         paths = [path for path in paths if path.name in options.f]
     mutants = [mutant for path in paths for mutant in mutants_of(path)]
-    mutants = [mutant for mutant in mutants if not is_equivalent(*mutant)]
+    if not options.f:
+        stale_print(mutants)
+    mutants = [mutant for mutant in mutants if equivalent_key(*mutant) not in EQUIVALENT]
     if options.r:
         mutants = [m for m in mutants if f"{m[0].name}:{m[1] + 1}" in options.r]
     print(f"{len(mutants)} mutants are possible", flush=True)

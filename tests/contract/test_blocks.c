@@ -389,7 +389,7 @@ END_TEST
  * Free blocks of one size between used ones; all their first bytes are written over, or their links
  * alone.
  */
-START_TEST(damage_is_healed_once)
+START_TEST(damage_is_rebuilt_once)
 {
 	static const unsigned char damage[16] = "use after free!";
 	struct bheap_stats stats;
@@ -510,7 +510,7 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
 	tcase_add_loop_test(tcase, its_own_class_comes_first, 0, KINDS);
 	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
-	tcase_add_loop_test(tcase, damage_is_healed_once, 0, KINDS);
+	tcase_add_loop_test(tcase, damage_is_rebuilt_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_free, 0, 12);
 }

@@ -340,18 +340,18 @@ END_TEST
 
 /* Heaps that this program shows when it is run again: BHEAP_MAP is read when the library is loaded.
  */
-static void scene_few_blocks(void)
+static void display_few_blocks(void)
 {
 	if (balloc(1024 + 16))
 		classic_free(balloc(16));
 }
 
-static void scene_empty(void)
+static void display_empty(void)
 {
 }
 
 /* A little of the first cell, all of the third, half of the fourth, the end of the last. */
-static void scene_large_blocks(void)
+static void display_large_blocks(void)
 {
 	void *volatile blocks[5];
 
@@ -364,7 +364,7 @@ static void scene_large_blocks(void)
 	classic_free(blocks[3]);
 }
 
-static void scene_overflow(void)
+static void display_overflow(void)
 {
 	char *block = balloc(100);
 
@@ -372,33 +372,33 @@ static void scene_overflow(void)
 	classic_free(block);
 }
 
-static void (*const scenes[])(void) = {scene_few_blocks, scene_empty, scene_large_blocks,
-				       scene_overflow};
+static void (*const displays[])(void) = {display_few_blocks, display_empty, display_large_blocks,
+					 display_overflow};
 
-static int scene_show(const char *number)
+static int display_show(const char *number)
 {
 	if (init_heap((size_t)8 << 20))
 		return 1;
-	scenes[atoi(number)]();
+	displays[atoi(number)]();
 	/* Set too late. */
 	setenv("BHEAP_MAP", getenv("BHEAP_MAP") ? "" : "1", 1);
 	disp_heap();
 	return 0;
 }
 
-struct scene {
-	const char *number, *map; /* of the scene; of BHEAP_MAP, or NULL */
+struct display {
+	const char *number, *map; /* of the display; of BHEAP_MAP, or NULL */
 };
 
-static int scene_run(void *arg)
+static int display_run(void *arg)
 {
-	const struct scene *scene = arg;
+	const struct display *display = arg;
 
-	if (scene->map)
-		setenv("BHEAP_MAP", scene->map, 1);
+	if (display->map)
+		setenv("BHEAP_MAP", display->map, 1);
 	else
 		unsetenv("BHEAP_MAP");
-	execl("/proc/self/exe", "test_classic", scene->number, (char *)NULL);
+	execl("/proc/self/exe", "test_classic", display->number, (char *)NULL);
 	return 9;
 }
 
@@ -406,10 +406,10 @@ static int scene_run(void *arg)
 static const char *map_of(const char *number, const char *setting)
 {
 	static struct child child;
-	struct scene scene = {number, setting};
+	struct display display = {number, setting};
 	const char *last;
 
-	child_run(&child, scene_run, &scene);
+	child_run(&child, display_run, &display);
 	child_assert_exited(&child, 0);
 	last = strstr(child.out, "Largest free block: ");
 	ck_assert_ptr_nonnull(last);
@@ -450,7 +450,7 @@ END_TEST
 
 /* ---- guards ---- */
 
-static int scene_run_guarded(void *arg)
+static int display_run_guarded(void *arg)
 {
 	setenv("BHEAP_GUARD", arg, 1);
 	execl("/proc/self/exe", "test_classic", "3", (char *)NULL);
@@ -462,10 +462,10 @@ START_TEST(the_environment_guards_the_default_heap)
 	static char on[] = "1", off[] = "0";
 	struct child child;
 
-	child_run(&child, scene_run_guarded, on);
+	child_run(&child, display_run_guarded, on);
 	child_assert_exited(&child, 0);
 	ck_assert_ptr_nonnull(strstr(child.err, "bytes behind the block were overwritten"));
-	child_run(&child, scene_run_guarded, off);
+	child_run(&child, display_run_guarded, off);
 	child_assert_exited(&child, 0);
 	child_assert_said(&child, "");
 }
@@ -546,7 +546,7 @@ int main(int count, char **arguments)
 	Suite *suite;
 
 	if (count == 2)
-		return scene_show(arguments[1]);
+		return display_show(arguments[1]);
 	suite = suite_of("classic", &tcase, 30);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);

@@ -50,7 +50,7 @@ START_TEST(realloc_in_place)
 }
 END_TEST
 
-/* Neither a byte less nor one more, on the straight path and through the door. */
+/* Neither a byte less nor one more, on the fast path and on the slow path. */
 START_TEST(realloc_to_all_of_the_heap)
 {
 	struct bheap_stats stats;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_threads.c - many threads on one heap and on many, forks in the middle of their work, calls
- * from visitors and handlers, and the race for the default heap. What threads find wrong they
+ * from callbacks and handlers, and the race for the default heap. What threads find wrong they
  * return as words: assertions belong to the thread of the test.
  */
 #include "support.h"
@@ -399,7 +399,7 @@ START_TEST(forks_while_threads_work)
 }
 END_TEST
 
-/* ---- visitors ---- */
+/* ---- callbacks ---- */
 
 struct visit {
 	bheap_t *heap, *other;
@@ -407,7 +407,7 @@ struct visit {
 	unsigned calls;
 };
 
-static int visitor_nested(const struct bheap_block *block, void *arg)
+static int callback_nested(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	++*(unsigned *)arg;
@@ -440,7 +440,7 @@ static void calls_refuse(struct visit *visit)
 	assert_refused(bheap_usable_size(heap, visit->block), 0);
 	assert_refused(bheap_owns(heap, visit->block), false);
 	assert_refused(bheap_stats(heap, &stats), -1);
-	assert_refused(bheap_walk(heap, visitor_nested, &visited), -1);
+	assert_refused(bheap_walk(heap, callback_nested, &visited), -1);
 	assert_refused(bheap_check(heap, &fault), -1);
 	assert_refused(bheap_display(heap, stdout), -1);
 	assert_refused(bheap_trim(heap), 0);
@@ -457,13 +457,13 @@ static void calls_work(bheap_t *heap)
 	ck_assert_ptr_nonnull(block);
 	block = bheap_realloc(heap, block, 2000);
 	ck_assert_ptr_nonnull(block);
-	ck_assert_int_eq(bheap_walk(heap, visitor_nested, &visited), 0);
+	ck_assert_int_eq(bheap_walk(heap, callback_nested, &visited), 0);
 	ck_assert_uint_eq(visited, 2);
 	ck_assert_int_eq(bheap_free(heap, block), 0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 }
 
-static int visitor_calls(const struct bheap_block *block, void *arg)
+static int callback_calls(const struct bheap_block *block, void *arg)
 {
 	struct visit *visit = arg;
 
@@ -474,7 +474,7 @@ static int visitor_calls(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
-START_TEST(calls_from_a_visitor)
+START_TEST(calls_from_a_callback)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
 	struct visit visit = {.other = bheap_create(HEAP_SIZE, 0)};
@@ -486,7 +486,7 @@ START_TEST(calls_from_a_visitor)
 	visit.heap = bheap_create(HEAP_SIZE, flags[_i % 3]);
 	visit.block = bheap_alloc(visit.heap, 50);
 	memset(visit.block, 7, 50);
-	ck_assert_int_eq(bheap_walk(visit.heap, visitor_calls, &visit), 0);
+	ck_assert_int_eq(bheap_walk(visit.heap, callback_calls, &visit), 0);
 	ck_assert_uint_eq(visit.calls, 2);
 	ck_assert_uint_eq(visit.block[49], 7);
 	ck_assert_uint_eq(faults.count, 0);
@@ -511,7 +511,7 @@ static void *allocate_once(void *arg)
 	return NULL;
 }
 
-static int visitor_slow(const struct bheap_block *block, void *arg)
+static int callback_slow(const struct bheap_block *block, void *arg)
 {
 	struct worker *worker = arg;
 
@@ -526,7 +526,7 @@ START_TEST(other_threads_wait_for_a_walk)
 {
 	struct worker worker = {.heap = bheap_create(HEAP_SIZE, 0)};
 
-	ck_assert_int_eq(bheap_walk(worker.heap, visitor_slow, &worker), 1);
+	ck_assert_int_eq(bheap_walk(worker.heap, callback_slow, &worker), 1);
 	worker_end(&worker);
 	ck_assert_int_eq(bheap_destroy(worker.heap), 0);
 }
@@ -534,21 +534,21 @@ END_TEST
 
 /* ---- a fork during a walk ---- */
 
-static atomic_int walk_stage; /* 1: inside the visitor; 2: it may leave */
+static atomic_int walk_step; /* 1: inside the callback; 2: it may leave */
 
-static int visitor_waiting(const struct bheap_block *block, void *arg)
+static int callback_waiting(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	(void)arg;
-	atomic_store(&walk_stage, 1);
-	while (atomic_load(&walk_stage) < 2)
+	atomic_store(&walk_step, 1);
+	while (atomic_load(&walk_step) < 2)
 		usleep(1000);
 	return 1;
 }
 
 static void *walk_slowly(void *arg)
 {
-	bheap_walk(arg, visitor_waiting, NULL);
+	bheap_walk(arg, callback_waiting, NULL);
 	return NULL;
 }
 
@@ -569,7 +569,7 @@ static int use_by_a_new_thread(void *arg)
 	return block ? 0 : 1;
 }
 
-static int use_in_a_visitor(const struct bheap_block *block, void *arg)
+static int use_in_a_callback(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	errno = 0;
@@ -579,7 +579,7 @@ static int use_in_a_visitor(const struct bheap_block *block, void *arg)
 /* A walk of the child's own is one, whoever walks in the parent. */
 static int walk_in_child(void *arg)
 {
-	return bheap_walk(arg, use_in_a_visitor, arg);
+	return bheap_walk(arg, use_in_a_callback, arg);
 }
 
 START_TEST(forks_while_a_thread_walks)
@@ -595,10 +595,10 @@ START_TEST(forks_while_a_thread_walks)
 		return;
 	faults_expect(&faults);
 	ck_assert_int_eq(pthread_create(&thread, NULL, walk_slowly, heap), 0);
-	while (atomic_load(&walk_stage) < 1)
+	while (atomic_load(&walk_step) < 1)
 		usleep(1000);
 	child_run(&child, uses[_i], heap);
-	atomic_store(&walk_stage, 2);
+	atomic_store(&walk_step, 2);
 	pthread_join(thread, NULL);
 	child_assert_exited(&child, _i ? 50 : 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 10));
@@ -606,28 +606,28 @@ START_TEST(forks_while_a_thread_walks)
 }
 END_TEST
 
-static int use_by_a_visitor(void *arg)
+static int use_by_a_callback(void *arg)
 {
-	return use_in_a_visitor(NULL, arg);
+	return use_in_a_callback(NULL, arg);
 }
 
-static int visitor_forks(const struct bheap_block *block, void *arg)
+static int callback_forks(const struct bheap_block *block, void *arg)
 {
 	struct child child;
 
 	(void)block;
-	child_run(&child, use_by_a_visitor, arg);
+	child_run(&child, use_by_a_callback, arg);
 	return WIFEXITED(child.status) ? WEXITSTATUS(child.status) : 1;
 }
 
-/* A visitor that forks is a visitor in the child too. */
+/* A callback that forks is a callback in the child too. */
 START_TEST(a_visitor_that_forks)
 {
 	bheap_t *heap = bheap_create(HEAP_SIZE, 0);
 
 	if (_i)
 		threads_begin();
-	ck_assert_int_eq(bheap_walk(heap, visitor_forks, heap), 50);
+	ck_assert_int_eq(bheap_walk(heap, callback_forks, heap), 50);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 10));
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
@@ -739,7 +739,7 @@ int main(void)
 	tcase_add_loop_test(tcase, many_threads_on_one_heap, 0, KINDS);
 	tcase_add_loop_test(tcase, signals_interrupt_nothing, 0, KINDS);
 	tcase_add_test(tcase, a_heap_per_thread);
-	tcase_add_loop_test(tcase, calls_from_a_visitor, 0, 6);
+	tcase_add_loop_test(tcase, calls_from_a_callback, 0, 6);
 	tcase_add_test(tcase, other_threads_wait_for_a_walk);
 	tcase_add_loop_test(tcase, handlers_may_call, 0, 2);
 	/* Ordered by atomic variables, or forked: Helgrind knows of locks and threads alone. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corpus.c - the operations. Scenes are built of blocks that stay, of holes between them, and of
+ * corpus.c - the operations. Heaps are built of blocks that stay, of holes between them, and of
  * the free rest behind them (the top), or of a heap filled up where that is in the way.
  */
 #include "corpus.h"
@@ -14,32 +14,32 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Sizes below and above what the bins of a heap of SCENE_SIZE tell apart to the granule. */
+/* Sizes below and above what the bins of a heap of EXPECT_SIZE tell apart to the granule. */
 enum { TINY = 48, SMALL = 240, LARGE = 1104, HUGE = 2208 };
 
 /* ---- scenery ---- */
 
-static size_t trailer(const struct scene *scene)
+static size_t trailer(const struct expect *expect)
 {
-	return scene_block_size(scene, 1) - BHEAP_ALIGNMENT;
+	return expect_block_size(expect, 1) - BHEAP_ALIGNMENT;
 }
 
 /* A wall: neighbours of a hole that are never free. */
-static void wall(struct scene *scene, bheap_t *heap)
+static void wall(struct expect *expect, bheap_t *heap)
 {
-	scene_put(scene, heap, 32);
+	expect_put(expect, heap, 32);
 }
 
 /* Memory that becomes a hole when it is freed; walled in. */
-static void *hole_begin(struct scene *scene, bheap_t *heap, size_t size)
+static void *hole_begin(struct expect *expect, bheap_t *heap, size_t size)
 {
 	void *hole;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	hole = bheap_alloc(heap, size);
 	if (!hole)
 		errx(1, "no room for a hole");
-	wall(scene, heap);
+	wall(expect, heap);
 	return hole;
 }
 
@@ -53,48 +53,48 @@ static uint64_t hole_end(bheap_t *heap, void *hole)
 	return offset;
 }
 
-static uint64_t hole(struct scene *scene, bheap_t *heap, size_t size)
+static uint64_t hole(struct expect *expect, bheap_t *heap, size_t size)
 {
-	return hole_end(heap, hole_begin(scene, heap, size));
+	return hole_end(heap, hole_begin(expect, heap, size));
 }
 
 /* Takes all that is free but the holes made later. */
-static void fill_up(struct scene *scene, bheap_t *heap)
+static void fill_up(struct expect *expect, bheap_t *heap)
 {
 	struct bheap_stats stats;
 
-	while (bheap_stats(heap, &stats) == 0 && stats.largest_free > trailer(scene))
-		scene_put(scene, heap, stats.largest_free - trailer(scene));
+	while (bheap_stats(heap, &stats) == 0 && stats.largest_free > trailer(expect))
+		expect_put(expect, heap, stats.largest_free - trailer(expect));
 }
 
 /*
  * A hole begun by a split, whose rest is the designated victim; returns the block in front of it.
  */
-static struct known *victim(struct scene *scene, bheap_t *heap, size_t front, size_t rest)
+static struct known *victim(struct expect *expect, bheap_t *heap, size_t front, size_t rest)
 {
-	hole(scene, heap, scene_block_size(scene, front) + rest - trailer(scene));
-	return scene_put(scene, heap, front);
+	hole(expect, heap, expect_block_size(expect, front) + rest - trailer(expect));
+	return expect_put(expect, heap, front);
 }
 
-static struct known *known_last(struct scene *scene)
+static struct known *known_last(struct expect *expect)
 {
-	return &scene->blocks[scene->count - 1];
+	return &expect->blocks[expect->count - 1];
 }
 
-static void *address(struct scene *scene, bheap_t *heap, unsigned index)
+static void *address(struct expect *expect, bheap_t *heap, unsigned index)
 {
-	return bheap_pointer(heap, scene->blocks[index].offset);
+	return bheap_pointer(heap, expect->blocks[index].offset);
 }
 
-static void tell(struct scene *scene, bheap_t *heap, const void *block)
+static void tell(struct expect *expect, bheap_t *heap, const void *block)
 {
-	scene->result = bheap_offset(heap, block);
+	expect->result = bheap_offset(heap, block);
 }
 
-static void expect_alloc(struct scene *scene, size_t size, uint64_t at)
+static void expect_alloc(struct expect *expect, size_t size, uint64_t at)
 {
-	scene->gain = scene_block_size(scene, size);
-	scene->expected = at;
+	expect->gain = expect_block_size(expect, size);
+	expect->expected = at;
 }
 
 static uint64_t behind(const struct known *known)
@@ -104,143 +104,143 @@ static uint64_t behind(const struct known *known)
 
 /* ---- allocate ---- */
 
-static void tiny_run(struct scene *scene, bheap_t *heap)
+static void tiny_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_alloc(heap, TINY));
+	tell(expect, heap, bheap_alloc(heap, TINY));
 }
 
-static void large_run(struct scene *scene, bheap_t *heap)
+static void large_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_alloc(heap, LARGE));
+	tell(expect, heap, bheap_alloc(heap, LARGE));
 }
 
-static void exact_prepare(struct scene *scene, bheap_t *heap)
+static void exact_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(scene, TINY, hole(scene, heap, TINY));
+	expect_alloc(expect, TINY, hole(expect, heap, TINY));
 }
 
-static void exact_large_prepare(struct scene *scene, bheap_t *heap)
+static void exact_large_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(scene, LARGE, hole(scene, heap, LARGE));
+	expect_alloc(expect, LARGE, hole(expect, heap, LARGE));
 }
 
-static void split_prepare(struct scene *scene, bheap_t *heap)
+static void split_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(scene, TINY, hole(scene, heap, SMALL));
+	expect_alloc(expect, TINY, hole(expect, heap, SMALL));
 }
 
 /* A second split: the rest of the first leaves the place of the victim for a bin. */
-static void split_again_prepare(struct scene *scene, bheap_t *heap)
+static void split_again_prepare(struct expect *expect, bheap_t *heap)
 {
-	victim(scene, heap, 64, 16 + trailer(scene));
-	expect_alloc(scene, TINY, hole(scene, heap, SMALL));
+	victim(expect, heap, 64, 16 + trailer(expect));
+	expect_alloc(expect, TINY, hole(expect, heap, SMALL));
 }
 
-static void split_large_prepare(struct scene *scene, bheap_t *heap)
+static void split_large_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(scene, LARGE, hole(scene, heap, HUGE));
+	expect_alloc(expect, LARGE, hole(expect, heap, HUGE));
 }
 
 /*
  * A wall behind which a block of TINY ends where word 2 of the map begins: there the tag of what
  * begins in word 1 has a bit.
  */
-static void wall_before_word(struct scene *scene, bheap_t *heap)
+static void wall_before_word(struct expect *expect, bheap_t *heap)
 {
 	size_t word = (size_t)2 * 64 * BHEAP_ALIGNMENT;
 
-	wall(scene, heap);
-	scene_put(scene, heap,
-		  word - scene_block_size(scene, TINY) - (size_t)behind(known_last(scene)) -
-			  trailer(scene));
+	wall(expect, heap);
+	expect_put(expect, heap,
+		   word - expect_block_size(expect, TINY) - (size_t)behind(known_last(expect)) -
+			   trailer(expect));
 }
 
-static void split_tag_prepare(struct scene *scene, bheap_t *heap)
+static void split_tag_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *hole;
 
-	wall_before_word(scene, heap);
+	wall_before_word(expect, heap);
 	hole = bheap_alloc(heap, 2 * HUGE);
-	wall(scene, heap);
-	expect_alloc(scene, TINY, hole_end(heap, hole));
+	wall(expect, heap);
+	expect_alloc(expect, TINY, hole_end(heap, hole));
 }
 
-static void victim_prepare(struct scene *scene, bheap_t *heap)
+static void victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(scene, heap, 64, 192);
+	const struct known *front = victim(expect, heap, 64, 192);
 
-	expect_alloc(scene, TINY, behind(front));
+	expect_alloc(expect, TINY, behind(front));
 }
 
-static void victim_whole_prepare(struct scene *scene, bheap_t *heap)
+static void victim_whole_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(scene, heap, 64, scene_block_size(scene, TINY));
+	const struct known *front = victim(expect, heap, 64, expect_block_size(expect, TINY));
 
-	expect_alloc(scene, TINY, behind(front));
+	expect_alloc(expect, TINY, behind(front));
 }
 
-static void top_prepare(struct scene *scene, bheap_t *heap)
+static void top_prepare(struct expect *expect, bheap_t *heap)
 {
-	wall(scene, heap);
-	expect_alloc(scene, TINY, behind(known_last(scene)));
+	wall(expect, heap);
+	expect_alloc(expect, TINY, behind(known_last(expect)));
 }
 
-static void top_large_prepare(struct scene *scene, bheap_t *heap)
+static void top_large_prepare(struct expect *expect, bheap_t *heap)
 {
-	wall(scene, heap);
-	expect_alloc(scene, LARGE, behind(known_last(scene)));
+	wall(expect, heap);
+	expect_alloc(expect, LARGE, behind(known_last(expect)));
 }
 
-static void top_whole_prepare(struct scene *scene, bheap_t *heap)
+static void top_whole_prepare(struct expect *expect, bheap_t *heap)
 {
 	struct bheap_stats stats;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	if (bheap_stats(heap, &stats) == 0)
-		scene_put(scene, heap,
-			  stats.largest_free - scene_block_size(scene, TINY) - trailer(scene));
-	expect_alloc(scene, TINY, behind(known_last(scene)));
+		expect_put(expect, heap,
+			   stats.largest_free - expect_block_size(expect, TINY) - trailer(expect));
+	expect_alloc(expect, TINY, behind(known_last(expect)));
 }
 
-static void no_room_prepare(struct scene *scene, bheap_t *heap)
+static void no_room_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *hole = hole_begin(scene, heap, TINY);
+	void *hole = hole_begin(expect, heap, TINY);
 
-	fill_up(scene, heap);
+	fill_up(expect, heap);
 	bheap_free(heap, hole);
 }
 
 /* One block in a class fits, behind more smaller ones than a bounded probe looks at. */
-static void search_prepare(struct scene *scene, bheap_t *heap)
+static void search_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *holes[12];
 
-	holes[0] = hole_begin(scene, heap, LARGE);
+	holes[0] = hole_begin(expect, heap, LARGE);
 	for (unsigned index = 1; index < COUNT(holes); index++)
-		holes[index] = hole_begin(scene, heap, LARGE - BHEAP_ALIGNMENT);
-	fill_up(scene, heap);
-	expect_alloc(scene, LARGE, hole_end(heap, holes[0]));
+		holes[index] = hole_begin(expect, heap, LARGE - BHEAP_ALIGNMENT);
+	fill_up(expect, heap);
+	expect_alloc(expect, LARGE, hole_end(heap, holes[0]));
 	for (unsigned index = 1; index < COUNT(holes); index++)
 		hole_end(heap, holes[index]);
 }
 
-static void calloc_run(struct scene *scene, bheap_t *heap)
+static void calloc_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_calloc(heap, TINY / 16, 16));
+	tell(expect, heap, bheap_calloc(heap, TINY / 16, 16));
 }
 
-static void realloc_null_run(struct scene *scene, bheap_t *heap)
+static void realloc_null_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_realloc(heap, NULL, TINY));
+	tell(expect, heap, bheap_realloc(heap, NULL, TINY));
 }
 
 /* ---- aligned ---- */
 
 enum { ALIGNMENT = 512 };
 
-static void aligned_run(struct scene *scene, bheap_t *heap)
+static void aligned_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_aligned_alloc(heap, ALIGNMENT, TINY));
+	tell(expect, heap, bheap_aligned_alloc(heap, ALIGNMENT, TINY));
 }
 
 /* Offsets count from a granule that is not aligned in memory itself. */
@@ -251,387 +251,387 @@ static uint64_t aligned_behind(bheap_t *heap, uint64_t offset)
 	return offset + (-at & (ALIGNMENT - 1));
 }
 
-static void aligned_hole_prepare(struct scene *scene, bheap_t *heap)
+static void aligned_hole_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(scene, TINY, aligned_behind(heap, hole(scene, heap, HUGE)));
+	expect_alloc(expect, TINY, aligned_behind(heap, hole(expect, heap, HUGE)));
 }
 
-static void aligned_top_prepare(struct scene *scene, bheap_t *heap)
+static void aligned_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	wall(scene, heap);
-	expect_alloc(scene, TINY, aligned_behind(heap, behind(known_last(scene))));
+	wall(expect, heap);
+	expect_alloc(expect, TINY, aligned_behind(heap, behind(known_last(expect))));
 }
 
-static void aligned_victim_prepare(struct scene *scene, bheap_t *heap)
+static void aligned_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(scene, heap, 64, LARGE);
+	const struct known *front = victim(expect, heap, 64, LARGE);
 
-	expect_alloc(scene, TINY, aligned_behind(heap, behind(front)));
+	expect_alloc(expect, TINY, aligned_behind(heap, behind(front)));
 }
 
 /* The only place is a hole of just the size, at just the address: with and without a rest. */
-static void aligned_place(struct scene *scene, bheap_t *heap, size_t size)
+static void aligned_place(struct expect *expect, bheap_t *heap, size_t size)
 {
 	void *place;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	place = bheap_aligned_alloc(heap, ALIGNMENT, size);
-	wall(scene, heap);
-	fill_up(scene, heap);
-	expect_alloc(scene, TINY, hole_end(heap, place));
+	wall(expect, heap);
+	fill_up(expect, heap);
+	expect_alloc(expect, TINY, hole_end(heap, place));
 }
 
-static void aligned_exact_prepare(struct scene *scene, bheap_t *heap)
+static void aligned_exact_prepare(struct expect *expect, bheap_t *heap)
 {
-	aligned_place(scene, heap, TINY);
+	aligned_place(expect, heap, TINY);
 }
 
-static void aligned_rest_prepare(struct scene *scene, bheap_t *heap)
+static void aligned_rest_prepare(struct expect *expect, bheap_t *heap)
 {
-	aligned_place(scene, heap, TINY + 64);
+	aligned_place(expect, heap, TINY + 64);
 }
 
 /* ---- free ---- */
 
 /* Frees the last known block. */
-static void free_run(struct scene *scene, bheap_t *heap)
+static void free_run(struct expect *expect, bheap_t *heap)
 {
-	unsigned last = scene->count - 1;
+	unsigned last = expect->count - 1;
 
-	if (bheap_free(heap, address(scene, heap, last)) == 0)
-		scene->result = scene->blocks[last].offset;
+	if (bheap_free(heap, address(expect, heap, last)) == 0)
+		expect->result = expect->blocks[last].offset;
 }
 
-static void expect_free(struct scene *scene)
+static void expect_free(struct expect *expect)
 {
-	known_last(scene)->fate = MAY_GO;
-	scene->expected = known_last(scene)->offset;
+	known_last(expect)->fate = MAY_GO;
+	expect->expected = known_last(expect)->offset;
 }
 
 /* A block to free with memory in front of and behind it that is free, or not. */
-static void free_between(struct scene *scene, bheap_t *heap, bool left, bool right)
+static void free_between(struct expect *expect, bheap_t *heap, bool left, bool right)
 {
 	void *front, *middle, *back;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	front = bheap_alloc(heap, SMALL);
 	middle = bheap_alloc(heap, TINY);
 	back = bheap_alloc(heap, SMALL);
-	wall(scene, heap);
+	wall(expect, heap);
 	if (left)
 		bheap_free(heap, front);
 	else
-		scene_adopt(scene, heap, front, SMALL);
+		expect_adopt(expect, heap, front, SMALL);
 	if (right)
 		bheap_free(heap, back);
 	else
-		scene_adopt(scene, heap, back, SMALL);
-	scene_adopt(scene, heap, middle, TINY);
-	expect_free(scene);
+		expect_adopt(expect, heap, back, SMALL);
+	expect_adopt(expect, heap, middle, TINY);
+	expect_free(expect);
 }
 
-static void free_none_prepare(struct scene *scene, bheap_t *heap)
+static void free_none_prepare(struct expect *expect, bheap_t *heap)
 {
-	free_between(scene, heap, false, false);
+	free_between(expect, heap, false, false);
 }
 
-static void free_left_prepare(struct scene *scene, bheap_t *heap)
+static void free_left_prepare(struct expect *expect, bheap_t *heap)
 {
-	free_between(scene, heap, true, false);
+	free_between(expect, heap, true, false);
 }
 
-static void free_right_prepare(struct scene *scene, bheap_t *heap)
+static void free_right_prepare(struct expect *expect, bheap_t *heap)
 {
-	free_between(scene, heap, false, true);
+	free_between(expect, heap, false, true);
 }
 
 /* The block behind is the only one that starts in its word. */
-static void free_right_tag_prepare(struct scene *scene, bheap_t *heap)
+static void free_right_tag_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *middle, *back;
 
-	wall_before_word(scene, heap);
+	wall_before_word(expect, heap);
 	middle = bheap_alloc(heap, TINY);
 	back = bheap_alloc(heap, 2 * HUGE);
-	wall(scene, heap);
+	wall(expect, heap);
 	bheap_free(heap, back);
-	scene_adopt(scene, heap, middle, TINY);
-	expect_free(scene);
+	expect_adopt(expect, heap, middle, TINY);
+	expect_free(expect);
 }
 
-static void free_both_prepare(struct scene *scene, bheap_t *heap)
+static void free_both_prepare(struct expect *expect, bheap_t *heap)
 {
-	free_between(scene, heap, true, true);
+	free_between(expect, heap, true, true);
 }
 
-static void free_top_prepare(struct scene *scene, bheap_t *heap)
+static void free_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	wall(scene, heap);
-	scene_put(scene, heap, TINY);
-	expect_free(scene);
+	wall(expect, heap);
+	expect_put(expect, heap, TINY);
+	expect_free(expect);
 }
 
-static void free_left_top_prepare(struct scene *scene, bheap_t *heap)
+static void free_left_top_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *front;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	front = bheap_alloc(heap, SMALL);
-	scene_put(scene, heap, TINY);
+	expect_put(expect, heap, TINY);
 	bheap_free(heap, front);
-	expect_free(scene);
+	expect_free(expect);
 }
 
 /* The block in front of the victim, and the one behind it. */
-static void free_victim_right_prepare(struct scene *scene, bheap_t *heap)
+static void free_victim_right_prepare(struct expect *expect, bheap_t *heap)
 {
-	victim(scene, heap, 64, 192);
-	expect_free(scene);
+	victim(expect, heap, 64, 192);
+	expect_free(expect);
 }
 
-static void free_victim_left_prepare(struct scene *scene, bheap_t *heap)
+static void free_victim_left_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *whole, *last;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	whole = bheap_alloc(heap, SMALL);
 	last = bheap_alloc(heap, TINY);
-	wall(scene, heap);
+	wall(expect, heap);
 	bheap_free(heap, whole);
-	scene_put(scene, heap, 64);
-	scene_adopt(scene, heap, last, TINY);
-	expect_free(scene);
+	expect_put(expect, heap, 64);
+	expect_adopt(expect, heap, last, TINY);
+	expect_free(expect);
 }
 
 /* Far from its neighbours: the map is searched beyond the words at hand. */
-static void free_far_prepare(struct scene *scene, bheap_t *heap)
+static void free_far_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *front, *middle, *back;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	front = bheap_alloc(heap, (size_t)12 * 1024);
 	middle = bheap_alloc(heap, (size_t)8 * 1024);
 	back = bheap_alloc(heap, (size_t)12 * 1024);
-	wall(scene, heap);
+	wall(expect, heap);
 	bheap_free(heap, front);
 	bheap_free(heap, back);
-	scene_adopt(scene, heap, middle, (size_t)8 * 1024);
-	expect_free(scene);
+	expect_adopt(expect, heap, middle, (size_t)8 * 1024);
+	expect_free(expect);
 }
 
 /* ---- resize ---- */
 
 /* Resizes the last known block to the difference of its sizes. */
-static void resize_to(struct scene *scene, bheap_t *heap, size_t size)
+static void resize_to(struct expect *expect, bheap_t *heap, size_t size)
 {
-	tell(scene, heap, bheap_realloc(heap, address(scene, heap, scene->count - 1), size));
+	tell(expect, heap, bheap_realloc(heap, address(expect, heap, expect->count - 1), size));
 }
 
-static void to_tiny_run(struct scene *scene, bheap_t *heap)
+static void to_tiny_run(struct expect *expect, bheap_t *heap)
 {
-	resize_to(scene, heap, TINY);
+	resize_to(expect, heap, TINY);
 }
 
-static void to_small_run(struct scene *scene, bheap_t *heap)
+static void to_small_run(struct expect *expect, bheap_t *heap)
 {
-	resize_to(scene, heap, SMALL);
+	resize_to(expect, heap, SMALL);
 }
 
-static void expect_resize(struct scene *scene, size_t size)
+static void expect_resize(struct expect *expect, size_t size)
 {
-	struct known *known = known_last(scene);
+	struct known *known = known_last(expect);
 
 	known->fate = MAY_CHANGE;
-	known->new_size = scene_block_size(scene, size);
+	known->new_size = expect_block_size(expect, size);
 	if (known->content > size)
 		known->content = size;
-	scene->expected = known->offset;
+	expect->expected = known->offset;
 }
 
 /* A block of one size with room or none behind it. */
-static void resize_before(struct scene *scene, bheap_t *heap, size_t size, size_t room)
+static void resize_before(struct expect *expect, bheap_t *heap, size_t size, size_t room)
 {
 	void *block, *back;
 
-	wall(scene, heap);
+	wall(expect, heap);
 	block = bheap_alloc(heap, size);
 	back = room ? bheap_alloc(heap, room) : NULL;
-	wall(scene, heap);
+	wall(expect, heap);
 	bheap_free(heap, back);
-	scene_adopt(scene, heap, block, size);
+	expect_adopt(expect, heap, block, size);
 }
 
-static void shrink_used_prepare(struct scene *scene, bheap_t *heap)
+static void shrink_used_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, SMALL, 0);
-	expect_resize(scene, TINY);
+	resize_before(expect, heap, SMALL, 0);
+	expect_resize(expect, TINY);
 }
 
-static void shrink_free_prepare(struct scene *scene, bheap_t *heap)
+static void shrink_free_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, SMALL, 64);
-	expect_resize(scene, TINY);
+	resize_before(expect, heap, SMALL, 64);
+	expect_resize(expect, TINY);
 }
 
-static void shrink_top_prepare(struct scene *scene, bheap_t *heap)
+static void shrink_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put(scene, heap, SMALL);
-	expect_resize(scene, TINY);
+	expect_put(expect, heap, SMALL);
+	expect_resize(expect, TINY);
 }
 
-static void shrink_victim_prepare(struct scene *scene, bheap_t *heap)
+static void shrink_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	victim(scene, heap, SMALL, 64);
-	expect_resize(scene, TINY);
+	victim(expect, heap, SMALL, 64);
+	expect_resize(expect, TINY);
 }
 
-static void same_prepare(struct scene *scene, bheap_t *heap)
+static void same_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, SMALL - 1, 64);
-	expect_resize(scene, SMALL);
+	resize_before(expect, heap, SMALL - 1, 64);
+	expect_resize(expect, SMALL);
 }
 
-static void grow_exact_prepare(struct scene *scene, bheap_t *heap)
+static void grow_exact_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, TINY, SMALL - TINY - trailer(scene));
-	expect_resize(scene, SMALL);
+	resize_before(expect, heap, TINY, SMALL - TINY - trailer(expect));
+	expect_resize(expect, SMALL);
 }
 
-static void grow_rest_prepare(struct scene *scene, bheap_t *heap)
+static void grow_rest_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, TINY, SMALL);
-	expect_resize(scene, SMALL);
+	resize_before(expect, heap, TINY, SMALL);
+	expect_resize(expect, SMALL);
 }
 
-static void grow_top_prepare(struct scene *scene, bheap_t *heap)
+static void grow_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put(scene, heap, TINY);
-	expect_resize(scene, SMALL);
+	expect_put(expect, heap, TINY);
+	expect_resize(expect, SMALL);
 }
 
-static void grow_victim_prepare(struct scene *scene, bheap_t *heap)
+static void grow_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	victim(scene, heap, TINY, SMALL);
-	expect_resize(scene, SMALL);
+	victim(expect, heap, TINY, SMALL);
+	expect_resize(expect, SMALL);
 }
 
-static void move_prepare(struct scene *scene, bheap_t *heap)
+static void move_prepare(struct expect *expect, bheap_t *heap)
 {
-	resize_before(scene, heap, TINY, 0);
-	expect_resize(scene, SMALL);
-	known_last(scene)->fate = MAY_MOVE;
-	scene->gain = known_last(scene)->new_size;
-	scene->expected += known_last(scene)->size + scene_block_size(scene, 32);
+	resize_before(expect, heap, TINY, 0);
+	expect_resize(expect, SMALL);
+	known_last(expect)->fate = MAY_MOVE;
+	expect->gain = known_last(expect)->new_size;
+	expect->expected += known_last(expect)->size + expect_block_size(expect, 32);
 }
 
-static void move_no_room_prepare(struct scene *scene, bheap_t *heap)
+static void move_no_room_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *block = hole_begin(scene, heap, TINY);
+	void *block = hole_begin(expect, heap, TINY);
 
-	fill_up(scene, heap);
-	scene_adopt(scene, heap, block, TINY);
+	fill_up(expect, heap);
+	expect_adopt(expect, heap, block, TINY);
 }
 
 /* ---- slots and root ---- */
 
-static void into_run(struct scene *scene, bheap_t *heap)
+static void into_run(struct expect *expect, bheap_t *heap)
 {
-	tell(scene, heap, bheap_alloc_into(heap, bheap_pointer(heap, scene->slot), TINY));
+	tell(expect, heap, bheap_alloc_into(heap, bheap_pointer(heap, expect->slot), TINY));
 }
 
-static void from_run(struct scene *scene, bheap_t *heap)
+static void from_run(struct expect *expect, bheap_t *heap)
 {
-	uint64_t *slot = bheap_pointer(heap, scene->slot);
+	uint64_t *slot = bheap_pointer(heap, expect->slot);
 	uint64_t offset = *slot;
 
 	if (bheap_free_from(heap, slot) == 0 && !*slot)
-		scene->result = offset;
+		expect->result = offset;
 }
 
-static void into_top_prepare(struct scene *scene, bheap_t *heap)
+static void into_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	top_prepare(scene, heap);
+	expect_put_slot(expect, heap);
+	top_prepare(expect, heap);
 }
 
-static void into_exact_prepare(struct scene *scene, bheap_t *heap)
+static void into_exact_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	exact_prepare(scene, heap);
+	expect_put_slot(expect, heap);
+	exact_prepare(expect, heap);
 }
 
-static void into_split_prepare(struct scene *scene, bheap_t *heap)
+static void into_split_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	split_prepare(scene, heap);
+	expect_put_slot(expect, heap);
+	split_prepare(expect, heap);
 }
 
-static void into_victim_prepare(struct scene *scene, bheap_t *heap)
+static void into_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	victim_prepare(scene, heap);
+	expect_put_slot(expect, heap);
+	victim_prepare(expect, heap);
 }
 
-static void into_no_room_prepare(struct scene *scene, bheap_t *heap)
+static void into_no_room_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	fill_up(scene, heap);
+	expect_put_slot(expect, heap);
+	fill_up(expect, heap);
 }
 
-static void slot_set(struct scene *scene, bheap_t *heap)
+static void slot_set(struct expect *expect, bheap_t *heap)
 {
-	uint64_t *slot = bheap_pointer(heap, scene->slot);
+	uint64_t *slot = bheap_pointer(heap, expect->slot);
 
-	*slot = known_last(scene)->offset;
+	*slot = known_last(expect)->offset;
 }
 
-static void from_none_prepare(struct scene *scene, bheap_t *heap)
+static void from_none_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	free_none_prepare(scene, heap);
-	slot_set(scene, heap);
+	expect_put_slot(expect, heap);
+	free_none_prepare(expect, heap);
+	slot_set(expect, heap);
 }
 
-static void from_both_prepare(struct scene *scene, bheap_t *heap)
+static void from_both_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	free_both_prepare(scene, heap);
-	slot_set(scene, heap);
+	expect_put_slot(expect, heap);
+	free_both_prepare(expect, heap);
+	slot_set(expect, heap);
 }
 
-static void from_top_prepare(struct scene *scene, bheap_t *heap)
+static void from_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	free_top_prepare(scene, heap);
-	slot_set(scene, heap);
+	expect_put_slot(expect, heap);
+	free_top_prepare(expect, heap);
+	slot_set(expect, heap);
 }
 
-static void from_victim_prepare(struct scene *scene, bheap_t *heap)
+static void from_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	scene_put_slot(scene, heap);
-	free_victim_right_prepare(scene, heap);
-	slot_set(scene, heap);
+	expect_put_slot(expect, heap);
+	free_victim_right_prepare(expect, heap);
+	slot_set(expect, heap);
 }
 
-static void root_prepare(struct scene *scene, bheap_t *heap)
+static void root_prepare(struct expect *expect, bheap_t *heap)
 {
-	wall(scene, heap);
-	wall(scene, heap);
-	bheap_set_root(heap, address(scene, heap, 0));
-	scene->root = scene->blocks[0].offset;
-	scene->new_root = scene->expected = scene->blocks[1].offset;
+	wall(expect, heap);
+	wall(expect, heap);
+	bheap_set_root(heap, address(expect, heap, 0));
+	expect->root = expect->blocks[0].offset;
+	expect->new_root = expect->expected = expect->blocks[1].offset;
 }
 
-static void root_run(struct scene *scene, bheap_t *heap)
+static void root_run(struct expect *expect, bheap_t *heap)
 {
-	bheap_set_root(heap, address(scene, heap, 1));
-	tell(scene, heap, bheap_root(heap));
+	bheap_set_root(heap, address(expect, heap, 1));
+	tell(expect, heap, bheap_root(heap));
 }
 
 /* ---- owners ---- */
 
 /* Blocks of a process that has ended, between blocks of one that has not. */
-static void reclaim_prepare(struct scene *scene, bheap_t *heap)
+static void reclaim_prepare(struct expect *expect, bheap_t *heap)
 {
 	enum { DEAD = 4 };
 	void *holes[DEAD];
@@ -640,7 +640,7 @@ static void reclaim_prepare(struct scene *scene, bheap_t *heap)
 	for (unsigned index = 0; index < DEAD; index++) {
 		holes[index] = bheap_alloc(heap, TINY);
 		if (index % 2)
-			wall(scene, heap);
+			wall(expect, heap);
 	}
 	for (unsigned index = 0; index < DEAD; index++)
 		bheap_free(heap, holes[index]);
@@ -652,115 +652,115 @@ static void reclaim_prepare(struct scene *scene, bheap_t *heap)
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	scene->dead = DEAD;
-	scene->expected = DEAD;
-	scene->gain = scene_block_size(scene, TINY);
+	expect->dead = DEAD;
+	expect->expected = DEAD;
+	expect->gain = expect_block_size(expect, TINY);
 }
 
-static void reclaim_run(struct scene *scene, bheap_t *heap)
+static void reclaim_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = (uint64_t)bheap_reclaim(heap);
+	expect->result = (uint64_t)bheap_reclaim(heap);
 }
 
 /* ---- what only looks, and what gives pages back ---- */
 
-static void look_run(struct scene *scene, bheap_t *heap)
+static void look_run(struct expect *expect, bheap_t *heap)
 {
 	struct bheap_stats stats;
 
-	if (bheap_stats(heap, &stats) == 0 && bheap_owns(heap, address(scene, heap, 0)) &&
-	    bheap_usable_size(heap, address(scene, heap, 0)))
-		scene->result = scene->blocks[0].offset;
+	if (bheap_stats(heap, &stats) == 0 && bheap_owns(heap, address(expect, heap, 0)) &&
+	    bheap_usable_size(heap, address(expect, heap, 0)))
+		expect->result = expect->blocks[0].offset;
 }
 
-static void look_prepare(struct scene *scene, bheap_t *heap)
+static void look_prepare(struct expect *expect, bheap_t *heap)
 {
-	hole(scene, heap, TINY);
-	scene->expected = scene->blocks[0].offset;
+	hole(expect, heap, TINY);
+	expect->expected = expect->blocks[0].offset;
 }
 
-static void trim_prepare(struct scene *scene, bheap_t *heap)
+static void trim_prepare(struct expect *expect, bheap_t *heap)
 {
-	hole(scene, heap, (size_t)20 * 1024);
-	scene->expected = 1;
+	hole(expect, heap, (size_t)20 * 1024);
+	expect->expected = 1;
 }
 
-static void trim_run(struct scene *scene, bheap_t *heap)
+static void trim_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = bheap_trim(heap) > 0;
+	expect->result = bheap_trim(heap) > 0;
 }
 
 /* ---- rebuild ---- */
 
 /* A free block was written to: whoever meets it makes the index anew. */
-static void heal_prepare(struct scene *scene, bheap_t *heap)
+static void rebuild_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *tiny = hole_begin(scene, heap, TINY), *small = hole_begin(scene, heap, SMALL);
+	void *tiny = hole_begin(expect, heap, TINY), *small = hole_begin(expect, heap, SMALL);
 
 	hole_end(heap, small);
-	expect_alloc(scene, TINY, hole_end(heap, tiny));
-	memset(bheap_pointer(heap, scene->expected), 0xee, TINY);
-	scene->scribbled = TINY;
+	expect_alloc(expect, TINY, hole_end(heap, tiny));
+	memset(bheap_pointer(heap, expect->expected), 0xee, TINY);
+	expect->scribbled = TINY;
 }
 
-static void heal_free_prepare(struct scene *scene, bheap_t *heap)
+static void rebuild_free_prepare(struct expect *expect, bheap_t *heap)
 {
-	free_both_prepare(scene, heap);
-	memset((char *)bheap_pointer(heap, known_last(scene)->offset) -
-		       scene_block_size(scene, SMALL),
+	free_both_prepare(expect, heap);
+	memset((char *)bheap_pointer(heap, known_last(expect)->offset) -
+		       expect_block_size(expect, SMALL),
 	       0xee, 16);
-	scene->scribbled = SMALL;
+	expect->scribbled = SMALL;
 }
 
 /* ---- open and close ---- */
 
-static void open_prepare(struct scene *scene, bheap_t *heap)
+static void open_prepare(struct expect *expect, bheap_t *heap)
 {
-	hole(scene, heap, TINY);
-	scene->expected = 1;
+	hole(expect, heap, TINY);
+	expect->expected = 1;
 }
 
-static void make_prepare(struct scene *scene, bheap_t *heap)
+static void make_prepare(struct expect *expect, bheap_t *heap)
 {
 	(void)heap;
-	scene->expected = 1;
+	expect->expected = 1;
 }
 
-static void make_run(struct scene *scene, bheap_t *heap)
+static void make_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = bheap_open_fd(scene->fd, SCENE_SIZE, scene->flags) != NULL;
-	(void)heap;
-}
-
-static void make_named_run(struct scene *scene, bheap_t *heap)
-{
-	scene->result =
-		bheap_open(scene->name, SCENE_SIZE, O_RDWR | O_CREAT, 0600, scene->flags) != NULL;
+	expect->result = bheap_open_fd(expect->fd, EXPECT_SIZE, expect->flags) != NULL;
 	(void)heap;
 }
 
-static void open_run(struct scene *scene, bheap_t *heap)
+static void make_named_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = bheap_open_fd(scene->fd, 0, 0) != NULL;
+	expect->result = bheap_open(expect->name, EXPECT_SIZE, O_RDWR | O_CREAT, 0600,
+				    expect->flags) != NULL;
 	(void)heap;
 }
 
-static void close_run(struct scene *scene, bheap_t *heap)
+static void open_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = bheap_close(heap) == 0;
+	expect->result = bheap_open_fd(expect->fd, 0, 0) != NULL;
+	(void)heap;
+}
+
+static void close_run(struct expect *expect, bheap_t *heap)
+{
+	expect->result = bheap_close(heap) == 0;
 }
 
 /* ---- recover ---- */
 
-static void recover_run(struct scene *scene, bheap_t *heap)
+static void recover_run(struct expect *expect, bheap_t *heap)
 {
-	scene->result = bheap_check(heap, NULL) == 0 ? scene->expected : ~scene->expected;
+	expect->result = bheap_check(heap, NULL) == 0 ? expect->expected : ~expect->expected;
 }
 
-static void recover_open_run(struct scene *scene, bheap_t *heap)
+static void recover_open_run(struct expect *expect, bheap_t *heap)
 {
-	heap = bheap_open_fd(scene->fd, 0, 0);
-	scene->result = heap ? scene->expected : ~scene->expected;
+	heap = bheap_open_fd(expect->fd, 0, 0);
+	expect->result = heap ? expect->expected : ~expect->expected;
 }
 
 const struct operation recovery_by_lock = {"recovery by lock", NULL, recover_run, 0, 0};
@@ -821,8 +821,8 @@ const struct operation corpus[] = {
 	{"reclaim", reclaim_prepare, reclaim_run, 0, BHEAP_OWNED},
 	{"stats, owns, usable_size", look_prepare, look_run, 0, 0},
 	{"trim", trim_prepare, trim_run, 0, 0},
-	{"rebuild on alloc", heal_prepare, tiny_run, HEALS, 0},
-	{"rebuild on free", heal_free_prepare, free_run, HEALS, 0},
+	{"rebuild on alloc", rebuild_prepare, tiny_run, REBUILDS, 0},
+	{"rebuild on free", rebuild_free_prepare, free_run, REBUILDS, 0},
 	{"make", make_prepare, make_run, OPENS | MAKES, 0},
 	{"make by name", make_prepare, make_named_run, OPENS | MAKES | NAMED, 0},
 	{"open", open_prepare, open_run, OPENS, 0},

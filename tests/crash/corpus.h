@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corpus.h - the operations that are cut short: each with the scene it plays in and what it may
+ * corpus.h - the operations that are cut short: each with the expect it plays in and what it may
  * change there. Together they take every path through the library that stores to a shared heap.
  */
 #ifndef CRASH_CORPUS_H
 #define CRASH_CORPUS_H
 
-#include "scene.h"
+#include "expect.h"
 
 enum operation_traits {
 	OPENS = 1u << 0,     /* works on the file: the worker is not attached before */
 	MAKES = 1u << 1,     /* ... and the file is empty, or not there yet */
 	NAMED = 1u << 2,     /* ... and opens it by name */
-	HEALS = 1u << 3,     /* what it heals, opening the heap alone would heal too */
+	REBUILDS = 1u << 3,  /* what it rebuilds, opening the heap alone would rebuild too */
 	AWAITED = 1u << 4,   /* also tried with a process waiting for the lock meanwhile */
 	RECOVERED = 1u << 5, /* the recovery from a death in it is cut short too: from every fourth
 				state */
@@ -21,10 +21,10 @@ enum operation_traits {
 
 struct operation {
 	const char *name;
-	/* Sets the scene; runs whole, in a process that outlives the test. */
-	void (*prepare)(struct scene *scene, bheap_t *heap);
-	/* What the worker does; tells scene->result, which is held against scene->expected. */
-	void (*run)(struct scene *scene, bheap_t *heap);
+	/* Sets the expect; runs whole, in a process that outlives the test. */
+	void (*prepare)(struct expect *expect, bheap_t *heap);
+	/* What the worker does; tells expect->result, which is held against expect->expected. */
+	void (*run)(struct expect *expect, bheap_t *heap);
 	unsigned traits;
 	unsigned needs; /* flags without which it means nothing */
 };

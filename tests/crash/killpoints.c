@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "corpus.h"
-#include "stage.h"
+#include "heap_file.h"
 #include "stepper.h"
 
 #define TIME_LIMIT 10 /* seconds until what waits is taken to hang */
@@ -92,13 +92,13 @@ static void survivor_serve(int commands, int answers)
 	bheap_t *heap;
 	char byte = 'r';
 
-	scene_listen(stage.scene);
-	heap = bheap_open_fd(stage.fd, 0, 0);
+	expect_listen(heap_file.expect);
+	heap = bheap_open_fd(heap_file.fd, 0, 0);
 	if (!heap || write(answers, &byte, 1) != 1)
 		_exit(1);
 	while (read(commands, &byte, 1) == 1) {
-		scene_listen(stage.scene);
-		scene_verify(stage.scene, heap);
+		expect_listen(heap_file.expect);
+		expect_verify(heap_file.expect, heap);
 		if (write(answers, &byte, 1) != 1)
 			break;
 	}
@@ -154,7 +154,7 @@ static void survivor_ask(void)
 	survivor.asked = true;
 }
 
-/* Its verdict is in the scene; after a hang or a crash there is a new one. */
+/* Its verdict is in the expect; after a hang or a crash there is a new one. */
 static void survivor_hear(void)
 {
 	int answer = survivor_answer();
@@ -162,42 +162,42 @@ static void survivor_hear(void)
 	survivor.asked = false;
 	if (answer == 1)
 		return;
-	scene_condemn(stage.scene, answer ? "the survivor crashed" : "the survivor hangs");
+	expect_fail(heap_file.expect, answer ? "the survivor crashed" : "the survivor hangs");
 	survivor_end();
 	survivor_start();
 }
 
 /* Without permission to make one there is a whole heap, or a clear refusal. */
-static void name_probe(const struct scene *scene, int oflag)
+static void name_probe(const struct expect *expect, int oflag)
 {
-	bheap_t *heap = bheap_open(scene->name, 0, oflag, 0, 0);
+	bheap_t *heap = bheap_open(expect->name, 0, oflag, 0, 0);
 
 	if (heap ? bheap_check(heap, NULL) || bheap_close(heap)
 		 : errno != ENOENT && errno != EPROTO)
-		scene_condemn(stage.scene, "a heap half made was opened");
+		expect_fail(heap_file.expect, "a heap half made was opened");
 }
 
 static void newcomer_serve(const struct trial *trial)
 {
-	struct scene *scene = stage.scene;
-	size_t size = trial->operation->traits & MAKES ? SCENE_SIZE : 0;
+	struct expect *expect = heap_file.expect;
+	size_t size = trial->operation->traits & MAKES ? EXPECT_SIZE : 0;
 	bheap_t *heap;
 
 	alarm(TIME_LIMIT);
 	if (trial->operation->traits & NAMED) {
 		bheap_set_fault_handler(NULL, fault_ignore, NULL);
-		name_probe(scene, O_RDONLY);
-		name_probe(scene, O_RDWR);
+		name_probe(expect, O_RDONLY);
+		name_probe(expect, O_RDWR);
 	}
-	scene_listen(scene);
+	expect_listen(expect);
 	if (trial->operation->traits & NAMED) {
-		heap = bheap_open(scene->name, size, O_RDWR | O_CREAT, 0600, trial->flags);
+		heap = bheap_open(expect->name, size, O_RDWR | O_CREAT, 0600, trial->flags);
 	} else {
-		heap = bheap_open_fd(stage.fd, size, size ? trial->flags : 0);
+		heap = bheap_open_fd(heap_file.fd, size, size ? trial->flags : 0);
 	}
 	if (!heap)
 		err(1, "the newcomer");
-	scene_verify(scene, heap);
+	expect_verify(expect, heap);
 	_exit(bheap_close(heap) ? 1 : 0);
 }
 
@@ -213,10 +213,10 @@ static void newcomer_run(const struct trial *trial)
 	if (waitpid(pid, &status, 0) < 0)
 		err(1, "waitpid");
 	if (WIFSIGNALED(status))
-		scene_condemn(stage.scene, WTERMSIG(status) == SIGALRM ? "the newcomer hangs"
-								       : "the newcomer crashes");
+		expect_fail(heap_file.expect, WTERMSIG(status) == SIGALRM ? "the newcomer hangs"
+									  : "the newcomer crashes");
 	else if (status)
-		scene_condemn(stage.scene, "the newcomer cannot open the heap");
+		expect_fail(heap_file.expect, "the newcomer cannot open the heap");
 }
 
 /* ---- the worker ---- */
@@ -224,24 +224,24 @@ static void newcomer_run(const struct trial *trial)
 static void worker_serve(void *arg)
 {
 	const struct trial *trial = arg;
-	struct scene *scene = stage.scene;
+	struct expect *expect = heap_file.expect;
 	bheap_t *heap = NULL;
 
 	bheap_set_fault_handler(NULL, fault_ignore, NULL);
 	if (!(trial->operation->traits & OPENS)) {
-		heap = bheap_open_fd(stage.fd, 0, 0);
+		heap = bheap_open_fd(heap_file.fd, 0, 0);
 		if (!heap)
 			err(1, "the worker");
 	}
 	raise(SIGSTOP);
-	trial->operation->run(scene, heap);
-	scene->phase = AFTER;
+	trial->operation->run(expect, heap);
+	expect->phase = AFTER;
 	raise(SIGSTOP);
 }
 
 static void worker_start(struct stepper *worker, struct trial *trial)
 {
-	stage_reset();
+	heap_file_reset();
 	stepper_start(worker, worker_serve, trial);
 	if (!stepper_run_to(worker, (uint64_t)(uintptr_t)trial->operation->run, 1))
 		errx(1, "%s: the worker did not begin", trial->operation->name);
@@ -250,10 +250,10 @@ static void worker_start(struct stepper *worker, struct trial *trial)
 /* Once the worker is inside, the survivor comes and waits; how far it is the lock tells. */
 static void company_arrive(const struct trial *trial)
 {
-	if (trial->company != WAITING || survivor.asked || !stage_is_locked())
+	if (trial->company != WAITING || survivor.asked || !heap_file_is_locked())
 		return;
 	survivor_ask();
-	for (unsigned tries = 0; !stage_is_awaited(); tries++) {
+	for (unsigned tries = 0; !heap_file_is_awaited(); tries++) {
 		if (tries > TIME_LIMIT * 1000)
 			errx(1, "%s: the survivor does not wait", trial->operation->name);
 		usleep(100);
@@ -317,7 +317,7 @@ static bool state_changed(const struct stepper *worker, struct robust_state *las
 	bool changed = memcmp(&robust, last, sizeof(robust)) != 0;
 
 	*last = robust;
-	return stage_changed() || changed;
+	return heap_file_changed() || changed;
 }
 
 /* Up to the end of the operation, or to the waking of who waits. */
@@ -327,20 +327,20 @@ static bool worker_survey(struct trial *trial, struct stepper *worker, struct vi
 	struct robust_state robust = stepper_robust_state(worker);
 	bool called = true, changed = true, woken = false;
 
-	while (stage.scene->phase != AFTER && !woken && point.step < STEPS_MAX) {
+	while (heap_file.expect->phase != AFTER && !woken && point.step < STEPS_MAX) {
 		if (called || changed || every)
 			point_add(trial, &point);
 		called = stepper_is_at_system_call(worker);
 		if (!worker_step(worker, trial))
 			break;
 		if (called)
-			stage_look(trial->operation->traits & NAMED);
+			heap_file_look(trial->operation->traits & NAMED);
 		changed = state_changed(worker, &robust);
-		woken = called && survivor.asked && !stage_is_locked();
+		woken = called && survivor.asked && !heap_file_is_locked();
 		point_move(&point, visits, worker);
 	}
 	trial->steps = point.step;
-	return woken || stage.scene->phase == AFTER;
+	return woken || heap_file.expect->phase == AFTER;
 }
 
 /* Runs the operation whole, finds the points, and sees that it took the path it was made for. */
@@ -352,10 +352,11 @@ static void trial_survey(struct trial *trial)
 	worker_start(&worker, trial);
 	if (!worker_survey(trial, &worker, &visits))
 		errx(1, "%s: the worker did not reach the end", trial->operation->name);
-	if (stage.scene->phase == AFTER && stage.scene->result != stage.scene->expected)
+	if (heap_file.expect->phase == AFTER &&
+	    heap_file.expect->result != heap_file.expect->expected)
 		errx(1, "%s: another path was taken: %#llx, not %#llx", trial->operation->name,
-		     (unsigned long long)stage.scene->result,
-		     (unsigned long long)stage.scene->expected);
+		     (unsigned long long)heap_file.expect->result,
+		     (unsigned long long)heap_file.expect->expected);
 	stepper_kill(&worker);
 	if (survivor.asked)
 		survivor_hear();
@@ -409,8 +410,8 @@ static void trial_judge(struct trial *trial, const struct point *point)
 		survivor_ask();
 		survivor_hear();
 	}
-	if (stage.scene->verdict[0])
-		trial_fail(trial, point, stage.scene->verdict);
+	if (heap_file.expect->verdict[0])
+		trial_fail(trial, point, heap_file.expect->verdict);
 }
 
 static void trial_tell(const struct trial *trial)
@@ -428,7 +429,7 @@ static void trial_tell(const struct trial *trial)
 	fflush(stdout);
 }
 
-/* On the stage as it is set. */
+/* On the heap file as it is set. */
 static void trial_run(struct trial *trial)
 {
 	if (trial->company != ALONE)
@@ -446,7 +447,7 @@ static void operation_try(const struct operation *operation, unsigned flags, enu
 {
 	struct trial trial = {.operation = operation, .flags = flags, .company = company};
 
-	stage_set(operation, flags);
+	heap_file_set(operation, flags);
 	trial_run(&trial);
 }
 
@@ -458,18 +459,18 @@ static void recovery_try(const struct operation *operation, unsigned flags, unsi
 	struct trial source = {.operation = operation, .flags = flags, .company = ALONE};
 	unsigned inside = 0;
 
-	stage_set(operation, flags);
+	heap_file_set(operation, flags);
 	trial_survey(&source);
 	for (unsigned index = 0; index < source.count; index++) {
 		struct trial lock = {.operation = &recovery_by_lock, .company = ATTACHED};
 		struct trial open = {.operation = &recovery_by_open, .company = ALONE};
 
-		stage_set(operation, flags);
+		heap_file_set(operation, flags);
 		trial_kill(&source, &source.points[index]);
-		if (!stage_is_orphaned() || inside++ % stride != stride / 2)
+		if (!heap_file_is_orphaned() || inside++ % stride != stride / 2)
 			continue;
-		stage.scene->unheard = 1;
-		stage_keep();
+		heap_file.expect->unheard = 1;
+		heap_file_keep();
 		lock.flags = open.flags = flags;
 		lock.after = open.after = operation->name;
 		trial_run(&lock);
@@ -490,7 +491,7 @@ static bool makes_sense(const struct operation *operation, unsigned flags, enum 
 	switch (company) {
 	case ATTACHED: return !(operation->traits & MAKES);
 	case WAITING: return operation->traits & AWAITED;
-	default: return !(operation->traits & HEALS);
+	default: return !(operation->traits & REBUILDS);
 	}
 }
 
@@ -551,7 +552,7 @@ int main(int argc, char **argv)
 		printf("1..0 # SKIP %s\n", refusal);
 		return 0;
 	}
-	stage_make();
+	heap_file_make();
 	if (whole)
 		run_whole();
 	else

@@ -9,7 +9,7 @@ check_PROGRAMS += $(shared_tests)
 TESTS += $(shared_tests)
 endif
 
-crash_programs = %D%/killpoints %D%/storm
+crash_programs = %D%/killpoints %D%/random_kills
 check_PROGRAMS += $(crash_programs)
 TESTS += $(crash_programs)
 
@@ -17,13 +17,13 @@ TESTS += $(crash_programs)
 %C%_killpoints_SOURCES = \
 	%D%/corpus.c %D%/corpus.h \
 	%D%/killpoints.c \
-	%D%/scene.c %D%/scene.h \
-	%D%/stage.c %D%/stage.h \
+	%D%/expect.c %D%/expect.h \
+	%D%/heap_file.c %D%/heap_file.h \
 	%D%/stepper.c %D%/stepper.h
 %C%_killpoints_LDADD = lib/libbheap-core.la
 %C%_killpoints_LDFLAGS = -Wl,-z,now
 
-%C%_storm_LDADD = lib/libbheap-core.la
+%C%_random_kills_LDADD = lib/libbheap-core.la
 
 check_PROGRAMS += %D%/unwind
 TESTS += %D%/unwind
@@ -33,10 +33,10 @@ TESTS += %D%/unwind
 TESTS += %D%/cache.sh
 EXTRA_DIST += %D%/cache.sh %D%/swapped.sh %D%/images
 
-# make check-crash STORM_SECONDS=600 for a long storm.
-STORM_SECONDS = 20
+# make check-crash KILLS_SECONDS=600 for ten minutes of random kills.
+KILLS_SECONDS = 20
 .PHONY: check-crash
 check-crash: $(crash_programs) lib/libbheap-core.la
 	%D%/killpoints --whole
-	%D%/storm $(STORM_SECONDS)
+	%D%/random_kills $(KILLS_SECONDS)
 	CC='$(CC)' CFLAGS='$(CFLAGS)' sh $(srcdir)/%D%/swapped.sh $(srcdir)

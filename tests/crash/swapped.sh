@@ -8,7 +8,7 @@ build=$(pwd)
 work=$build/swapped.tmp
 flags="-std=gnu11 -O2 -D_GNU_SOURCE -DHAVE_CONFIG_H -I$build -I$source/include -iquote $work"
 parts=
-for part in corpus killpoints scene stage stepper; do
+for part in corpus killpoints expect heap_file stepper; do
 	parts="$parts $build/tests/crash/$part.o"
 done
 number=0
@@ -103,6 +103,6 @@ move api/slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
 expect_red api/slots.c "free_from, merge both" "a slot is emptied before its block is pending"
 
 move handle/intent.c bh_intent_roll_back 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
-expect_red handle/intent.c "alloc_into, split" "a slot is forgotten before its block is settled"
+expect_red handle/intent.c "alloc_into, split" "a slot is forgotten before its block is rolled back"
 
 exit $failed

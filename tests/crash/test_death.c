@@ -33,7 +33,7 @@ static bheap_t *make(unsigned flags)
 
 /* ---- processes ---- */
 
-static int visitor_dies(const struct bheap_block *block, void *arg)
+static int callback_dies(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	(void)arg;
@@ -46,7 +46,7 @@ static int die_inside(void *arg)
 	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
 
 	(void)arg;
-	return bheap_walk(heap, visitor_dies, NULL);
+	return bheap_walk(heap, callback_dies, NULL);
 }
 
 static void recovered_once(bheap_t *heap)
@@ -126,7 +126,7 @@ END_TEST
 
 /* ---- threads ---- */
 
-static int visitor_ends_the_thread(const struct bheap_block *block, void *arg)
+static int callback_ends_the_thread(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	pthread_exit(arg);
@@ -134,7 +134,7 @@ static int visitor_ends_the_thread(const struct bheap_block *block, void *arg)
 
 static void *end_inside(void *heap)
 {
-	bheap_walk(heap, visitor_ends_the_thread, heap);
+	bheap_walk(heap, callback_ends_the_thread, heap);
 	return NULL;
 }
 

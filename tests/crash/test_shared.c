@@ -41,7 +41,7 @@ static bheap_t *make(unsigned flags)
 	return path_heap(SIZE, flags);
 }
 
-static int block_alloc_from_visitor(const struct bheap_block *block, void *arg)
+static int block_alloc_from_callback(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	return bheap_alloc(arg, 16) ? 1 : errno;
@@ -51,8 +51,8 @@ START_TEST(the_holder_is_refused_by_any_handle)
 {
 	bheap_t *one = make(0), *two = open_as(O_RDWR, 0);
 
-	ck_assert_int_eq(bheap_walk(one, block_alloc_from_visitor, one), EDEADLK);
-	ck_assert_int_eq(bheap_walk(one, block_alloc_from_visitor, two), EDEADLK);
+	ck_assert_int_eq(bheap_walk(one, block_alloc_from_callback, one), EDEADLK);
+	ck_assert_int_eq(bheap_walk(one, block_alloc_from_callback, two), EDEADLK);
 	ck_assert_ptr_nonnull(bheap_alloc(two, 16));
 	ck_assert_int_eq(bheap_close(two), 0);
 	ck_assert_int_eq(bheap_close(one), 0);
@@ -214,7 +214,7 @@ START_TEST(after_a_fork)
 }
 END_TEST
 
-/* Between operations there is nothing that a recovery would have to settle. */
+/* Between operations nothing is pending that a recovery would roll back. */
 START_TEST(no_intent_is_left)
 {
 	bheap_t *heap = make(BHEAP_GUARD);

@@ -280,7 +280,7 @@ START_TEST(names_come_and_go)
 }
 END_TEST
 
-/* Behind the gate, with a file half made. */
+/* Holds the open lock, with a file half made. */
 static void make_for_ever(int told)
 {
 	const struct bh_shared head = {.magic = BH_SHARED_CREATING, .size = SIZE};

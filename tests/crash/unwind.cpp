@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// unwind.cpp - a visitor that throws: the exception passes through the library, the lock does not
+// unwind.cpp - a callback that throws: the exception passes through the library, the lock does not
 // stay.
 //
 #include <bheap.h>
@@ -8,9 +8,9 @@
 #include <cstdio>
 #include <stdexcept>
 
-static int visitor_throws(const bheap_block *, void *)
+static int callback_throws(const bheap_block *, void *)
 {
-	throw std::runtime_error("out of a visitor");
+	throw std::runtime_error("out of a callback");
 }
 
 int main()
@@ -21,11 +21,11 @@ int main()
 
 	std::puts("1..1");
 	try {
-		bheap_walk(heap, visitor_throws, nullptr);
+		bheap_walk(heap, callback_throws, nullptr);
 	} catch (const std::runtime_error &) {
 		caught = true;
 	}
 	bool good = caught && bheap_free(heap, block) == 0 && bheap_check(heap, nullptr) == 0;
-	std::printf("%sok 1 - a heap can be used after a visitor threw\n", good ? "" : "not ");
+	std::printf("%sok 1 - a heap can be used after a callback threw\n", good ? "" : "not ");
 	return bheap_destroy(heap) || !good;
 }

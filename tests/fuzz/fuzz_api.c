@@ -150,7 +150,7 @@ static void heap_print(struct play *play)
 	require_equal(bheap_display(play->model.heap, nowhere), 0);
 }
 
-static int change_from_visitor(const struct bheap_block *block, void *arg)
+static int change_from_callback(const struct bheap_block *block, void *arg)
 {
 	bheap_t *heap = arg;
 
@@ -162,9 +162,9 @@ static int change_from_visitor(const struct bheap_block *block, void *arg)
 	return 7;
 }
 
-static void refuse_in_visitor(struct play *play)
+static void refuse_in_callback(struct play *play)
 {
-	require_equal(bheap_walk(play->model.heap, change_from_visitor, play->model.heap), 7);
+	require_equal(bheap_walk(play->model.heap, change_from_callback, play->model.heap), 7);
 }
 
 /* ---- shared heaps ---- */
@@ -378,7 +378,7 @@ static void step_on_heap(struct play *play, uint8_t choice)
 	case 0: request_wrong(play); break;
 	case 1: bheap_trim(play->model.heap); break;
 	case 2: heap_print(play); break;
-	case 3: refuse_in_visitor(play); break;
+	case 3: refuse_in_callback(play); break;
 	case 4:
 		if (choice & 8 && !(choice & 16))
 			free_block_write(play);

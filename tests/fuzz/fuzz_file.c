@@ -36,7 +36,7 @@ struct held {
 	unsigned char tag;
 };
 
-struct scene {
+struct run {
 	bheap_t *heap;
 	FILE *nowhere;
 	uint64_t random;
@@ -181,19 +181,19 @@ static int file_make(const struct image *image)
 
 static int block_note(const struct bheap_block *block, void *arg)
 {
-	struct scene *scene = arg;
+	struct run *run = arg;
 
 	require(block->size && block->size % BHEAP_ALIGNMENT == 0);
 	require(block->usable <= block->size);
-	if (block->used && scene->count < BLOCKS_MAX)
-		scene->held[scene->count++] =
+	if (block->used && run->count < BLOCKS_MAX)
+		run->held[run->count++] =
 			(struct held){(unsigned char *)(uintptr_t)block->address, block->usable, 0};
 	return 0;
 }
 
-static void heap_look(struct scene *scene)
+static void heap_look(struct run *run)
 {
-	bheap_t *heap = scene->heap;
+	bheap_t *heap = run->heap;
 	const char *root = bheap_root(heap);
 	struct bheap_stats stats;
 	struct bheap_fault fault;
@@ -202,11 +202,11 @@ static void heap_look(struct scene *scene)
 		require(errno == EUCLEAN && fault.kind == BHEAP_FAULT_OVERFLOW);
 	require(bheap_stats(heap, &stats) == 0);
 	require(stats.used + stats.free == stats.size);
-	scene->count = 0;
-	require(bheap_walk(heap, block_note, scene) == 0);
-	require(bheap_display(heap, scene->nowhere) == 0);
-	for (unsigned index = 0; index < scene->count; index++) {
-		const struct held *held = &scene->held[index];
+	run->count = 0;
+	require(bheap_walk(heap, block_note, run) == 0);
+	require(bheap_display(heap, run->nowhere) == 0);
+	for (unsigned index = 0; index < run->count; index++) {
+		const struct held *held = &run->held[index];
 
 		require(bheap_owns(heap, held->ptr) && !bheap_owns(heap, held->ptr + 1));
 		require(bheap_usable_size(heap, held->ptr) == held->size);
@@ -215,16 +215,16 @@ static void heap_look(struct scene *scene)
 		require(bheap_pointer(heap, bheap_offset(heap, root)) == root);
 }
 
-static void read_only_use(struct scene *scene)
+static void read_only_use(struct run *run)
 {
 	uint64_t slot = 1;
 
-	heap_look(scene);
-	require(!bheap_alloc(scene->heap, 1) && errno == EROFS);
-	require(bheap_free_from(scene->heap, &slot) == -1 && errno == EROFS);
-	require(bheap_trim(scene->heap) == 0 && errno == EROFS);
-	for (unsigned index = 0; index < scene->count; index++)
-		require(bheap_free(scene->heap, scene->held[index].ptr) == -1 && errno == EROFS);
+	heap_look(run);
+	require(!bheap_alloc(run->heap, 1) && errno == EROFS);
+	require(bheap_free_from(run->heap, &slot) == -1 && errno == EROFS);
+	require(bheap_trim(run->heap) == 0 && errno == EROFS);
+	for (unsigned index = 0; index < run->count; index++)
+		require(bheap_free(run->heap, run->held[index].ptr) == -1 && errno == EROFS);
 }
 
 /* ---- use ---- */
@@ -241,77 +241,77 @@ static void held_verify(const struct held *held, size_t size)
 		require(held->ptr[index] == held->tag);
 }
 
-static void block_add(struct scene *scene, void *ptr)
+static void block_add(struct run *run, void *ptr)
 {
-	struct held *held = &scene->held[scene->count];
+	struct held *held = &run->held[run->count];
 
 	if (!ptr) {
 		require(errno == ENOMEM);
 		return;
 	}
-	require(scene->count < BLOCKS_MAX && (uintptr_t)ptr % BHEAP_ALIGNMENT == 0);
-	*held = (struct held){.ptr = ptr, .size = bheap_usable_size(scene->heap, ptr)};
-	held_fill(held, random_next(&scene->random));
-	scene->count++;
+	require(run->count < BLOCKS_MAX && (uintptr_t)ptr % BHEAP_ALIGNMENT == 0);
+	*held = (struct held){.ptr = ptr, .size = bheap_usable_size(run->heap, ptr)};
+	held_fill(held, random_next(&run->random));
+	run->count++;
 }
 
-static void block_remove(struct scene *scene, unsigned index)
+static void block_remove(struct run *run, unsigned index)
 {
-	held_verify(&scene->held[index], scene->held[index].size);
-	require(bheap_free(scene->heap, scene->held[index].ptr) == 0);
-	scene->held[index] = scene->held[--scene->count];
+	held_verify(&run->held[index], run->held[index].size);
+	require(bheap_free(run->heap, run->held[index].ptr) == 0);
+	run->held[index] = run->held[--run->count];
 }
 
-static void block_resize(struct scene *scene, unsigned index, size_t size)
+static void block_resize(struct run *run, unsigned index, size_t size)
 {
-	struct held *held = &scene->held[index];
-	void *ptr = bheap_realloc(scene->heap, held->ptr, size);
+	struct held *held = &run->held[index];
+	void *ptr = bheap_realloc(run->heap, held->ptr, size);
 
 	if (ptr) {
 		held->ptr = ptr;
 		held_verify(held, held->size < size ? held->size : size);
-		held->size = bheap_usable_size(scene->heap, ptr);
+		held->size = bheap_usable_size(run->heap, ptr);
 		held_fill(held, held->tag + 1u);
 	}
 }
 
-static size_t size_choose(struct scene *scene)
+static size_t size_choose(struct run *run)
 {
-	uint64_t choice = random_next(&scene->random);
+	uint64_t choice = random_next(&run->random);
 
 	return choice & 7 ? choice >> 3 & 255 : choice >> 3 & 8191;
 }
 
-static void step(struct scene *scene)
+static void step(struct run *run)
 {
-	uint64_t choice = random_next(&scene->random) % 8;
-	unsigned index = scene->count ? (unsigned)(random_next(&scene->random) % scene->count) : 0;
-	size_t size = size_choose(scene);
+	uint64_t choice = random_next(&run->random) % 8;
+	unsigned index = run->count ? (unsigned)(random_next(&run->random) % run->count) : 0;
+	size_t size = size_choose(run);
 
-	if (choice < 3 && scene->count < BLOCKS_MAX)
-		block_add(scene, bheap_alloc(scene->heap, size));
-	else if (choice == 3 && scene->count < BLOCKS_MAX)
-		block_add(scene, bheap_aligned_alloc(scene->heap, 32u << (size & 3), size));
-	else if (choice < 6 && scene->count)
-		block_remove(scene, index);
-	else if (scene->count)
-		block_resize(scene, index, size);
+	if (choice < 3 && run->count < BLOCKS_MAX)
+		block_add(run, bheap_alloc(run->heap, size));
+	else if (choice == 3 && run->count < BLOCKS_MAX)
+		block_add(run, bheap_aligned_alloc(run->heap, 32u << (size & 3), size));
+	else if (choice < 6 && run->count)
+		block_remove(run, index);
+	else if (run->count)
+		block_resize(run, index, size);
 }
 
-static void heap_use(struct scene *scene)
+static void heap_use(struct run *run)
 {
 	struct bheap_fault fault;
 
-	for (unsigned index = 0; index < scene->count; index++)
-		held_fill(&scene->held[index], index);
+	for (unsigned index = 0; index < run->count; index++)
+		held_fill(&run->held[index], index);
 	for (unsigned steps = 0; steps < STEPS; steps++)
-		step(scene);
-	bheap_trim(scene->heap);
-	if (bheap_check(scene->heap, &fault))
+		step(run);
+	bheap_trim(run->heap);
+	if (bheap_check(run->heap, &fault))
 		require(fault.kind == BHEAP_FAULT_OVERFLOW);
-	while (scene->count > BLOCKS_MAX / 2)
-		block_remove(scene, scene->count - 1);
-	bheap_reclaim(scene->heap);
+	while (run->count > BLOCKS_MAX / 2)
+		block_remove(run, run->count - 1);
+	bheap_reclaim(run->heap);
 }
 
 /* ---- opening ---- */
@@ -324,37 +324,37 @@ static int file_reopen(int fd, int oflag)
 	return open(path, oflag | O_CLOEXEC);
 }
 
-static bool scene_open(struct scene *scene, int fd, size_t size)
+static bool run_open(struct run *run, int fd, size_t size)
 {
 	errno = 0;
-	scene->heap = bheap_open_fd(fd, size, 0);
-	if (!scene->heap)
+	run->heap = bheap_open_fd(fd, size, 0);
+	if (!run->heap)
 		require(errno == EPROTO || errno == EUCLEAN || errno == EINVAL || errno == EROFS ||
 			errno == EBADF);
-	return scene->heap;
+	return run->heap;
 }
 
 static void play(int fd, size_t size, uint8_t seed)
 {
-	static struct scene scene;
+	static struct run run;
 	int read_only = file_reopen(fd, O_RDONLY);
 
-	if (!scene.nowhere)
-		scene.nowhere = fopen("/dev/null", "we");
-	scene.random = seed;
-	if (scene_open(&scene, read_only, 0)) {
-		read_only_use(&scene);
-		require(bheap_close(scene.heap) == 0);
+	if (!run.nowhere)
+		run.nowhere = fopen("/dev/null", "we");
+	run.random = seed;
+	if (run_open(&run, read_only, 0)) {
+		read_only_use(&run);
+		require(bheap_close(run.heap) == 0);
 	}
 	close(read_only);
-	if (!scene_open(&scene, fd, size))
+	if (!run_open(&run, fd, size))
 		return;
-	heap_look(&scene);
-	heap_use(&scene);
-	require(bheap_close(scene.heap) == 0);
-	require(scene_open(&scene, fd, 0));
-	heap_look(&scene);
-	require(bheap_close(scene.heap) == 0);
+	heap_look(&run);
+	heap_use(&run);
+	require(bheap_close(run.heap) == 0);
+	require(run_open(&run, fd, 0));
+	heap_look(&run);
+	require(bheap_close(run.heap) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

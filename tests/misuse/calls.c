@@ -4,17 +4,17 @@
  * heap spent to the last granule. A row is a call: it fails with this errno, nothing is reported,
  * and the heap works on.
  */
-#include "scene.h"
+#include "fixture.h"
 
 #include <stdio.h>
 
 /* Each tells whether the call returned what stands for failure. */
-typedef bool call_fn(struct scene *scene);
+typedef bool call_fn(struct fixture *fixture);
 
 #define CALL(name, expression)                                                                     \
-	static bool name(struct scene *scene)                                                      \
+	static bool name(struct fixture *fixture)                                                  \
 	{                                                                                          \
-		(void)scene;                                                                       \
+		(void)fixture;                                                                     \
 		return (expression);                                                               \
 	}
 
@@ -23,15 +23,15 @@ static volatile size_t largest = SIZE_MAX, half = SIZE_MAX / 2 + 1, zero;
 static volatile size_t four_gib = SIZE_2_TO(32), sixty_four_gib = SIZE_2_TO(36);
 static char buffer[8192];
 
-static bool is_unchanged(struct scene *scene, size_t size)
+static bool is_unchanged(struct fixture *fixture, size_t size)
 {
-	struct live *live = &scene->live[0];
-	void *moved = bheap_realloc(scene->heap, live->ptr, size);
+	struct live *live = &fixture->live[0];
+	void *moved = bheap_realloc(fixture->heap, live->ptr, size);
 
 	return !moved && pattern_holds(live->ptr, live->size, live->seed);
 }
 
-static int visitor(const struct bheap_block *block, void *arg)
+static int callback(const struct bheap_block *block, void *arg)
 {
 	(void)block;
 	return *(int *)arg;
@@ -39,55 +39,55 @@ static int visitor(const struct bheap_block *block, void *arg)
 
 /* ---- sizes ---- */
 
-CALL(alloc_of_all_bytes, !bheap_alloc(scene->heap, largest))
-CALL(alloc_of_all_but_15, !bheap_alloc(scene->heap, largest - 15))
-CALL(alloc_of_all_but_16, !bheap_alloc(scene->heap, largest - 16))
-CALL(alloc_of_a_negative_size, !bheap_alloc(scene->heap, largest - 99))
-CALL(alloc_of_half, !bheap_alloc(scene->heap, half))
-CALL(alloc_of_4_gib, !bheap_alloc(scene->heap, four_gib))
-CALL(alloc_of_64_gib, !bheap_alloc(scene->heap, sixty_four_gib))
-CALL(alloc_of_64_gib_and_a_granule, !bheap_alloc(scene->heap, sixty_four_gib + 16))
-CALL(alloc_of_more_than_the_heap, !bheap_alloc(scene->heap, SCENE_SIZE + 1))
-CALL(alloc_of_more_than_is_free, !bheap_alloc(scene->heap, SCENE_SIZE - 16))
-CALL(calloc_of_all_by_two, !bheap_calloc(scene->heap, largest, 2))
-CALL(calloc_of_two_by_all, !bheap_calloc(scene->heap, 2, largest))
-CALL(calloc_that_wraps_to_0, !bheap_calloc(scene->heap, half, 2))
-CALL(calloc_that_wraps_to_16, !bheap_calloc(scene->heap, half / 8 + 1, 16))
-CALL(calloc_of_all_by_one, !bheap_calloc(scene->heap, largest, 1))
-CALL(realloc_to_all_bytes, is_unchanged(scene, largest))
-CALL(realloc_to_all_but_15, is_unchanged(scene, largest - 15))
-CALL(realloc_to_half, is_unchanged(scene, half))
-CALL(realloc_to_more_than_the_heap, is_unchanged(scene, SCENE_SIZE + 1))
-CALL(realloc_of_null_to_all_bytes, !bheap_realloc(scene->heap, NULL, largest))
-CALL(aligned_of_all_bytes, !bheap_aligned_alloc(scene->heap, 64, largest))
-CALL(aligned_of_all_but_15, !bheap_aligned_alloc(scene->heap, 4096, largest - 15))
-CALL(aligned_to_half, !bheap_aligned_alloc(scene->heap, half, 16))
-CALL(aligned_to_half_of_all_bytes, !bheap_aligned_alloc(scene->heap, half, largest))
-CALL(aligned_of_the_whole_heap, !bheap_aligned_alloc(scene->heap, 8192, SCENE_SIZE))
+CALL(alloc_of_all_bytes, !bheap_alloc(fixture->heap, largest))
+CALL(alloc_of_all_but_15, !bheap_alloc(fixture->heap, largest - 15))
+CALL(alloc_of_all_but_16, !bheap_alloc(fixture->heap, largest - 16))
+CALL(alloc_of_a_negative_size, !bheap_alloc(fixture->heap, largest - 99))
+CALL(alloc_of_half, !bheap_alloc(fixture->heap, half))
+CALL(alloc_of_4_gib, !bheap_alloc(fixture->heap, four_gib))
+CALL(alloc_of_64_gib, !bheap_alloc(fixture->heap, sixty_four_gib))
+CALL(alloc_of_64_gib_and_a_granule, !bheap_alloc(fixture->heap, sixty_four_gib + 16))
+CALL(alloc_of_more_than_the_heap, !bheap_alloc(fixture->heap, FIXTURE_SIZE + 1))
+CALL(alloc_of_more_than_is_free, !bheap_alloc(fixture->heap, FIXTURE_SIZE - 16))
+CALL(calloc_of_all_by_two, !bheap_calloc(fixture->heap, largest, 2))
+CALL(calloc_of_two_by_all, !bheap_calloc(fixture->heap, 2, largest))
+CALL(calloc_that_wraps_to_0, !bheap_calloc(fixture->heap, half, 2))
+CALL(calloc_that_wraps_to_16, !bheap_calloc(fixture->heap, half / 8 + 1, 16))
+CALL(calloc_of_all_by_one, !bheap_calloc(fixture->heap, largest, 1))
+CALL(realloc_to_all_bytes, is_unchanged(fixture, largest))
+CALL(realloc_to_all_but_15, is_unchanged(fixture, largest - 15))
+CALL(realloc_to_half, is_unchanged(fixture, half))
+CALL(realloc_to_more_than_the_heap, is_unchanged(fixture, FIXTURE_SIZE + 1))
+CALL(realloc_of_null_to_all_bytes, !bheap_realloc(fixture->heap, NULL, largest))
+CALL(aligned_of_all_bytes, !bheap_aligned_alloc(fixture->heap, 64, largest))
+CALL(aligned_of_all_but_15, !bheap_aligned_alloc(fixture->heap, 4096, largest - 15))
+CALL(aligned_to_half, !bheap_aligned_alloc(fixture->heap, half, 16))
+CALL(aligned_to_half_of_all_bytes, !bheap_aligned_alloc(fixture->heap, half, largest))
+CALL(aligned_of_the_whole_heap, !bheap_aligned_alloc(fixture->heap, 8192, FIXTURE_SIZE))
 
 /* ---- alignments ---- */
 
-CALL(aligned_to_0, !bheap_aligned_alloc(scene->heap, zero, 16))
-CALL(aligned_to_3, !bheap_aligned_alloc(scene->heap, zero + 3, 16))
-CALL(aligned_to_24, !bheap_aligned_alloc(scene->heap, zero + 24, 16))
-CALL(aligned_to_4095, !bheap_aligned_alloc(scene->heap, zero + 4095, 16))
-CALL(aligned_to_all, !bheap_aligned_alloc(scene->heap, largest, 16))
+CALL(aligned_to_0, !bheap_aligned_alloc(fixture->heap, zero, 16))
+CALL(aligned_to_3, !bheap_aligned_alloc(fixture->heap, zero + 3, 16))
+CALL(aligned_to_24, !bheap_aligned_alloc(fixture->heap, zero + 24, 16))
+CALL(aligned_to_4095, !bheap_aligned_alloc(fixture->heap, zero + 4095, 16))
+CALL(aligned_to_all, !bheap_aligned_alloc(fixture->heap, largest, 16))
 
 /* ---- no heap ---- */
 
 CALL(no_heap_alloc, !bheap_alloc(NULL, 16))
 CALL(no_heap_calloc, !bheap_calloc(NULL, 1, 16))
 CALL(no_heap_calloc_that_wraps, !bheap_calloc(NULL, largest, 16))
-CALL(no_heap_realloc, !bheap_realloc(NULL, scene->live[0].ptr, 16))
+CALL(no_heap_realloc, !bheap_realloc(NULL, fixture->live[0].ptr, 16))
 CALL(no_heap_realloc_of_null, !bheap_realloc(NULL, NULL, 16))
 CALL(no_heap_aligned, !bheap_aligned_alloc(NULL, 64, 16))
 CALL(no_heap_aligned_little, !bheap_aligned_alloc(NULL, 8, 16))
-CALL(no_heap_free, heap_free(NULL, scene->live[0].ptr) == -1)
+CALL(no_heap_free, heap_free(NULL, fixture->live[0].ptr) == -1)
 CALL(no_heap_free_of_null, heap_free(NULL, NULL) == -1)
-CALL(no_heap_usable_size, !bheap_usable_size(NULL, scene->live[0].ptr))
-CALL(no_heap_owns, !bheap_owns(NULL, scene->live[0].ptr))
+CALL(no_heap_usable_size, !bheap_usable_size(NULL, fixture->live[0].ptr))
+CALL(no_heap_owns, !bheap_owns(NULL, fixture->live[0].ptr))
 CALL(no_heap_stats, bheap_stats(NULL, &(struct bheap_stats){0}) == -1)
-CALL(no_heap_walk, bheap_walk(NULL, visitor, &(int){0}) == -1)
+CALL(no_heap_walk, bheap_walk(NULL, callback, &(int){0}) == -1)
 CALL(no_heap_check, bheap_check(NULL, &(struct bheap_fault){0}) == -1)
 CALL(no_heap_display, bheap_display(NULL, stdout) == -1)
 CALL(no_heap_trim, !bheap_trim(NULL))
@@ -96,14 +96,14 @@ CALL(no_heap_close, bheap_close(NULL) == -1)
 CALL(no_heap_sync, bheap_sync(NULL) == -1)
 CALL(no_heap_reclaim, bheap_reclaim(NULL) == -1)
 CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
-CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)scene->live[0].ptr, 16))
-CALL(no_heap_free_from, bheap_free_from(NULL, (uint64_t *)(void *)scene->live[0].ptr) == -1)
+CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)fixture->live[0].ptr, 16))
+CALL(no_heap_free_from, bheap_free_from(NULL, (uint64_t *)(void *)fixture->live[0].ptr) == -1)
 
 /* ---- no place for the answer ---- */
 
-CALL(stats_to_nowhere, bheap_stats(scene->heap, NULL) == -1)
-CALL(walk_with_no_visitor, bheap_walk(scene->heap, NULL, NULL) == -1)
-CALL(display_to_nowhere, bheap_display(scene->heap, NULL) == -1)
+CALL(stats_to_nowhere, bheap_stats(fixture->heap, NULL) == -1)
+CALL(walk_with_no_callback, bheap_walk(fixture->heap, NULL, NULL) == -1)
+CALL(display_to_nowhere, bheap_display(fixture->heap, NULL) == -1)
 
 /* ---- heaps that cannot be ---- */
 
@@ -120,12 +120,12 @@ CALL(create_in_with_unknown_flags, !bheap_create_in(buffer, sizeof(buffer), 1u <
 CALL(init_of_nothing, init_heap(0) == -1)
 CALL(init_of_all_bytes, init_heap(largest) == -1)
 CALL(balloc_before_init, !balloc(16))
-CALL(bfree_before_init, classic_free(scene->live[0].ptr) == -1)
+CALL(bfree_before_init, classic_free(fixture->live[0].ptr) == -1)
 
 /* ---- heaps of another kind ---- */
 
-CALL(close_of_a_private_heap, bheap_close(scene->heap) == -1)
-CALL(sync_of_a_private_heap, bheap_sync(scene->heap) == -1)
+CALL(close_of_a_private_heap, bheap_close(fixture->heap) == -1)
+CALL(sync_of_a_private_heap, bheap_sync(fixture->heap) == -1)
 CALL(balloc_of_nothing, !balloc(0))
 CALL(init_twice, init_heap(4096) == -1)
 CALL(init_twice_with_nothing, init_heap(0) == -1)
@@ -198,7 +198,7 @@ static const struct {
 	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),
 	ROW(no_heap_free_from, EINVAL, ANYWHERE),
 	ROW(stats_to_nowhere, EINVAL, ANYWHERE),
-	ROW(walk_with_no_visitor, EINVAL, ANYWHERE),
+	ROW(walk_with_no_callback, EINVAL, ANYWHERE),
 	ROW(display_to_nowhere, EINVAL, ANYWHERE),
 	ROW(create_of_nothing, EINVAL, ANYWHERE),
 	ROW(create_of_too_much, EINVAL, ANYWHERE),
@@ -229,20 +229,20 @@ START_TEST(calls_fail)
 {
 	int row = _i % ROWS;
 	int place = _i / ROWS;
-	struct scene scene;
+	struct fixture fixture;
 
 	if (rows[row].where != ANYWHERE && (rows[row].where == CLASSIC) != (place == PLACE_CLASSIC))
 		return;
 	printf("# %s, %s heap\n", rows[row].name, place_name(place));
 	fflush(stdout);
-	scene_begin(&scene, place);
-	scene_keep(&scene, 100);
+	fixture_begin(&fixture, place);
+	fixture_keep(&fixture, 100);
 	errno = 0;
-	ck_assert_msg(rows[row].call(&scene), "%s succeeded", rows[row].name);
+	ck_assert_msg(rows[row].call(&fixture), "%s succeeded", rows[row].name);
 	ck_assert_errno(rows[row].error);
-	ck_assert_uint_eq(scene.faults.count, 0);
-	scene_work(&scene);
-	scene_end(&scene);
+	ck_assert_uint_eq(fixture.faults.count, 0);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -251,31 +251,31 @@ END_TEST
 START_TEST(exhaustion)
 {
 	static const size_t sizes[] = {1, 16, 17, 48, 1000, 5000, 0};
-	static unsigned char *blocks[SCENE_SIZE / 16 + 1];
+	static unsigned char *blocks[FIXTURE_SIZE / 16 + 1];
 	size_t size = sizes[_i % 7], count = 0;
 	struct bheap_stats stats;
-	struct scene scene;
+	struct fixture fixture;
 
-	scene_begin(&scene, _i / 7);
-	bheap_stats(scene.heap, &stats);
-	while ((blocks[count] = bheap_alloc(scene.heap, size)))
+	fixture_begin(&fixture, _i / 7);
+	bheap_stats(fixture.heap, &stats);
+	while ((blocks[count] = bheap_alloc(fixture.heap, size)))
 		pattern_fill(blocks[count], size, count), count++;
 	ck_assert_errno(ENOMEM);
-	ck_assert_uint_eq(count, stats.size / scene_taken(&scene, size));
+	ck_assert_uint_eq(count, stats.size / fixture_taken(&fixture, size));
 	for (int again = 0; again < 3; again++)
-		ck_assert_ptr_null(bheap_alloc(scene.heap, size));
-	bheap_stats(scene.heap, &stats);
+		ck_assert_ptr_null(bheap_alloc(fixture.heap, size));
+	bheap_stats(fixture.heap, &stats);
 	ck_assert_uint_eq(stats.failures, 4);
-	ck_assert_uint_lt(stats.free, scene_taken(&scene, size));
+	ck_assert_uint_lt(stats.free, fixture_taken(&fixture, size));
 	for (size_t index = 0; index < count; index++)
 		require(pattern_holds(blocks[index], size, index));
-	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
-	ck_assert_int_eq(scene_free(&scene, blocks[count / 2]), 0);
-	ck_assert_ptr_eq(bheap_alloc(scene.heap, size), blocks[count / 2]);
-	heap_empty(scene.heap);
-	ck_assert_uint_eq(scene.faults.count, 0);
-	scene_work(&scene);
-	scene_end(&scene);
+	ck_assert_int_eq(bheap_check(fixture.heap, NULL), 0);
+	ck_assert_int_eq(fixture_free(&fixture, blocks[count / 2]), 0);
+	ck_assert_ptr_eq(bheap_alloc(fixture.heap, size), blocks[count / 2]);
+	heap_empty(fixture.heap);
+	ck_assert_uint_eq(fixture.faults.count, 0);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -283,25 +283,25 @@ END_TEST
 START_TEST(exhaustion_at_once)
 {
 	struct bheap_stats stats;
-	struct scene scene;
+	struct fixture fixture;
 	unsigned char *block;
 	size_t size;
 
-	scene_begin(&scene, _i);
-	bheap_stats(scene.heap, &stats);
-	size = stats.size - (scene.guarded ? 16 : 0);
-	ck_assert_ptr_null(bheap_alloc(scene.heap, size + 1));
-	block = bheap_alloc(scene.heap, size);
+	fixture_begin(&fixture, _i);
+	bheap_stats(fixture.heap, &stats);
+	size = stats.size - (fixture.guarded ? 16 : 0);
+	ck_assert_ptr_null(bheap_alloc(fixture.heap, size + 1));
+	block = bheap_alloc(fixture.heap, size);
 	ck_assert_ptr_nonnull(block);
 	pattern_fill(block, size, 1);
-	ck_assert_ptr_null(bheap_alloc(scene.heap, 1));
-	ck_assert_ptr_null(bheap_realloc(scene.heap, block, size + 1));
+	ck_assert_ptr_null(bheap_alloc(fixture.heap, 1));
+	ck_assert_ptr_null(bheap_realloc(fixture.heap, block, size + 1));
 	ck_assert(pattern_holds(block, size, 1));
-	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
-	ck_assert_int_eq(scene_free(&scene, block), 0);
-	ck_assert_uint_eq(scene.faults.count, 0);
-	scene_work(&scene);
-	scene_end(&scene);
+	ck_assert_int_eq(bheap_check(fixture.heap, NULL), 0);
+	ck_assert_int_eq(fixture_free(&fixture, block), 0);
+	ck_assert_uint_eq(fixture.faults.count, 0);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -310,7 +310,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("calls", &tcase, 20);
 
-	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
+	tcase_add_unchecked_fixture(tcase, fixture_rehearse, NULL);
 	tcase_add_loop_test(tcase, calls_fail, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, exhaustion, 0, 7 * PLACES);
 	tcase_add_loop_test(tcase, exhaustion_at_once, 0, PLACES);

@@ -3,12 +3,12 @@
  * pointers.c - every kind of wrong pointer, given to every function that takes one: refused at the
  * call, reported to the letter, and the heap works on. A row is a pointer; it runs in every place.
  */
-#include "scene.h"
+#include "fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef const void *pointer_fn(struct scene *scene);
+typedef const void *pointer_fn(struct fixture *fixture);
 
 static int block_containing(const struct bheap_block *block, void *arg)
 {
@@ -21,350 +21,350 @@ static int block_containing(const struct bheap_block *block, void *arg)
 }
 
 /* The block that an address lies in; of size 0 outside the heap. */
-static struct bheap_block block_of(const struct scene *scene, const void *ptr)
+static struct bheap_block block_of(const struct fixture *fixture, const void *ptr)
 {
 	struct bheap_block block = {.address = ptr};
 
-	return bheap_walk(scene->heap, block_containing, &block) == 1 ? block
-								      : (struct bheap_block){0};
+	return bheap_walk(fixture->heap, block_containing, &block) == 1 ? block
+									: (struct bheap_block){0};
 }
 
-static uintptr_t heap_start(const struct scene *scene)
+static uintptr_t heap_start(const struct fixture *fixture)
 {
 	struct bheap_block first = {0};
 
-	bheap_walk(scene->heap, block_containing, &first);
-	for (uintptr_t at = (uintptr_t)scene->live[0].ptr;; at -= 16)
-		if (!block_of(scene, (void *)(at - 16)).size)
+	bheap_walk(fixture->heap, block_containing, &first);
+	for (uintptr_t at = (uintptr_t)fixture->live[0].ptr;; at -= 16)
+		if (!block_of(fixture, (void *)(at - 16)).size)
 			return at;
 }
 
-static uintptr_t heap_end(const struct scene *scene)
+static uintptr_t heap_end(const struct fixture *fixture)
 {
 	struct bheap_stats stats;
 
-	bheap_stats(scene->heap, &stats);
-	return heap_start(scene) + stats.size;
+	bheap_stats(fixture->heap, &stats);
+	return heap_start(fixture) + stats.size;
 }
 
 /* ---- freed twice ---- */
 
-static const void *freed_at_once(struct scene *scene)
+static const void *freed_at_once(struct fixture *fixture)
 {
-	const void *block = scene_keep(scene, 48);
+	const void *block = fixture_keep(fixture, 48);
 
-	scene_keep(scene, 16);
-	scene_release(scene, block);
+	fixture_keep(fixture, 16);
+	fixture_release(fixture, block);
 	return block;
 }
 
-static const void *freed_large(struct scene *scene)
+static const void *freed_large(struct fixture *fixture)
 {
-	const void *block = scene_keep(scene, 5000);
+	const void *block = fixture_keep(fixture, 5000);
 
-	scene_keep(scene, 16);
-	scene_release(scene, block);
+	fixture_keep(fixture, 16);
+	fixture_release(fixture, block);
 	return block;
 }
 
-static const void *freed_into_the_top(struct scene *scene)
+static const void *freed_into_the_top(struct fixture *fixture)
 {
-	const void *block = scene_keep(scene, 48);
+	const void *block = fixture_keep(fixture, 48);
 
-	scene_release(scene, block);
+	fixture_release(fixture, block);
 	return block;
 }
 
-static const void *freed_before_another(struct scene *scene)
+static const void *freed_before_another(struct fixture *fixture)
 {
-	const void *block = scene_keep(scene, 48), *second;
+	const void *block = fixture_keep(fixture, 48), *second;
 
-	scene_keep(scene, 16);
-	second = scene_keep(scene, 48);
-	scene_keep(scene, 16);
-	scene_release(scene, block);
-	scene_release(scene, second);
+	fixture_keep(fixture, 16);
+	second = fixture_keep(fixture, 48);
+	fixture_keep(fixture, 16);
+	fixture_release(fixture, block);
+	fixture_release(fixture, second);
 	return block;
 }
 
 /* Three neighbours; which are freed first and last. */
-static const void *merged(struct scene *scene, int first, int last)
+static const void *merged(struct fixture *fixture, int first, int last)
 {
 	const void *blocks[3];
 
 	for (int index = 0; index < 3; index++)
-		blocks[index] = scene_keep(scene, 64);
-	scene_keep(scene, 16);
+		blocks[index] = fixture_keep(fixture, 64);
+	fixture_keep(fixture, 16);
 	if (first >= 0)
-		scene_release(scene, blocks[first]);
-	scene_release(scene, blocks[1]);
+		fixture_release(fixture, blocks[first]);
+	fixture_release(fixture, blocks[1]);
 	if (last >= 0)
-		scene_release(scene, blocks[last]);
+		fixture_release(fixture, blocks[last]);
 	return blocks[1];
 }
 
-static const void *merged_left(struct scene *scene)
+static const void *merged_left(struct fixture *fixture)
 {
-	return merged(scene, 0, -1);
+	return merged(fixture, 0, -1);
 }
 
-static const void *merged_right(struct scene *scene)
+static const void *merged_right(struct fixture *fixture)
 {
-	return merged(scene, -1, 2);
+	return merged(fixture, -1, 2);
 }
 
-static const void *merged_on_both_sides(struct scene *scene)
+static const void *merged_on_both_sides(struct fixture *fixture)
 {
-	return merged(scene, 0, 2);
+	return merged(fixture, 0, 2);
 }
 
-static const void *reused_at_another_boundary(struct scene *scene)
+static const void *reused_at_another_boundary(struct fixture *fixture)
 {
-	const void *block = merged(scene, 0, 2);
+	const void *block = merged(fixture, 0, 2);
 
-	scene_keep(scene, 3 * scene_taken(scene, 64) - (scene->guarded ? 16 : 0));
+	fixture_keep(fixture, 3 * fixture_taken(fixture, 64) - (fixture->guarded ? 16 : 0));
 	return block;
 }
 
-static const void *freed_when_aligned(struct scene *scene)
+static const void *freed_when_aligned(struct fixture *fixture)
 {
-	const void *block = bheap_aligned_alloc(scene->heap, 1024, 100);
+	const void *block = bheap_aligned_alloc(fixture->heap, 1024, 100);
 
-	ck_assert_int_eq(scene_free(scene, block), 0);
+	ck_assert_int_eq(fixture_free(fixture, block), 0);
 	return block;
 }
 
-static const void *freed_and_trimmed(struct scene *scene)
+static const void *freed_and_trimmed(struct fixture *fixture)
 {
-	const void *block = freed_large(scene);
+	const void *block = freed_large(fixture);
 
-	bheap_trim(scene->heap);
+	bheap_trim(fixture->heap);
 	return block;
 }
 
-static const void *in_the_victim(struct scene *scene)
+static const void *in_the_victim(struct fixture *fixture)
 {
-	const char *block = (const char *)freed_large(scene);
+	const char *block = (const char *)freed_large(fixture);
 
-	scene_keep(scene, 200);
-	return block + scene_taken(scene, 200);
+	fixture_keep(fixture, 200);
+	return block + fixture_taken(fixture, 200);
 }
 
-static const void *moved_away_by_realloc(struct scene *scene)
+static const void *moved_away_by_realloc(struct fixture *fixture)
 {
-	void *block = bheap_alloc(scene->heap, 64), *moved;
+	void *block = bheap_alloc(fixture->heap, 64), *moved;
 	uintptr_t old = (uintptr_t)block;
 
-	scene_keep(scene, 16);
-	moved = bheap_realloc(scene->heap, block, 3000);
+	fixture_keep(fixture, 16);
+	moved = bheap_realloc(fixture->heap, block, 3000);
 	ck_assert((uintptr_t)moved != old);
 	return (const void *)old;
 }
 
-static const void *cut_off_by_realloc(struct scene *scene)
+static const void *cut_off_by_realloc(struct fixture *fixture)
 {
-	char *block = bheap_alloc(scene->heap, 640);
+	char *block = bheap_alloc(fixture->heap, 640);
 
-	scene_keep(scene, 16);
-	block = bheap_realloc(scene->heap, block, 64);
-	return block + scene_taken(scene, 64) + 32;
+	fixture_keep(fixture, 16);
+	block = bheap_realloc(fixture->heap, block, 64);
+	return block + fixture_taken(fixture, 64) + 32;
 }
 
 /* ---- inside blocks ---- */
 
-static const void *inside_at(struct scene *scene, size_t offset)
+static const void *inside_at(struct fixture *fixture, size_t offset)
 {
-	return scene_keep(scene, 96) + offset;
+	return fixture_keep(fixture, 96) + offset;
 }
 
-static const void *inside_by_a_byte(struct scene *scene)
+static const void *inside_by_a_byte(struct fixture *fixture)
 {
-	return inside_at(scene, 1);
+	return inside_at(fixture, 1);
 }
 
-static const void *inside_by_a_word(struct scene *scene)
+static const void *inside_by_a_word(struct fixture *fixture)
 {
-	return inside_at(scene, 8);
+	return inside_at(fixture, 8);
 }
 
-static const void *inside_by_a_granule(struct scene *scene)
+static const void *inside_by_a_granule(struct fixture *fixture)
 {
-	return inside_at(scene, 16);
+	return inside_at(fixture, 16);
 }
 
-static const void *inside_at_its_last_granule(struct scene *scene)
+static const void *inside_at_its_last_granule(struct fixture *fixture)
 {
-	return inside_at(scene, 80);
+	return inside_at(fixture, 80);
 }
 
-static const void *inside_at_its_last_byte(struct scene *scene)
+static const void *inside_at_its_last_byte(struct fixture *fixture)
 {
-	return inside_at(scene, 95);
+	return inside_at(fixture, 95);
 }
 
-static const void *inside_a_large_block(struct scene *scene)
+static const void *inside_a_large_block(struct fixture *fixture)
 {
-	return scene_keep(scene, 20000) + 16384;
+	return fixture_keep(fixture, 20000) + 16384;
 }
 
-static const void *its_last_taken_byte(struct scene *scene)
+static const void *its_last_taken_byte(struct fixture *fixture)
 {
-	return scene_keep(scene, 50) + scene_taken(scene, 50) - 1;
+	return fixture_keep(fixture, 50) + fixture_taken(fixture, 50) - 1;
 }
 
-static const void *inside_a_free_block(struct scene *scene)
+static const void *inside_a_free_block(struct fixture *fixture)
 {
-	return (const char *)freed_large(scene) + 1600;
+	return (const char *)freed_large(fixture) + 1600;
 }
 
-static const void *misaligned_in_a_free_block(struct scene *scene)
+static const void *misaligned_in_a_free_block(struct fixture *fixture)
 {
-	return (const char *)freed_at_once(scene) + 1;
+	return (const char *)freed_at_once(fixture) + 1;
 }
 
-static const void *one_past_before_free_memory(struct scene *scene)
+static const void *one_past_before_free_memory(struct fixture *fixture)
 {
-	return scene_keep(scene, 48) + scene_taken(scene, 48);
+	return fixture_keep(fixture, 48) + fixture_taken(fixture, 48);
 }
 
-static const void *where_no_block_was_yet(struct scene *scene)
+static const void *where_no_block_was_yet(struct fixture *fixture)
 {
-	return scene->live[0].ptr + SCENE_SIZE / 2;
+	return fixture->live[0].ptr + FIXTURE_SIZE / 2;
 }
 
 /* ---- outside the heap ---- */
 
-static const void *before_the_first(struct scene *scene)
+static const void *before_the_first(struct fixture *fixture)
 {
-	return (const void *)(heap_start(scene) - 16);
+	return (const void *)(heap_start(fixture) - 16);
 }
 
-static const void *a_byte_before_the_first(struct scene *scene)
+static const void *a_byte_before_the_first(struct fixture *fixture)
 {
-	return (const void *)(heap_start(scene) - 1);
+	return (const void *)(heap_start(fixture) - 1);
 }
 
-static const void *a_page_before_the_first(struct scene *scene)
+static const void *a_page_before_the_first(struct fixture *fixture)
 {
-	return (const void *)(heap_start(scene) - 4096);
+	return (const void *)(heap_start(fixture) - 4096);
 }
 
-static const void *at_the_end(struct scene *scene)
+static const void *at_the_end(struct fixture *fixture)
 {
-	return (const void *)heap_end(scene);
+	return (const void *)heap_end(fixture);
 }
 
-static const void *behind_the_end(struct scene *scene)
+static const void *behind_the_end(struct fixture *fixture)
 {
-	return (const void *)(heap_end(scene) + 16);
+	return (const void *)(heap_end(fixture) + 16);
 }
 
-static const void *the_handle(struct scene *scene)
+static const void *the_handle(struct fixture *fixture)
 {
-	return scene->heap;
+	return fixture->heap;
 }
 
-static const void *in_the_bookkeeping(struct scene *scene)
+static const void *in_the_bookkeeping(struct fixture *fixture)
 {
-	return (const char *)scene->heap + 512;
+	return (const char *)fixture->heap + 512;
 }
 
-static const void *on_the_stack(struct scene *scene)
+static const void *on_the_stack(struct fixture *fixture)
 {
-	return (const char *)scene + 16; /* the test's own variable */
+	return (const char *)fixture + 16; /* the test's own variable */
 }
 
-static const void *static_memory(struct scene *scene)
+static const void *static_memory(struct fixture *fixture)
 {
 	static _Alignas(16) char word[16];
 
-	(void)scene;
+	(void)fixture;
 	return word;
 }
 
-static const void *a_literal(struct scene *scene)
+static const void *a_literal(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return "literal";
 }
 
-static const void *a_function(struct scene *scene)
+static const void *a_function(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)(uintptr_t)a_function;
 }
 
-static const void *of_malloc(struct scene *scene)
+static const void *of_malloc(struct fixture *fixture)
 {
 	static void *volatile block; /* reachable to the end */
 
-	(void)scene;
+	(void)fixture;
 	block = malloc(32);
 	return block;
 }
 
-static const void *another_heaps_block(struct scene *scene)
+static const void *another_heaps_block(struct fixture *fixture)
 {
-	return bheap_alloc(scene->other, 48);
+	return bheap_alloc(fixture->other, 48);
 }
 
-static const void *another_heaps_free_block(struct scene *scene)
+static const void *another_heaps_free_block(struct fixture *fixture)
 {
-	void *block = bheap_alloc(scene->other, 48);
+	void *block = bheap_alloc(fixture->other, 48);
 
-	ck_assert_int_eq(heap_free(scene->other, block), 0);
+	ck_assert_int_eq(heap_free(fixture->other, block), 0);
 	return block;
 }
 
-static const void *eight(struct scene *scene)
+static const void *eight(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)8;
 }
 
-static const void *sixteen(struct scene *scene)
+static const void *sixteen(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)16;
 }
 
-static const void *minus_one(struct scene *scene)
+static const void *minus_one(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)UINTPTR_MAX;
 }
 
-static const void *minus_sixteen(struct scene *scene)
+static const void *minus_sixteen(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)(UINTPTR_MAX - 15);
 }
 
-static const void *half_of_all(struct scene *scene)
+static const void *half_of_all(struct fixture *fixture)
 {
-	(void)scene;
+	(void)fixture;
 	return (const void *)(UINTPTR_MAX / 2 + 1);
 }
 
 /* What it is modulo 2^32 granules or bytes is a live block. */
-static const void *a_block_plus_64_gib(struct scene *scene)
+static const void *a_block_plus_64_gib(struct fixture *fixture)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) + SIZE_2_TO(36));
+	return (const void *)((uintptr_t)fixture_keep(fixture, 48) + SIZE_2_TO(36));
 }
 
-static const void *a_block_plus_4_gib(struct scene *scene)
+static const void *a_block_plus_4_gib(struct fixture *fixture)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) + SIZE_2_TO(32));
+	return (const void *)((uintptr_t)fixture_keep(fixture, 48) + SIZE_2_TO(32));
 }
 
-static const void *a_block_minus_64_gib(struct scene *scene)
+static const void *a_block_minus_64_gib(struct fixture *fixture)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) - SIZE_2_TO(36));
+	return (const void *)((uintptr_t)fixture_keep(fixture, 48) - SIZE_2_TO(36));
 }
 
-static const void *a_block_with_its_top_bit_turned(struct scene *scene)
+static const void *a_block_with_its_top_bit_turned(struct fixture *fixture)
 {
-	return (const void *)((uintptr_t)scene_keep(scene, 48) ^ ~(UINTPTR_MAX >> 1));
+	return (const void *)((uintptr_t)fixture_keep(fixture, 48) ^ ~(UINTPTR_MAX >> 1));
 }
 
 static const struct {
@@ -438,10 +438,10 @@ static const struct {
 
 /* ---- calls ---- */
 
-static void report_assert(struct scene *scene, int row, const void *ptr, unsigned before)
+static void report_assert(struct fixture *fixture, int row, const void *ptr, unsigned before)
 {
-	size_t size = block_of(scene, ptr).size;
-	const struct bheap_fault *fault = &scene->faults.last;
+	size_t size = block_of(fixture, ptr).size;
+	const struct bheap_fault *fault = &fixture->faults.last;
 	char text[160], sizes[32] = "";
 
 	if (size)
@@ -451,106 +451,106 @@ static void report_assert(struct scene *scene, int row, const void *ptr, unsigne
 		 : rows[row].outside
 			 ? "not the start of a live block: outside the heap"
 			 : "not the start of a live block: inside a live block of that size");
-	ck_assert_uint_eq(scene->faults.count, before + 1);
+	ck_assert_uint_eq(fixture->faults.count, before + 1);
 	ck_assert_str_eq(fault->text, text);
 	ck_assert_int_eq(fault->kind, rows[row].kind);
-	ck_assert_ptr_eq(fault->heap, scene->heap);
+	ck_assert_ptr_eq(fault->heap, fixture->heap);
 	ck_assert_ptr_eq(fault->address, ptr);
 	ck_assert_uint_eq(fault->size, size);
 	ck_assert_int_eq(!size, rows[row].outside);
 }
 
-static void frees_refuse(struct scene *scene, int row, const void *ptr)
+static void frees_refuse(struct fixture *fixture, int row, const void *ptr)
 {
 	for (unsigned time = 0; time < 2; time++) {
-		unsigned before = scene->faults.count;
+		unsigned before = fixture->faults.count;
 
 		errno = 0;
-		ck_assert_int_eq(scene_free(scene, ptr), -1);
+		ck_assert_int_eq(fixture_free(fixture, ptr), -1);
 		ck_assert_errno(EINVAL);
-		report_assert(scene, row, ptr, before);
+		report_assert(fixture, row, ptr, before);
 	}
 }
 
-static void resizes_refuse(struct scene *scene, int row, const void *ptr)
+static void resizes_refuse(struct fixture *fixture, int row, const void *ptr)
 {
 	static const size_t sizes[] = {0, 16, 5000, SIZE_MAX};
 
 	for (int index = 0; index < 4; index++) {
-		unsigned before = scene->faults.count;
+		unsigned before = fixture->faults.count;
 
 		errno = 0;
 		ck_assert_ptr_null(
-			bheap_realloc(scene->heap, (void *)(uintptr_t)ptr, sizes[index]));
+			bheap_realloc(fixture->heap, (void *)(uintptr_t)ptr, sizes[index]));
 		ck_assert_errno(EINVAL);
-		report_assert(scene, row, ptr, before);
+		report_assert(fixture, row, ptr, before);
 	}
 }
 
-static void questions_refuse(struct scene *scene, const void *ptr)
+static void questions_refuse(struct fixture *fixture, const void *ptr)
 {
-	unsigned before = scene->faults.count;
+	unsigned before = fixture->faults.count;
 
 	errno = 0;
-	ck_assert_uint_eq(bheap_usable_size(scene->heap, ptr), 0);
+	ck_assert_uint_eq(bheap_usable_size(fixture->heap, ptr), 0);
 	ck_assert_errno(EINVAL);
-	ck_assert(!bheap_owns(scene->heap, ptr));
-	ck_assert_uint_eq(scene->faults.count, before);
+	ck_assert(!bheap_owns(fixture->heap, ptr));
+	ck_assert_uint_eq(fixture->faults.count, before);
 }
 
 START_TEST(wrong_pointers_are_refused)
 {
 	int row = _i % ROWS;
-	struct scene scene;
+	struct fixture fixture;
 	const void *ptr;
 
 	printf("# %s, %s heap\n", rows[row].name, place_name(_i / ROWS));
 	fflush(stdout);
-	scene_begin(&scene, _i / ROWS);
-	scene_keep(&scene, 100);
-	ptr = rows[row].make(&scene);
-	frees_refuse(&scene, row, ptr);
-	resizes_refuse(&scene, row, ptr);
-	questions_refuse(&scene, ptr);
-	scene_work(&scene);
-	frees_refuse(&scene, row, ptr);
-	scene_end(&scene);
+	fixture_begin(&fixture, _i / ROWS);
+	fixture_keep(&fixture, 100);
+	ptr = rows[row].make(&fixture);
+	frees_refuse(&fixture, row, ptr);
+	resizes_refuse(&fixture, row, ptr);
+	questions_refuse(&fixture, ptr);
+	fixture_work(&fixture);
+	frees_refuse(&fixture, row, ptr);
+	fixture_end(&fixture);
 }
 END_TEST
 
 /* The exception that nothing can tell: another block starts there now. */
 START_TEST(a_stale_pointer_to_a_new_block_is_that_blocks)
 {
-	struct scene scene;
+	struct fixture fixture;
 	const void *block;
 
-	scene_begin(&scene, _i);
-	block = freed_at_once(&scene);
-	ck_assert_ptr_eq(bheap_alloc(scene.heap, 48), block);
-	ck_assert_int_eq(scene_free(&scene, block), 0);
-	ck_assert_uint_eq(scene.faults.count, 0);
-	scene_work(&scene);
-	scene_end(&scene);
+	fixture_begin(&fixture, _i);
+	block = freed_at_once(&fixture);
+	ck_assert_ptr_eq(bheap_alloc(fixture.heap, 48), block);
+	ck_assert_int_eq(fixture_free(&fixture, block), 0);
+	ck_assert_uint_eq(fixture.faults.count, 0);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
 START_TEST(null_is_no_fault)
 {
-	struct scene scene;
+	struct fixture fixture;
 	void *block;
 
-	scene_begin(&scene, _i);
+	fixture_begin(&fixture, _i);
 	errno = 0;
-	ck_assert_int_eq(heap_free(scene.heap, NULL), 0);
+	ck_assert_int_eq(heap_free(fixture.heap, NULL), 0);
 	ck_assert_int_eq(errno, 0);
 	ck_assert_int_eq(classic_free(NULL), -1);
 	ck_assert_errno(EINVAL);
-	block = bheap_realloc(scene.heap, NULL, 100);
+	block = bheap_realloc(fixture.heap, NULL, 100);
 	ck_assert_ptr_nonnull(block);
-	questions_refuse(&scene, NULL);
-	ck_assert_uint_eq(scene.faults.count, 0);
-	scene_work(&scene);
-	scene_end(&scene);
+	questions_refuse(&fixture, NULL);
+	ck_assert_uint_eq(fixture.faults.count, 0);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -559,7 +559,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("pointers", &tcase, 20);
 
-	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
+	tcase_add_unchecked_fixture(tcase, fixture_rehearse, NULL);
 	tcase_add_loop_test(tcase, wrong_pointers_are_refused, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, a_stale_pointer_to_a_new_block_is_that_blocks, 0, PLACES);
 	tcase_add_loop_test(tcase, null_is_no_fault, 0, PLACES);

@@ -4,7 +4,7 @@
  * are written, and what is seen of it, without guards and with them. Whatever it was, the heap
  * works on, and only what was written to has changed.
  */
-#include "scene.h"
+#include "fixture.h"
 
 #include <stdio.h>
 
@@ -106,53 +106,53 @@ struct play {
 	const void *behind;
 };
 
-static void play_begin(struct play *play, struct scene *scene, const struct row *row)
+static void play_begin(struct play *play, struct fixture *fixture, const struct row *row)
 {
 	const void *second;
 
-	*play = (struct play){.before = scene_keep(scene, row->size)};
-	play->block = scene_keep(scene, row->size);
+	*play = (struct play){.before = fixture_keep(fixture, row->size)};
+	play->block = fixture_keep(fixture, row->size);
 	if (row->cast == BEFORE_TOP || row->cast == FREED_TO_TOP) {
 		if (row->cast == FREED_TO_TOP)
-			scene_release(scene, play->block);
+			fixture_release(fixture, play->block);
 		return;
 	}
-	play->behind = scene_keep(scene, row->size);
-	second = scene_keep(scene, row->size);
-	scene_keep(scene, 16);
+	play->behind = fixture_keep(fixture, row->size);
+	second = fixture_keep(fixture, row->size);
+	fixture_keep(fixture, 16);
 	switch (row->cast) {
 	case BEHIND_FREE:
-		scene_release(scene, play->block);
+		fixture_release(fixture, play->block);
 		play->block = (unsigned char *)(uintptr_t)play->behind;
 		play->before = NULL;
 		break;
-	case BEFORE_FREE: scene_release(scene, play->behind); break;
+	case BEFORE_FREE: fixture_release(fixture, play->behind); break;
 	case FREED_TWO:
-		scene_release(scene, second);
-		scene_release(scene, play->block);
+		fixture_release(fixture, second);
+		fixture_release(fixture, play->block);
 		break;
-	case FREED_IN_BIN: scene_release(scene, play->block); break;
+	case FREED_IN_BIN: fixture_release(fixture, play->block); break;
 	case FREED_TO_VICTIM:
-		scene_release(scene, play->block);
-		scene_keep(scene, 16);
-		play->block += scene_taken(scene, 16);
+		fixture_release(fixture, play->block);
+		fixture_keep(fixture, 16);
+		play->block += fixture_taken(fixture, 16);
 		break;
 	default: break;
 	}
 }
 
 /* Blocks whose content the write hits are no longer what they were. */
-static void harm_note(struct scene *scene, const unsigned char *from, size_t count)
+static void harm_note(struct fixture *fixture, const unsigned char *from, size_t count)
 {
-	for (int index = 0; index < SCENE_BLOCKS; index++) {
-		struct live *live = &scene->live[index];
+	for (int index = 0; index < FIXTURE_BLOCKS; index++) {
+		struct live *live = &fixture->live[index];
 
 		if (live->ptr && from < live->ptr + live->size && live->ptr < from + count)
 			live->harmed = true;
 	}
 }
 
-static void write_bytes(struct scene *scene, const struct play *play, const struct row *row)
+static void write_bytes(struct fixture *fixture, const struct play *play, const struct row *row)
 {
 	static unsigned char bytes[4096];
 	ptrdiff_t from = row->from;
@@ -160,12 +160,12 @@ static void write_bytes(struct scene *scene, const struct play *play, const stru
 	if (from >= FROM_END) {
 		from += (ptrdiff_t)row->size - FROM_END;
 		/* Without guards the slack is the owner's. */
-		if (!scene->guarded)
-			from += (ptrdiff_t)(bheap_usable_size(scene->heap, play->block) -
+		if (!fixture->guarded)
+			from += (ptrdiff_t)(bheap_usable_size(fixture->heap, play->block) -
 					    row->size);
 	}
 	memset(bytes, row->byte, row->count);
-	harm_note(scene, play->block + from, row->count);
+	harm_note(fixture, play->block + from, row->count);
 	if (row->count == 1)
 		memory_change(play->block + from, row->byte);
 	else
@@ -174,9 +174,9 @@ static void write_bytes(struct scene *scene, const struct play *play, const stru
 
 /* ---- what is seen ---- */
 
-static unsigned expected(const struct scene *scene, const struct row *row)
+static unsigned expected(const struct fixture *fixture, const struct row *row)
 {
-	return scene->guarded ? row->guarded : row->plain;
+	return fixture->guarded ? row->guarded : row->plain;
 }
 
 /* The first byte written is named, and a block that it lies in. */
@@ -195,46 +195,46 @@ static void written_names(const struct bheap_fault *fault, const struct play *pl
 }
 
 /* The checker sees the same without changing anything. */
-static void check_sees(struct scene *scene, const struct play *play, const struct row *row)
+static void check_sees(struct fixture *fixture, const struct play *play, const struct row *row)
 {
-	unsigned kinds = expected(scene, row);
+	unsigned kinds = expected(fixture, row);
 	struct bheap_fault fault;
 
 	errno = 0;
-	ck_assert_int_eq(bheap_check(scene->heap, &fault), kinds ? -1 : 0);
+	ck_assert_int_eq(bheap_check(fixture->heap, &fault), kinds ? -1 : 0);
 	if (kinds)
 		ck_assert_errno(EUCLEAN);
-	ck_assert(kinds || !scene->guarded); /* guards see it all */
+	ck_assert(kinds || !fixture->guarded); /* guards see it all */
 	ck_assert_int_eq(fault.kind, kinds & INDEX      ? BHEAP_FAULT_DAMAGED_INDEX
 				     : kinds & OVERFLOW ? BHEAP_FAULT_OVERFLOW
 				     : kinds & WRITTEN  ? BHEAP_FAULT_WRITTEN_FREE
 							: BHEAP_FAULT_NONE);
 	if (kinds == WRITTEN)
 		written_names(&fault, play, row);
-	ck_assert_uint_eq(scene->faults.count, 0);
+	ck_assert_uint_eq(fixture->faults.count, 0);
 }
 
 /* The block whose end was written over, by name. */
-static void overflow_names(const struct scene *scene, const struct play *play,
+static void overflow_names(const struct fixture *fixture, const struct play *play,
 			   const struct row *row)
 {
 	const void *block = row->from < 0 ? play->before : play->block;
 	char text[160];
 
-	ck_assert_ptr_eq(scene->overflow.address, block);
-	ck_assert_uint_ge(scene->overflow.size, row->size);
-	ck_assert_uint_lt(scene->overflow.size, row->size + 16);
+	ck_assert_ptr_eq(fixture->overflow.address, block);
+	ck_assert_uint_ge(fixture->overflow.size, row->size);
+	ck_assert_uint_lt(fixture->overflow.size, row->size + 16);
 	snprintf(text, sizeof(text),
 		 "bheap: 0x%jx (%zu bytes): bytes behind the block were overwritten",
-		 (uintmax_t)(uintptr_t)block, scene->overflow.size);
-	ck_assert_str_eq(scene->overflow.text, text);
+		 (uintmax_t)(uintptr_t)block, fixture->overflow.size);
+	ck_assert_str_eq(fixture->overflow.text, text);
 }
 
-static void all_release(struct scene *scene)
+static void all_release(struct fixture *fixture)
 {
-	for (int index = 0; index < SCENE_BLOCKS; index++)
-		if (scene->live[index].ptr)
-			scene_release(scene, scene->live[index].ptr);
+	for (int index = 0; index < FIXTURE_BLOCKS; index++)
+		if (fixture->live[index].ptr)
+			fixture_release(fixture, fixture->live[index].ptr);
 }
 
 /* A merge looks at what a large free block says is its size; with guards first at the pattern. */
@@ -246,25 +246,25 @@ static bool is_of_size_alone(const struct row *row)
 static void write_and_go_on(const struct row *row, int place, bool frees_first)
 {
 	unsigned kinds;
-	struct scene scene;
+	struct fixture fixture;
 	struct play play;
 
-	scene_begin(&scene, place);
-	play_begin(&play, &scene, row);
-	write_bytes(&scene, &play, row);
-	check_sees(&scene, &play, row);
+	fixture_begin(&fixture, place);
+	play_begin(&play, &fixture, row);
+	write_bytes(&fixture, &play, row);
+	check_sees(&fixture, &play, row);
 	if (frees_first)
-		all_release(&scene);
-	scene_work(&scene);
-	all_release(&scene);
-	kinds = expected(&scene, row);
+		all_release(&fixture);
+	fixture_work(&fixture);
+	all_release(&fixture);
+	kinds = expected(&fixture, row);
 	if (frees_first && is_of_size_alone(row))
-		kinds = scene.guarded ? INDEX | WRITTEN : INDEX;
-	ck_assert_msg(scene.seen == kinds, "seen 0x%x instead of 0x%x", scene.seen, kinds);
-	if (scene.seen & OVERFLOW)
-		overflow_names(&scene, &play, row);
-	scene_work(&scene);
-	scene_end(&scene);
+		kinds = fixture.guarded ? INDEX | WRITTEN : INDEX;
+	ck_assert_msg(fixture.seen == kinds, "seen 0x%x instead of 0x%x", fixture.seen, kinds);
+	if (fixture.seen & OVERFLOW)
+		overflow_names(&fixture, &play, row);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 
 START_TEST(writes_where_nothing_may_write)
@@ -293,25 +293,25 @@ START_TEST(overflows_are_seen_by_resizes)
 {
 	static const int places[] = {PLACE_GUARDED, PLACE_BUFFER};
 	static const size_t sizes[] = {8, 48, 4000};
-	struct scene scene;
+	struct fixture fixture;
 	unsigned char *block;
 
-	scene_begin(&scene, places[_i / 3]);
-	block = bheap_alloc(scene.heap, 48);
+	fixture_begin(&fixture, places[_i / 3]);
+	block = bheap_alloc(fixture.heap, 48);
 	memset(block, 7, 48);
-	scene_keep(&scene, 48);
+	fixture_keep(&fixture, 48);
 	memory_change(block + 48, 'x');
-	block = bheap_realloc(scene.heap, block, sizes[_i % 3]);
+	block = bheap_realloc(fixture.heap, block, sizes[_i % 3]);
 	ck_assert_ptr_nonnull(block);
 	ck_assert_uint_eq(block[7], 7);
-	ck_assert_uint_eq(scene.faults.count, 1);
-	ck_assert_int_eq(scene.faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert_uint_eq(fixture.faults.count, 1);
+	ck_assert_int_eq(fixture.faults.last.kind, BHEAP_FAULT_OVERFLOW);
 	/* And sealed anew. */
-	ck_assert_int_eq(bheap_check(scene.heap, NULL), 0);
-	ck_assert_int_eq(scene_free(&scene, block), 0);
-	ck_assert_uint_eq(scene.faults.count, 1);
-	scene_work(&scene);
-	scene_end(&scene);
+	ck_assert_int_eq(bheap_check(fixture.heap, NULL), 0);
+	ck_assert_int_eq(fixture_free(&fixture, block), 0);
+	ck_assert_uint_eq(fixture.faults.count, 1);
+	fixture_work(&fixture);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -319,18 +319,18 @@ END_TEST
 START_TEST(a_zero_byte_never_passes)
 {
 	unsigned count = 0;
-	struct scene scene;
+	struct fixture fixture;
 	unsigned char *block;
 
-	scene_begin(&scene, PLACE_GUARDED);
-	while ((block = bheap_alloc(scene.heap, 16))) {
+	fixture_begin(&fixture, PLACE_GUARDED);
+	while ((block = bheap_alloc(fixture.heap, 16))) {
 		memory_scribble(block + 16, "", 1);
 		count++;
 	}
 	ck_assert_uint_ge(count, 1500);
-	heap_empty(scene.heap);
-	ck_assert_uint_eq(scene.faults.count, count);
-	scene_end(&scene);
+	heap_empty(fixture.heap);
+	ck_assert_uint_eq(fixture.faults.count, count);
+	fixture_end(&fixture);
 }
 END_TEST
 
@@ -339,7 +339,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("writes", &tcase, 20);
 
-	tcase_add_unchecked_fixture(tcase, scene_rehearse, NULL);
+	tcase_add_unchecked_fixture(tcase, fixture_rehearse, NULL);
 	tcase_add_loop_test(tcase, writes_where_nothing_may_write, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, writes_before_all_is_freed, 0, ROWS * PLACES);
 	tcase_add_loop_test(tcase, overflows_are_seen_by_resizes, 0, 6);

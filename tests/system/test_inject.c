@@ -262,8 +262,8 @@ static void no_name_is_left(const struct scenario *scenario, enum wrap call, uns
 }
 
 /*
- * What may be missed without harm: a gate that cannot be left is left when the descriptor is
- * closed, and half of an empty file is all of it.
+ * What may be missed without harm: an open lock that cannot be released is released when the
+ * descriptor is closed, and half of an empty file is all of it.
  */
 static bool may_succeed(const struct scenario *scenario)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_damage.c - free memory that was written to, met on the straight path, in long bins, by a
- * slide; and memory that is damaged again as soon as it is healed: two pages of the heap are one.
- * A call gives up on those, tells so, and what is live stays whole.
+ * test_damage.c - free memory that was written to, met on the fast path, in long bins, by a
+ * slide; and memory that is damaged again as soon as it is rebuilt: two pages of the heap are one.
+ * A call fails there, with a report, and live blocks stay whole.
  */
 #include "support.h"
 
@@ -39,7 +39,7 @@ static bheap_t *heap_of(size_t size, unsigned flags)
 	return heap;
 }
 
-/* ---- the straight path ---- */
+/* ---- the fast path ---- */
 
 /*
  * A link to itself, to another granule, and far beyond the end, as next and as previous; without a
@@ -66,7 +66,7 @@ START_TEST(a_larger_block_to_cut_from)
 }
 END_TEST
 
-/* The straight path of a free meets damage; without a lock and with it. */
+/* The fast path of a free meets damage; without a lock and with it. */
 START_TEST(a_neighbour_to_merge_with)
 {
 	bheap_t *heap = heap_of(65536, _i ? 0 : BHEAP_UNLOCKED);
@@ -271,7 +271,7 @@ static void twins_make(struct twins *twins)
 
 /*
  * With memory of its own again, as it was, the heap is sound, where the two free blocks are one, or
- * needs one more healing.
+ * needs one more rebuild.
  */
 static void twins_part(const struct twins *twins, int check)
 {

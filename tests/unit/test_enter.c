@@ -7,26 +7,26 @@
 #include "handle/handle.h"
 
 /*
- * What the straight path is for does not pass the door, which is closed here as by a walk: each way
- * to take a block, and each to give one back.
+ * Each way to allocate and to free on the fast path, while the lock refuses every entry, as it does
+ * during a walk.
  */
-START_TEST(small_work_passes_no_door)
+START_TEST(small_work_takes_no_lock)
 {
 	bheap_t *heap = bheap_create(65536, BHEAP_UNLOCKED);
 	char *blocks[8], *moved;
 
 	if (heap->skip_lock != BH_SKIP_LOCK_ALWAYS)
-		return; /* a tool listens at the door */
+		return; /* a tool watches every call */
 	bh_lock_walk(&heap->lock, true);
 	for (int index = 0; index < 8; index++)
 		ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(heap, 96));
-	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                /* alone */
+	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);                /* no free neighbour */
 	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 16, 96), blocks[1]); /* of its size */
 	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
-	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);      /* cut */
+	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1]);      /* split */
 	ck_assert_ptr_eq(bheap_alloc(heap, 32), blocks[1] + 32); /* of the victim */
 	ck_assert_int_eq(heap_free(heap, blocks[1] + 32), 0);    /* before a free one */
-	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);         /* behind one */
+	ck_assert_int_eq(heap_free(heap, blocks[2]), 0);         /* after one */
 	ck_assert_int_eq(heap_free(heap, blocks[1]), 0);
 	ck_assert_ptr_eq(bheap_alloc(heap, 192), blocks[1]);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 4096)); /* large */
@@ -58,7 +58,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("enter", &tcase, 10);
 
-	tcase_add_test(tcase, small_work_passes_no_door);
+	tcase_add_test(tcase, small_work_takes_no_lock);
 	tcase_add_test(tcase, the_default_heap_has_a_lock);
 	return suite_run(suite);
 }

@@ -2,7 +2,7 @@
 /*
  * test_exhaustive.c - all sequences of up to N operations on tiny heaps, each step held against a
  * model: who has which granule, what lies in it, and every invariant; after a rebuild too. The same
- * through the block functions, which go the straight path first.
+ * through the block functions, which go the fast path first.
  * Environment: BHEAP_TEST_OPERATIONS sets N.
  */
 #include "box.h"
@@ -23,9 +23,9 @@
 struct world {
 	const char *name;
 	size_t span;
-	unsigned shift;                          /* of the bins */
-	enum { PLAIN, REALTIME, STRAIGHT } kind; /* STRAIGHT: by the block functions */
-	uint32_t sizes[SIZES];                   /* in granules */
+	unsigned shift;                      /* of the bins */
+	enum { PLAIN, REALTIME, FAST } kind; /* FAST: by the block functions */
+	uint32_t sizes[SIZES];               /* in granules */
 	size_t alignment;
 };
 
@@ -39,8 +39,8 @@ static const struct world worlds[] = {
 	{"12 granules, real-time", 12, 0, REALTIME, {1, 2, 3, 5}, 64},
 	{"130 granules, exact bins", 130, 5, PLAIN, {1, 33, 62, 64}, 1024},
 	{"130 granules, large bins", 130, 2, PLAIN, {1, 17, 40, 65}, 512},
-	{"12 granules, straight path", 12, 5, STRAIGHT, {1, 2, 3, 6}, 64},
-	{"130 granules, straight path", 130, 5, STRAIGHT, {1, 17, 40, 63}, 512},
+	{"12 granules, fast path", 12, 5, FAST, {1, 2, 3, 6}, 64},
+	{"130 granules, fast path", 130, 5, FAST, {1, 17, 40, 63}, 512},
 };
 
 #define WORLDS ((int)(sizeof(worlds) / sizeof(*worlds)))
@@ -188,7 +188,7 @@ static void block_add(uint32_t start, uint32_t granules)
 	block_mark(&now.live[now.count++]);
 }
 
-static uint32_t straight_allocate(uint32_t granules)
+static uint32_t fast_allocate(uint32_t granules)
 {
 	void *ptr;
 
@@ -201,8 +201,8 @@ static uint32_t straight_allocate(uint32_t granules)
 static void allocate(uint32_t granules)
 {
 	uint32_t run = largest_run(BH_GRANULE);
-	uint32_t block = world->kind == STRAIGHT ? straight_allocate(granules)
-						 : bh_alloc_block(&box.core, granules);
+	uint32_t block =
+		world->kind == FAST ? fast_allocate(granules) : bh_alloc_block(&box.core, granules);
 
 	if (block)
 		block_add(block, granules);
@@ -222,7 +222,7 @@ static void allocate_aligned(uint32_t granules)
 	}
 }
 
-static bool straight_release(uint32_t block)
+static bool fast_release(uint32_t block)
 {
 	int result;
 
@@ -236,8 +236,8 @@ static void release(unsigned index)
 {
 	uint32_t block = now.live[index].start;
 
-	expect(world->kind == STRAIGHT ? straight_release(block)
-				       : bh_free_block(&box.core, block) == BH_DONE);
+	expect(world->kind == FAST ? fast_release(block)
+				   : bh_free_block(&box.core, block) == BH_DONE);
 	now.live[index] = now.live[--now.count];
 }
 
@@ -266,7 +266,7 @@ static bool box_resize(const struct block *block, uint32_t *start, uint32_t gran
 }
 
 /* In place; else by a copy; else down over the free block in front. */
-static bool straight_resize(const struct block *block, uint32_t *start, uint32_t granules)
+static bool fast_resize(const struct block *block, uint32_t *start, uint32_t granules)
 {
 	bool in_place = granules <= room_in_place(block);
 	uint32_t run = largest_run(BH_GRANULE);
@@ -288,8 +288,8 @@ static void resize(unsigned index, uint32_t granules)
 	uint32_t kept = block->granules < granules ? block->granules : granules;
 	uint32_t start = block->start;
 
-	if (world->kind == STRAIGHT ? straight_resize(block, &start, granules)
-				    : box_resize(block, &start, granules)) {
+	if (world->kind == FAST ? fast_resize(block, &start, granules)
+				: box_resize(block, &start, granules)) {
 		struct block moved = {.start = start, .granules = kept, .mark = block->mark};
 
 		marks_check(&moved);
@@ -363,7 +363,7 @@ START_TEST(all_sequences)
 	handle.annotated = false;
 	handle.skip_lock = BH_SKIP_LOCK_ALWAYS;
 	box.core.realtime = world->kind == REALTIME;
-	box.core.slides = world->kind == STRAIGHT;
+	box.core.slides = world->kind == FAST;
 	ck_assert_uint_le(box.size, sizeof(now.region));
 	sequences_try(0);
 	printf("# %s: all sequences of up to %u operations, %ju states\n", world->name, depth_max,

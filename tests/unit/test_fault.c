@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fault.c - reports: their text to the letter, who hears of them, and when they abort.
+ * test_fault.c - reports: their text to the letter, which handler gets them, and when they abort.
  */
 #include "support.h"
 

@@ -227,7 +227,7 @@ START_TEST(a_question_that_fails)
 END_TEST
 
 /* Attached: whoever comes is not alone; two may stay; the last is alone again. */
-START_TEST(presence)
+START_TEST(attach_lock)
 {
 	int first = file_open(O_RDWR | O_CREAT), second = file_open(O_RDWR);
 
@@ -243,7 +243,7 @@ START_TEST(presence)
 }
 END_TEST
 
-/* Waits in the gate, tells so through a pipe, and waits to be killed. */
+/* Holds the open lock, says so through a pipe, and waits to be killed. */
 static pid_t holder_start(void (*hold)(int fd))
 {
 	int told[2];
@@ -280,7 +280,7 @@ static void gate_shut(int fd)
 	bh_file_lock_open(fd, true);
 }
 
-START_TEST(presence_ends_with_a_death)
+START_TEST(the_attach_lock_ends_with_a_death)
 {
 	int fd = file_open(O_RDWR | O_CREAT);
 	pid_t pid = holder_start(stay);
@@ -307,7 +307,7 @@ static int gate_pass(void *arg)
 	return bh_file_lock_open(file_open(O_RDWR), true);
 }
 
-START_TEST(gate)
+START_TEST(open_lock)
 {
 	int fd = file_open(O_RDWR | O_CREAT), reader = open(path, O_RDONLY),
 	    other = open(path, O_RDONLY);
@@ -343,7 +343,7 @@ static void on_alarm(int signal)
 }
 
 /* A signal that is handled does not end the wait. */
-START_TEST(the_gate_waits_through_signals)
+START_TEST(the_open_lock_waits_through_signals)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
 	int fd = file_open(O_RDWR | O_CREAT);
@@ -381,9 +381,9 @@ int main(void)
 	tcase_add_test(tcase, read_write_and_size);
 	tcase_add_test(tcase, a_write_cut_short);
 	tcase_add_test(tcase, a_question_that_fails);
-	tcase_add_test(tcase, presence);
-	tcase_add_test(tcase, presence_ends_with_a_death);
-	tcase_add_test(tcase, gate);
-	tcase_add_test(tcase, the_gate_waits_through_signals);
+	tcase_add_test(tcase, attach_lock);
+	tcase_add_test(tcase, the_attach_lock_ends_with_a_death);
+	tcase_add_test(tcase, open_lock);
+	tcase_add_test(tcase, the_open_lock_waits_through_signals);
 	return suite_run(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_fill.c - freed memory of guarded private heaps: whoever writes to it is found, at any byte,
- * wherever it lies; nobody else is accused; and what was never freed is never touched.
+ * wherever it lies; nobody else is reported; and what was never freed is never touched.
  */
 #include "support.h"
 
@@ -455,7 +455,7 @@ static void *lock_and_wait(void *arg)
 	return NULL;
 }
 
-START_TEST(a_torn_copy_accuses_nobody)
+START_TEST(a_torn_copy_reports_nothing)
 {
 	char *block = block_of(48), *other = block_of(480), *fence = block_of(16);
 	atomic_int inside = 0;
@@ -485,8 +485,8 @@ END_TEST
 
 /* ---- random ---- */
 
-/* Guarded heaps full of merges and splits: honest use is never accused. */
-START_TEST(honest_use_is_never_accused)
+/* Guarded heaps full of merges and splits: valid use is never reported. */
+START_TEST(valid_use_is_never_reported)
 {
 	static _Alignas(16) char buffer[20000];
 	char *blocks[100] = {NULL};
@@ -544,7 +544,7 @@ int main(void)
 	tcase_add_test(tcase, a_range_is_forgotten);
 	tcase_add_test(tcase, pages_given_back_are_forgotten);
 	tcase_add_test(tcase, plain_heaps_are_not_filled);
-	tcase_add_test(tcase, a_torn_copy_accuses_nobody);
-	tcase_add_loop_test(tcase, honest_use_is_never_accused, 0, 4);
+	tcase_add_test(tcase, a_torn_copy_reports_nothing);
+	tcase_add_loop_test(tcase, valid_use_is_never_reported, 0, 4);
 	return suite_run(suite);
 }

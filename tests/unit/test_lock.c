@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lock.c - locks: skipped by a process known to have one thread, really held otherwise; how a
- * thread waits; what a fork and a death make of them; refusals inside a visitor.
+ * thread waits; what a fork and a death make of them; refusals inside a callback.
  */
 #include "support.h"
 
@@ -540,7 +540,7 @@ START_TEST(an_unrepaired_shared_lock_is_refused)
 }
 END_TEST
 
-/* ---- visitors ---- */
+/* ---- callbacks ---- */
 
 START_TEST(a_walker_is_refused)
 {

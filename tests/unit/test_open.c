@@ -713,8 +713,9 @@ START_TEST(folders_and_devices_are_refused)
 }
 END_TEST
 
-/* Damage of what is derived alone is healed by the first who attaches, and reported once. */
-START_TEST(a_damaged_index_is_healed)
+/* Damage of what is derived alone is rebuilt by the first process that attaches, and reported once.
+ */
+START_TEST(a_damaged_index_is_rebuilt)
 {
 	struct bheap_stats stats;
 	bheap_t *heap = heap_make(0);
@@ -1045,7 +1046,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, a_wrong_file_is_refused, 0, BAD_FILES);
 	tcase_add_loop_test(tcase, a_half_made_heap, 0, 2);
 	tcase_add_loop_test(tcase, folders_and_devices_are_refused, 0, 4);
-	tcase_add_test(tcase, a_damaged_index_is_healed);
+	tcase_add_test(tcase, a_damaged_index_is_rebuilt);
 	tcase_add_test(tcase, a_death_is_found_at_open);
 	tcase_add_test(tcase, a_stale_intent_is_forgotten);
 	tcase_add_loop_test(tcase, a_making_of_no_size, 0, 3);

@@ -147,7 +147,7 @@ START_TEST(a_block_without_room_for_one)
 	memory_change(front + 40, 'x');
 	if (_i)
 		heap->shared->resizing = single;
-	bh_annotate_enter(); /* as behind the door */
+	bh_annotate_enter(); /* as inside a call */
 	bh_recover(heap);
 	bh_annotate_leave();
 	for (size_t index = 0; index < BH_GRANULE; index++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_walk.c - the walk: what a visitor is told, how it ends the walk, and that its own calls on
+ * test_walk.c - the walk: what a callback is told, how it ends the walk, and that its own calls on
  * the heap are refused, on every kind of heap.
  */
 #include "support.h"
@@ -91,8 +91,8 @@ START_TEST(a_visitor_ends_it)
 }
 END_TEST
 
-/* Closed while a visitor is there, the straight path is open again afterwards. */
-START_TEST(the_straight_path_is_open_again)
+/* The fast path, suspended during a walk, is allowed again afterwards. */
+START_TEST(the_fast_path_is_allowed_again)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
 	bheap_t *heap = bheap_create(16384, flags[_i]);
@@ -245,7 +245,7 @@ int main(void)
 	tcase_add_test(tcase, blocks_in_address_order);
 	tcase_add_test(tcase, guarded_blocks);
 	tcase_add_loop_test(tcase, a_visitor_ends_it, 1, 6);
-	tcase_add_loop_test(tcase, the_straight_path_is_open_again, 0, 3);
+	tcase_add_loop_test(tcase, the_fast_path_is_allowed_again, 0, 3);
 	tcase_add_test(tcase, wrong_arguments);
 	tcase_add_loop_test(tcase, its_own_calls_are_refused, 0, 8);
 	tcase_add_test(tcase, a_map_without_an_end);

@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# memcheck and AddressSanitizer report every crime of victims.c, each in its own function, and
-# nothing else there; of honest use they report nothing. On every kind of private heap.
+# memcheck and AddressSanitizer report every misuse of annotate.c, each in its own function, and
+# nothing else there; of valid use they report nothing. On every kind of private heap.
 . "$srcdir/tests/users/common.sh"
 
 kinds="default mapped static malloced guarded"
 is_plain || skip "needs programs of this machine, without other sanitizers"
 
-# build NAME FLAGS...: victims.c, linked to the plain shared library as its users' programs are.
+# build NAME FLAGS...: annotate.c, linked to the plain shared library as its users' programs are.
 build()
 {
 	program=$1
 	shift
 	# shellcheck disable=SC2086 # flags are lists of words
 	"$build/libtool" --quiet --tag=CC --mode=link $CC ${CPPFLAGS:-} -I"$srcdir/include" $CFLAGS \
-		-w -g -O1 -fno-omit-frame-pointer "$@" "$srcdir/tests/users/victims.c" ${LDFLAGS:-} \
+		-w -g -O1 -fno-omit-frame-pointer "$@" "$srcdir/tests/users/annotate.c" ${LDFLAGS:-} \
 		-o "$program" lib/libbheap.la
 }
 
@@ -23,15 +23,15 @@ run()
 	"$build/libtool" --quiet --mode=execute "$@"
 }
 
-# The function of victims.c on top of each report, and the kind of report.
+# The function of annotate.c on top of each report, and the kind of report.
 cat >memcheck.awk <<'END'
 sub(/^==[0-9]+== /, "") {
 	if (match($0, /Invalid (read|write)|Conditional jump|definitely lost/))
 		kind = substr($0, RSTART, RLENGTH)
 	else if (/^ *$/)
 		kind = ""
-	else if (kind && match($0, /: [a-z_]+ \(victims\.c:/)) {
-		name = substr($0, RSTART + 2, RLENGTH - 14)
+	else if (kind && match($0, /: [a-z_]+ \(annotate\.c:/)) {
+		name = substr($0, RSTART + 2, RLENGTH - 15)
 		if (name !~ /^(allocate|take|give|block_between)$/) {
 			print name, kind
 			kind = ""
@@ -48,29 +48,29 @@ END
 verify()
 {
 	run ./plain "$1" "$2" | sort >expected
-	test "$(wc -l <expected)" -ge 10 || fail "victims.c has lost its expectations"
+	test "$(wc -l <expected)" -ge 10 || fail "annotate.c has lost its expectations"
 	awk -f "$1.awk" err | sort | uniq >reported
 	diff expected reported || fail "$1, $2 heap: reports differ (< expected, > seen): $(head -n 100 err)"
 }
 
-build ./plain || fail "victims.c does not build"
+build ./plain || fail "annotate.c does not build"
 tools=
 
 # Valgrind gives up on what it cannot read of clang's debug information: that is no failure of ours.
 valgrind_can_read()
 {
-	! run valgrind --quiet ./plain honest mapped 2>&1 | grep -q 'Valgrind: debuginfo reader'
+	! run valgrind --quiet ./plain valid mapped 2>&1 | grep -q 'Valgrind: debuginfo reader'
 }
 
 if have_valgrind && valgrind_can_read; then
 	tools="$tools memcheck"
 	for kind in $kinds; do
-		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain crimes "$kind" \
+		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain misuses "$kind" \
 			2>err && fail "memcheck, $kind heap: no error"
 		verify memcheck "$kind"
-		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain honest "$kind" \
-			>out 2>&1 || fail "memcheck, $kind heap: honest use ended with $?: $(cat out)"
-		test ! -s out || fail "memcheck, $kind heap: of honest use it says: $(cat out)"
+		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain valid "$kind" \
+			>out 2>&1 || fail "memcheck, $kind heap: valid use ended with $?: $(cat out)"
+		test ! -s out || fail "memcheck, $kind heap: of valid use it says: $(cat out)"
 	done
 fi
 
@@ -80,11 +80,11 @@ if build ./sanitized -fsanitize=address -fsanitize-recover=address 2>out &&
 	run ./sanitized asan mapped >/dev/null 2>&1; then
 	tools="$tools AddressSanitizer"
 	for kind in $kinds; do
-		run ./sanitized crimes "$kind" 2>err || true
+		run ./sanitized misuses "$kind" 2>err || true
 		verify asan "$kind"
-		run ./sanitized honest "$kind" >out 2>&1 ||
-			fail "AddressSanitizer, $kind heap: honest use ended with $?: $(cat out)"
-		test ! -s out || fail "AddressSanitizer, $kind heap: of honest use it says: $(cat out)"
+		run ./sanitized valid "$kind" >out 2>&1 ||
+			fail "AddressSanitizer, $kind heap: valid use ended with $?: $(cat out)"
+		test ! -s out || fail "AddressSanitizer, $kind heap: of valid use it says: $(cat out)"
 	done
 fi
 

@@ -16,7 +16,7 @@ TESTS += $(%C%_scripts)
 EXTRA_DIST += \
 	%D%/common.sh \
 	%D%/debuggee.c \
-	%D%/honest.c \
+	%D%/valid_use.c \
 	%D%/misuse.c \
 	%D%/observed.c \
 	%D%/orders.json \
@@ -24,5 +24,5 @@ EXTRA_DIST += \
 	%D%/resource.cpp \
 	%D%/typed.c \
 	%D%/usable.c \
-	%D%/victims.c
+	%D%/annotate.c
 AM_TESTS_ENVIRONMENT += CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)'; export CXX CXXFLAGS;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * victims.c - what memcheck and AddressSanitizer must report of heap memory, one crime a function,
- * and what they must not. Knows the public header alone. Usage:
- *   victims crimes HEAP     commits all; HEAP: default, mapped, static, malloced, guarded
- *   victims honest HEAP     commits none
- *   victims memcheck|asan HEAP   what this tool must report: a function and a kind of report a line
+ * annotate.c - what memcheck and AddressSanitizer must report of heap memory, one misuse a
+ * function, and what they must not. Knows the public header alone. Usage: annotate misuses HEAP
+ * commits all; HEAP: default, mapped, static, malloced, guarded annotate valid HEAP     commits
+ * none annotate memcheck|asan HEAP   what this tool must report: a function and a kind of report a
+ * line
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "bheap.h"
 
 #define HEAP_SIZE (256 * 1024)
-#define CRIME static __attribute__((noinline, noclone)) void
+#define MISUSE static __attribute__((noinline, noclone)) void
 
 static bheap_t *heap;
 
@@ -47,7 +47,7 @@ static void give(void *block)
 
 static volatile char sink;
 
-/* ---- crimes ---- */
+/* ---- misuses ---- */
 
 /* A block with live ones on both sides, when the heap puts them there. */
 static volatile char *block_between(size_t size)
@@ -62,17 +62,17 @@ static volatile char *block_between(size_t size)
 	return block;
 }
 
-CRIME write_behind_an_odd_size(void)
+MISUSE write_behind_an_odd_size(void)
 {
 	block_between(21)[21] = 1;
 }
 
-CRIME read_behind_an_odd_size(void)
+MISUSE read_behind_an_odd_size(void)
 {
 	sink = block_between(40)[40];
 }
 
-CRIME write_far_behind_into_free_memory(void)
+MISUSE write_far_behind_into_free_memory(void)
 {
 	volatile char *block = take(4096);
 
@@ -80,7 +80,7 @@ CRIME write_far_behind_into_free_memory(void)
 	block[4096 + 512] = 1;
 }
 
-CRIME read_in_front(void)
+MISUSE read_in_front(void)
 {
 	char *front = take(64);
 	volatile char *block = take(64);
@@ -89,7 +89,7 @@ CRIME read_in_front(void)
 	sink = block[-1];
 }
 
-CRIME write_after_free(void)
+MISUSE write_after_free(void)
 {
 	volatile char *block = block_between(48);
 
@@ -97,7 +97,7 @@ CRIME write_after_free(void)
 	block[20] = 1;
 }
 
-CRIME read_after_free(void)
+MISUSE read_after_free(void)
 {
 	volatile char *block = block_between(2000);
 
@@ -105,7 +105,7 @@ CRIME read_after_free(void)
 	sink = block[1999];
 }
 
-CRIME read_where_a_block_moved_from(void)
+MISUSE read_where_a_block_moved_from(void)
 {
 	volatile char *block = block_between(100);
 	char *moved = keep(bheap_realloc(heap, (char *)(uintptr_t)block, 9000));
@@ -115,28 +115,28 @@ CRIME read_where_a_block_moved_from(void)
 	sink = block[50];
 }
 
-CRIME write_behind_a_shrunk_block(void)
+MISUSE write_behind_a_shrunk_block(void)
 {
 	volatile char *block = keep(bheap_realloc(heap, (char *)(uintptr_t)block_between(500), 33));
 
 	block[33] = 1;
 }
 
-CRIME write_behind_an_array(void)
+MISUSE write_behind_an_array(void)
 {
 	volatile char *block = keep(bheap_calloc(heap, 5, 5));
 
 	block[25] = 1;
 }
 
-CRIME write_behind_an_aligned_block(void)
+MISUSE write_behind_an_aligned_block(void)
 {
 	volatile char *block = keep(bheap_aligned_alloc(heap, 256, 100));
 
 	block[100] = 1;
 }
 
-CRIME write_where_no_block_was_yet(void)
+MISUSE write_where_no_block_was_yet(void)
 {
 	struct bheap_stats stats;
 	volatile char *block = take(16);
@@ -146,12 +146,12 @@ CRIME write_where_no_block_was_yet(void)
 }
 
 /* Granules without a gap between them: a guard makes one. */
-CRIME write_into_the_guard(void)
+MISUSE write_into_the_guard(void)
 {
 	block_between(64)[64] = 1;
 }
 
-CRIME branch_on_an_unwritten_byte(void)
+MISUSE branch_on_an_unwritten_byte(void)
 {
 	volatile char *block = take(64);
 
@@ -159,7 +159,7 @@ CRIME branch_on_an_unwritten_byte(void)
 		sink = 1;
 }
 
-CRIME branch_on_what_a_block_grew_by(void)
+MISUSE branch_on_what_a_block_grew_by(void)
 {
 	volatile char *block = take(64);
 
@@ -169,7 +169,7 @@ CRIME branch_on_what_a_block_grew_by(void)
 		sink = 1;
 }
 
-CRIME branch_on_what_a_former_block_held(void)
+MISUSE branch_on_what_a_former_block_held(void)
 {
 	volatile char *block = block_between(80);
 
@@ -180,21 +180,21 @@ CRIME branch_on_what_a_former_block_held(void)
 }
 
 /* Several: the last one's address may still lie in a register. */
-CRIME lose_blocks(void)
+MISUSE lose_blocks(void)
 {
 	for (int count = 0; count < 5; count++)
 		memset(allocate(100), 1, 100);
 }
 
-static const struct crime {
+static const struct misuse {
 	const char *name;
 	void (*commit)(void);
 	const char *memcheck, *asan; /* what they report; NULL: nothing */
 	bool guarded;                /* seen with BHEAP_GUARD alone */
-} crimes[] = {
-#define ROW(crime, ...)                                                                            \
+} misuses[] = {
+#define ROW(misuse, ...)                                                                           \
 	{                                                                                          \
-#crime, crime, __VA_ARGS__                                                         \
+#misuse, misuse, __VA_ARGS__                                                       \
 	}
 	ROW(write_behind_an_odd_size, "Invalid write", "WRITE", false),
 	ROW(read_behind_an_odd_size, "Invalid read", "READ", false),
@@ -215,31 +215,31 @@ static const struct crime {
 #undef ROW
 };
 
-#define CRIMES (sizeof(crimes) / sizeof(*crimes))
+#define MISUSES (sizeof(misuses) / sizeof(*misuses))
 
 static bool is_guarded(const char *kind)
 {
 	return !strcmp(kind, "guarded");
 }
 
-static void crimes_commit(const char *kind)
+static void misuses_commit(const char *kind)
 {
-	for (size_t index = 0; index < CRIMES; index++)
-		if (!crimes[index].guarded || is_guarded(kind))
-			crimes[index].commit();
+	for (size_t index = 0; index < MISUSES; index++)
+		if (!misuses[index].guarded || is_guarded(kind))
+			misuses[index].commit();
 }
 
-static void crimes_list(bool memcheck, const char *kind)
+static void misuses_list(bool memcheck, const char *kind)
 {
-	for (size_t index = 0; index < CRIMES; index++) {
-		const char *report = memcheck ? crimes[index].memcheck : crimes[index].asan;
+	for (size_t index = 0; index < MISUSES; index++) {
+		const char *report = memcheck ? misuses[index].memcheck : misuses[index].asan;
 
-		if (report && (!crimes[index].guarded || is_guarded(kind)))
-			printf("%s %s\n", crimes[index].name, report);
+		if (report && (!misuses[index].guarded || is_guarded(kind)))
+			printf("%s %s\n", misuses[index].name, report);
 	}
 }
 
-/* ---- honest use ---- */
+/* ---- valid use ---- */
 
 static void expect(bool condition)
 {
@@ -407,14 +407,14 @@ int main(int argc, char **argv)
 	const char *what = argc == 3 ? argv[1] : "", *kind = argc == 3 ? argv[2] : "";
 
 	if (!strcmp(what, "memcheck") || !strcmp(what, "asan")) {
-		crimes_list(*what == 'm', kind);
+		misuses_list(*what == 'm', kind);
 		return 0;
 	}
 	malloced = malloc(HEAP_SIZE);
 	heap = heap_make(kind);
 	expect(malloced && heap);
-	if (!strcmp(what, "crimes")) {
-		crimes_commit(kind);
+	if (!strcmp(what, "misuses")) {
+		misuses_commit(kind);
 	} else {
 		be_honest();
 		heap_end(kind);

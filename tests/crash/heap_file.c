@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stage.c - a memory file for most operations; for those that make a heap by name a shared memory
- * object, which comes and goes with its name.
+ * heap_file.c - a memory file for most operations; for those that make a heap by name a shared
+ * memory object, which comes and goes with its name.
  */
-#include "stage.h"
+#include "heap_file.h"
 
 #include <err.h>
 #include <errno.h>
@@ -17,10 +17,10 @@
 #include "handle/intent.h"
 #include "handle/shared.h"
 
-struct stage stage;
+struct heap_file heap_file;
 
-static struct scene scene_before;
-static unsigned char before[SCENE_SIZE], last[SCENE_SIZE];
+static struct expect expect_before;
+static unsigned char before[EXPECT_SIZE], last[EXPECT_SIZE];
 static size_t size_before, size_last;
 
 /* The file as it is now; NULL while it is empty or not there. */
@@ -37,12 +37,12 @@ static void *memory_map(size_t length, int fd)
 	return start;
 }
 
-void stage_make(void)
+void heap_file_make(void)
 {
-	stage.fd = memfd_create("killpoints", MFD_CLOEXEC);
-	if (stage.fd < 0)
+	heap_file.fd = memfd_create("killpoints", MFD_CLOEXEC);
+	if (heap_file.fd < 0)
 		err(1, "memfd_create");
-	stage.scene = memory_map(sizeof(*stage.scene), -1);
+	heap_file.expect = memory_map(sizeof(*heap_file.expect), -1);
 }
 
 static void view_of(int fd)
@@ -57,9 +57,9 @@ static void view_of(int fd)
 	memory = size ? memory_map(size, fd) : NULL;
 }
 
-void stage_look(bool by_name)
+void heap_file_look(bool by_name)
 {
-	int fd = by_name ? shm_open(stage.scene->name, O_RDWR, 0) : stage.fd;
+	int fd = by_name ? shm_open(heap_file.expect->name, O_RDWR, 0) : heap_file.fd;
 
 	if (fd >= 0)
 		view_of(fd);
@@ -69,46 +69,47 @@ void stage_look(bool by_name)
 
 static void file_resize(size_t length)
 {
-	if (ftruncate(stage.fd, (off_t)length))
+	if (ftruncate(heap_file.fd, (off_t)length))
 		err(1, "ftruncate");
-	view_of(stage.fd);
+	view_of(heap_file.fd);
 }
 
-void stage_set(const struct operation *operation, unsigned flags)
+void heap_file_set(const struct operation *operation, unsigned flags)
 {
 	struct bheap_stats stats = {0};
 	bheap_t *heap = NULL;
 
-	scene_clear(stage.scene, flags);
-	stage.scene->fd = stage.fd;
-	snprintf(stage.scene->name, sizeof(stage.scene->name), "/bheap-crash-%d", (int)getpid());
+	expect_clear(heap_file.expect, flags);
+	heap_file.expect->fd = heap_file.fd;
+	snprintf(heap_file.expect->name, sizeof(heap_file.expect->name), "/bheap-crash-%d",
+		 (int)getpid());
 	file_resize(0);
 	if (!(operation->traits & MAKES)) {
-		heap = bheap_open_fd(stage.fd, SCENE_SIZE, flags);
+		heap = bheap_open_fd(heap_file.fd, EXPECT_SIZE, flags);
 		if (!heap)
 			err(1, "bheap_open_fd");
 	}
-	operation->prepare(stage.scene, heap);
+	operation->prepare(heap_file.expect, heap);
 	if (heap && (bheap_stats(heap, &stats) || bheap_close(heap)))
-		err(1, "the scene");
-	stage.scene->recoveries = stats.recoveries;
-	stage_look(false);
-	stage_keep();
+		err(1, "the expect");
+	heap_file.expect->recoveries = stats.recoveries;
+	heap_file_look(false);
+	heap_file_keep();
 }
 
-void stage_keep(void)
+void heap_file_keep(void)
 {
-	scene_before = *stage.scene;
-	scene_before.phase = BEFORE;
+	expect_before = *heap_file.expect;
+	expect_before.phase = BEFORE;
 	size_before = size;
 	if (size)
 		memcpy(before, memory, size);
 }
 
-void stage_reset(void)
+void heap_file_reset(void)
 {
-	*stage.scene = scene_before;
-	if (shm_unlink(stage.scene->name) && errno != ENOENT)
+	*heap_file.expect = expect_before;
+	if (shm_unlink(heap_file.expect->name) && errno != ENOENT)
 		err(1, "shm_unlink");
 	/* An empty file is made so: what was in it must not come back. */
 	if (!size_before || size != size_before)
@@ -118,10 +119,10 @@ void stage_reset(void)
 	if (size)
 		memcpy(memory, before, size);
 	size_last = ~(size_t)0;
-	stage_changed();
+	heap_file_changed();
 }
 
-bool stage_changed(void)
+bool heap_file_changed(void)
 {
 	if (size == size_last && (!size || memcmp(last, memory, size) == 0))
 		return false;
@@ -138,17 +139,17 @@ static unsigned lock_word(void)
 	return head ? *(const volatile unsigned *)&head->mutex : 0;
 }
 
-bool stage_is_locked(void)
+bool heap_file_is_locked(void)
 {
 	return lock_word() & FUTEX_TID_MASK;
 }
 
-bool stage_is_awaited(void)
+bool heap_file_is_awaited(void)
 {
 	return lock_word() & FUTEX_WAITERS;
 }
 
-bool stage_is_orphaned(void)
+bool heap_file_is_orphaned(void)
 {
 	return lock_word() & FUTEX_OWNER_DIED;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm.c - eight processes work on one heap while they are killed at random, one or all at once,
- * for as many seconds as are asked for. Nobody may hang, no block that was whole may be torn, and
- * what is lost is counted: nothing with slots, at most a block a kill without, and nothing either
- * once the blocks of the dead are reclaimed.
+ * random_kills.c - eight processes work on one heap while they are killed at random, one or all at
+ * once, for as many seconds as are asked for. Nobody may hang, no block that was whole may be torn,
+ * and what is lost is counted: nothing with slots, at most a block a kill without, and nothing
+ * either once the blocks of the dead are reclaimed.
  */
 #include <err.h>
 #include <errno.h>
@@ -53,7 +53,7 @@ static struct {
 	struct board *board;
 	pid_t workers[WORKERS];
 	unsigned kills;
-} storm;
+} run;
 
 static uint32_t random_state;
 
@@ -69,8 +69,8 @@ static uint32_t random_below(uint32_t limit)
 
 static void complain(const char *text, unsigned long long detail)
 {
-	if (!__atomic_exchange_n(&storm.board->bad, 1, __ATOMIC_SEQ_CST))
-		snprintf(storm.board->text, sizeof(storm.board->text), "%s (%#llx)", text, detail);
+	if (!__atomic_exchange_n(&run.board->bad, 1, __ATOMIC_SEQ_CST))
+		snprintf(run.board->text, sizeof(run.board->text), "%s (%#llx)", text, detail);
 }
 
 static void fault_hear(const struct bheap_fault *fault, void *arg)
@@ -199,13 +199,13 @@ static void worker_serve(unsigned number)
 
 	death_arrange();
 	bheap_set_fault_handler(NULL, fault_hear, NULL);
-	heap = bheap_open_fd(storm.fd, 0, 0);
+	heap = bheap_open_fd(run.fd, 0, 0);
 	if (!heap) {
 		complain("a worker cannot attach", (unsigned)errno);
 		_exit(1);
 	}
 	entries = ((struct table *)bheap_root(heap))->entries[number];
-	if (storm.mode == OWNED) {
+	if (run.mode == OWNED) {
 		/* What its predecessor had is nobody's now. */
 		memset(entries, 0, ENTRIES * sizeof(*entries));
 		if (bheap_reclaim(heap) < 0)
@@ -218,8 +218,8 @@ static void worker_serve(unsigned number)
 		uint32_t size = size_choose();
 
 		entry_verify(heap, entry);
-		(storm.mode == SLOTS ? work_with_slot : work_plainly)(heap, entry, size);
-		__atomic_fetch_add(&storm.board->operations, 1, __ATOMIC_RELAXED);
+		(run.mode == SLOTS ? work_with_slot : work_plainly)(heap, entry, size);
+		__atomic_fetch_add(&run.board->operations, 1, __ATOMIC_RELAXED);
 	}
 }
 
@@ -234,17 +234,17 @@ static void worker_start(unsigned number)
 		random_state = seed;
 		worker_serve(number);
 	}
-	storm.workers[number] = pid;
+	run.workers[number] = pid;
 }
 
-/* ---- the storm ---- */
+/* ---- the random kills ---- */
 
 static void death_note(unsigned number, int status)
 {
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		complain("a worker died of itself", (unsigned)status);
-	storm.workers[number] = 0;
-	storm.kills++;
+	run.workers[number] = 0;
+	run.kills++;
 }
 
 static void all_kill(void)
@@ -252,10 +252,10 @@ static void all_kill(void)
 	int status;
 
 	for (unsigned number = 0; number < WORKERS; number++)
-		if (storm.workers[number])
-			kill(storm.workers[number], SIGKILL);
+		if (run.workers[number])
+			kill(run.workers[number], SIGKILL);
 	for (unsigned number = 0; number < WORKERS; number++)
-		if (storm.workers[number] && waitpid(storm.workers[number], &status, 0) > 0)
+		if (run.workers[number] && waitpid(run.workers[number], &status, 0) > 0)
 			death_note(number, status);
 }
 
@@ -273,7 +273,7 @@ static void one_bury(void)
 	if (!pid && sigtimedwait(&child, NULL, &while_) >= 0)
 		pid = waitpid(-1, &status, WNOHANG);
 	for (unsigned number = 0; pid > 0 && number < WORKERS; number++)
-		if (storm.workers[number] == pid)
+		if (run.workers[number] == pid)
 			death_note(number, status);
 }
 
@@ -288,7 +288,7 @@ static double now(void)
 /* Whether operations go on; they may take a while on a busy machine. */
 static void progress_watch(uint64_t *seen, double *when)
 {
-	uint64_t operations = __atomic_load_n(&storm.board->operations, __ATOMIC_RELAXED);
+	uint64_t operations = __atomic_load_n(&run.board->operations, __ATOMIC_RELAXED);
 
 	if (operations != *seen) {
 		*seen = operations;
@@ -303,9 +303,9 @@ static void storm_rage(double seconds)
 	double end = now() + seconds, when = now();
 	uint64_t seen = 0;
 
-	while (now() < end && !storm.board->bad) {
+	while (now() < end && !run.board->bad) {
 		for (unsigned number = 0; number < WORKERS; number++)
-			if (!storm.workers[number])
+			if (!run.workers[number])
 				worker_start(number);
 		if (random_below(KILL_ALL_ONE_IN))
 			one_bury();
@@ -324,12 +324,12 @@ static void storm_prepare(enum mode mode)
 	struct table *table;
 	bheap_t *heap;
 
-	storm.mode = mode;
-	storm.kills = 0;
-	memset(storm.board, 0, sizeof(*storm.board));
-	if (ftruncate(storm.fd, 0))
+	run.mode = mode;
+	run.kills = 0;
+	memset(run.board, 0, sizeof(*run.board));
+	if (ftruncate(run.fd, 0))
 		err(1, "ftruncate");
-	heap = bheap_open_fd(storm.fd, HEAP_SIZE, flags[mode]);
+	heap = bheap_open_fd(run.fd, HEAP_SIZE, flags[mode]);
 	table = heap ? bheap_calloc(heap, 1, sizeof(*table)) : NULL;
 	if (!table || bheap_set_root(heap, table) || bheap_close(heap))
 		err(1, "the heap");
@@ -368,12 +368,12 @@ static unsigned storm_judge(bheap_t *heap)
 	if (bheap_check(heap, &fault))
 		complain(fault.text, 0);
 	/* With owners the last workers may have reclaimed what those before them left. */
-	for (unsigned number = 0; number < WORKERS && storm.mode != OWNED; number++)
+	for (unsigned number = 0; number < WORKERS && run.mode != OWNED; number++)
 		for (unsigned index = 0; index < ENTRIES; index++)
 			entry_verify(heap, &table->entries[number][index]);
 	bheap_walk(heap, block_count, &census);
 	/* With owners a worker forgets all that its predecessor had, before it reclaims it. */
-	if (storm.mode != OWNED && census.unknown > (storm.mode == SLOTS ? 0 : storm.kills))
+	if (run.mode != OWNED && census.unknown > (run.mode == SLOTS ? 0 : run.kills))
 		complain("more blocks are lost than may be", census.unknown);
 	return census.unknown;
 }
@@ -397,7 +397,7 @@ static bool storm_pass(enum mode mode, double seconds)
 
 	storm_prepare(mode);
 	storm_rage(seconds);
-	heap = bheap_open_fd(storm.fd, 0, 0);
+	heap = bheap_open_fd(run.fd, 0, 0);
 	if (heap) {
 		bheap_stats(heap, &stats);
 		lost = storm_judge(heap);
@@ -407,14 +407,14 @@ static bool storm_pass(enum mode mode, double seconds)
 	} else {
 		complain("the heap cannot be opened", (unsigned)errno);
 	}
-	if (storm.board->bad)
-		printf("# %s\n", storm.board->text);
-	printf("%sok %d - storm, %s: %u kills, %llu recoveries, %llu operations, %u blocks lost%s\n",
-	       storm.board->bad ? "not " : "", mode + 1, mode_names[mode], storm.kills,
-	       (unsigned long long)stats.recoveries, (unsigned long long)storm.board->operations,
+	if (run.board->bad)
+		printf("# %s\n", run.board->text);
+	printf("%sok %d - random kills, %s: %u kills, %llu recoveries, %llu operations, %u blocks lost%s\n",
+	       run.board->bad ? "not " : "", mode + 1, mode_names[mode], run.kills,
+	       (unsigned long long)stats.recoveries, (unsigned long long)run.board->operations,
 	       lost, mode == OWNED ? " until reclaimed" : "");
 	fflush(stdout);
-	return !storm.board->bad;
+	return !run.board->bad;
 }
 
 int main(int argc, char **argv)
@@ -430,10 +430,10 @@ int main(int argc, char **argv)
 	bheap_set_fault_handler(NULL, fault_hear, NULL);
 	random_state = (uint32_t)time(NULL) | 1;
 	printf("# seed %u\n1..%d\n", random_state, MODES);
-	storm.fd = memfd_create("storm", MFD_CLOEXEC);
-	storm.board = mmap(NULL, sizeof(*storm.board), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (storm.fd < 0 || storm.board == MAP_FAILED)
+	run.fd = memfd_create("random_kills", MFD_CLOEXEC);
+	run.board = mmap(NULL, sizeof(*run.board), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (run.fd < 0 || run.board == MAP_FAILED)
 		err(1, "memory");
 	for (int mode = SLOTS; mode < MODES; mode++)
 		good &= storm_pass((enum mode)mode, seconds / MODES);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * honest.c - every right way to get a block or a heap and give it back. Compiled, never run: no
+ * valid_use.c - every right way to get a block or a heap and give it back. Compiled, never run: no
  * compiler may warn of it.
  */
 #include <bheap.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scene.h - what a test knows about a shared heap: which blocks live in it, what they hold, and
+ * expect.h - what a test knows about a shared heap: which blocks live in it, what they hold, and
  * what the operation under way may change. Lies in memory shared with the processes of the test.
  * Whoever finds the heap after a death holds it against this.
  */
-#ifndef CRASH_SCENE_H
-#define CRASH_SCENE_H
+#ifndef CRASH_EXPECT_H
+#define CRASH_EXPECT_H
 
 #include "bheap.h"
 
-#define SCENE_SIZE ((size_t)64 * 1024)
-#define SCENE_BLOCKS 64
-#define SCENE_SLOT_ROOM 16 /* bytes at the start of a block with a slot that are not content */
+#define EXPECT_SIZE ((size_t)64 * 1024)
+#define EXPECT_BLOCKS 64
+#define EXPECT_SLOT_ROOM 16 /* bytes at the start of a block with a slot that are not content */
 
 /* What may have become of a block when the operation was cut short. */
 enum fate {
@@ -34,11 +34,11 @@ struct known {
 
 enum phase { BEFORE, AFTER };
 
-struct scene {
+struct expect {
 	int phase;      /* of the worker, told by itself */
 	unsigned flags; /* of the heap */
 	unsigned count;
-	struct known blocks[SCENE_BLOCKS];
+	struct known blocks[EXPECT_BLOCKS];
 	size_t gain;   /* of the block the operation allocates, trailer included; or 0 */
 	int fd;        /* of the heap's file; inherited */
 	char name[32]; /* of the shared memory object it is, if it has one */
@@ -48,39 +48,39 @@ struct scene {
 	unsigned dead;       /* blocks of a process that is dead already */
 	uint64_t recoveries; /* before the death */
 	unsigned unheard;    /* recoveries that the dead worker may have made and not told of */
-	unsigned heard;      /* those that the fault handler heard of since scene_listen() */
+	unsigned heard;      /* those that the fault handler heard of since expect_listen() */
 	/* For the run of the whole operation: the path it is to take. */
 	uint64_t expected, result;
 	char verdict[256]; /* empty: all is well */
 };
 
 /* The first thing said against it stands. */
-__attribute__((format(printf, 2, 3))) bool scene_condemn(struct scene *scene, const char *format,
-							 ...);
+__attribute__((format(printf, 2, 3))) bool expect_fail(struct expect *expect, const char *format,
+						       ...);
 
-void scene_clear(struct scene *scene, unsigned flags);
+void expect_clear(struct expect *expect, unsigned flags);
 
 /* What a request takes in the heap. */
-size_t scene_block_size(const struct scene *scene, size_t size);
+size_t expect_block_size(const struct expect *expect, size_t size);
 
 /* Allocates and fills a block that is known from now on; ends the program if there is no room. */
-struct known *scene_put(struct scene *scene, bheap_t *heap, size_t size);
+struct known *expect_put(struct expect *expect, bheap_t *heap, size_t size);
 
 /* The same, of a block that is there. */
-struct known *scene_adopt(struct scene *scene, bheap_t *heap, void *block, size_t size);
+struct known *expect_adopt(struct expect *expect, bheap_t *heap, void *block, size_t size);
 
 /* A block with a word for a slot, which is 0. */
-struct known *scene_put_slot(struct scene *scene, bheap_t *heap);
+struct known *expect_put_slot(struct expect *expect, bheap_t *heap);
 
 /*
  * From now on this process hears of faults; before the heap is opened, for that may be a recovery.
  */
-void scene_listen(struct scene *scene);
+void expect_listen(struct expect *expect);
 
 /*
- * Holds the heap against the scene, uses it for a while, frees all and looks whether all is free.
- * Takes locks, hence may hang where the heap is bad: run it with a time limit.
+ * Compares the heap with what is expected, uses it for a while, frees all and looks whether all is
+ * free. Takes locks, hence may hang where the heap is bad: run it with a time limit.
  */
-void scene_verify(struct scene *scene, bheap_t *heap);
+void expect_verify(struct expect *expect, bheap_t *heap);
 
 #endif
