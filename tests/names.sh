@@ -79,19 +79,19 @@ findings=$(
 	done
 
 	# What the objects define for each other; other names are the compiler's own.
-	"$NM" --defined-only --extern-only --print-file-name "$archive" 2>/dev/null |
+	$NM --defined-only --extern-only --print-file-name "$archive" 2>/dev/null |
 		sed -n 's/^.*-\([a-z]*\)\.o:.* \([a-z][a-z0-9_]*\)$/\1 \2/p' |
 		while read -r room name; do
 			shared_check "$room" "$name" "*/$room.c"
 		done
 
 	# Without a shared library there is nothing to list.
-	"$NM" --dynamic --defined-only lib/.libs/libbheap.so 2>/dev/null |
+	$NM --dynamic --defined-only lib/.libs/libbheap.so 2>/dev/null |
 		awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
 		grep -vxE 'bheap_[a-z0-9_]+|init_heap|balloc|bfree|disp_heap' | sed 's/$/ is exported/'
 
 	# Both lists are there at all.
 	names_in "$lib/core/bins.h" | grep -qx 'static bh_bin_of' || echo "no names could be read"
-	"$NM" "$archive" 2>/dev/null | grep -q ' bh_enter' || echo "no symbols could be read"
+	$NM "$archive" 2>/dev/null | grep -q ' bh_enter' || echo "no symbols could be read"
 )
 [ -z "$findings" ] || { echo "$findings"; exit 1; }
