@@ -259,8 +259,7 @@ static bool head_verify(struct bh_attach_opening *opening, const struct bh_share
 	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
 	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
 		return refuse(opening, EINVAL, NULL);
-	if (head->flags & BHEAP_OWNED && opening->writable && !opening->sole &&
-	    head->pid_namespace != bh_handle_pid_namespace())
+	if (opening->writable && !opening->sole && head->pid_namespace != bh_handle_pid_namespace())
 		return refuse(opening, EBUSY, "those attached are of another process namespace");
 	return true;
 }

@@ -28,6 +28,19 @@ static void skip_lock_restore(bheap_t *heap)
 	__atomic_store_n(&heap->skip_lock, bh_handle_skip_lock(heap), __ATOMIC_RELAXED);
 }
 
+/*
+ * True in a child of a fork that is in another PID namespace than those attached: a robust mutex
+ * knows its owner by a thread id, which means another thread there. Found before the child takes
+ * the lock for the first time, so its other calls need not ask.
+ */
+static bool is_of_other_namespace(const struct bh_call *call)
+{
+	const bheap_t *heap = call->heap;
+
+	return heap->shared && !heap->read_only && heap->lock.generation != call->generation &&
+	       heap->shared->pid_namespace != bh_handle_pid_namespace();
+}
+
 typedef enum bh_lock_result lock_fn(struct bh_lock *lock);
 
 static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
@@ -39,6 +52,10 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 	call->heap = (bheap_t *)heap;
 	call->count = 0;
 	call->generation = bh_fork_generation_begin();
+	if (is_of_other_namespace(call)) {
+		errno = EBUSY;
+		return false;
+	}
 	call->lock = lock(&call->heap->lock);
 	if (call->lock == BH_LOCK_REFUSED)
 		return false;
@@ -87,7 +104,14 @@ void bh_leave_walk(struct bh_call *call)
 
 bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap)
 {
-	return heap->shared && !heap->read_only && call_begin(call, heap, bh_lock_try_shared);
+	int saved = errno;
+
+	if (!heap->shared || heap->read_only)
+		return false;
+	if (call_begin(call, heap, bh_lock_try_shared))
+		return true;
+	errno = saved;
+	return false;
 }
 
 /*

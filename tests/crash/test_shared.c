@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -293,7 +294,7 @@ END_TEST
 /* Another container's process numbers mean nothing here. */
 START_TEST(owners_of_another_namespace)
 {
-	bheap_t *heap = make(BHEAP_OWNED);
+	bheap_t *heap = make(_i ? BHEAP_OWNED : 0);
 	uint32_t space = heap->shared->pid_namespace;
 
 	ck_assert_uint_ne(space, 0);
@@ -305,6 +306,58 @@ START_TEST(owners_of_another_namespace)
 	ck_assert_int_eq(bheap_close(heap), 0);
 	heap = open_as(O_RDWR, 0);
 	ck_assert_uint_eq(heap->shared->pid_namespace, space);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
+/* Number 1 of another namespace, with a handle from before. */
+static int use_from_elsewhere(bheap_t *heap, void *block)
+{
+	errno = 0;
+	if (bheap_alloc(heap, 100) || errno != EBUSY)
+		return 1;
+	errno = 0;
+	if (bheap_free(heap, block) != -1 || errno != EBUSY)
+		return 2;
+	errno = 0;
+	if (bheap_reclaim(heap) != -1 || errno != EBUSY)
+		return 3;
+	return bheap_close(heap) ? 4 : 0;
+}
+
+#define SKIPPED 77
+
+static int move_elsewhere(void *arg)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID))
+		return SKIPPED;
+	pid = fork();
+	if (!pid)
+		child_exit(use_from_elsewhere(arg, bheap_root(arg)));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 9;
+	/* This process stays where it was. */
+	if (!bheap_alloc(arg, 100))
+		return 8;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 7;
+}
+
+START_TEST(a_child_in_another_namespace)
+{
+	bheap_t *heap = make(BHEAP_OWNED);
+	struct child child;
+	void *block = bheap_alloc(heap, 100);
+
+	ck_assert_int_eq(bheap_set_root(heap, block), 0);
+	child_run(&child, move_elsewhere, heap);
+	if (!WIFEXITED(child.status) || WEXITSTATUS(child.status) != SKIPPED)
+		child_assert_exited(&child, 0);
+	ck_assert(bheap_owns(heap, block));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_uint_eq(faults.count, 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 }
 END_TEST
@@ -324,6 +377,7 @@ int main(void)
 	tcase_add_test(tcase, the_root_has_no_owner);
 	tcase_add_test(tcase, a_root_that_leads_elsewhere);
 	tcase_add_test(tcase, no_intent_is_left);
-	tcase_add_test(tcase, owners_of_another_namespace);
+	tcase_add_loop_test(tcase, owners_of_another_namespace, 0, 2);
+	tcase_add_test(tcase, a_child_in_another_namespace);
 	return suite_run(suite);
 }
