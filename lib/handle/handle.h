@@ -36,6 +36,7 @@ struct bheap {
 	struct bh_fault_sink faults;
 	struct bh_lock lock;
 };
+_Static_assert(offsetof(struct bheap, core) == 0, "a core is turned into its heap");
 
 /*
  * What the handle takes of a heap's own memory: as much on every machine, whatever the size of its

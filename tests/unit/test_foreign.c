@@ -169,10 +169,8 @@ START_TEST(a_handler_that_leaves_an_open)
 	ck_assert_int_eq(write(fd, text, sizeof(text)), sizeof(text));
 	bheap_set_fault_handler(NULL, handler_jumps, NULL);
 	if (!setjmp(back)) {
-		if (_i)
-			bheap_open_fd(fd, 0, 0);
-		else
-			bheap_open(path, 0, O_RDWR, 0, 0);
+		ck_assert_ptr_null(_i ? bheap_open_fd(fd, 0, 0)
+				      : bheap_open(path, 0, O_RDWR, 0, 0));
 		ck_abort_msg("no report");
 	}
 	close(fd);
