@@ -114,7 +114,7 @@ int bh_attach_detach(bheap_t *heap)
 	int failed, state;
 
 	detach_to_rest(heap);
-	/* To close is a cancellation point, and nobody would find the rest. */
+	/* close() is a cancellation point; a thread that ended in it would leak the rest. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	bh_handle_end(heap);
 	failed = bh_region_pages_free(heap, handle_size());
@@ -171,7 +171,7 @@ static bool heap_format(struct bh_attach_opening *opening)
 	return true;
 }
 
-/* What a maker that died left, or an empty file, becomes a heap. */
+/* Creates a heap in an empty file, or in one whose creator died. */
 static bool heap_make(struct bh_attach_opening *opening, uint64_t wanted)
 {
 	size_t size;
@@ -283,7 +283,7 @@ static bool map_is_as_left(struct bh_attach_opening *opening)
 	return true;
 }
 
-/* What is derived from a map that can be trusted, if need be. A death on the way is one inside. */
+/* Rebuilds, from a trusted map, what needs it. A death meanwhile counts as one inside. */
 static void index_recover(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;

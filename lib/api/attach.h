@@ -20,7 +20,7 @@ struct bh_attach_opening {
 	bool writable;
 	bool named;   /* by path: the file must keep its name */
 	bool created; /* by us: removed again on failure */
-	bool sole;    /* nobody else is attached who can write */
+	bool sole;    /* no other writer is attached */
 	bool recovered;
 	bool rebuilt;
 	const char *why; /* what is wrong with the file */

@@ -18,19 +18,19 @@ static inline void *bh_block_refuse(int error)
 
 void *bh_block_alloc(bheap_t *heap, size_t size);
 
-/* NULL is no block, and no mistake. */
+/* Frees a block; NULL is accepted. 0, or -1 with errno. */
 int bh_block_free(bheap_t *heap, void *ptr);
 
-/* A pointer that is no live block: what it is instead. */
+/* Notes the fault of a pointer that is no live block. */
 void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);
 
 /*
- * A block, dressed with trailer and annotations, or 0 (no room); heals on the way. For those
- * inside the door.
+ * A finished block, with trailer and annotations, or 0 (no room); rebuilds the index where it meets
+ * damage. For entered calls.
  */
 uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size);
 
-/* Reports a broken trailer, and seals it anew: a block that is to be moved comes here again. */
+/* Notes a broken trailer, and rewrites it, since a block that is moved is verified again. */
 void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
@@ -49,8 +49,8 @@ static inline uint32_t bh_block_mark(const bheap_t *heap, uint32_t block)
 }
 
 /*
- * Frees a live block, reporting a broken trailer first; heals on the way. Where damage comes back
- * as often as it is healed it is done by the map alone: it never fails.
+ * Frees a live block, noting a broken trailer first; rebuilds the index where it meets damage. If
+ * damage comes back as often as that, it goes by the map alone: it never fails.
  */
 void bh_block_free_entered(struct bh_call *call, uint32_t block);
 

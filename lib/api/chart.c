@@ -12,7 +12,7 @@
 
 struct chart {
 	FILE *stream;
-	const char *front;
+	const char *start;
 	size_t extent;        /* bytes shown */
 	size_t cell_size;     /* a power of two */
 	size_t row;           /* where the row under way begins */
@@ -24,7 +24,7 @@ static int extent_find(const struct bheap_block *block, void *arg)
 	struct chart *chart = arg;
 
 	if (block->used)
-		chart->extent = (size_t)((const char *)block->address - chart->front) + block->size;
+		chart->extent = (size_t)((const char *)block->address - chart->start) + block->size;
 	return 0;
 }
 
@@ -68,7 +68,7 @@ static int row_print(struct chart *chart)
 static int block_draw(const struct bheap_block *block, void *arg)
 {
 	struct chart *chart = arg;
-	size_t at = (size_t)((const char *)block->address - chart->front);
+	size_t at = (size_t)((const char *)block->address - chart->start);
 	size_t end = at + block->size;
 
 	while (block->used && at < end) {
@@ -99,7 +99,7 @@ static int legend_print(const struct chart *chart, size_t size)
 
 int bh_chart_print(const bheap_t *heap, FILE *stream)
 {
-	struct chart chart = {.stream = stream, .front = bh_core_start(&heap->core)};
+	struct chart chart = {.stream = stream, .start = bh_core_start(&heap->core)};
 	size_t size = bh_core_size(&heap->core);
 
 	bh_walk_blocks(heap, extent_find, &chart);

@@ -16,7 +16,7 @@
 
 #define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
 
-/* What is asked for, and what the environment wants of every private heap. */
+/* The flags of the caller, and those that the environment sets for every private heap. */
 static unsigned flags_with_settings(unsigned flags)
 {
 	return bh_settings.guards ? flags | BHEAP_GUARD : flags;

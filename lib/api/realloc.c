@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * realloc.c - the block functions, continued: resizing. In place where that can be; else by a copy;
- * else, when there is no room for a second block, down over the free block in front.
+ * else, when there is no room for a second block, by a slide down over the free previous block.
  */
 #include "api/blocks.h"
 
@@ -55,7 +55,7 @@ static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block,
 	return BH_DONE;
 }
 
-/* Slides with the free memory in front open to the copy. */
+/* Slides, with the free previous block accessible to the copy. */
 static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, size_t kept,
 				       size_t size)
 {
@@ -63,31 +63,31 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	struct bh_core *core = &heap->core;
 	void *old = bh_core_address(core, *block);
 	uint32_t end = bh_map_next(&core->map, *block);
-	uint32_t front = bh_map_previous(&core->map, *block);
-	size_t front_size = bh_bytes(*block - front);
-	bool opens = heap->annotated && !bh_map_is_used(&core->map, front);
+	uint32_t previous = bh_map_previous(&core->map, *block);
+	size_t previous_size = bh_bytes(*block - previous);
+	bool opens = heap->annotated && !bh_map_is_used(&core->map, previous);
 	enum bh_core_status status;
 
-	/* What is refused leaves the free memory watched. */
+	/* A refused resize leaves the free memory watched. */
 	if (!bh_resize_may_slide(core, *block, bh_handle_request_granules(heap, size)))
 		return BH_NO_ROOM;
 	bh_fill_slides(call, *block);
 	if (opens)
-		bh_annotate_lend(bh_core_address(core, front), front_size);
+		bh_annotate_lend(bh_core_address(core, previous), previous_size);
 	status = bh_resize_slide(core, block, bh_handle_request_granules(heap, size), kept);
 	if (opens && status == BH_DONE)
 		bh_annotate_moved(heap, old, bh_core_address(core, *block), kept,
 				  bh_core_address(core, end));
 	else if (opens)
-		bh_annotate_close(bh_core_address(core, front), front_size);
+		bh_annotate_close(bh_core_address(core, previous), previous_size);
 	if (status == BH_DONE)
 		bh_fill_resized(call, end, bh_map_next(&core->map, *block));
 	return status;
 }
 
 /*
- * Down over the free block in front: the last resort when there is no room elsewhere. The block
- * where it is then, or 0.
+ * Slides down over the free previous block: the last resort when there is no room elsewhere. The
+ * block where it is then, or 0.
  */
 static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t kept, size_t size)
 {

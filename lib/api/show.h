@@ -10,7 +10,7 @@
 /* Prints the blocks and the totals; 0, or -1 with errno. */
 int bh_show(const bheap_t *heap, FILE *stream);
 
-/* The same table, with a map of the heap below it. */
+/* Prints the table with a map of the heap below it. */
 int bh_show_charted(const bheap_t *heap, FILE *stream);
 
 /* True if BHEAP_MAP in the environment asks for the map. */

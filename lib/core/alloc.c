@@ -15,7 +15,10 @@
 #define PROBES 12
 #define PROBES_LARGER 6
 
-/* Whether a block that was found by what it says is what it says. */
+/*
+ * Validates a candidate chosen by its untrusted size label: it must be the start of a free block,
+ * and the label must match. False, with damage noted, if not.
+ */
 static inline bool block_is_true(struct bh_core *core, uint32_t block)
 {
 	if (BH_LIKELY(bh_map_is_start(&core->map, block) && !bh_map_is_used(&core->map, block)))
@@ -42,7 +45,7 @@ static uint32_t bin_probe(struct bh_core *core, uint32_t bin, uint32_t granules,
 		const struct bh_bin_node *node = bh_bin_node(bins, block);
 		uint32_t more = node->granules - granules;
 
-		/* What is too small wraps to more than anything. */
+		/* A block that is too small wraps to more than any excess. */
 		if (more < excess) {
 			best = block;
 			excess = more;
@@ -53,7 +56,7 @@ static uint32_t bin_probe(struct bh_core *core, uint32_t bin, uint32_t granules,
 	return best && block_is_true(core, best) ? best : 0;
 }
 
-/* The same in a bin of which every block has room: it is damage if none says so. */
+/* bin_probe() in a bin whose blocks all have room: if none says so, that is damage. */
 static uint32_t bin_probe_larger(struct bh_core *core, uint32_t bin, uint32_t granules,
 				 uint32_t *size)
 {
@@ -97,7 +100,9 @@ static uint32_t allocate_small_rest(struct bh_core *core, uint32_t granules, uin
 	return block ? bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE) : 0;
 }
 
-/* Whether a block of a bin of more than one size says that it has just the size that is wanted. */
+/*
+ * True if the size label of a block in a bin of more than one size is the size wanted, and valid.
+ */
 BH_UNCHECKED
 static inline bool block_fits(struct bh_core *core, uint32_t block, uint32_t granules)
 {
@@ -168,7 +173,7 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t count)
 
 /* ---- aligned ---- */
 
-/* How far behind block the first aligned granule lies. */
+/* Granules from the start of a block to the first aligned one. */
 static size_t aligned_skip(const struct bh_core *core, uint32_t block, size_t alignment)
 {
 	uintptr_t address = (uintptr_t)bh_core_address(core, block);

@@ -18,8 +18,8 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
 /*
- * The same by the map alone, which is walked, and the index is rebuilt: for a heap in which damage
- * comes back as often as it is healed. 0: no room.
+ * Allocates by the map alone, which is walked, and rebuilds the index: for a heap in which damage
+ * comes back as often as it is rebuilt. 0: no room.
  */
 uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t granules);
 

@@ -95,7 +95,9 @@ void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_accoun
 		account->sum = sum_add(sum_add(sum_add(account->sum, word), starts), used);
 		word_account(account, &block, word << 6, starts, used);
 	}
-	/* Not counted: what the search began with, and the sentinel in front, of one granule. */
+	/*
+	 * Not counted: the start of the search, and the sentinel before the blocks, of one granule.
+	 */
 	account->live -= 2;
 	account->used--;
 }

@@ -52,12 +52,12 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
  */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
-/* What a map says, counted word by word: the tags have no part in it. */
+/* Totals of a map, counted word by word without its tags. */
 struct bh_map_account {
 	uint64_t sum;      /* another one if any one word of the map were another */
 	uint64_t live;     /* allocated blocks */
 	uint32_t used;     /* granules in them */
-	uint32_t unmerged; /* a free block behind another, or 0 */
+	uint32_t unmerged; /* a free block after a free block, or 0 */
 };
 
 /* Of a map that ends with the sentinel at end, and begins with the one at granule 0. */

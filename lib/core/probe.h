@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * probe.h - static probes (USDT, provider bheap) for bpftrace, SystemTap, perf and gdb: a nop each
- * when nobody listens, and nothing at all where <sys/sdt.h> is absent. A heap is known by its
+ * when no tool listens, and nothing at all where <sys/sdt.h> is absent. A heap is known by its
  * handle. A block resized where it is makes no probe; one that moves is an alloc and a free.
  *
  *	bpftrace -e 'usdt:/usr/lib/x86_64-linux-gnu/libbheap.so.0:bheap:alloc
@@ -52,7 +52,7 @@ static inline void bh_probe_fault(const struct bheap_fault *fault)
 	DTRACE_PROBE4(bheap, fault, fault->heap, fault->kind, fault->address, fault->text);
 }
 
-/* The index of free blocks was made anew from the block map. */
+/* The index of free blocks was rebuilt from the block map. */
 static inline void bh_probe_rebuild(const void *heap)
 {
 	DTRACE_PROBE1(bheap, rebuild, heap);

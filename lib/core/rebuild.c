@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rebuild.c - tags, bins, top, victim and counters are made anew from the map. Keeps every
+ * rebuild.c - makes tags, bins, top, victim and counters from the map. Keeps every
  * allocated block of the map as it is, whatever the rest of the bookkeeping says.
  */
 #include "core/rebuild.h"

@@ -7,7 +7,7 @@
 
 #include "core/core.h"
 
-/* Merges adjacent free blocks and makes all derived state anew from the map. */
+/* Merges adjacent free blocks and makes all derived state from the map. */
 void bh_rebuild(struct bh_core *core);
 
 #endif

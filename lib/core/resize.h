@@ -18,7 +18,10 @@ enum bh_core_status bh_resize_in_place(struct bh_core *core, uint32_t block, siz
 enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_t granules,
 				    size_t kept);
 
-/* True if the free block in front, the block and a free block behind have so many granules. */
+/*
+ * True if the free previous block, the block and a free next block have this many granules
+ * together.
+ */
 bool bh_resize_may_slide(const struct bh_core *core, uint32_t block, size_t granules);
 
 #endif

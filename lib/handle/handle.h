@@ -39,13 +39,13 @@ struct bheap {
 _Static_assert(offsetof(struct bheap, core) == 0, "a core is turned into its heap");
 
 /*
- * What the handle takes of a heap's own memory: as much on every machine, whatever the size of its
+ * The room of the handle in a heap's own memory, alike on every machine, whatever the size of its
  * pointers and mutexes, so that a buffer has the same room for blocks.
  */
 #define BH_HANDLE_ROOM 256
 _Static_assert(sizeof(struct bheap) - sizeof(pthread_mutex_t) + BH_MUTEX_MAX <= BH_HANDLE_ROOM,
 	       "the handle fits wherever the library can be built");
-_Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "what lies behind the handle is aligned");
+_Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "the control block after the handle is aligned");
 
 /*
  * Initialises a handle but for its view and its key: flags, fault sink, annotations, lock. 0, or -1

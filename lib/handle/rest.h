@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rest.h - the sum of a shared heap's map, kept while nobody uses the heap, so that damage to a
+ * rest.h - the sum of a shared heap's map, kept while no process uses the heap, so that damage to a
  * file at rest is seen.
  */
 #ifndef BH_REST_H

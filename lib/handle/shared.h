@@ -21,9 +21,9 @@
 #define BH_SHARED_VERSION 1
 
 enum bh_shared_inside {
-	BH_OUTSIDE, /* nobody is in a critical section */
+	BH_OUTSIDE, /* no process is in a critical section */
 	BH_INSIDE,  /* a process is, or died there */
-	BH_AT_REST, /* nobody is, and nobody was since the sum of the map was taken */
+	BH_AT_REST, /* as BH_OUTSIDE, and the sum of the map is valid */
 };
 
 struct bh_shared {
@@ -43,7 +43,7 @@ struct bh_shared {
 	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */
 	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
 
-	/* Kept for the time when nobody is attached. */
+	/* Valid while no process is attached. */
 	uint64_t map_sum;  /* of the map, while inside is BH_AT_REST */
 	uint64_t reserved; /* what lies below this offset in the file has storage */
 	uint64_t boot;     /* the start of the system that the mutex is good for, or 0 */

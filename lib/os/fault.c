@@ -111,7 +111,9 @@ struct nesting {
 };
 static __thread struct nesting nesting __attribute__((tls_model("initial-exec")));
 
-/* One more; returns what was. A frame that is not below the last one: a handler left by longjmp().
+/*
+ * One more; returns what was. A frame that is not below the last one: a handler left by longjmp().
+ *
  */
 static struct nesting nesting_begin(const char *frame)
 {

@@ -24,7 +24,9 @@ extern struct bh_fork_page *bh_fork_page;
 /* 0, or why forks cannot be followed. */
 extern int bh_fork_error;
 
-/* For comparison with a generation noted before: no noted one equals that of a child just forked.
+/*
+ * For comparison with a generation noted before: no noted one equals that of a child just forked.
+ *
  */
 static inline unsigned bh_fork_generation(void)
 {

@@ -35,7 +35,7 @@ void *bh_region_wiped_page(void);
 /* Maps size bytes of a file that is at least as long; takes over region->fd. */
 int bh_region_attach(struct bh_region *region, size_t size, bool read_only);
 
-/* Sets the length of a file, with its blocks allocated up front if asked. */
+/* Sets the length of a file; allocates its blocks if asked. */
 int bh_region_resize(int fd, size_t size, bool preallocate);
 
 /* Storage for a part of a file, so that writing to it cannot fail. */
