@@ -10,7 +10,10 @@
 
 uint64_t bheap_offset(const bheap_t *heap, const void *ptr)
 {
-	return heap && ptr ? bh_core_offset(&heap->core, ptr) : 0;
+	/* As a number: gcc takes ptr for something that must not be read (bheap.h). */
+	const void *address = (const void *)(uintptr_t)ptr;
+
+	return heap && address ? bh_core_offset(&heap->core, address) : 0;
 }
 
 void *bheap_pointer(const bheap_t *heap, uint64_t offset)
