@@ -137,6 +137,8 @@ static void alarm_and_use(void)
 
 START_TEST(a_child_handler_that_comes_first_uses_a_heap)
 {
+	if (is_emulated()) /* it says that it wipes a page, and does not */
+		return;
 	early_child = alarm_and_use;
 	fork_often(fork_plainly, heap_use, allocate_on, heap);
 	early_child = NULL;
@@ -146,6 +148,8 @@ END_TEST
 /* It runs no handler. Where the kernel cannot wipe a page, it is excepted. */
 START_TEST(a_child_of_a_bare_fork_uses_a_heap)
 {
+	if (is_emulated()) /* it says that it wipes a page, and does not */
+		return;
 	if (_i)
 		fork_often(_Fork, heap_use, allocate_on, heap);
 	else
