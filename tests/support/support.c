@@ -21,6 +21,7 @@
 
 #ifndef RUNNING_ON_VALGRIND
 #define RUNNING_ON_VALGRIND 0
+#define VALGRIND_COUNT_ERRORS 0
 #endif
 
 int suite_run(Suite *suite)
@@ -297,6 +298,11 @@ extern void __tsan_init(void) __attribute__((weak));
 bool is_watched(void)
 {
 	return bh_annotate_wanted() || RUNNING_ON_VALGRIND || __tsan_init;
+}
+
+unsigned watched_errors(void)
+{
+	return VALGRIND_COUNT_ERRORS;
 }
 
 bool is_emulated(void)

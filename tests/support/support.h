@@ -136,6 +136,9 @@ bool is_watched(void);
  */
 bool is_emulated(void);
 
+/* The errors that memcheck has found in this process; 0 without it. */
+unsigned watched_errors(void);
+
 /*
  * A path in the current folder that no other test uses, and where nothing is; removed by
  * path_remove().

@@ -1058,7 +1058,7 @@ static void reading_tests_add(TCase *tcase)
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("open", &tcase, 20);
+	Suite *suite = suite_of("open", &tcase, 60);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	making_tests_add(tcase);
