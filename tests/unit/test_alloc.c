@@ -5,8 +5,9 @@
  */
 #include "box.h"
 
-#include "core/verify.h"
 #include "core/alloc.h"
+#include "core/rebuild.h"
+#include "core/verify.h"
 
 #define SPAN 4000
 
@@ -116,46 +117,75 @@ END_TEST
 #define MISFIT 528
 #define FIT 540
 
-/*
- * More misfits than a request looks at before it goes on; the one that fits is the last of the
- * list.
- */
-static uint32_t class_of_misfits(void)
-{
-	uint32_t blocks[20];
+#define CLASS_BLOCKS 20
 
+/* More misfits than a request looks at before it goes on; these are the last of the list. */
+static void class_of_misfits(const size_t *last, uint32_t blocks[CLASS_BLOCKS])
+{
 	teardown();
 	box_make(&box, 12000, BH_BIN_SHIFT_MAX);
-	ck_assert_uint_eq(bh_bin_of(&box.core.bins, FIT), bh_bin_of(&box.core.bins, MISFIT));
-	for (int index = 0; index < 20; index++) {
-		blocks[index] = box_alloc(&box, index ? MISFIT : FIT);
+	for (int index = 0; index < CLASS_BLOCKS; index++) {
+		size_t granules = *last ? *last++ : MISFIT;
+
+		ck_assert_uint_eq(bh_bin_of(&box.core.bins, (uint32_t)granules),
+				  bh_bin_of(&box.core.bins, FIT));
+		blocks[index] = box_alloc(&box, granules);
 		box_alloc(&box, 1);
 	}
 	while (bh_alloc_block(&box.core, 1))
 		;
-	for (int index = 0; index < 20; index++)
+	for (int index = 0; index < CLASS_BLOCKS; index++)
 		box_free(&box, blocks[index]);
-	return blocks[0];
 }
 
 START_TEST(no_request_fails_while_a_block_is_large_enough)
 {
-	uint32_t fit = class_of_misfits();
+	uint32_t blocks[CLASS_BLOCKS];
 
-	ck_assert_uint_eq(box_alloc(&box, FIT), fit);
+	class_of_misfits((const size_t[]){FIT, 0}, blocks);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[0]);
 	ck_assert_uint_eq(box_alloc(&box, FIT), 0);
+}
+END_TEST
+
+/* Of all that a search finds the smallest, wherever it is in the list. */
+START_TEST(a_search_finds_the_smallest)
+{
+	uint32_t blocks[CLASS_BLOCKS];
+
+	class_of_misfits((const size_t[]){MISFIT, FIT, FIT + 3, FIT + 1, 0}, blocks);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[1]);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[3]);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[2]);
+	ck_assert_uint_eq(box_alloc(&box, FIT), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, 0);
+}
+END_TEST
+
+/* No block is taken from a list in which a search met one that was written to. */
+START_TEST(a_search_sees_damage)
+{
+	uint32_t blocks[CLASS_BLOCKS];
+
+	class_of_misfits((const size_t[]){MISFIT, MISFIT, FIT + 1, 0}, blocks);
+	bh_bin_node(&box.core.bins, blocks[1])->check = 0;
+	ck_assert_uint_eq(bh_alloc_block(&box.core, FIT), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, blocks[1]);
+	bh_rebuild(&box.core);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[2]);
 }
 END_TEST
 
 START_TEST(realtime_never_searches_a_class)
 {
-	uint32_t fit = class_of_misfits();
+	uint32_t blocks[CLASS_BLOCKS];
 
+	class_of_misfits((const size_t[]){FIT, 0}, blocks);
 	box.core.realtime = true;
 	ck_assert_uint_eq(box_alloc(&box, FIT), 0);
 	ck_assert_uint_ne(box_alloc(&box, MISFIT), 0);
 	box.core.realtime = false;
-	ck_assert_uint_eq(box_alloc(&box, FIT), fit);
+	ck_assert_uint_eq(box_alloc(&box, FIT), blocks[0]);
 }
 END_TEST
 
@@ -261,6 +291,65 @@ START_TEST(aligned_search_finds_the_only_place)
 }
 END_TEST
 
+/* ---- by the map alone ---- */
+
+/* Uses up granules until the top is not aligned; those that are left over then. */
+static int top_misalign(size_t alignment)
+{
+	int skip = 0;
+
+	while (!skip) {
+		uintptr_t next = (uintptr_t)bh_core_address(&box.core, box_alloc(&box, 1) + 1);
+
+		skip = (int)((-next & (alignment - 1)) / BH_GRANULE);
+	}
+	return skip;
+}
+
+/* What is left of a free block before and after an aligned one is free. */
+START_TEST(by_map_amid_a_free_block)
+{
+	int skip = top_misalign(512), before;
+	uint32_t top = box.core.control->top, block;
+
+	before = (int)(top - BH_FIRST);
+	ck_assert_int_le(before, 2);
+	/* It needs no index, and makes a new one. */
+	box.core.control->top = box.core.control->victim = 5;
+	block = bh_alloc_by_map(&box.core, 512, 4);
+	ck_assert_uint_eq(block, top + (uint32_t)skip);
+	ck_assert_uint_eq((uintptr_t)bh_core_address(&box.core, block) % 512, 0);
+	ck_assert_uint_eq(box.core.control->used, (uint32_t)before + 4);
+	if (before == 1)
+		box_expect_blocks(&box, 1, -skip, 4, -(SPAN - 5 - skip));
+	else
+		box_expect_blocks(&box, 1, 1, -skip, 4, -(SPAN - 6 - skip));
+}
+END_TEST
+
+START_TEST(by_map_all_of_a_free_block)
+{
+	uint32_t blocks[3];
+
+	box_alloc_row(&box, (const size_t[]){3, 7, SPAN - 10, 0}, blocks);
+	box_free(&box, blocks[1]);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, 8), 0);
+	ck_assert_uint_eq(box.core.control->rebuilds, 0);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, 7), blocks[1]);
+	box_expect_blocks(&box, 3, 7, SPAN - 10);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, 1), 0);
+}
+END_TEST
+
+START_TEST(by_map_too_much_is_refused)
+{
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, SPAN + 1), 0);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, SIZE_2_TO(32) + 1), 0);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, SIZE_2_TO(50), 1), 0);
+	box_expect_blocks(&box, -SPAN);
+}
+END_TEST
+
 /* ---- damage ---- */
 
 /* Long enough that their sizes are read from the blocks themselves, beside used ones. */
@@ -315,6 +404,33 @@ START_TEST(damage_is_seen_by_aligned_allocate)
 }
 END_TEST
 
+/* The size of the first block is the one that is asked for, and is not true. */
+START_TEST(damage_is_seen_of_an_exact_size)
+{
+	uint32_t block = box_alloc(&box, DAMAGED), used;
+
+	box_alloc(&box, 1);
+	box_free(&box, block);
+	used = box.core.control->used;
+	bh_bin_node(&box.core.bins, block)->check = DAMAGED;
+	ck_assert_uint_eq(bh_alloc_block(&box.core, DAMAGED), 0);
+	ck_assert_uint_eq(box.core.bins.damaged, block);
+	box_rebuild_damaged(&box, used);
+	ck_assert_uint_eq(box_alloc(&box, DAMAGED), block);
+}
+END_TEST
+
+/* Until the index is rebuilt nothing that an aligned request found is taken. */
+START_TEST(damage_met_before_refuses_an_aligned_request)
+{
+	box.core.bins.damaged = BH_FIRST;
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, 4), 0);
+	box_expect_blocks(&box, -SPAN);
+	bh_rebuild(&box.core);
+	ck_assert_uint_ne(bh_alloc_aligned(&box.core, 64, 4), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -330,6 +446,8 @@ int main(void)
 	tcase_add_loop_test(tcase, splits_leave_the_rest_at_the_high_end, 2, 150);
 	tcase_add_test(tcase, top_is_the_last_resort);
 	tcase_add_test(tcase, no_request_fails_while_a_block_is_large_enough);
+	tcase_add_test(tcase, a_search_finds_the_smallest);
+	tcase_add_test(tcase, a_search_sees_damage);
 	tcase_add_test(tcase, realtime_never_searches_a_class);
 	tcase_add_test(tcase, the_last_bin_is_used);
 	tcase_add_loop_test(tcase, aligned_blocks, 0, 8);
@@ -337,8 +455,13 @@ int main(void)
 	tcase_add_test(tcase, the_victim_before_a_block_as_large);
 	tcase_add_test(tcase, aligned_beyond_all_is_refused);
 	tcase_add_test(tcase, aligned_search_finds_the_only_place);
+	tcase_add_test(tcase, by_map_amid_a_free_block);
+	tcase_add_test(tcase, by_map_all_of_a_free_block);
+	tcase_add_test(tcase, by_map_too_much_is_refused);
 	tcase_add_loop_test(tcase, damage_is_seen_by_allocate, 0, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_a_search, 0, 4);
 	tcase_add_loop_test(tcase, damage_is_seen_by_aligned_allocate, 0, 4);
+	tcase_add_test(tcase, damage_is_seen_of_an_exact_size);
+	tcase_add_test(tcase, damage_met_before_refuses_an_aligned_request);
 	return suite_run(suite);
 }

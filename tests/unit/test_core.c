@@ -44,6 +44,20 @@ START_TEST(find_knows_blocks_from_other_addresses)
 }
 END_TEST
 
+/* The start of a block is found by the map where the top is not to be trusted. */
+START_TEST(the_top_is_no_block)
+{
+	uint32_t first = box_alloc(&box, 40), second = box_alloc(&box, 40);
+	const uint32_t tops[] = {0, first + 1};
+
+	box.core.control->top = tops[_i];
+	ck_assert_uint_eq(bh_core_block_at(&box.core, first + 39), first);
+	ck_assert_uint_eq(bh_core_block_at(&box.core, second), second);
+	ck_assert_uint_eq(bh_core_block_at(&box.core, second + 39), second);
+	ck_assert_uint_eq(bh_core_block_at(&box.core, second + 41), second + 40);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -52,5 +66,6 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, new_heap_is_one_block);
 	tcase_add_test(tcase, find_knows_blocks_from_other_addresses);
+	tcase_add_loop_test(tcase, the_top_is_no_block, 0, 2);
 	return suite_run(suite);
 }

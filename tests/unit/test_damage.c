@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_damage.c - free memory that was written to, met on the fast path, in long bins, by a
- * slide; and memory that is damaged again as soon as it is rebuilt: two pages of the heap are one.
- * A call fails there, with a report, and live blocks stay whole.
+ * slide; a map that was written to as well; a handler that uses the heap, or that the heap refuses
+ * after it; and memory that is damaged again as soon as it is rebuilt: two pages of the heap are
+ * one. A call fails there, with a report, and live blocks stay whole.
  */
 #include "support.h"
 
@@ -15,7 +16,9 @@
 #include "core/alloc.h"
 #include "core/free.h"
 #include "core/rebuild.h"
+#include "handle/handle.h"
 
+static const unsigned char damage[] = "written";
 static struct faults faults;
 
 static void setup(void)
@@ -148,7 +151,10 @@ START_TEST(a_link_behind_the_block_that_fits)
 }
 END_TEST
 
-/* A link into a live block, whose owner's bytes look like a free block of the size asked for. */
+/*
+ * A link into a live block, or to one, whose owner's bytes look like a free block of the size asked
+ * for.
+ */
 START_TEST(a_block_that_is_none)
 {
 	struct box box;
@@ -157,6 +163,9 @@ START_TEST(a_block_that_is_none)
 
 	bin_fill(&box, blocks);
 	forged = box.core.end - 1000;
+	if (_i)
+		forged = bh_core_block_at(&box.core, forged);
+	ck_assert_int_eq(bh_map_is_live(&box.core.map, forged), _i);
 	node = bh_bin_node(&box.core.bins, forged);
 	*node = (struct bh_bin_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
 	bh_bin_node(&box.core.bins, blocks[9])->links.next = forged;
@@ -197,7 +206,6 @@ END_TEST
 START_TEST(the_block_in_front_of_a_slide)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
-	static const unsigned char damage[] = "written";
 	bheap_t *heap = heap_of(65536, flags[_i]);
 	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
 
@@ -209,6 +217,241 @@ START_TEST(the_block_in_front_of_a_slide)
 	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
 	faults_were(1);
 	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* ---- the map too ---- */
+
+/* The index is not made anew from a map that is damaged, or that the counters disagree with. */
+static void map_damage(const bheap_t *heap, bool counters)
+{
+	if (counters)
+		heap->core.control->used ^= 1;
+	else
+		heap->core.map.words[0].used ^= bh_map_bit(BH_FIRST + 1);
+}
+
+static void maps_were_damaged(unsigned count)
+{
+	ck_assert_uint_eq(faults.count, count);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_MAP);
+	ck_assert_str_eq(faults.last.text,
+			 "bheap: the block map is damaged: "
+			 "the index of free blocks is damaged too, and was not rebuilt");
+	faults.count = 0;
+}
+
+START_TEST(an_allocation_needs_a_sound_map)
+{
+	static const size_t alignments[] = {16, 64};
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *live = bheap_alloc(heap, 64), *block = bheap_alloc(heap, 3000), *behind;
+	size_t alignment = alignments[_i / 2];
+
+	behind = bheap_alloc(heap, 16);
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	memory_scribble(block, damage, sizeof(damage));
+	map_damage(heap, _i % 2);
+	for (int call = 0; call < 2; call++) {
+		errno = 0;
+		ck_assert_ptr_null(bheap_aligned_alloc(heap, alignment, 2900));
+		ck_assert_errno(ENOMEM);
+		maps_were_damaged(1);
+	}
+	map_damage(heap, _i % 2);
+	ck_assert_ptr_nonnull(bheap_aligned_alloc(heap, alignment, 2900));
+	faults_were(1);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, live), 0);
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* It goes by the map alone, and counts again. */
+START_TEST(a_free_needs_no_counters)
+{
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *front = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80);
+
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	memory_scribble(front, damage, sizeof(damage));
+	map_damage(heap, true);
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	maps_were_damaged(1);
+	ck_assert(!bheap_owns(heap, block));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 160), front);
+	faults_were(0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* What it cannot grow into it moves away from. */
+START_TEST(a_realloc_needs_no_counters)
+{
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *moved;
+
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	memory_scribble(behind, damage, sizeof(damage));
+	pattern_fill(block, 80, 3);
+	map_damage(heap, true);
+	moved = bheap_realloc(heap, block, 128);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert_ptr_ne(moved, block);
+	ck_assert(pattern_holds(moved, 80, 3));
+	maps_were_damaged(2);
+	ck_assert(!bheap_owns(heap, block));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+START_TEST(a_slide_needs_a_sound_map)
+{
+	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
+	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
+
+	while (bheap_alloc(heap, 512))
+		;
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	memory_scribble(front, damage, sizeof(damage));
+	pattern_fill(block, 30000, 5);
+	map_damage(heap, true);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, block, 32000));
+	ck_assert_errno(ENOMEM);
+	maps_were_damaged(1);
+	ck_assert(pattern_holds(block, 30000, 5));
+	map_damage(heap, true);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
+	faults_were(1);
+	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* ---- a trailer ---- */
+
+/* A live block without room for one, as a map that was written to may have it. */
+START_TEST(a_block_too_small_for_its_trailer)
+{
+	bheap_t *heap = heap_of(65536, BHEAP_GUARD);
+	char *front = bheap_alloc(heap, 40), *block, *behind;
+	uint32_t small = bh_alloc_block(&heap->core, 1);
+
+	block = bh_core_address(&heap->core, small);
+	behind = bheap_alloc(heap, 40);
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert_ptr_eq(faults.last.address, block);
+	ck_assert_uint_eq(faults.last.size, 0);
+	/* No trailer was written over the neighbours. */
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_uint_eq(faults.count, 1);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* Other processes would see a slide half done: there is none, when a fault was met, too. */
+START_TEST(no_slide_where_heaps_are_shared)
+{
+	bheap_t *heap;
+	char *front, *block;
+
+	path_make();
+	heap = path_heap(65536, BHEAP_OWNED);
+	front = bheap_alloc(heap, 3000);
+	block = bheap_alloc(heap, 30000);
+	while (bheap_alloc(heap, 512))
+		;
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	pattern_fill(block, 30000, 5);
+	memory_change(block + 30000, 'x');
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, block, 32000));
+	ck_assert_errno(ENOMEM);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert(bheap_owns(heap, block));
+	ck_assert(pattern_holds(block, 30000, 5));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	path_remove();
+}
+END_TEST
+
+/* ---- a handler meanwhile ---- */
+
+static bheap_t *handled;
+static void *handled_block;
+
+/* The heap refuses this thread from now on, as it does in a walk. */
+static void handler_refuse(const struct bheap_fault *fault, void *arg)
+{
+	faults_record(fault, arg);
+	bh_lock_walk(&handled->lock, true);
+}
+
+static void handler_free(const struct bheap_fault *fault, void *arg)
+{
+	faults_record(fault, arg);
+	ck_assert_int_eq(heap_free(handled, handled_block), 0);
+}
+
+/* It is another block then, at the same address. */
+static void handler_replace(const struct bheap_fault *fault, void *arg)
+{
+	handler_free(fault, arg);
+	ck_assert_ptr_eq(bheap_alloc(handled, 48), handled_block);
+}
+
+static bheap_fault_fn *const handlers[] = {handler_refuse, handler_free, handler_replace};
+
+/* A block that a handler has freed is never returned, nor one that cannot be asked about. */
+START_TEST(an_allocation_asks_after_its_report)
+{
+	bheap_t *heap = handled = heap_of(65536, BHEAP_GUARD);
+
+	handled_block = bheap_alloc(heap, 48);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 48));
+	ck_assert_int_eq(heap_free(heap, handled_block), 0);
+	memory_scribble(handled_block, damage, sizeof(damage));
+	bheap_set_fault_handler(heap, handlers[_i], &faults);
+	errno = 0;
+	ck_assert_ptr_null(bheap_alloc(heap, 48));
+	ck_assert_errno(ENOMEM);
+	faults_were(1);
+	bh_lock_walk(&heap->lock, false);
+	ck_assert_int_eq(bheap_owns(heap, handled_block), _i != 1);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+START_TEST(a_realloc_asks_after_its_report)
+{
+	bheap_t *heap = handled = heap_of(65536, BHEAP_GUARD);
+
+	handled_block = bheap_alloc(heap, 40);
+	memory_change((char *)handled_block + 40, 'x');
+	bheap_set_fault_handler(heap, handlers[_i], &faults);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, handled_block, 48));
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
+	bh_lock_walk(&heap->lock, false);
+	ck_assert_int_eq(bheap_owns(heap, handled_block), _i != 1);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_destroy(heap);
 }
@@ -395,9 +638,17 @@ int main(void)
 	tcase_add_test(tcase, a_link_into_a_live_block);
 	tcase_add_loop_test(tcase, a_neighbour_to_merge_with, 0, 2);
 	tcase_add_test(tcase, a_link_behind_the_block_that_fits);
-	tcase_add_test(tcase, a_block_that_is_none);
+	tcase_add_loop_test(tcase, a_block_that_is_none, 0, 2);
 	tcase_add_test(tcase, the_size_of_a_block_to_align_in);
 	tcase_add_loop_test(tcase, the_block_in_front_of_a_slide, 0, 3);
+	tcase_add_loop_test(tcase, an_allocation_needs_a_sound_map, 0, 4);
+	tcase_add_test(tcase, a_free_needs_no_counters);
+	tcase_add_test(tcase, a_realloc_needs_no_counters);
+	tcase_add_test(tcase, a_slide_needs_a_sound_map);
+	tcase_add_test(tcase, a_block_too_small_for_its_trailer);
+	tcase_add_test(tcase, no_slide_where_heaps_are_shared);
+	tcase_add_loop_test(tcase, an_allocation_asks_after_its_report, 0, 3);
+	tcase_add_loop_test(tcase, a_realloc_asks_after_its_report, 0, 3);
 	if (!is_watched()) { /* the tools know nothing of memory in two places */
 		tcase_add_test(tcase, an_allocation_needs_no_index);
 		tcase_add_test(tcase, a_free_needs_no_index);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_enter.c - handle/enter.h: which calls may skip the lock.
+ * test_enter.c - handle/enter.h: which calls may skip the lock, and what a call reports.
  */
 #include "support.h"
 
-#include "handle/handle.h"
+#include "handle/enter.h"
 
 /*
  * Each way to allocate and to free on the fast path, while the lock refuses every entry, as it does
@@ -44,6 +44,51 @@ START_TEST(small_work_takes_no_lock)
 }
 END_TEST
 
+/* What finds no other room may not slide, either, in a heap that refuses entry. */
+START_TEST(a_slide_takes_the_lock)
+{
+	bheap_t *heap = bheap_create(65536, BHEAP_UNLOCKED);
+	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
+
+	if (heap->skip_lock != BH_SKIP_LOCK_ALWAYS)
+		return; /* a tool watches every call */
+	while (bheap_alloc(heap, 512))
+		;
+	ck_assert_int_eq(heap_free(heap, front), 0);
+	pattern_fill(block, 30000, 5);
+	bh_lock_walk(&heap->lock, true);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, block, 32000));
+	ck_assert_errno(ENOMEM);
+	ck_assert(pattern_holds(block, 30000, 5));
+	bh_lock_walk(&heap->lock, false);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
+	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
+/* All faults are counted, of which one call reports so many. */
+START_TEST(more_faults_than_a_call_has_room_for)
+{
+	bheap_t *heap = bheap_create(65536, 0);
+	struct bheap_stats stats;
+	struct faults faults;
+	struct bh_call call;
+
+	faults_expect(&faults);
+	ck_assert(bh_enter(&call, heap));
+	for (int count = 0; count < BH_REPORTS_MAX + 5; count++)
+		bh_call_note(&call, BHEAP_FAULT_OVERFLOW, bh_core_start(&heap->core), 16, NULL);
+	ck_assert_uint_eq(faults.count, 0);
+	bh_leave(&call);
+	ck_assert_uint_eq(faults.count, BH_REPORTS_MAX);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.faults, BH_REPORTS_MAX + 5);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 /* Threads that race for it are not sure to meet. */
 START_TEST(the_default_heap_has_a_lock)
 {
@@ -59,6 +104,8 @@ int main(void)
 	Suite *suite = suite_of("enter", &tcase, 10);
 
 	tcase_add_test(tcase, small_work_takes_no_lock);
+	tcase_add_test(tcase, a_slide_takes_the_lock);
+	tcase_add_test(tcase, more_faults_than_a_call_has_room_for);
 	tcase_add_test(tcase, the_default_heap_has_a_lock);
 	return suite_run(suite);
 }

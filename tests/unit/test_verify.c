@@ -340,8 +340,12 @@ static void bin_bit_too_many(void)
 	control->bits.words[0] |= UINT64_C(1) << 8;
 }
 
-/* That one may be too many: it is cleared when it is next looked at. */
-/* Of bins that there are not: behind the last in its word, and of words behind the last. */
+/* Of bins that there are not: of no size, behind the last in its word, of words behind the last. */
+static void bin_bit_of_no_size(void)
+{
+	control->bits.words[0] |= 1;
+}
+
 static void bin_bit_behind_the_last(void)
 {
 	ck_assert_uint_ne(blocks->bins.count & 63, 0);
@@ -353,6 +357,7 @@ static void bin_summary_bit_behind_the_last(void)
 	control->bits.summary |= UINT64_C(1) << ((blocks->bins.count >> 6) + 1);
 }
 
+/* One may be too many: it is cleared when it is next looked at. */
 static void bin_summary_bit_missing(void)
 {
 	control->bits.summary = 0;
@@ -437,6 +442,7 @@ static const struct {
 	{bin_bit_missing, INDEX, bin_bits, -1, 0},
 	{bin_bit_too_many, INDEX, bin_bits, -1, 0},
 	{bin_summary_bit_missing, INDEX, bin_bits, -1, 0},
+	{bin_bit_of_no_size, INDEX, bin_bits, -1, 0},
 	{bin_bit_behind_the_last, INDEX, bin_bits, -1, 0},
 	{bin_summary_bit_behind_the_last, INDEX, bin_bits, -1, 0},
 };
