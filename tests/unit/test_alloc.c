@@ -423,11 +423,16 @@ END_TEST
 /* Until the index is rebuilt nothing that an aligned request found is taken. */
 START_TEST(damage_met_before_refuses_an_aligned_request)
 {
-	box.core.bins.damaged = BH_FIRST;
+	uint32_t blocks[2];
+
+	box_alloc_row(&box, (const size_t[]){7, 1, 0}, blocks);
+	box_free(&box, blocks[0]);
+	box.core.bins.damaged = blocks[0];
 	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, 4), 0);
-	box_expect_blocks(&box, -SPAN);
+	box_expect_blocks(&box, -7, 1, -(SPAN - 8));
 	bh_rebuild(&box.core);
-	ck_assert_uint_ne(bh_alloc_aligned(&box.core, 64, 4), 0);
+	ck_assert_uint_lt(bh_alloc_aligned(&box.core, 64, 4), blocks[1]);
+	box_check(&box);
 }
 END_TEST
 

@@ -163,8 +163,11 @@ START_TEST(a_block_that_is_none)
 
 	bin_fill(&box, blocks);
 	forged = box.core.end - 1000;
-	if (_i)
+	if (_i) {
 		forged = bh_core_block_at(&box.core, forged);
+		bh_map_set_start(&box.core.map, forged + CLASS + 2, forged, box.core.end);
+		bh_map_set_used(&box.core.map, forged + CLASS + 2);
+	}
 	ck_assert_int_eq(bh_map_is_live(&box.core.map, forged), _i);
 	node = bh_bin_node(&box.core.bins, forged);
 	*node = (struct bh_bin_node){{0, blocks[9]}, CLASS + 2, ~(uint32_t)(CLASS + 2)};
