@@ -65,20 +65,19 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	uint32_t end = bh_map_next(&core->map, *block);
 	uint32_t previous = bh_map_previous(&core->map, *block);
 	size_t previous_size = bh_bytes(*block - previous);
-	bool opens = heap->annotated && !bh_map_is_used(&core->map, previous);
 	enum bh_core_status status;
 
 	/* A refused resize leaves the free memory watched. */
 	if (!bh_resize_may_slide(core, *block, bh_handle_request_granules(heap, size)))
 		return BH_NO_ROOM;
 	bh_fill_slides(call, *block);
-	if (opens)
+	if (heap->annotated)
 		bh_annotate_lend(bh_core_address(core, previous), previous_size);
 	status = bh_resize_slide(core, block, bh_handle_request_granules(heap, size), kept);
-	if (opens && status == BH_DONE)
+	if (heap->annotated && status == BH_DONE)
 		bh_annotate_moved(heap, old, bh_core_address(core, *block), kept,
 				  bh_core_address(core, end));
-	else if (opens)
+	else if (heap->annotated)
 		bh_annotate_close(bh_core_address(core, previous), previous_size);
 	if (status == BH_DONE)
 		bh_fill_resized(call, end, bh_map_next(&core->map, *block));

@@ -241,12 +241,8 @@ void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)
 
 void bh_fill_slides(struct bh_call *call, uint32_t block)
 {
-	const struct bh_map *map = &call->heap->core.map;
-	uint32_t previous = bh_map_previous(map, block);
-
 	bh_fill_watch(call);
-	if (!bh_map_is_used(map, previous))
-		bh_fill_taken(call, previous, block);
+	bh_fill_taken(call, bh_map_previous(&call->heap->core.map, block), block);
 	/* Behind the block the victim is taken out and put into a bin. */
 	call->victim = 0;
 }

@@ -36,7 +36,7 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 /* After a live block that ended at old_end ends at new_end: verifies or fills the difference. */
 void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end);
 
-/* Before a block slides down over the free block before it, if there is one. */
+/* Before a block slides down over the free block before it. */
 void bh_fill_slides(struct bh_call *call, uint32_t block);
 
 /* Forgets that these granules are filled. */

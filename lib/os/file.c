@@ -257,10 +257,11 @@ bool bh_file_is_hole(int fd)
 
 bool bh_file_may_have_size(uint64_t size)
 {
-	struct rlimit limit;
+	/* Where there is none, or none is told, it is larger than any heap. */
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 
-	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
-	    size <= limit.rlim_cur)
+	getrlimit(RLIMIT_FSIZE, &limit);
+	if (size <= limit.rlim_cur)
 		return true;
 	errno = EFBIG;
 	return false;

@@ -181,6 +181,25 @@ START_TEST(an_overflow_is_reported_at_realloc)
 }
 END_TEST
 
+/* As it is when one thread asks. */
+START_TEST(a_wrong_pointer_among_threads)
+{
+	char *block;
+
+	heap_make(_i);
+	threads_begin();
+	block = bheap_alloc(heap, 100);
+	errno = 0;
+	ck_assert_ptr_null(bheap_realloc(heap, block + 16, 200));
+	ck_assert_errno(EINVAL);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_NOT_A_BLOCK);
+	ck_assert_ptr_eq(faults.last.address, block + 16);
+	ck_assert_ptr_nonnull(bheap_realloc(heap, block, 200));
+	ck_assert_uint_eq(faults.count, 1);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -196,5 +215,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_slide_leaves_the_others_of_the_size, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_realloc, 0, 8);
+	tcase_add_loop_test(tcase, a_wrong_pointer_among_threads, 0, KINDS);
 	return suite_run(suite);
 }

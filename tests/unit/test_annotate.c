@@ -25,6 +25,7 @@ int main(void)
 #else
 
 #include "core/annotate.h"
+#include "handle/handle.h"
 
 #define SIZE ((size_t)16 * 1024)
 #define BLOCKS 60
@@ -147,6 +148,33 @@ START_TEST(misuse_opens_nothing)
 }
 END_TEST
 
+/* The block before is open to a slide for as long as that may take, and closed when it fails. */
+START_TEST(a_slide_that_fails_opens_nothing)
+{
+	int count = 2;
+
+	heap = bheap_create(SIZE, 0);
+	bheap_set_fault_handler(heap, faults_record, &(struct faults){0});
+	live[0] = (struct live){bheap_alloc(heap, 1000), 1000};
+	live[1] = (struct live){bheap_alloc(heap, 8000), 8000};
+	while ((live[count].ptr = bheap_alloc(heap, 512)))
+		live[count++].size = 512;
+	ck_assert_int_eq(heap_free(heap, live[0].ptr), 0);
+	memory_scribble(live[0].ptr, "written", 8);
+	live[0].ptr = NULL;
+	/* With counters that are damaged, too, no index is made. */
+	heap->core.control->used++;
+	resize(&live[1], 8900);
+	ck_assert_uint_eq(live[1].size, 8000);
+	verify();
+	heap->core.control->used--;
+	resize(&live[1], 8900);
+	ck_assert_uint_eq(live[1].size, 8900);
+	verify();
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -154,6 +182,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, exactly_what_was_asked_for_is_open, 0, 8);
 	tcase_add_test(tcase, misuse_opens_nothing);
+	tcase_add_test(tcase, a_slide_that_fails_opens_nothing);
 	return suite_run(suite);
 }
 

@@ -203,6 +203,23 @@ START_TEST(a_write_cut_short)
 }
 END_TEST
 
+/* Storage is told from holes in files alone. */
+START_TEST(what_has_no_holes)
+{
+	int fd = file_open(O_RDWR | O_CREAT), ends[2];
+
+	ck_assert(bh_file_is_hole(fd));
+	ck_assert(bh_file_write(fd, "heap", 4));
+	ck_assert(!bh_file_is_hole(fd));
+	close(fd);
+	ck_assert(!bh_file_is_hole(fd));
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert(!bh_file_is_hole(ends[0]));
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 static bool is_alone(int fd)
 {
 	bool sole;
@@ -380,6 +397,7 @@ int main(void)
 	tcase_add_test(tcase, another_description_of_a_fifo);
 	tcase_add_test(tcase, read_write_and_size);
 	tcase_add_test(tcase, a_write_cut_short);
+	tcase_add_test(tcase, what_has_no_holes);
 	tcase_add_test(tcase, a_question_that_fails);
 	tcase_add_test(tcase, attach_lock);
 	tcase_add_test(tcase, the_attach_lock_ends_with_a_death);

@@ -456,6 +456,37 @@ START_TEST(more_faults_than_one_call_reports)
 }
 END_TEST
 
+/* The heap refuses this thread from now on, as it does in a walk. */
+static void fault_refuse(const struct bheap_fault *fault, void *arg)
+{
+	faults_record(fault, arg);
+	bh_lock_walk(&heap->lock, true);
+}
+
+/* What was freed before a handler is counted; the rest is left to the next call. */
+START_TEST(a_reclaim_that_is_cut_short)
+{
+	size_t count = BH_REPORTS_MAX + 3;
+	struct child child;
+	ssize_t first;
+
+	heap_make(3);
+	bheap_set_fault_handler(heap, fault_refuse, &faults);
+	child_run(&child, allocate_and_overflow, &count);
+	child_assert_exited(&child, 0);
+	first = bheap_reclaim(heap);
+	ck_assert_int_gt(first, 0);
+	ck_assert_int_lt(first, (int)count);
+	errno = 0;
+	ck_assert_int_eq(bheap_reclaim(heap), -1);
+	ck_assert_errno(EDEADLK);
+	bh_lock_walk(&heap->lock, false);
+	bheap_set_fault_handler(heap, faults_record, &faults);
+	ck_assert_int_eq(first + bheap_reclaim(heap), (int)count);
+	ck_assert_uint_eq(faults.count, count);
+}
+END_TEST
+
 /*
  * Dead and not reaped: a signal would still reach him, but his descriptor, which is 0 here, tells.
  */
@@ -568,6 +599,7 @@ int main(void)
 	tcase_add_test(tcase, blocks_of_the_living_are_not);
 	tcase_add_test(tcase, reclaiming_is_no_cancellation_point);
 	tcase_add_test(tcase, more_faults_than_one_call_reports);
+	tcase_add_test(tcase, a_reclaim_that_is_cut_short);
 	tcase_add_test(tcase, a_process_has_descriptor_0);
 	tcase_add_test(tcase, owners_are_told_apart_without_descriptors);
 	tcase_add_loop_test(tcase, heaps_without_owners, 0, 3);
