@@ -69,7 +69,8 @@ static void *report_on(void *arg)
 	return NULL;
 }
 
-/* No two calls are as long: Valgrind's turns of threads would fall in step, always inside a call. */
+/* No two calls are as long: Valgrind's turns of threads would fall in step, always inside a call.
+ */
 static void *allocate_on(void *arg)
 {
 	uint64_t random = (uintptr_t)&random;
@@ -97,8 +98,8 @@ static pid_t fork_plainly(void)
 }
 
 /*
- * A child that did well stops, for its parent to kill: at an exit memcheck would take for leaks what only
- * the parent's threads, which the child does not have, point to.
+ * A child that did well stops, for its parent to kill: at an exit memcheck would take for leaks
+ * what only the parent's threads, which the child does not have, point to.
  */
 static void child_end(bool is_as_expected)
 {
@@ -218,22 +219,24 @@ START_TEST(a_walk_that_is_not_there_any_more)
 }
 END_TEST
 
+static int end_walk(void *arg)
+{
+	bh_leave_walk(arg);
+	return 0;
+}
+
 /* What a child does at the end of a walk that it did not begin is nothing to the shared heap. */
 START_TEST(a_child_clears_no_intent)
 {
 	FILE *file = tmpfile();
 	bheap_t *shared = bheap_open_fd(dup(fileno(file)), SIZE, 0);
+	struct child child;
 	struct bh_call call;
-	pid_t pid;
 
 	ck_assert_ptr_nonnull(shared);
 	ck_assert(bh_enter_to_walk(&call, shared));
-	pid = fork();
-	if (!pid) {
-		bh_leave_walk(&call);
-		child_end(true);
-	}
-	child_expect(pid);
+	child_run(&child, end_walk, &call);
+	child_assert_exited(&child, 0);
 	ck_assert_uint_eq(shared->shared->inside, 1);
 	bh_leave_walk(&call);
 	ck_assert_uint_eq(shared->shared->inside, 0);

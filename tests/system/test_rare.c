@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -24,16 +25,21 @@
 #include "wraps.h"
 
 #define SIZE (64 * 1024)
-#define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS" /* this program is run again with that set */
+/* This program is run again with one of these set. */
+#define WITHOUT_FORKS "BHEAP_TEST_WITHOUT_FORKS"
+#define WITHOUT_WIPING "BHEAP_TEST_WITHOUT_WIPING" /* how it fails: struct run */
 
 static struct {
 	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_attach_lock,
 		no_write;
 	bool no_protection, no_mapping;
+	bool vanished;                /* the next file that is there is not found, once */
+	unsigned no_descriptor_at;    /* of a descriptor asked about, the one not known; or 0 */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
 	unsigned interrupted;         /* so often is storage not reserved yet */
 	void (*reserving)(void);      /* done first, then the disk is full */
 	void (*opening)(void);        /* done before a file that is there is opened */
+	void (*opening_again)(void);  /* done before it is opened with O_CREAT, too */
 	void (*open_locking)(void);   /* done before the open lock is taken */
 	void (*locking)(void);        /* done before the next lock is taken */
 	void (*reinitialising)(void); /* done before the next lock is made */
@@ -107,6 +113,55 @@ static struct wrap_answer after(void (**function)(void))
 	return real;
 }
 
+static struct wrap_answer open_answer(const struct wrap_call *call)
+{
+	bool vanished = system_is.vanished && !(call->command & O_CREAT);
+
+	if (vanished) {
+		system_is.vanished = false;
+		return instead(true, -1, ENOENT);
+	}
+	if (!(call->command & O_CREAT))
+		return after(&system_is.opening);
+	return call->command & O_EXCL ? real : after(&system_is.opening_again);
+}
+
+static struct wrap_answer descriptor_answer(void)
+{
+	bool is_next = system_is.no_descriptor_at && !--system_is.no_descriptor_at;
+
+	return instead(system_is.no_descriptor || is_next, -1, EOVERFLOW);
+}
+
+static bool runs_without_wiping(const char *how)
+{
+	const char *set = getenv(WITHOUT_WIPING);
+
+	return set && !strcmp(set, how);
+}
+
+/* Before main() the library maps one page, to be wiped in the child of a fork. */
+static struct wrap_answer map_answer(const struct wrap_call *call)
+{
+	static bool was_first;
+	bool is_first = !was_first;
+
+	was_first = true;
+	if (is_first && runs_without_wiping("no page"))
+		return instead(true, -1, ENOMEM);
+	return instead(system_is.no_mapping && call->fd >= 0, -1, ENOMEM);
+}
+
+/* A kernel before 4.14 refuses; qemu's emulation of a process answers, and does nothing. */
+static struct wrap_answer advise_answer(const struct wrap_call *call)
+{
+	if (call->command != MADV_WIPEONFORK)
+		return real;
+	if (runs_without_wiping("refused"))
+		return instead(true, -1, EINVAL);
+	return instead(runs_without_wiping("ignored"), 0, 0);
+}
+
 struct wrap_answer wrap_answer(const struct wrap_call *call)
 {
 	switch (call->function) {
@@ -114,8 +169,9 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 		return instead(system_is.no_random && call->command == AT_RANDOM, 0, 0);
 	case WRAP_GETRANDOM: return instead(system_is.no_random, -1, ENOSYS);
 	case WRAP_STAT: return status_answer(call);
-	case WRAP_FSTAT: return instead(system_is.no_descriptor, -1, 0);
-	case WRAP_OPEN: return call->command & O_CREAT ? real : after(&system_is.opening);
+	case WRAP_FSTAT: return descriptor_answer();
+	case WRAP_SHM_OPEN:
+	case WRAP_OPEN: return open_answer(call);
 	case WRAP_KILL: return instead(system_is.no_kill, -1, EPERM);
 	case WRAP_POLL: return instead(system_is.no_poll, -1, ENOMEM);
 	case WRAP_FCNTL: return lock_answer(call);
@@ -123,7 +179,8 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_CLOSE:
 	case WRAP_FTRUNCATE:
 		return system_is.spoils_errno ? (struct wrap_answer){WRAP_AFTER, 0, EIO} : real;
-	case WRAP_MMAP: return instead(system_is.no_mapping && call->fd >= 0, -1, ENOMEM);
+	case WRAP_MMAP: return map_answer(call);
+	case WRAP_MADVISE: return advise_answer(call);
 	case WRAP_MPROTECT: return instead(system_is.no_protection, -1, ENOMEM);
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
@@ -310,22 +367,73 @@ static int make_without_forks(void)
 	return heap && bheap_alloc(heap, 100) && bheap_destroy(heap) == 0 ? 0 : 4;
 }
 
-static int run_without_forks(void *arg)
+struct run {
+	const char *name, *value; /* of the variable that is set */
+};
+
+static int run_again(void *arg)
 {
-	setenv(WITHOUT_FORKS, "1", 1);
+	const struct run *run = arg;
+
+	setenv(run->name, run->value, 1);
 	execl("/proc/self/exe", "test_rare", (char *)NULL);
-	(void)arg;
 	return 9;
 }
 
-START_TEST(forks_cannot_be_watched)
+static void run_and_expect(struct run run)
 {
 	struct child child;
 
 	if (is_emulated() || is_watched()) /* another program would run */
 		return;
-	child_run(&child, run_without_forks, NULL);
+	child_run(&child, run_again, &run);
 	child_assert_exited(&child, 0);
+}
+
+START_TEST(forks_cannot_be_watched)
+{
+	run_and_expect((struct run){WITHOUT_FORKS, "1"});
+}
+END_TEST
+
+/* Uses a heap that is a copy, made while its lock was held, and has a copy made of that one. */
+static int use_copies(bheap_t *heap, int copies)
+{
+	enum bh_lock_result held;
+	int status;
+	pid_t pid;
+
+	if (!copies)
+		return 0;
+	held = bh_lock_hold(&heap->lock);
+	pid = fork();
+	if (!pid) {
+		alarm(10);
+		if (!bheap_alloc(heap, 100) || bheap_check(heap, NULL) || faults.count != 1)
+			child_exit(2);
+		faults.count = 0;
+		child_exit(use_copies(heap, copies - 1));
+	}
+	bh_lock_release(&heap->lock);
+	if (held != BH_LOCK_HELD || waitpid(pid, &status, 0) != pid)
+		return 3;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 4;
+}
+
+static int use_without_wiping(void)
+{
+	bheap_t *heap = bheap_create(SIZE, 0);
+
+	faults_expect(&faults);
+	return heap ? use_copies(heap, 3) : 1;
+}
+
+/* That a process is another than before is known without the page that the kernel wipes, too. */
+START_TEST(no_page_is_wiped)
+{
+	static const char *const ways[] = {"no page", "refused", "ignored"};
+
+	run_and_expect((struct run){WITHOUT_WIPING, ways[_i]});
 }
 END_TEST
 
@@ -371,20 +479,64 @@ END_TEST
 
 static void name_remove(void)
 {
-	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(bh_file_unlink(path), 0);
+}
+
+static void name_make(void)
+{
+	bool created = false;
+	int fd = bh_file_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &created);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
+/* Where the name is of shared memory: of no file in the folder of this test. */
+static void name_is_of_memory(bool is)
+{
+	static char name[64];
+
+	if (!is)
+		return;
+	snprintf(name, sizeof(name), "/bheap-test-rare-%ju", (uintmax_t)getpid());
+	path = name;
+	bh_file_unlink(path);
 }
 
 /* There when a file was to be made, gone when it was to be opened: made after all. */
 START_TEST(a_name_that_comes_and_goes)
 {
 	bool created = false;
+	struct stat status;
 	int fd;
 
-	close(open(path, O_WRONLY | O_CREAT, 0600));
+	name_is_of_memory(_i);
+	name_make();
 	system_is.opening = name_remove;
 	fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
 	ck_assert_int_ge(fd, 0);
 	ck_assert(created);
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	ck_assert_uint_eq(status.st_nlink, 1);
+	ck_assert_int_eq(bh_file_unlink(path), 0);
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	ck_assert_uint_eq(status.st_nlink, 0);
+	close(fd);
+}
+END_TEST
+
+/* Gone when it was to be opened, and there when it is looked at: no link that leads to nothing. */
+START_TEST(a_name_that_goes_and_comes)
+{
+	bool created = true;
+	int fd;
+
+	name_make();
+	system_is.vanished = true;
+	fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
+	ck_assert(!system_is.vanished);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!created);
 	ck_assert(bh_file_is_at(fd, path));
 	close(fd);
 }
@@ -411,8 +563,32 @@ END_TEST
 static void name_take(void)
 {
 	name_remove();
-	close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+	name_make();
 }
+
+/*
+ * The kernel is asked a second time, with O_CREAT, whether the file may be opened: it answers for
+ * another file, or it is not known for which.
+ */
+START_TEST(a_name_that_leads_elsewhere_the_second_time)
+{
+	size_t descriptors = descriptors_count();
+	bool created = true;
+	int fd;
+
+	name_make();
+	system_is.opening_again = _i ? NULL : name_take;
+	system_is.no_descriptor_at = (unsigned)_i;
+	fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
+	ck_assert_ptr_null(system_is.opening_again);
+	ck_assert_uint_eq(system_is.no_descriptor_at, 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!created);
+	ck_assert(bh_file_is_at(fd, path));
+	ck_assert_uint_eq(descriptors_count(), descriptors + 1);
+	close(fd);
+}
+END_TEST
 
 /* The file that was made has another name now. */
 static void name_move(void)
@@ -440,6 +616,23 @@ START_TEST(a_name_that_is_taken_meanwhile)
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 0);
 	unlink("test-rare-moved.heap");
+}
+END_TEST
+
+/* A heap that could not be made, and whose name is gone already or another's, for shared memory
+ * too. */
+START_TEST(a_name_that_is_gone_meanwhile)
+{
+	size_t descriptors = descriptors_count();
+	bool is_taken = _i / 2;
+
+	name_is_of_memory(_i % 2);
+	system_is.reserving = is_taken ? name_take : name_remove;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, 0));
+	ck_assert_errno(ENOSPC);
+	ck_assert_int_eq(bh_file_unlink(path), is_taken ? 0 : -1);
+	ck_assert_uint_eq(descriptors_count(), descriptors);
 }
 END_TEST
 
@@ -566,6 +759,8 @@ int main(void)
 
 	if (getenv(WITHOUT_FORKS))
 		return make_without_forks();
+	if (getenv(WITHOUT_WIPING))
+		return use_without_wiping();
 	suite = suite_of("rare", &tcase, 20);
 	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, no_random_word);
@@ -577,11 +772,15 @@ int main(void)
 	tcase_add_test(tcase, a_write_of_nothing);
 	tcase_add_test(tcase, what_cannot_be_undone);
 	tcase_add_test(tcase, forks_cannot_be_watched);
+	tcase_add_loop_test(tcase, no_page_is_wiped, 0, 3);
 	tcase_add_test(tcase, which_file_a_name_means);
 	tcase_add_test(tcase, a_file_that_may_not_be_opened);
-	tcase_add_test(tcase, a_name_that_comes_and_goes);
+	tcase_add_loop_test(tcase, a_name_that_comes_and_goes, 0, 2);
+	tcase_add_test(tcase, a_name_that_goes_and_comes);
+	tcase_add_loop_test(tcase, a_name_that_leads_elsewhere_the_second_time, 0, 3);
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 3);
+	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
 	tcase_add_test(tcase, a_lock_that_is_reinitialised_meanwhile);
 	tcase_add_test(tcase, a_fork_while_a_lock_is_reinitialised);

@@ -125,12 +125,14 @@ WRAP(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, of
 WRAP(int, munmap, (void *start, size_t size), (start, size), WRAP_MUNMAP)
 WRAP(int, mprotect, (void *start, size_t size, int protection), (start, size, protection),
      WRAP_MPROTECT)
-WRAP(int, madvise, (void *start, size_t size, int advice), (start, size, advice), WRAP_MADVISE)
+WRAP(int, madvise, (void *start, size_t size, int advice), (start, size, advice), WRAP_MADVISE,
+     .command = (unsigned long)advice)
 WRAP(int, msync, (void *start, size_t size, int flags), (start, size, flags), WRAP_MSYNC)
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), WRAP_FTRUNCATE, .fd = fd)
 WRAP(int, posix_fallocate, (int fd, off_t from, off_t size), (fd, from, size), WRAP_POSIX_FALLOCATE,
      .fd = fd)
-WRAP(int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode), WRAP_SHM_OPEN)
+WRAP(int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode), WRAP_SHM_OPEN,
+     .command = (unsigned long)oflag)
 WRAP(int, close, (int fd), (fd), WRAP_CLOSE, .fd = fd)
 WRAP(int, unlink, (const char *name), (name), WRAP_UNLINK)
 WRAP(int, shm_unlink, (const char *name), (name), WRAP_SHM_UNLINK)

@@ -45,8 +45,9 @@ enum wrap {
 struct wrap_call {
 	enum wrap function;
 	int fd;
-	unsigned long command; /* of fcntl(); the flags of open(); the type of getauxval() */
-	void *argument;        /* the third of fcntl(); the status of stat() */
+	unsigned long
+		command; /* of fcntl(), madvise(); flags of an open; the type of getauxval() */
+	void *argument;  /* the third of fcntl(); the status of stat() */
 	const char *name;
 };
 

@@ -203,6 +203,28 @@ START_TEST(a_write_cut_short)
 }
 END_TEST
 
+/* A size beyond the limit is refused before a signal would end the program. */
+START_TEST(sizes_beyond_the_limit)
+{
+	struct rlimit before, little;
+	bool at_limit, beyond;
+	int error;
+
+	ck_assert(bh_file_may_have_size(BHEAP_SIZE_MAX));
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	little = (struct rlimit){4096, before.rlim_max};
+	setrlimit(RLIMIT_FSIZE, &little);
+	at_limit = bh_file_may_have_size(4096);
+	beyond = bh_file_may_have_size(4097);
+	error = errno;
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert(at_limit);
+	ck_assert(!beyond);
+	errno = error;
+	ck_assert_errno(EFBIG);
+}
+END_TEST
+
 /* Storage is told from holes in files alone. */
 START_TEST(what_has_no_holes)
 {
@@ -397,6 +419,7 @@ int main(void)
 	tcase_add_test(tcase, another_description_of_a_fifo);
 	tcase_add_test(tcase, read_write_and_size);
 	tcase_add_test(tcase, a_write_cut_short);
+	tcase_add_test(tcase, sizes_beyond_the_limit);
 	tcase_add_test(tcase, what_has_no_holes);
 	tcase_add_test(tcase, a_question_that_fails);
 	tcase_add_test(tcase, attach_lock);
