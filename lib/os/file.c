@@ -77,22 +77,14 @@ static bool is_same_file(const struct bh_file_id *file, const struct bh_file_id 
 
 /*
  * The kernel refuses to open another user's file with O_CREAT in a folder such as /tmp
- * (fs.protected_regular), and must be asked so. False if the name leads to another file by now.
+ * (fs.protected_regular), and must be asked so. The file that the name leads to by now is opened.
  */
-static bool opened_is_allowed(int *fd, const char *path, int oflag, mode_t mode)
+static int open_if_allowed(int opened, const char *path, int oflag, mode_t mode)
 {
-	struct bh_file_id first, second;
-	int opened = *fd;
+	int fd = open_once(path, oflag, mode);
 
-	*fd = open_once(path, oflag, mode);
-	if (*fd < 0 || (!bh_file_identify(opened, &first) && !bh_file_identify(*fd, &second) &&
-			is_same_file(&first, &second))) {
-		close_quietly(opened);
-		return true;
-	}
-	close(opened);
-	close(*fd);
-	return false;
+	close_quietly(opened);
+	return fd;
 }
 
 int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
@@ -109,11 +101,11 @@ int bh_file_open(const char *path, int oflag, mode_t mode, bool *created)
 		if (fd >= 0 || errno != EEXIST || oflag & O_EXCL)
 			return fd;
 		fd = open_once(path, oflag & ~O_CREAT, mode);
-		if (fd >= 0 ? opened_is_allowed(&fd, path, oflag, mode) : errno != ENOENT)
+		if (fd >= 0)
+			return open_if_allowed(fd, path, oflag, mode);
+		if (errno != ENOENT)
 			return fd;
-		/*
-		 * A dangling link: it cannot be told which process creates its target.
-		 */
+		/* A dangling link: it cannot be told which process creates its target. */
 		if (is_link(path))
 			return open_once(path, oflag, mode);
 	}

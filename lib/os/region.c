@@ -58,10 +58,8 @@ void *bh_region_wiped_page(void)
 	size_t size = bh_region_page();
 	void *page = bh_region_pages(size);
 
-	if (page && madvise(page, size, MADV_WIPEONFORK)) {
-		munmap(page, size);
-		page = NULL;
-	}
+	if (page)
+		madvise(page, size, MADV_WIPEONFORK);
 	return page;
 }
 

@@ -29,7 +29,10 @@ int bh_region_unmap(struct bh_region *region);
 void *bh_region_pages(size_t size);
 int bh_region_pages_free(void *pages, size_t size);
 
-/* A zero page that is zero again in the child of a fork; NULL where the kernel cannot do that. */
+/*
+ * A zero page that is zero again in the child of a fork, where the kernel can do that; NULL where
+ * there is no memory.
+ */
 void *bh_region_wiped_page(void);
 
 /* Maps size bytes of a file that is at least as long; takes over region->fd. */
