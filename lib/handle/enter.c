@@ -106,7 +106,7 @@ bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap)
 {
 	int saved = errno;
 
-	if (!heap->shared || heap->read_only)
+	if (heap->read_only)
 		return false;
 	if (call_begin(call, heap, bh_lock_try_shared))
 		return true;
