@@ -295,9 +295,14 @@ const char *protection_of(const void *address)
 
 extern void __tsan_init(void) __attribute__((weak));
 
+bool is_thread_sanitized(void)
+{
+	return __tsan_init;
+}
+
 bool is_watched(void)
 {
-	return bh_annotate_wanted() || RUNNING_ON_VALGRIND || __tsan_init;
+	return bh_annotate_wanted() || RUNNING_ON_VALGRIND || is_thread_sanitized();
 }
 
 unsigned watched_errors(void)

@@ -129,6 +129,9 @@ const char *protection_of(const void *address);
 /* Whether Valgrind or a sanitizer watches this process, and slows it. */
 bool is_watched(void);
 
+/* Whether the thread sanitizer is here, whose own locks a child of _Fork() may find taken. */
+bool is_thread_sanitized(void);
+
 /*
  * Whether this runs under qemu's emulation of a process, which knows no robust mutexes, no seccomp
  * and no MADV_REMOVE, has too little room for the largest heap, and adds a word of its own when a
