@@ -34,6 +34,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/alloc.c \
 	%D%/core/alloc.h \
 	%D%/core/annotate.h \
+	%D%/core/assert.h \
 	%D%/core/bins.c \
 	%D%/core/bins.h \
 	%D%/core/control.h \

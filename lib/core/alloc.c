@@ -159,6 +159,7 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t count)
 {
 	uint32_t granules = (uint32_t)count;
 
+	BH_ASSERT(count);
 	if (BH_LIKELY(count < core->bins.exact_limit)) {
 		uint64_t bins = core->bins.bits->words[0] >> granules;
 
@@ -222,6 +223,7 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 {
 	uint32_t granules = (uint32_t)count, whole, skip, size, block;
 
+	BH_ASSERT(count && bh_is_power_of_two(alignment) && alignment > BH_GRANULE);
 	if (count > core->bins.span)
 		return 0;
 	whole = aligned_candidate(core, alignment, granules);
@@ -231,6 +233,7 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 	size = bh_index_remove(core, whole);
 	if (!size)
 		return 0;
+	BH_ASSERT(skip + granules <= size);
 	block = whole + skip;
 	if (skip) {
 		bh_map_set_start(&core->map, block, whole, whole + size);
@@ -248,6 +251,7 @@ uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
 	uint32_t whole = count <= core->bins.span ? aligned_search(core, alignment, count) : 0;
 	uint32_t granules = (uint32_t)count, block, next;
 
+	BH_ASSERT(count && bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	if (!whole)
 		return 0;
 	next = bh_map_next(&core->map, whole);

@@ -9,7 +9,7 @@
 
 #include "core/index.h"
 
-/* A block, or 0: no room, or (bins.damaged is set) damage. */
+/* A block of granules, not 0, or 0: no room, or (bins.damaged is set) damage. */
 uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 
 /*
@@ -19,7 +19,7 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granule
 
 /*
  * Allocates by the map alone, which is walked, and rebuilds the index: for a heap in which damage
- * comes back as often as it is rebuilt. 0: no room.
+ * comes back as often as it is rebuilt. alignment: a power of two, a granule at least. 0: no room.
  */
 uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t granules);
 
@@ -36,6 +36,8 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_commit(struct bh_core *core, uint32_t 
 	struct bh_control *control = core->control;
 	uint32_t used;
 
+	BH_ASSERT(bh_core_is_free(core, block));
+	BH_ASSERT(granules - 1 < core->bins.span - control->used);
 	if (path == BH_ALLOC_WHOLE)
 		control->pending = block;
 	bh_map_set_used(&core->map, block);
@@ -51,6 +53,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_commit(struct bh_core *core, uint32_t 
 static BH_ALWAYS_INLINE bool bh_alloc_cut(struct bh_core *core, uint32_t block, uint32_t rest,
 					  uint32_t end, enum bh_alloc_path path)
 {
+	BH_ASSERT(block < rest && rest <= end && end <= core->end);
 	if (path == BH_ALLOC_FAST)
 		return bh_map_try_start(&core->map, rest);
 	bh_map_set_start(&core->map, rest, block, end);
@@ -77,6 +80,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_victim(struct bh_core *core, uint
 	struct bh_control *control = core->control;
 	uint32_t block = control->victim, end = block + control->victim_granules, rest;
 
+	BH_ASSERT(block && granules - 1 < control->victim_granules);
 	if (BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, end, path)))
 		return 0;
 	BH_FORGET(control);
@@ -93,6 +97,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_top(struct bh_core *core, uint32_
 	struct bh_control *control = core->control;
 	uint32_t block = control->top;
 
+	BH_ASSERT(granules && block - BH_FIRST <= core->bins.span);
 	if (BH_UNLIKELY(core->end - block < granules) ||
 	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, core->end, path)))
 		return 0;
@@ -105,6 +110,7 @@ static inline void bh_alloc_set_victim(struct bh_core *core, uint32_t block, uin
 {
 	struct bh_control *control = core->control;
 
+	BH_ASSERT(bh_core_is_free(core, block) && granules);
 	if (control->victim)
 		bh_bin_insert(&core->bins, control->victim, control->victim_granules);
 	control->victim = block;
@@ -126,6 +132,8 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_split(struct bh_core *core, uint32_t b
 
 	if (BH_UNLIKELY(!removed))
 		return 0;
+	BH_ASSERT(granules && granules <= size);
+	BH_ASSERT(path == BH_ALLOC_WHOLE || core->map.words[rest >> 6].start);
 	if (path == BH_ALLOC_FAST || size > granules) {
 		bh_alloc_cut(core, block, rest, block + size, path);
 		if (path == BH_ALLOC_FAST || granules < core->bins.exact_limit)
@@ -141,6 +149,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_split(struct bh_core *core, uint32_t b
 /* True if the bin of the size of a small block has one. */
 static inline bool bh_alloc_has_exact(const struct bh_core *core, size_t granules)
 {
+	BH_ASSERT(granules - 1 < core->bins.exact_limit - 1);
 	return core->control->bits.words[0] >> granules & 1;
 }
 
@@ -152,6 +161,7 @@ static inline uint32_t bh_alloc_fast_cut(struct bh_core *core, uint32_t granules
 {
 	const struct bh_control *control = core->control;
 
+	BH_ASSERT(granules - 1 < core->bins.exact_limit - 1);
 	if (BH_LIKELY(granules <= control->victim_granules))
 		return bh_alloc_from_victim(core, granules, BH_ALLOC_FAST);
 	if (control->bits.words[0] >> granules | control->bits.summary)
@@ -166,6 +176,7 @@ static inline uint32_t bh_alloc_fast_split(struct bh_core *core, uint32_t granul
 	uint64_t larger = control->bits.words[0] >> granules;
 	uint32_t bin;
 
+	BH_ASSERT(granules - 1 < core->bins.exact_limit - 1);
 	if (!larger || control->victim_granules >= granules)
 		return 0;
 	bin = granules + bh_lowest_bit(larger);

@@ -9,6 +9,7 @@
 #define BH_BINS_H
 
 #include "core/annotate.h"
+#include "core/assert.h"
 #include "core/map.h"
 
 struct bh_bin_links {
@@ -46,7 +47,7 @@ struct bh_bins {
 	uint32_t damaged; /* the free block in which a check failed, or 0 */
 };
 
-/* The number of bins for blocks of up to so many granules. */
+/* The number of bins for blocks of up to so many granules. shift: BH_BIN_SHIFT_MAX at most. */
 uint32_t bh_bins_count(size_t granules, unsigned shift);
 
 /* Makes all bins empty. */
@@ -57,11 +58,19 @@ static inline struct bh_bin_node *bh_bin_node(const struct bh_bins *bins, uint32
 	return (struct bh_bin_node *)(void *)(bins->base + bh_bytes(granule));
 }
 
+/* True if so many granules from one on are user granules. */
+static inline bool bh_bin_holds(const struct bh_bins *bins, uint32_t block, uint32_t granules)
+{
+	return block - 1 < bins->span && granules - 1 < bins->span &&
+	       granules - 1 <= bins->span - block;
+}
+
 /* The bin of a size. Every block in a higher bin is larger than every one in a lower. */
 static inline uint32_t bh_bin_of(const struct bh_bins *bins, uint32_t granules)
 {
 	unsigned scale;
 
+	BH_ASSERT(granules - 1 < bins->span);
 	if (BH_LIKELY(granules < bins->exact_limit))
 		return granules;
 	scale = bh_highest_bit(granules) - bins->shift;
@@ -75,6 +84,7 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_no
 {
 	uint32_t bin = bh_bin_of(bins, granules);
 
+	BH_ASSERT(granules >= bins->exact_limit);
 	node->granules = granules;
 	node->check = ~granules;
 	return bin;
@@ -93,12 +103,15 @@ static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t nex
 	return (uint32_t *)((uintptr_t)bins->base + sizeof(uint32_t) + (none | bh_bytes(next)));
 }
 
+/* Inserts a free block that is in no bin; node: its first granule. */
 BH_UNCHECKED
 static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *node,
 				      uint32_t block, uint32_t granules)
 {
 	uint32_t bin = granules, next;
 
+	BH_ASSERT(bh_bin_holds(bins, block, granules));
+	BH_ASSERT(node == bh_bin_node(bins, block));
 	if (BH_UNLIKELY(granules >= bins->exact_limit)) {
 		bin = bh_bin_label(bins, node, granules);
 		bins->bits->summary |= (uint64_t)1 << (bin >> 6);
@@ -107,6 +120,7 @@ static inline void bh_bin_insert_node(struct bh_bins *bins, struct bh_bin_node *
 		bins->bits->words[0] |= (uint64_t)1 << bin;
 	}
 	next = bins->heads[bin];
+	BH_ASSERT(next != block);
 	bins->heads[bin] = block;
 	node->links.next = next;
 	node->links.previous = 0;
@@ -131,6 +145,7 @@ static inline bool bh_bin_remove(struct bh_bins *bins, uint32_t block, uint32_t 
 	uint32_t bin = bh_bin_of(bins, granules);
 	uint32_t *from, *back;
 
+	BH_ASSERT(bh_bin_holds(bins, block, granules));
 	if (BH_UNLIKELY((next > previous ? next : previous) > bins->span))
 		goto damaged;
 	from = previous ? &bh_bin_node(bins, previous)->links.next : &bins->heads[bin];
@@ -150,6 +165,7 @@ damaged:
 
 static inline uint32_t bh_bin_first(const struct bh_bins *bins, uint32_t bin)
 {
+	BH_ASSERT(bin - 1 < bins->count - 1);
 	return bins->heads[bin];
 }
 
@@ -163,6 +179,8 @@ static inline bool bh_bin_pop(struct bh_bins *bins, uint32_t block, uint32_t bin
 	uint32_t next = bh_bin_node(bins, block)->links.next;
 	uint32_t *back = bh_bin_backlink(bins, next);
 
+	BH_ASSERT(bin < bins->exact_limit && bh_bin_holds(bins, block, bin));
+	BH_ASSERT(block == bins->heads[bin]);
 	if (BH_UNLIKELY(next > bins->span))
 		return false;
 	bins->heads[0] = block;
@@ -178,6 +196,7 @@ static inline bool bh_bin_pop(struct bh_bins *bins, uint32_t block, uint32_t bin
 BH_UNCHECKED
 static inline bool bh_bin_first_is_sound(const struct bh_bins *bins, uint32_t bin)
 {
+	BH_ASSERT(bins->heads[bin]);
 	return !bh_bin_node(bins, bins->heads[bin])->links.previous;
 }
 
@@ -187,6 +206,7 @@ static inline uint32_t bh_bin_next(struct bh_bins *bins, uint32_t block)
 {
 	uint32_t next = bh_bin_node(bins, block)->links.next;
 
+	BH_ASSERT(bh_bin_holds(bins, block, 1));
 	if (BH_LIKELY(!next ||
 		      (next <= bins->span && bh_bin_node(bins, next)->links.previous == block)))
 		return next;
@@ -205,6 +225,7 @@ static inline uint32_t bh_bin_granules(struct bh_bins *bins, const struct bh_map
 	const struct bh_bin_node *node = bh_bin_node(bins, block);
 	uint32_t granules = node->granules;
 
+	BH_ASSERT(bh_bin_holds(bins, block, 1));
 	if (BH_LIKELY(granules == ~node->check && granules - 1 < bins->span &&
 		      block - 1 + granules <= bins->span && bh_map_is_start(map, block + granules)))
 		return granules;

@@ -8,6 +8,7 @@ void bh_core_view(struct bh_core *core, char *region, const struct bh_layout *la
 {
 	struct bh_control *control = (struct bh_control *)(void *)(region + layout->control);
 
+	BH_ASSERT((uintptr_t)region % BH_GRANULE == 0);
 	*core = (struct bh_core){
 		.bins = {.base = region + layout->granules - bh_bytes(BH_FIRST),
 			 .bits = &control->bits,
@@ -37,6 +38,8 @@ void bh_core_set_sentinels(struct bh_core *core)
 
 void bh_core_format(struct bh_core *core)
 {
+	BH_ASSERT(!core->control->top && !core->control->used);
+	BH_ASSERT(!core->map.words[0].start && !core->map.words[core->end >> 6].used);
 	bh_bins_clear(&core->bins);
 	bh_core_set_sentinels(core);
 	bh_map_tag(&core->map, BH_FIRST, core->end);

@@ -24,7 +24,7 @@ enum bh_core_status {
 	BH_DAMAGED, /* a free block was overwritten; nothing was changed: rebuild and retry */
 };
 
-/* Points the view at a region of this layout. */
+/* Points the view at a region of this layout, which begins at a multiple of a granule. */
 void bh_core_view(struct bh_core *core, char *region, const struct bh_layout *layout);
 
 /* Makes one free block of a region whose bookkeeping is zero. */
@@ -33,8 +33,10 @@ void bh_core_format(struct bh_core *core);
 /* Sets the used sentinels around the granules, and the start of the first block. */
 void bh_core_set_sentinels(struct bh_core *core);
 
+/* Of a user granule, or of the end. */
 static inline void *bh_core_address(const struct bh_core *core, uint32_t granule)
 {
+	BH_ASSERT(granule - BH_FIRST <= core->bins.span);
 	return core->bins.base + bh_bytes(granule);
 }
 
@@ -90,9 +92,23 @@ static inline uint32_t bh_core_block_at(const struct bh_core *core, uint32_t gra
 {
 	uint32_t top = core->control->top;
 
+	BH_ASSERT(granule - BH_FIRST < core->bins.span);
 	return granule >= top && top >= BH_FIRST && bh_map_is_start(&core->map, top)
 		       ? top
 		       : bh_map_block_at(&core->map, granule);
+}
+
+/* True if a free block of the user starts at the granule. */
+static inline bool bh_core_is_free(const struct bh_core *core, uint32_t granule)
+{
+	return granule - BH_FIRST < core->bins.span && bh_map_is_start(&core->map, granule) &&
+	       !bh_map_is_used(&core->map, granule);
+}
+
+/* True if an allocated block, or the sentinel after all blocks, starts at the granule. */
+static inline bool bh_core_is_live(const struct bh_core *core, uint32_t granule)
+{
+	return granule - BH_FIRST <= core->bins.span && bh_map_is_live(&core->map, granule);
 }
 
 static inline uint32_t bh_core_granules(const struct bh_core *core, uint32_t block)

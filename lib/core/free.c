@@ -86,6 +86,11 @@ static BH_ALWAYS_INLINE bool merge_free_neighbours(struct bh_core *core, uint32_
 {
 	uint32_t begin = with.previous_is_free ? with.previous : block, end = with.next;
 
+	BH_ASSERT(bh_core_is_live(core, block) && block < with.next);
+	BH_ASSERT(!with.previous_is_free || (bh_core_is_free(core, begin) && begin < block));
+	BH_ASSERT(bh_map_is_start(&core->map, with.next));
+	BH_ASSERT(!with.next_is_top || with.next == core->control->top);
+	BH_ASSERT(!with.next_is_free || bh_core_is_free(core, with.next));
 	if (with.next_is_top) {
 		end = core->end;
 	} else if (with.next_is_free) {
@@ -186,6 +191,7 @@ int bh_free_far(struct bh_core *core, uint32_t block, uint32_t previous, bh_free
 
 enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block)
 {
+	BH_ASSERT(bh_core_is_live(core, block));
 	return free_far(core, block, bh_index_previous_free(core, block)) ? BH_DONE : BH_DAMAGED;
 }
 

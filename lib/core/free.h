@@ -107,6 +107,7 @@ static inline enum bh_free_next bh_free_next(const struct bh_core *core, struct 
 
 static inline void bh_free_count(struct bh_control *control, uint32_t granules)
 {
+	BH_ASSERT(granules && granules <= control->used && control->frees < control->allocations);
 	control->used -= granules;
 	control->frees++;
 }
@@ -115,6 +116,8 @@ static inline void bh_free_count(struct bh_control *control, uint32_t granules)
 static inline void bh_free_live_live(struct bh_core *core, void *ptr, struct bh_free_position at,
 				     uint32_t next)
 {
+	BH_ASSERT(ptr == bh_core_address(core, at.block));
+	BH_ASSERT(bh_free_is_live(at) && bh_core_is_live(core, next) && next != core->end);
 	bh_map_store(&at.word->used, at.word->used & ~bh_map_bit(at.block));
 	bh_free_count(core->control, next - at.block);
 	bh_bin_insert_node(&core->bins, ptr, at.block, next - at.block);

@@ -7,10 +7,12 @@
 #define BH_GRANULE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "bheap.h"
+#include "core/assert.h"
 
 #define BH_GRANULE_SHIFT 4
 #define BH_GRANULE ((size_t)1 << BH_GRANULE_SHIFT)
@@ -54,19 +56,29 @@ static inline size_t bh_bytes(size_t granules)
 	return granules << BH_GRANULE_SHIFT;
 }
 
+static inline bool bh_is_power_of_two(size_t value)
+{
+	return value && !(value & (value - 1));
+}
+
 /* alignment is a power of two; the caller knows that value + alignment does not overflow. */
 static inline size_t bh_round_up(size_t value, size_t alignment)
 {
+	BH_ASSERT(bh_is_power_of_two(alignment));
+	BH_ASSERT(value + (alignment - 1) >= value);
 	return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* Neither has a result for 0. */
 static inline unsigned bh_lowest_bit(uint64_t bits)
 {
+	BH_ASSERT(bits);
 	return (unsigned)__builtin_ctzll(bits);
 }
 
 static inline unsigned bh_highest_bit(uint64_t bits)
 {
+	BH_ASSERT(bits);
 	return 63u ^ (unsigned)__builtin_clzll(bits);
 }
 

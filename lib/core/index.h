@@ -14,6 +14,8 @@
  */
 static inline void bh_index_insert(struct bh_core *core, uint32_t block, uint32_t granules)
 {
+	BH_ASSERT(bh_core_is_free(core, block));
+	BH_ASSERT(granules && bh_core_is_live(core, block + granules));
 	if (block + granules == core->end)
 		core->control->top = block;
 	else
@@ -26,6 +28,7 @@ static inline uint32_t bh_index_remove(struct bh_core *core, uint32_t block)
 	struct bh_control *control = core->control;
 	uint32_t granules;
 
+	BH_ASSERT(bh_core_is_free(core, block));
 	if (block == control->top) {
 		control->top = core->end;
 		return core->end - block;

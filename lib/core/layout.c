@@ -18,8 +18,11 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 	size_t at = bh_round_up(lead, BH_GRANULE);
 	size_t end = BH_FIRST + granules;
 
+	BH_ASSERT(granules - 1 < BH_GRANULES_MAX && shift <= BH_BIN_SHIFT_MAX);
+	BH_ASSERT(bh_is_power_of_two(page) && page >= BH_GRANULE && gap % page == 0);
 	*layout = (struct bh_layout){.shift = shift, .span = (uint32_t)granules};
 	layout->bins = bh_bins_count(granules, shift);
+	BH_ASSERT(layout->bins <= BH_BIN_WORDS_MAX * 64);
 	layout->control = at;
 	at += control_size(layout->bins);
 	layout->heads = at;

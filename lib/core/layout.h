@@ -34,7 +34,7 @@ struct bh_layout {
 
 /*
  * A layout for a number of granules after lead bytes. The bookkeeping ends at a multiple of page;
- * gap bytes (a multiple of page) follow it.
+ * gap bytes (a multiple of page) follow it. granules: 1 ... BH_GRANULES_MAX; page: a power of two.
  */
 void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t lead, unsigned shift,
 			    size_t page, size_t gap);

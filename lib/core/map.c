@@ -16,6 +16,7 @@ void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end)
 	size_t first = begin >> 6, last = end >> 6;
 	uint64_t tag = (uint64_t)last << 32 | first;
 
+	BH_ASSERT(first <= last);
 	if (last - first < 2)
 		return;
 	bh_map_store(&map->words[first + 1].used, tag);
@@ -26,6 +27,8 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
 {
 	size_t word = granule >> 6;
 
+	BH_ASSERT(begin < granule && granule < end);
+	BH_ASSERT(!map->words[word].start);
 	bh_map_store(&map->words[word].used, 0);
 	bh_map_store(&map->words[word].start, bh_map_bit(granule));
 	bh_map_tag(map, begin, granule);

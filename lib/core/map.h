@@ -97,20 +97,24 @@ static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
 	return (word->start & word->used) >> (granule & 63) & 1;
 }
 
-/* Sets a start bit inside the block from begin to end. */
+/* Sets a start bit inside the block from begin to end, or the one at its end again. */
 static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, uint32_t begin,
 				    uint32_t end)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
 	uint64_t old = *word;
 
+	BH_ASSERT(begin < granule && granule <= end);
 	if (BH_LIKELY(old))
 		bh_map_store(word, old | bh_map_bit(granule));
 	else
 		bh_map_split(map, granule, begin, end);
 }
 
-/* Sets a start bit in a word that has a start already. */
+/*
+ * Sets a start bit of a map that is being made: in a word without a start the used bits stay, which
+ * may have been a tag. The caller knows that they are 0, or clears those without a start.
+ */
 static inline void bh_map_add_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
@@ -132,25 +136,34 @@ static inline bool bh_map_try_start(const struct bh_map *map, uint32_t granule)
 	return true;
 }
 
-/* The caller calls bh_map_tag() next, unless it knows that the word has another start. */
+/*
+ * Clears the start bit of a free block. The caller calls bh_map_tag() next, unless it knows that
+ * the word has another start.
+ */
 static inline void bh_map_clear_start(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].start;
 
+	BH_ASSERT(bh_map_is_start(map, granule));
+	BH_ASSERT(!bh_map_is_used(map, granule));
 	bh_map_store(word, *word & ~bh_map_bit(granule));
 }
 
+/* Of a block that starts at the granule. */
 static inline void bh_map_set_used(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].used;
 
+	BH_ASSERT(bh_map_is_start(map, granule));
 	bh_map_store(word, *word | bh_map_bit(granule));
 }
 
+/* Of an allocated block that starts at the granule. */
 static inline void bh_map_clear_used(const struct bh_map *map, uint32_t granule)
 {
 	uint64_t *word = &map->words[granule >> 6].used;
 
+	BH_ASSERT(bh_map_is_live(map, granule));
 	bh_map_store(word, *word & ~bh_map_bit(granule));
 }
 

@@ -15,6 +15,7 @@ static enum bh_core_status block_shrink(struct bh_core *core, uint32_t block, ui
 	uint32_t victim = core->control->victim;
 	bool next_free = !bh_map_is_used(&core->map, next);
 
+	BH_ASSERT(rest < next);
 	if (next_free) {
 		uint32_t size = bh_index_remove(core, next);
 
@@ -44,6 +45,7 @@ static enum bh_core_status block_grow(struct bh_core *core, uint32_t block, uint
 	uint32_t rest = block + granules, size;
 	uint32_t victim = control->victim;
 
+	BH_ASSERT(rest > next);
 	if (bh_map_is_used(&core->map, next))
 		return BH_NO_ROOM;
 	size = bh_core_granules(core, next);
@@ -77,6 +79,7 @@ enum bh_core_status bh_resize_in_place(struct bh_core *core, uint32_t block, siz
 {
 	uint32_t have = bh_core_granules(core, block);
 
+	BH_ASSERT(bh_core_is_live(core, block) && granules);
 	if (granules == have)
 		return BH_DONE;
 	if (granules < have)
@@ -100,6 +103,7 @@ bool bh_resize_may_slide(const struct bh_core *core, uint32_t block, size_t gran
 	uint32_t previous = bh_index_previous_free(core, block);
 	uint32_t next = bh_map_next(&core->map, block);
 
+	BH_ASSERT(bh_core_is_live(core, block) && granules);
 	if (!previous || granules > core->bins.span)
 		return false;
 	if (!bh_map_is_used(&core->map, next))
@@ -114,6 +118,7 @@ enum bh_core_status bh_resize_slide(struct bh_core *core, uint32_t *block, size_
 	uint32_t previous = bh_index_previous_free(core, old), next = old + have;
 	enum bh_core_status status;
 
+	BH_ASSERT(kept <= bh_bytes(have) && kept <= bh_bytes(granules));
 	if (!bh_resize_may_slide(core, old, granules))
 		return BH_NO_ROOM;
 	/* Finds damage of either neighbour before anything moves. */

@@ -8,7 +8,7 @@
 
 #include "core/core.h"
 
-/* In place, or BH_NO_ROOM. */
+/* Resizes an allocated block in place; or BH_NO_ROOM. granules: not 0. */
 enum bh_core_status bh_resize_in_place(struct bh_core *core, uint32_t block, size_t granules);
 
 /*

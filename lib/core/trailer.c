@@ -44,6 +44,8 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
 	volatile unsigned char *slack = end - slack_size;
 
+	BH_ASSERT(granules > BH_TRAILER_GRANULES);
+	BH_ASSERT(size <= bh_bytes(granules - BH_TRAILER_GRANULES));
 	trailer->owner = owner;
 	trailer->slack_size = (uint32_t)slack_size;
 	trailer->seal = seal_of(key, block, owner, trailer->slack_size);

@@ -15,7 +15,7 @@
 
 /*
  * Writes the trailer and the slack of a block of this many granules (trailer included) with size
- * user's bytes.
+ * user's bytes, for which it has room.
  */
 void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
 		      size_t size, uint32_t owner);

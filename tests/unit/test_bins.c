@@ -27,7 +27,8 @@ static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
 	uint32_t block = BH_FIRST + offset;
 
-	bh_map_set_start(&box.core.map, block, bh_map_block_at(&box.core.map, block), box.core.end);
+	bh_map_set_start(&box.core.map, block, bh_map_block_at(&box.core.map, block - 1),
+			 box.core.end);
 	bh_map_set_start(&box.core.map, block + granules, block, box.core.end);
 	bh_bin_insert(bins, block, granules);
 	return block;
@@ -80,6 +81,7 @@ START_TEST(the_largest_size_has_a_bin)
 {
 	struct bh_bins largest = *bins;
 
+	largest.span = (uint32_t)BH_GRANULES_MAX;
 	largest.shift = (uint32_t)_i;
 	largest.exact_limit = 2u << _i;
 	ck_assert_uint_lt(bh_bin_of(&largest, BH_GRANULES_MAX),

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_core.c - core/core.c: an empty heap, and blocks found by their address.
+ * test_core.c - core/core.c: an empty heap, and blocks found by their address; core/assert.h:
+ * broken preconditions.
  */
 #include "box.h"
+
+#include <signal.h>
 
 #include "core/alloc.h"
 
 #define SPAN 4000
+
+#ifdef BH_ASSERTIONS
+#define ASSERTIONS true
+#else
+#define ASSERTIONS false
+#endif
 
 static struct box box;
 
@@ -58,6 +67,57 @@ START_TEST(the_top_is_no_block)
 }
 END_TEST
 
+/* ---- assertions ---- */
+
+static int free_a_free_block(void)
+{
+	bh_map_clear_used(&box.core.map, BH_FIRST);
+	return 0;
+}
+
+static int allocate_no_granules(void)
+{
+	bh_alloc_block(&box.core, 0);
+	return 0;
+}
+
+static int round_up_to_no_power_of_two(void)
+{
+	return bh_round_up(0, 3) != 0;
+}
+
+static int precondition_break(void *arg)
+{
+	int (*const *body)(void) = arg;
+
+	return (*body)();
+}
+
+/* A library without assertions goes on, here without harm. */
+START_TEST(a_broken_precondition_aborts)
+{
+	static const struct {
+		int (*body)(void);
+		const char *said;
+	} mistakes[] = {
+		{free_a_free_block, "bh_map_clear_used: Assertion"},
+		{allocate_no_granules, "bh_alloc_block: Assertion"},
+		{round_up_to_no_power_of_two, "bh_round_up: Assertion"},
+	};
+	int (*body)(void) = mistakes[_i].body;
+	struct child child;
+
+	child_run(&child, precondition_break, &body);
+	if (!ASSERTIONS) {
+		child_assert_exited(&child, 0);
+		child_assert_said(&child, "");
+		return;
+	}
+	child_assert_killed(&child, SIGABRT);
+	ck_assert_ptr_nonnull(strstr(child.err, mistakes[_i].said));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -67,5 +127,6 @@ int main(void)
 	tcase_add_test(tcase, new_heap_is_one_block);
 	tcase_add_test(tcase, find_knows_blocks_from_other_addresses);
 	tcase_add_loop_test(tcase, the_top_is_no_block, 0, 2);
+	tcase_add_loop_test(tcase, a_broken_precondition_aborts, 0, 3);
 	return suite_run(suite);
 }

@@ -85,7 +85,7 @@ START_TEST(rebuild_drops_what_is_no_tiling)
 	uint32_t blocks[3];
 
 	box_alloc_row(&box, (const size_t[]){3, 4, 5, 0}, blocks);
-	bh_map_set_used(&box.core.map, blocks[1] + 2);
+	box.core.map.words[0].used |= bh_map_bit(blocks[1] + 2);
 	bh_rebuild(&box.core);
 	box_expect_blocks(&box, 3, 4, 5, -(SPAN - 12));
 }
