@@ -113,6 +113,7 @@ int bh_attach_detach(bheap_t *heap)
 	struct bh_region region = heap->region;
 	int failed, state;
 
+	BH_ASSERT(heap->shared && !heap->permanent);
 	detach_to_rest(heap);
 	/* close() is a cancellation point; a thread that ended in it would leak the rest. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
@@ -356,6 +357,9 @@ bool bh_attach(struct bh_attach_opening *opening, uint64_t file_size)
 	struct bh_shared head = {0};
 	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));
 
+	BH_ASSERT(!opening->heap &&
+		  !(opening->flags & ~(unsigned)(BH_FLAGS_OF_HEAP | BH_FLAGS_OF_HANDLE)));
+	BH_ASSERT(opening->writable || !opening->sole);
 	if (length < 0)
 		return false;
 	if (opening->creates && opening->sole &&

@@ -59,6 +59,7 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 	bheap_t *heap = call->heap;
 	uint32_t block = 0;
 
+	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	if (size <= bh_core_size(&heap->core))
 		block = block_find_room(call, alignment, bh_handle_request_granules(heap, size));
 	if (!block) {
@@ -75,6 +76,8 @@ void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t gran
 	const bheap_t *heap = call->heap;
 	size_t usable;
 
+	BH_ASSERT(bh_core_is_live(&heap->core, block));
+	BH_ASSERT(granules == bh_core_granules(&heap->core, block));
 	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
 		return;
 	usable = bh_handle_usable(heap, block, granules);
@@ -90,6 +93,7 @@ void bh_block_free_entered(struct bh_call *call, uint32_t block)
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
+	BH_ASSERT(bh_core_is_live(&heap->core, block) && !heap->read_only);
 	bh_block_verify_trailer(call, block, granules);
 	bh_fill_meet(call, block, block + granules);
 	do {

@@ -25,12 +25,15 @@ int bh_block_free(bheap_t *heap, void *ptr);
 void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);
 
 /*
- * A finished block, with trailer and annotations, or 0 (no room); rebuilds the index where it meets
- * damage. For entered calls.
+ * alignment: a power of two, a granule at least. A finished block, with trailer and annotations, or
+ * 0 (no room); rebuilds the index where it meets damage. For entered calls.
  */
 uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size);
 
-/* Notes a broken trailer, and rewrites it, since a block that is moved is verified again. */
+/*
+ * Notes a broken trailer of a live block, and rewrites it, since a block that is moved is verified
+ * again.
+ */
 void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
@@ -39,9 +42,10 @@ void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t gran
  */
 bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark);
 
-/* The mark of a block: its owner, or a number; 0 without trailers. */
+/* The mark of a live block: its owner, or a number; 0 without trailers. */
 static inline uint32_t bh_block_mark(const bheap_t *heap, uint32_t block)
 {
+	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	if (!heap->trailers)
 		return 0;
 	return bh_trailer_owner(&heap->core, heap->key, block,

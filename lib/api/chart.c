@@ -32,6 +32,7 @@ static size_t cell_size_for(size_t extent)
 {
 	size_t size = BH_GRANULE;
 
+	BH_ASSERT(extent);
 	while ((extent - 1) / size >= (size_t)COLUMNS * ROWS_MAX)
 		size *= 2;
 	return size;

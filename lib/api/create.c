@@ -48,6 +48,7 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 {
 	bheap_t *heap = (bheap_t *)(void *)start;
 
+	BH_ASSERT(layout->control >= BH_HANDLE_ROOM);
 	*heap = (bheap_t){.region = *region};
 	if (flags & BHEAP_GUARD)
 		heap->key = key_make(heap);

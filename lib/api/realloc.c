@@ -21,6 +21,7 @@ static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_
 {
 	void *address = bh_core_address(&heap->core, block);
 
+	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	if (heap->annotated)
 		bh_annotate_resize(heap, address, old_usable, size);
 	if (heap->trailers)
@@ -38,6 +39,7 @@ static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block,
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
+	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	bh_block_verify_trailer(call, block, granules);
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);

@@ -23,6 +23,7 @@ uint32_t bh_slot_block_at(bheap_t *heap, uint64_t offset)
 
 	if (!offset)
 		return 0;
+	BH_ASSERT(bh_core_pointer(&heap->core, offset));
 	if (!is_beside_last(heap, granule))
 		heap->table = bh_core_block_at(&heap->core, granule);
 	return bh_map_is_used(&heap->core.map, heap->table) ? heap->table : 0;

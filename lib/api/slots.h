@@ -7,7 +7,7 @@
 
 #include "handle/handle.h"
 
-/* The live block that an offset lies in, or 0. */
+/* The live block that an offset lies in, or 0; also for offset 0. */
 uint32_t bh_slot_block_at(bheap_t *heap, uint64_t offset);
 
 #endif

@@ -16,6 +16,7 @@ static uint32_t next_by_scan(const struct bh_core *core, uint32_t block)
 	uint32_t granule = block + 1;
 	size_t last = core->end >> 6;
 
+	BH_ASSERT(block - BH_FIRST < core->bins.span);
 	for (size_t word = granule >> 6; word <= last; word++) {
 		uint64_t starts = __atomic_load_n(&core->map.words[word].start, __ATOMIC_RELAXED);
 

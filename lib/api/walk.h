@@ -10,7 +10,7 @@
 /* For entered calls. The first value of the callback that is not 0, else 0. */
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg);
 
-/* The start of the next block; also where a heap cannot be locked. */
+/* The start of the block after this one; also where a heap cannot be locked. */
 uint32_t bh_walk_next(const bheap_t *heap, uint32_t block);
 
 /*

@@ -6,6 +6,7 @@
 
 void bh_call_note_report(struct bh_call *call, const struct bh_call_report *report)
 {
+	BH_ASSERT(call->count <= BH_REPORTS_MAX);
 	call->heap->core.control->faults++;
 	if (call->count < BH_REPORTS_MAX)
 		call->reports[call->count++] = *report;

@@ -30,7 +30,7 @@ struct bh_call {
 	struct bh_call_report reports[BH_REPORTS_MAX];
 };
 
-/* Notes a fault: counted now, reported when the lock is released. */
+/* Notes a fault of an entered call: counted now, reported when the lock is released. */
 void bh_call_note(struct bh_call *call, enum bheap_fault_kind kind, const void *address,
 		  size_t size, const char *detail);
 

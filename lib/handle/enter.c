@@ -128,6 +128,8 @@ static void call_end(struct bh_call *call, enum bh_shared_inside inside)
 	bheap_t *heap = call->heap;
 	struct bh_fault_sink sink = heap->faults; /* read while locked: another thread may set it */
 
+	BH_ASSERT(call->lock != BH_LOCK_REFUSED);
+	BH_ASSERT(call->lock != BH_LOCK_SKIPPED || heap->lock.kind != BH_LOCK_SHARED);
 	if (heap->annotated)
 		bh_annotate_leave();
 	if (call->lock != BH_LOCK_SKIPPED && !was_forked(call)) {

@@ -20,7 +20,7 @@ bool bh_enter_to_change(struct bh_call *call, bheap_t *heap);
 /* bh_enter() for a call that runs a callback, from which calls on this heap are refused. */
 bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap);
 
-/* Unlocks, then delivers the reports. Keeps errno. */
+/* For an entered call: unlocks, then delivers the reports. Keeps errno. */
 void bh_leave(struct bh_call *call);
 void bh_leave_walk(struct bh_call *call);
 

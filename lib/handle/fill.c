@@ -25,6 +25,7 @@ static uint64_t word_mask(uint32_t word, uint32_t from, uint32_t to)
 {
 	uint64_t mask = ~UINT64_C(0);
 
+	BH_ASSERT(from < to && from >> 6 <= word && word <= (to - 1) >> 6);
 	if (word == from >> 6)
 		mask &= ~UINT64_C(0) << (from & 63);
 	if (word == (to - 1) >> 6)
@@ -44,6 +45,7 @@ static void bits_set(const bheap_t *heap, uint32_t from, uint32_t to)
  */
 static void bits_clear(const bheap_t *heap, uint32_t from, uint32_t to)
 {
+	BH_ASSERT(from < to && to <= heap->core.end);
 	for (uint32_t word = from >> 6; word <= (to - 1) >> 6; word++)
 		if (heap->filled[word] & word_mask(word, from, to))
 			heap->filled[word] &= ~word_mask(word, from, to);
@@ -78,6 +80,7 @@ static volatile uint64_t *granule_words(const bheap_t *heap, uint32_t granule)
 BH_UNCHECKED
 static void granules_fill(const bheap_t *heap, uint32_t from, uint32_t to)
 {
+	BH_ASSERT(to <= heap->core.end);
 	for (uint32_t granule = from; granule < to; granule++) {
 		granule_words(heap, granule)[0] = FILL_WORD;
 		granule_words(heap, granule)[1] = FILL_WORD;
@@ -92,6 +95,7 @@ static void first_fill(const bheap_t *heap, uint32_t block)
 	const struct bh_core *core = &heap->core;
 	const struct bh_control *control = core->control;
 
+	BH_ASSERT(bh_core_is_free(core, block));
 	if (block == control->top || block == control->victim)
 		granules_fill(heap, block, block + 1);
 	else if (bh_core_granules(core, block) < core->bins.exact_limit)
@@ -147,6 +151,7 @@ const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 
 	if (!heap->filled)
 		return NULL;
+	BH_ASSERT(bh_core_is_free(&heap->core, block));
 	return range_written(heap, block, next, block != control->top && block != control->victim);
 }
 

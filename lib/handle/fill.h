@@ -27,10 +27,10 @@ void bh_fill_watch(struct bh_call *call);
  */
 void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next);
 
-/* Verifies granules that were free at bh_fill_watch() and are handed out now. */
+/* Verifies granules, one at least, that were free at bh_fill_watch() and are handed out now. */
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);
 
-/* Fills granules that were live and are part of a free block now. */
+/* Fills granules, one at least, that were live and are part of a free block now. */
 void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 
 /* After a live block that ended at old_end ends at new_end: verifies or fills the difference. */
@@ -39,10 +39,13 @@ void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end);
 /* Before a block slides down over the free block before it. */
 void bh_fill_slides(struct bh_call *call, uint32_t block);
 
-/* Forgets that these granules are filled. */
+/* Forgets that these granules, one at least, are filled. */
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to);
 
-/* The first byte of a free block that was overwritten since it was filled, or NULL. */
+/*
+ * The first byte of a free block, or of its first granules up to next, that was overwritten since
+ * it was filled, or NULL.
+ */
 const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next);
 
 #endif

@@ -23,6 +23,7 @@ enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 
 int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared)
 {
+	BH_ASSERT(!heap->flags && !heap->skip_lock);
 	heap->flags = flags;
 	heap->trailers = flags & (BHEAP_GUARD | BHEAP_OWNED);
 	heap->annotated = bh_annotate_wanted();

@@ -48,8 +48,8 @@ _Static_assert(sizeof(struct bheap) - sizeof(pthread_mutex_t) + BH_MUTEX_MAX <= 
 _Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "the control block after the handle is aligned");
 
 /*
- * Initialises a handle but for its view and its key: flags, fault sink, annotations, lock. 0, or -1
- * with errno.
+ * Of zeroed memory: initialises a handle but for its view and its key: flags, fault sink,
+ * annotations, lock. 0, or -1 with errno.
  */
 int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared);
 

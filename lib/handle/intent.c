@@ -9,11 +9,14 @@
 
 void bh_intent_begin(const bheap_t *heap)
 {
+	BH_ASSERT(heap->shared && !heap->read_only);
 	bh_shared_note(&heap->shared->inside, BH_INSIDE);
 }
 
 void bh_intent_end(const bheap_t *heap, enum bh_shared_inside inside)
 {
+	BH_ASSERT(heap->shared && !heap->read_only);
+	BH_ASSERT(inside == BH_OUTSIDE || inside == BH_AT_REST);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the block is finished */
 	heap->core.control->pending = 0;
 	bh_shared_store(&heap->shared->slot, 0);
@@ -23,6 +26,7 @@ void bh_intent_end(const bheap_t *heap, enum bh_shared_inside inside)
 
 void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner)
 {
+	BH_ASSERT(!block || bh_core_is_live(&heap->core, block));
 	if (!heap->shared)
 		return;
 	heap->shared->resizing_owner = owner;

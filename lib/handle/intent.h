@@ -12,7 +12,7 @@
 void bh_intent_begin(const bheap_t *heap);
 void bh_intent_end(const bheap_t *heap, enum bh_shared_inside inside);
 
-/* Announces the block about to be resized, and its owner. */
+/* Announces the live block about to be resized, and its owner; block 0: none is. */
 void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner);
 
 /* After a death, before the rebuild: frees a pending block that is in no slot. */

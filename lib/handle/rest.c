@@ -18,6 +18,7 @@ enum bh_shared_inside bh_rest_begin(const bheap_t *heap)
 {
 	struct bh_verify_finding finding;
 
+	BH_ASSERT(heap->shared && !heap->read_only);
 	bh_shared_store(&heap->shared->map_sum, map_sum(heap));
 	return bh_verify_map(&heap->core, &finding) && bh_verify_counters(&heap->core, &finding)
 		       ? BH_AT_REST

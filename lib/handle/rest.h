@@ -14,7 +14,7 @@
  */
 enum bh_shared_inside bh_rest_begin(const bheap_t *heap);
 
-/* True if the map of a heap at rest has the sum that was taken. */
+/* True if the map of a shared heap at rest has the sum that was taken. */
 bool bh_rest_is_sound(const bheap_t *heap);
 
 #endif

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "core/assert.h"
 #include "os/region.h"
 #include "os/wait.h"
 
@@ -58,11 +59,13 @@ unsigned bh_fork_generation_begin(void)
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			generation = next;
 	}
+	BH_ASSERT(generation);
 	return generation;
 }
 
 void bh_fork_lock(enum bh_fork_lock lock)
 {
+	BH_ASSERT(lock < BH_FORK_LOCKS);
 	while (__atomic_exchange_n(&bh_fork_page->locks[lock], 1, __ATOMIC_ACQUIRE))
 		bh_wait_nap(NAP);
 }

@@ -50,6 +50,7 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 {
 	int error = 0;
 
+	BH_ASSERT(kind != BH_LOCK_SHARED || shared);
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
 	if (kind != BH_LOCK_NONE) {
 		error = bh_fork_error ? bh_fork_error : own_init(lock);
@@ -103,6 +104,7 @@ static enum bh_lock_result shared_acquire(struct bh_lock *lock)
 
 enum bh_lock_result bh_lock_try_shared(struct bh_lock *lock)
 {
+	BH_ASSERT(lock->kind == BH_LOCK_SHARED);
 	return shared_result(pthread_mutex_trylock(lock->shared));
 }
 
@@ -242,12 +244,14 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 
 void bh_lock_walk(struct bh_lock *lock, bool walking)
 {
+	BH_ASSERT(walking != bh_lock_is_walking(lock));
 	__atomic_store_n(&lock->walk_generation, bh_fork_generation_begin(), __ATOMIC_RELAXED);
 	__atomic_store_n(&lock->walker, walking ? pthread_self() : 0, __ATOMIC_RELAXED);
 }
 
 void bh_lock_recovered(struct bh_lock *lock)
 {
+	BH_ASSERT(lock->kind != BH_LOCK_NONE);
 	if (lock->kind == BH_LOCK_SHARED)
 		pthread_mutex_consistent(lock->shared);
 	lock->torn = false;
@@ -255,6 +259,7 @@ void bh_lock_recovered(struct bh_lock *lock)
 
 void bh_lock_release(struct bh_lock *lock)
 {
+	BH_ASSERT(lock->kind != BH_LOCK_NONE);
 	if (lock->kind == BH_LOCK_SHARED)
 		pthread_mutex_unlock(lock->shared);
 	else

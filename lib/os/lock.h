@@ -45,6 +45,7 @@ struct bh_lock {
 	bool torn;      /* held by another thread when the process forked */
 };
 
+/* shared: the mutex, for a kind that needs one. 0, or -1 with errno. */
 int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *shared);
 void bh_lock_destroy(struct bh_lock *lock);
 
@@ -71,6 +72,7 @@ bool bh_lock_forget_walk(struct bh_lock *lock);
 /* The holder enters or leaves a walk callback, in which its own calls are refused with EDEADLK. */
 void bh_lock_walk(struct bh_lock *lock, bool walking);
 
+/* For the holder. */
 void bh_lock_recovered(struct bh_lock *lock);
 void bh_lock_release(struct bh_lock *lock);
 
@@ -80,6 +82,7 @@ void bh_lock_release(struct bh_lock *lock);
  */
 static inline bool bh_lock_may_skip(const struct bh_lock *lock)
 {
+	BH_ASSERT(lock->kind == BH_LOCK_PRIVATE);
 	return __libc_single_threaded && lock->generation == bh_fork_generation();
 }
 
@@ -92,6 +95,7 @@ static inline void bh_lock_turn(struct bh_lock *lock)
 /* Takes a private lock if it is free and nothing is to be recovered; else false. */
 static inline bool bh_lock_try(struct bh_lock *lock)
 {
+	BH_ASSERT(lock->kind == BH_LOCK_PRIVATE);
 	if (BH_UNLIKELY(__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) !=
 			bh_fork_generation()) ||
 	    BH_UNLIKELY(pthread_spin_trylock(&lock->own)))

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/assert.h"
+
 size_t bh_region_page(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
@@ -23,6 +25,7 @@ int bh_region_map(struct bh_region *region, size_t front, size_t back)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int saved;
 
+	BH_ASSERT(front % page == 0 && back % page == 0 && size > front && size > back);
 	if (start == MAP_FAILED)
 		return -1;
 	if (mprotect(start + front, page, PROT_NONE) ||
@@ -45,6 +48,7 @@ void *bh_region_pages(size_t size)
 {
 	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	BH_ASSERT(size && size % bh_region_page() == 0);
 	return pages == MAP_FAILED ? NULL : pages;
 }
 
@@ -68,6 +72,7 @@ int bh_region_attach(struct bh_region *region, size_t size, bool read_only)
 	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	char *start = mmap(NULL, size, protection, MAP_SHARED, region->fd, 0);
 
+	BH_ASSERT(size);
 	if (start == MAP_FAILED)
 		return -1;
 	region->start = start;
@@ -96,6 +101,7 @@ int bh_region_resize(int fd, size_t size, bool preallocate)
 
 int bh_region_sync(const struct bh_region *region)
 {
+	BH_ASSERT(region->start && region->fd >= 0);
 	return msync(region->start, region->size, MS_SYNC);
 }
 
@@ -107,6 +113,8 @@ size_t bh_region_decommit(const struct bh_region *region, char *start, size_t si
 
 	if (!region->start || last <= first)
 		return 0;
+	BH_ASSERT(first >= (uintptr_t)region->start);
+	BH_ASSERT(last <= (uintptr_t)region->start + region->size);
 	/*
 	 * A shared page is dropped from its file too, or the bytes would only leave this process.
 	 */

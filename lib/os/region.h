@@ -25,7 +25,7 @@ size_t bh_region_page(void);
 int bh_region_map(struct bh_region *region, size_t front, size_t back);
 int bh_region_unmap(struct bh_region *region);
 
-/* One zero page or more, outside any region. */
+/* One zero page or more, outside any region; size is a multiple of the page. */
 void *bh_region_pages(size_t size);
 int bh_region_pages_free(void *pages, size_t size);
 
@@ -35,7 +35,7 @@ int bh_region_pages_free(void *pages, size_t size);
  */
 void *bh_region_wiped_page(void);
 
-/* Maps size bytes of a file that is at least as long; takes over region->fd. */
+/* Maps size bytes, not 0, of a file that is at least as long; takes over region->fd. */
 int bh_region_attach(struct bh_region *region, size_t size, bool read_only);
 
 /* Sets the length of a file; allocates its blocks if asked. */
@@ -44,10 +44,13 @@ int bh_region_resize(int fd, size_t size, bool preallocate);
 /* Storage for a part of a file, so that writing to it cannot fail. */
 int bh_region_reserve(int fd, size_t offset, size_t size);
 
-/* Writes a region's pages to its file. */
+/* Writes the pages of a shared region to its file. */
 int bh_region_sync(const struct bh_region *region);
 
-/* Gives back the whole pages of a range; how many bytes. Private pages read as zero afterwards. */
+/*
+ * Gives back the whole pages of a range of the region; how many bytes. Private pages read as zero
+ * afterwards.
+ */
 size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size);
 
 #endif

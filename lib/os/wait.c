@@ -12,11 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/assert.h"
+
 void bh_wait_nap(long nanoseconds)
 {
 	const struct timespec time = {.tv_nsec = nanoseconds};
 	int state;
 
+	BH_ASSERT(nanoseconds >= 0 && nanoseconds < 1000000000);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 	pthread_setcancelstate(state, &state);

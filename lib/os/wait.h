@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Less than a second. */
 void bh_wait_nap(long nanoseconds);
 
 /*
