@@ -58,11 +58,11 @@ static inline struct bh_bin_node *bh_bin_node(const struct bh_bins *bins, uint32
 	return (struct bh_bin_node *)(void *)(bins->base + bh_bytes(granule));
 }
 
-/* True if so many granules from one on are user granules. */
+/* For assertions: true if so many granules, from one on, are user granules. */
 static inline bool bh_bin_holds(const struct bh_bins *bins, uint32_t block, uint32_t granules)
 {
-	return block - 1 < bins->span && granules - 1 < bins->span &&
-	       granules - 1 <= bins->span - block;
+	return (block - 1 < bins->span) & (granules - 1 < bins->span) &
+	       (granules - 1 <= bins->span - block);
 }
 
 /* The bin of a size. Every block in a higher bin is larger than every one in a lower. */

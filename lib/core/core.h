@@ -98,17 +98,21 @@ static inline uint32_t bh_core_block_at(const struct bh_core *core, uint32_t gra
 		       : bh_map_block_at(&core->map, granule);
 }
 
-/* True if a free block of the user starts at the granule. */
+/* For assertions: true if a free block starts at a granule, which must be a user granule. */
 static inline bool bh_core_is_free(const struct bh_core *core, uint32_t granule)
 {
-	return granule - BH_FIRST < core->bins.span && bh_map_is_start(&core->map, granule) &&
-	       !bh_map_is_used(&core->map, granule);
+	BH_ASSERT(granule - BH_FIRST < core->bins.span);
+	return bh_map_is_free(&core->map, granule);
 }
 
-/* True if an allocated block, or the sentinel after all blocks, starts at the granule. */
+/*
+ * For assertions: true if an allocated block starts at a granule, which must be a user granule or
+ * the end, where the sentinel counts as one.
+ */
 static inline bool bh_core_is_live(const struct bh_core *core, uint32_t granule)
 {
-	return granule - BH_FIRST <= core->bins.span && bh_map_is_live(&core->map, granule);
+	BH_ASSERT(granule - BH_FIRST <= core->bins.span);
+	return bh_map_is_live(&core->map, granule);
 }
 
 static inline uint32_t bh_core_granules(const struct bh_core *core, uint32_t block)

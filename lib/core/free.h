@@ -107,7 +107,8 @@ static inline enum bh_free_next bh_free_next(const struct bh_core *core, struct 
 
 static inline void bh_free_count(struct bh_control *control, uint32_t granules)
 {
-	BH_ASSERT(granules && granules <= control->used && control->frees < control->allocations);
+	BH_ASSERT(granules && granules <= control->used);
+	BH_ASSERT(control->frees != control->allocations); /* either may have wrapped */
 	control->used -= granules;
 	control->frees++;
 }

@@ -58,7 +58,7 @@ static inline size_t bh_bytes(size_t granules)
 
 static inline bool bh_is_power_of_two(size_t value)
 {
-	return value && !(value & (value - 1));
+	return (value ^ (value - 1)) > value - 1;
 }
 
 /* alignment is a power of two; the caller knows that value + alignment does not overflow. */

@@ -97,6 +97,14 @@ static inline bool bh_map_is_live(const struct bh_map *map, uint32_t granule)
 	return (word->start & word->used) >> (granule & 63) & 1;
 }
 
+/* True if a free block starts at the granule, which may be any. */
+static inline bool bh_map_is_free(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+
+	return (word->start & ~word->used) >> (granule & 63) & 1;
+}
+
 /* Sets a start bit inside the block from begin to end, or the one at its end again. */
 static inline void bh_map_set_start(const struct bh_map *map, uint32_t granule, uint32_t begin,
 				    uint32_t end)
