@@ -24,7 +24,8 @@ FUZZ_CC = clang
 FUZZ_SANITIZERS = address,undefined
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FUZZ_FOLDER = %D%/$(FUZZ_SANITIZERS)
-FUZZ_BUILD = $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(DEFS) -I. \
+FUZZ_BUILD = $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(DEFS) \
+	-DBH_ASSERTIONS -I. \
 	$(LIB_CPPFLAGS) $(TEST_CPPFLAGS) \
 	$(addprefix $(srcdir)/,$(filter %.c,$(lib_libbheap_core_la_SOURCES)))
 FUZZ_LIBS = $(CHECK_LIBS) $(PTHREAD_CFLAGS)
