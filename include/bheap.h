@@ -3,7 +3,7 @@
  * bheap.h - bounded heaps: allocators that live inside one memory region of a size you choose.
  *
  * Units: every size is in bytes. Every block starts at a multiple of BHEAP_ALIGNMENT and takes a
- * whole number of granules of that many bytes; there is no header in front of it.
+ * whole number of granules of that many bytes; there is no header before it.
  * Threads: every function may be called from several threads at once, on one heap or on many,
  * unless the heap was made with BHEAP_UNLOCKED. None that locks a heap is async-signal-safe.
  * Fork: the child's private heaps are copies, usable at once; shared heaps stay shared.

@@ -167,7 +167,7 @@ static int file_copy(int from, int to)
 
 /*
  * No writer can attach while the open lock is held; readers can. Where files have no
- * locks nobody is attached.
+ * locks no process is attached.
  */
 static void open_lock_set(int fd, short type)
 {

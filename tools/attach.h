@@ -24,9 +24,9 @@ bheap_t *heap_attach_copy(int fd, struct fault_log *log);
 
 /*
  * Copies a heap's file as it is; the descriptor of the nameless copy, or -1 after a message.
- * *at_rest tells that nobody was attached meanwhile who can write: what is in the copy is what is
- * in the heap. Without that the copy may hold an operation half done, however often it is made: the
- * process inside may be waiting for a processor, or be stopped.
+ * *at_rest tells that no process that can write was attached meanwhile: what is in the copy is what
+ * is in the heap. Without that the copy may hold an operation half done, however often it is made:
+ * the process inside may be waiting for a processor, or be stopped.
  */
 int heap_copy(const char *path, bool *at_rest);
 

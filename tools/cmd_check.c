@@ -2,8 +2,8 @@
 /*
  * cmd_check.c - "bheap check" and "bheap repair". Keeps: a check changes nothing, not even what
  * opening the heap would make whole: it is made on a copy. A copy of a heap at work may catch an
- * operation half done, so a fault counts only when nobody was attached, or when it is found again
- * with the heap locked.
+ * operation half done, so a fault counts only when no process was attached, or when it is found
+ * again with the heap locked.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -149,7 +149,7 @@ static bool opening_repairs(const struct fault_log *log)
 	return false;
 }
 
-/* Opening a heap that nobody uses recovers it; what is left afterwards is in the log. */
+/* Opening a heap that no process uses recovers it; what is left afterwards is in the log. */
 static void heap_reopen(const char *path, struct fault_log *log)
 {
 	bheap_t *heap = heap_attach(path, O_RDWR, log);

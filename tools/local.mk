@@ -2,7 +2,7 @@
 # libbheap-malloc.so, any program's malloc in a bounded heap, and bheap, the program around it.
 
 # The heap is compiled in: the interposer calls it directly and needs nothing but the C library, not
-# even the unwinder, which lib/ wants for visitors that are cancelled.
+# even the unwinder, which lib/ wants for callbacks that are cancelled.
 if SHARED_LIBRARIES
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
 endif

@@ -266,8 +266,9 @@ static bool head_verify(struct bh_attach_opening *opening, const struct bh_share
 }
 
 /*
- * True if the map can be taken for what it was when it was last used. Where nobody died inside, it
- * was damaged at rest if it has not the sum of then or, without a sum, disagrees with the counters.
+ * True if the map can be taken for what it was when it was last used. Where no process died inside,
+ * it was damaged at rest if it has not the sum of then or, without a sum, disagrees with the
+ * counters.
  */
 static bool map_is_as_left(struct bh_attach_opening *opening)
 {

@@ -10,7 +10,7 @@
 
 /*
  * How many blocks a request looks at for a better fit: of its own bin, and of one where each has
- * room.
+ * room (doc/decisions.md, "Best fit by size labels").
  */
 #define PROBES 12
 #define PROBES_LARGER 6

@@ -92,7 +92,8 @@ static inline uint32_t bh_bin_label(const struct bh_bins *bins, struct bh_bin_no
 
 /*
  * Address of the successor's `previous` link; at the end of a list, of a dummy (the head of unused
- * bin 0). Branch-free, since list ends are unpredictable; the compiler makes a branch of ?:.
+ * bin 0). Branch-free, since list ends are unpredictable; the compiler makes a branch of ?:
+ * (doc/decisions.md, "Links without branches").
  */
 static inline uint32_t *bh_bin_backlink(const struct bh_bins *bins, uint32_t next)
 {

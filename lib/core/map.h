@@ -196,7 +196,8 @@ struct bh_map_neighbour {
 /*
  * True if the last start in two words of the map, high after low, is that of a live block. free and
  * used have the starts of the two kinds: as one number, those that have the last start are more. No
- * search, and, where a machine has such numbers, no branch where a word begins.
+ * search, and, where a machine has such numbers, no branch where a word begins
+ * (doc/decisions.md, "Windows over two map words").
  */
 #ifdef __SIZEOF_INT128__
 static inline bool bh_map_last_is_used(uint64_t high_free, uint64_t high_used, uint64_t low_free,

@@ -11,10 +11,11 @@
 
 #include "os/wait.h"
 
+/* doc/decisions.md, "Threads: when a thread naps" and after it. */
 #define TRIES 16            /* in a row: one falls between two turns of the holder */
 #define PAUSES_FIRST 64     /* of the processor: how long a holder is looked at first */
 #define PAUSES_LAST 512     /* a holder that takes longer was perhaps interrupted */
-#define PAUSES_OF_A_TURN 32 /* who is back sooner is in a run of turns */
+#define PAUSES_OF_A_TURN 32 /* a thread back sooner is in a run of turns */
 #define NAP_FIRST 100000    /* nanoseconds */
 #define NAP_LAST 1000000
 

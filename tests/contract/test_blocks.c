@@ -477,7 +477,7 @@ static void overflow(char *block, size_t at, size_t bytes)
 	memory_scribble(block + at, text, bytes);
 }
 
-/* Sizes of an overflow that starts right behind 100 bytes. */
+/* Sizes of an overflow that starts right after 100 bytes. */
 static const size_t overflows[] = {1, 8, 12, 13, 16, 28};
 
 START_TEST(an_overflow_is_reported_at_free)

@@ -224,7 +224,7 @@ START_TEST(all_faults_of_a_call_are_reported)
 }
 END_TEST
 
-/* A resize that is refused ends no watch over the free memory in front of the block. */
+/* A resize that is refused ends no watch over the free memory before the block. */
 START_TEST(a_refused_resize_leaves_the_watch)
 {
 	struct bheap_fault fault;

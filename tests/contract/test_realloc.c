@@ -89,7 +89,7 @@ START_TEST(realloc_moves_when_it_must)
 }
 END_TEST
 
-/* Room for it exists only together with the free block in front. */
+/* Room for it exists only together with the free block before it. */
 START_TEST(realloc_slides_down_when_all_else_fails)
 {
 	struct bheap_stats stats;
@@ -114,7 +114,7 @@ START_TEST(realloc_slides_down_when_all_else_fails)
 }
 END_TEST
 
-/* Memcheck, too, knows what the free block in front said of the others of its size. */
+/* Memcheck, too, knows what the free block before it said of the others of its size. */
 START_TEST(a_slide_leaves_the_others_of_the_size)
 {
 	struct bheap_stats stats;

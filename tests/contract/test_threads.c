@@ -229,7 +229,7 @@ static void alarm_count(int number)
 	atomic_fetch_add(&alarms, 1);
 }
 
-/* A timer goes off all the while, and interrupts what waits: nobody notices. */
+/* A timer goes off all the while, and interrupts what waits: no call fails. */
 START_TEST(signals_interrupt_nothing)
 {
 	/* Not so often that a slow machine does nothing else. */
@@ -576,7 +576,7 @@ static int use_in_a_callback(const struct bheap_block *block, void *arg)
 	return !bheap_alloc(arg, 10) && errno == EDEADLK ? 50 : 51;
 }
 
-/* A walk of the child's own is one, whoever walks in the parent. */
+/* A walk of the child's own counts, whichever thread walks in the parent. */
 static int walk_in_child(void *arg)
 {
 	return bheap_walk(arg, use_in_a_callback, arg);
@@ -621,7 +621,7 @@ static int callback_forks(const struct bheap_block *block, void *arg)
 }
 
 /* A callback that forks is a callback in the child too. */
-START_TEST(a_visitor_that_forks)
+START_TEST(a_callback_that_forks)
 {
 	bheap_t *heap = bheap_create(HEAP_SIZE, 0);
 
@@ -748,7 +748,7 @@ int main(void)
 	tcase_add_test(unordered, blocks_change_hands);
 	tcase_add_loop_test(unordered, forks_while_threads_work, 0, 2);
 	tcase_add_loop_test(unordered, forks_while_a_thread_walks, 0, 2);
-	tcase_add_loop_test(unordered, a_visitor_that_forks, 0, 2);
+	tcase_add_loop_test(unordered, a_callback_that_forks, 0, 2);
 	tcase_add_test(unordered, one_of_many_makes_the_default_heap);
 	return suite_run(suite);
 }

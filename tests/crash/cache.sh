@@ -20,7 +20,7 @@ $put "$cache" answer 43 && $put "$cache" "" nothing && $put "$cache" empty "" ||
 [ "$($get "$cache" answer)" = 43 ] || fail "a value was not replaced"
 [ "$($get "$cache" "")" = nothing ] || fail "an empty key"
 [ "$($get "$cache" empty)" = "" ] || fail "an empty value"
-$get "$cache" question 2>cache-$$.err && fail "a key that nobody put is there"
+$get "$cache" question 2>cache-$$.err && fail "a key that was not put is there"
 grep -q 'question: No such file' cache-$$.err || fail "get said: $(cat cache-$$.err)"
 echo "no heap, but long enough to be one: $(seq 1000)" >cache-$$.text
 $put cache-$$.text a b 2>cache-$$.err && fail "a text was taken for a cache"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * corpus.c - the operations. Heaps are built of blocks that stay, of holes between them, and of
- * the free rest behind them (the top), or of a heap filled up where that is in the way.
+ * the free rest after them (the top), or of a heap filled up where that is in the way.
  */
 #include "corpus.h"
 
@@ -68,7 +68,7 @@ static void fill_up(struct expect *expect, bheap_t *heap)
 }
 
 /*
- * A hole begun by a split, whose rest is the designated victim; returns the block in front of it.
+ * A hole begun by a split, whose rest is the designated victim; returns the block before it.
  */
 static struct known *victim(struct expect *expect, bheap_t *heap, size_t front, size_t rest)
 {
@@ -142,7 +142,7 @@ static void split_large_prepare(struct expect *expect, bheap_t *heap)
 }
 
 /*
- * A wall behind which a block of TINY ends where word 2 of the map begins: there the tag of what
+ * A wall after which a block of TINY ends where word 2 of the map begins: there the tag of what
  * begins in word 1 has a bit.
  */
 static void wall_before_word(struct expect *expect, bheap_t *heap)
@@ -210,7 +210,7 @@ static void no_room_prepare(struct expect *expect, bheap_t *heap)
 	bheap_free(heap, hole);
 }
 
-/* One block in a class fits, behind more smaller ones than a bounded probe looks at. */
+/* One block in a class fits, after more smaller ones than a bounded probe looks at. */
 static void search_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *holes[12];
@@ -308,7 +308,7 @@ static void expect_free(struct expect *expect)
 	expect->expected = known_last(expect)->offset;
 }
 
-/* A block to free with memory in front of and behind it that is free, or not. */
+/* A block to free, with memory before and after it that is free, or not. */
 static void free_between(struct expect *expect, bheap_t *heap, bool left, bool right)
 {
 	void *front, *middle, *back;
@@ -345,7 +345,7 @@ static void free_right_prepare(struct expect *expect, bheap_t *heap)
 	free_between(expect, heap, false, true);
 }
 
-/* The block behind is the only one that starts in its word. */
+/* The next block is the only one that starts in its word. */
 static void free_right_tag_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *middle, *back;
@@ -382,7 +382,7 @@ static void free_left_top_prepare(struct expect *expect, bheap_t *heap)
 	expect_free(expect);
 }
 
-/* The block in front of the victim, and the one behind it. */
+/* The block before the victim, and the one after it. */
 static void free_victim_right_prepare(struct expect *expect, bheap_t *heap)
 {
 	victim(expect, heap, 64, 192);
@@ -448,7 +448,7 @@ static void expect_resize(struct expect *expect, size_t size)
 	expect->expected = known->offset;
 }
 
-/* A block of one size with room or none behind it. */
+/* A block of one size with room or none after it. */
 static void resize_before(struct expect *expect, bheap_t *heap, size_t size, size_t room)
 {
 	void *block, *back;
@@ -692,7 +692,7 @@ static void trim_run(struct expect *expect, bheap_t *heap)
 
 /* ---- rebuild ---- */
 
-/* A free block was written to: whoever meets it makes the index anew. */
+/* A free block was written to: the call that meets it rebuilds the index. */
 static void rebuild_prepare(struct expect *expect, bheap_t *heap)
 {
 	void *tiny = hole_begin(expect, heap, TINY), *small = hole_begin(expect, heap, SMALL);

@@ -87,7 +87,7 @@ struct look {
 	bheap_t *heap;
 	uint64_t next; /* where the next block must be */
 	size_t used;
-	unsigned extra; /* blocks that nobody knows */
+	unsigned extra; /* blocks that no record has */
 	uint64_t extra_offset;
 	size_t extra_size;
 	unsigned live;

@@ -2,7 +2,7 @@
 /*
  * expect.h - what a test knows about a shared heap: which blocks live in it, what they hold, and
  * what the operation under way may change. Lies in memory shared with the processes of the test.
- * Whoever finds the heap after a death holds it against this.
+ * The process that finds the heap after a death holds it against this.
  */
 #ifndef CRASH_EXPECT_H
 #define CRASH_EXPECT_H
@@ -73,7 +73,8 @@ struct known *expect_adopt(struct expect *expect, bheap_t *heap, void *block, si
 struct known *expect_put_slot(struct expect *expect, bheap_t *heap);
 
 /*
- * From now on this process hears of faults; before the heap is opened, for that may be a recovery.
+ * From now on this process records faults; called before the heap is opened, which may be a
+ * recovery.
  */
 void expect_listen(struct expect *expect);
 

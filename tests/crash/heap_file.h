@@ -32,7 +32,7 @@ void heap_file_look(bool by_name);
 /* Whether its bytes or its length changed since the last time this was asked. */
 bool heap_file_changed(void);
 
-/* The mutex: held; held and waited for; left behind by a dead process. */
+/* The mutex: held; held and waited for; left by a dead process. */
 bool heap_file_is_locked(void);
 bool heap_file_is_awaited(void);
 bool heap_file_is_orphaned(void);

@@ -7,7 +7,7 @@
  * its system calls did. Two instructions between which none of these changed are one and the same
  * death to everyone else. So each operation is stepped through once, instruction by instruction, to
  * find where something changed; then a new worker is really killed in each of the states between,
- * in front of the first of its instructions. With --every it is killed in front of each single one.
+ * before the first of its instructions. With --every it is killed before each single one.
  */
 #include <err.h>
 #include <errno.h>
@@ -32,13 +32,13 @@
 enum company {
 	ATTACHED, /* a process that is attached all the time */
 	WAITING,  /* that process waits for the lock */
-	ALONE,    /* nobody: whoever opens the heap next finds it */
+	ALONE,    /* no process: the next one to open the heap finds it */
 	COMPANIES,
 };
 
 static const char *const company_names[] = {"attached", "waiting", "alone"};
 
-/* An instruction that the worker is killed in front of. */
+/* An instruction before which the worker is killed. */
 struct point {
 	unsigned step;
 	uint64_t pc;
@@ -79,7 +79,7 @@ static struct {
 static bool every;
 static const char *only;
 
-/* ---- who comes after ---- */
+/* ---- the next process ---- */
 
 static void fault_ignore(const struct bheap_fault *fault, void *arg)
 {
@@ -320,7 +320,7 @@ static bool state_changed(const struct stepper *worker, struct robust_state *las
 	return heap_file_changed() || changed;
 }
 
-/* Up to the end of the operation, or to the waking of who waits. */
+/* Up to the end of the operation, or to the waking of a waiter. */
 static bool worker_survey(struct trial *trial, struct stepper *worker, struct visits *visits)
 {
 	struct point point = {.pc = stepper_pc(worker)};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * random_kills.c - eight processes work on one heap while they are killed at random, one or all at
- * once, for as many seconds as are asked for. Nobody may hang, no block that was whole may be torn,
- * and what is lost is counted: nothing with slots, at most a block a kill without, and nothing
- * either once the blocks of the dead are reclaimed.
+ * once, for as many seconds as are asked for. No process may hang, no block that was whole may be
+ * torn, and what is lost is counted: nothing with slots, at most a block a kill without, and
+ * nothing either once the blocks of the dead are reclaimed.
  */
 #include <err.h>
 #include <errno.h>
@@ -112,7 +112,7 @@ static void entry_verify(const bheap_t *heap, const struct entry *entry)
 
 /* ---- a worker ---- */
 
-/* From now on nobody takes the block for whole, should this process die. */
+/* From now on no process takes the block for whole, should this process die. */
 static void entry_open(struct entry *entry)
 {
 	__atomic_store_n(&entry->size, 0, __ATOMIC_SEQ_CST);
@@ -181,7 +181,7 @@ static uint32_t size_choose(void)
 	return 1 + random_below(16u << random_below(8));
 }
 
-/* kill -9 at a moment that nobody knows, by the kernel's clock. */
+/* kill -9 at a moment that the kernel's clock chooses. */
 static void death_arrange(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
@@ -206,7 +206,7 @@ static void worker_serve(unsigned number)
 	}
 	entries = ((struct table *)bheap_root(heap))->entries[number];
 	if (run.mode == OWNED) {
-		/* What its predecessor had is nobody's now. */
+		/* What its predecessor had has no owner now. */
 		memset(entries, 0, ENTRIES * sizeof(*entries));
 		if (bheap_reclaim(heap) < 0)
 			complain("bheap_reclaim failed", (unsigned)errno);
@@ -294,7 +294,7 @@ static void progress_watch(uint64_t *seen, double *when)
 		*seen = operations;
 		*when = now();
 	} else if (now() - *when > TIME_LIMIT) {
-		complain("nobody gets on: they hang", operations);
+		complain("no process gets on: they hang", operations);
 	}
 }
 

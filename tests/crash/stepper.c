@@ -31,7 +31,7 @@ static const char *machine_refusal(void)
 	return NULL;
 }
 
-/* The first debug register, or none (0), stops the process in front of an instruction. */
+/* The first debug register, or none (0), stops the process before an instruction. */
 static bool breakpoint_set(pid_t pid, uint64_t pc)
 {
 	const uint64_t control = pc ? 1 : 0;
@@ -63,7 +63,7 @@ static bool breakpoint_set(pid_t pid, uint64_t pc)
 
 static const char *machine_refusal(void)
 {
-	return "on this machine nobody has taught it to step";
+	return "stepping is not written for this machine";
 }
 
 static bool breakpoint_set(pid_t pid, uint64_t pc)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_death.c - who dies inside a heap: a process, with others attached or none; a thread; and the
- * threads that a fork leaves behind. The heap is whole for whoever comes next, who hears of it.
+ * test_death.c - deaths inside a heap: of a process, with others attached or none; of a thread; and
+ * the threads that a fork does not copy. The heap is whole for the next caller, which gets a
+ * report.
  */
 #include "support.h"
 
@@ -93,8 +94,8 @@ START_TEST(the_next_to_open_recovers)
 END_TEST
 
 /*
- * A heap from before a restart of the machine: its lock is held by nobody the kernel knows of. That
- * somebody reads it already must not keep the first writer from making it whole.
+ * A heap from before a restart of the machine: its lock is held by no process that the kernel knows
+ * of. That somebody reads it already must not keep the first writer from making it whole.
  */
 static int leave_locked(void *arg)
 {
@@ -219,7 +220,7 @@ START_TEST(a_thread_is_cancelled_while_it_prints)
 }
 END_TEST
 
-/* ---- threads that a fork leaves behind ---- */
+/* ---- threads that a fork does not copy ---- */
 
 static int stop;
 
@@ -278,7 +279,7 @@ START_TEST(forks_beside_a_private_heap)
 }
 END_TEST
 
-/* Nobody died: nothing is recovered. */
+/* Without a death nothing is recovered. */
 START_TEST(forks_beside_a_shared_heap)
 {
 	bheap_t *heap = bheap_open(path, SIZE * 4, O_RDWR | O_CREAT, 0600, BHEAP_GUARD);

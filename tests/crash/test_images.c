@@ -218,7 +218,7 @@ static void image_use(const struct image *image, const char *path)
 	ck_assert_int_eq(bheap_close(heap), 0);
 }
 
-/* Also by who only reads; the byte order is told first, for by it all else is read. */
+/* Also by a read-only open; the byte order is told first, for by it all else is read. */
 static void image_refuse(const struct image *image, const char *path)
 {
 	static const int oflags[] = {O_RDWR, O_RDONLY};

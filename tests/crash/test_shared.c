@@ -117,7 +117,8 @@ START_TEST(read_only_while_others_write)
 END_TEST
 
 /*
- * Who died may have left the tags behind the map: a reader cannot repair it, nor may it trust it.
+ * A process that died may have left tags that lag the map: a reader can neither repair nor trust
+ * them.
  */
 START_TEST(read_only_with_stale_tags)
 {
@@ -244,7 +245,7 @@ static int make_root(void *arg)
 	return !root || !more || bheap_set_root(arg, (char *)root + 64);
 }
 
-/* Where the data starts is the heap's own: it outlives who made it. */
+/* Where the data starts is the heap's own: it outlives its creator. */
 START_TEST(the_root_has_no_owner)
 {
 	bheap_t *heap = make(BHEAP_OWNED | BHEAP_GUARD);

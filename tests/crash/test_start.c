@@ -99,7 +99,8 @@ static void refused(int error, const char *why)
 /* ---- files that are no heaps, or not any more ---- */
 
 /*
- * A file that is no heap yet is left alone by whoever may not make one; his flags are not its own.
+ * A file that is no heap yet is left alone by a process that may not create one, whose flags do not
+ * become its own.
  */
 START_TEST(who_only_attaches_makes_nothing)
 {
@@ -245,7 +246,7 @@ START_TEST(one_of_many_makes_it_exclusively)
 }
 END_TEST
 
-/* Names come and go while others open: nobody gets an error, nor a heap that is not whole. */
+/* Names come and go while others open: none gets an error, nor a heap that is not whole. */
 static int come_and_go(void *arg)
 {
 	(void)arg;
@@ -336,8 +337,8 @@ END_TEST
 
 static char shm_name[40];
 
-/* As somebody who is not root. */
-static int open_as_nobody(void *arg)
+/* As a user other than root. */
+static int open_as_another_user(void *arg)
 {
 	int oflag = *(int *)arg;
 	bheap_t *heap;
@@ -364,12 +365,12 @@ START_TEST(permissions)
 	ck_assert_int_eq(bheap_set_root(heap, bheap_alloc(heap, 16)), 0);
 	chmod("/dev/shm", 01777);
 	ck_assert_int_eq(fchmod(heap->region.fd, geteuid() ? 0400 : 0644), 0);
-	child_run(&child, open_as_nobody, &writes);
+	child_run(&child, open_as_another_user, &writes);
 	child_assert_exited(&child, 1);
-	child_run(&child, open_as_nobody, &reads);
+	child_run(&child, open_as_another_user, &reads);
 	child_assert_exited(&child, 0);
 	ck_assert_int_eq(fchmod(heap->region.fd, 0), 0);
-	child_run(&child, open_as_nobody, &reads);
+	child_run(&child, open_as_another_user, &reads);
 	child_assert_exited(&child, 1);
 	ck_assert_int_eq(bheap_unlink(shm_name), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);

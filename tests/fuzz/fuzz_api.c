@@ -291,7 +291,7 @@ static void request_wrong(struct play *play)
 	require_equal(errno, EINVAL);
 }
 
-/* Bytes behind a block that its owner must not even read. */
+/* Bytes after a block that its owner must not even read. */
 BH_UNCHECKED
 static void bytes_invert(unsigned char *from, unsigned char *into, size_t length)
 {
@@ -301,7 +301,7 @@ static void bytes_invert(unsigned char *from, unsigned char *into, size_t length
 	bh_annotate_leave();
 }
 
-/* With guards an overflow is found by the check, then by whoever frees the block. */
+/* With guards an overflow is found by the check, then when the block is freed. */
 static void overflow(struct play *play)
 {
 	struct model *model = &play->model;

@@ -160,7 +160,7 @@ static void image_make(struct image *image, struct input *input)
 			image_change(image, input);
 		return;
 	}
-	/* Bytes over a good file, or over zeros, from the front on. */
+	/* Bytes over a good file, or over zeros, from the start on. */
 	if (choice & 32)
 		memset(image->bytes, 0, image->size);
 	memcpy(image->bytes, input->at, input->left < image->size ? input->left : image->size);

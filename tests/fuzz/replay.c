@@ -12,7 +12,7 @@
 
 static unsigned replayed;
 
-/* In memory of its very size, so that a read behind its end is seen. */
+/* In memory of its very size, so that a read past its end is seen. */
 static void file_replay(const char *path)
 {
 	FILE *file = fopen(path, "re");

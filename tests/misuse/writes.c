@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * writes.c - writes behind, before and into freed blocks. A row says who lies where, which bytes
- * are written, and what is seen of it, without guards and with them. Whatever it was, the heap
- * works on, and only what was written to has changed.
+ * writes.c - writes after, before and into freed blocks. A row says which block lies where, which
+ * bytes are written, and what is seen of it, without guards and with them. Whatever it was, the
+ * heap works on, and only what was written to has changed.
  */
 #include "fixture.h"
 
@@ -36,7 +36,7 @@ struct row {
 	unsigned plain, guarded;
 };
 
-/* So far behind the end of what the owner may use. */
+/* So far past the end of what the owner may use. */
 #define FROM_END 100000
 
 static const struct row rows[] = {
@@ -102,7 +102,7 @@ static const struct row rows[] = {
 
 struct play {
 	unsigned char *block;
-	const void *before; /* the live block in front of it, or NULL */
+	const void *before; /* the live block before it, or NULL */
 	const void *behind;
 };
 

@@ -37,7 +37,7 @@ void box_expect(const struct box *box, const int *blocks);
 uint32_t box_alloc(struct box *box, size_t granules);
 void box_free(struct box *box, uint32_t block);
 
-/* Allocates blocks of these sizes, in order from the front; a 0 ends them. */
+/* Allocates blocks of these sizes, in order from the start; a 0 ends them. */
 void box_alloc_row(struct box *box, const size_t *sizes, uint32_t *blocks);
 
 /*

@@ -26,7 +26,7 @@ struct model {
 	bool damaged; /* free blocks were written to: reports, rebuilds and refusals may come */
 };
 
-/* A model of an empty heap, whose faults it hears of from now on. */
+/* A model of an empty heap, whose faults it records from now on. */
 void model_begin(struct model *model, bheap_t *heap, unsigned flags, uint64_t seed);
 void model_end(struct model *model);
 

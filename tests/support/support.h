@@ -81,7 +81,7 @@ void faults_record(const struct bheap_fault *fault, void *arg);
 /* Faults of all heaps are recorded from now on, and none so far. */
 void faults_expect(struct faults *faults);
 
-/* Frees every block of a heap, whoever made it. */
+/* Frees every block of a heap, of any process. */
 void heap_empty(bheap_t *heap);
 
 /* ---- children ---- */

@@ -303,7 +303,7 @@ static int contend(void *arg)
 	for (unsigned index = 0; index < 4; index++)
 		if (pthread_create(&threads[index], NULL, allocate_on, heap))
 			return 1;
-	/* Long turns: those who wait nap, and then queue. */
+	/* Long turns: waiters nap, and then queue. */
 	for (unsigned count = 0; count < 300; count++)
 		bheap_check(heap, NULL);
 	usleep(300000);

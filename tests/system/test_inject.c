@@ -302,7 +302,7 @@ static bool failure_try(const struct scenario *scenario, enum wrap call, unsigne
 		return false;
 	}
 	if (!good || !may_succeed(scenario)) {
-		ck_assert_msg(!good, "%s: %s: nobody is told", scenario->name, what);
+		ck_assert_msg(!good, "%s: %s: no report", scenario->name, what);
 		if (!is_short)
 			ck_assert_msg(error == errors[call], "%s: %s: errno is %s, not %s",
 				      scenario->name, what, error ? strerrorname_np(error) : "0",

@@ -541,7 +541,7 @@ START_TEST(a_name_that_goes_and_comes)
 END_TEST
 
 /*
- * A maker that failed takes the name of his empty file away from who waits for him: that one begins
+ * A creator that failed removes the name of its empty file while another waits for it, which begins
  * anew.
  */
 START_TEST(a_name_that_goes_while_the_open_lock_is_held)
@@ -645,7 +645,7 @@ static void fork_bystander(void)
 	}
 }
 
-/* Who opens the file next waits for nobody. */
+/* The next open waits for no process. */
 START_TEST(a_fork_during_an_open_that_fails)
 {
 	close(open(path, O_WRONLY | O_CREAT, 0600));
@@ -711,7 +711,7 @@ START_TEST(a_lock_that_is_reinitialised_meanwhile)
 }
 END_TEST
 
-/* Nobody in the copy would let go of what is locked meanwhile. */
+/* No thread of the copy would release what is locked meanwhile. */
 static void fork_and_use(void)
 {
 	int status;

@@ -89,7 +89,7 @@ expect 1 'No such file' "$bheap" run --report=bare/report --snapshot=no-such-dir
 # What is ignored, as nohup has it, the program ignores too; else it ends by it.
 (trap '' USR1; expect 0 'ended with status 0' "$bheap" run sh -c 'kill -USR1 $$'; exit $failures) || failures=$((failures + 1))
 expect 138 'signal 10' "$bheap" run sh -c 'kill -USR1 $$'
-# The end of a program is heard of even by who was started to ignore it.
+# The end of a program is noticed even where SIGCHLD was ignored at the start.
 if env --ignore-signal=CHLD true 2>/dev/null; then
 	expect 3 'ended with status 3' env --ignore-signal=CHLD "$bheap" run sh -c 'exit 3'
 fi

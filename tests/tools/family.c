@@ -165,7 +165,7 @@ START_TEST(test_calloc_clears_used_and_fresh_memory)
 			behind = malloc(sizes[index]);
 			memset(behind, 0xdd, sizes[index]);
 			free(block);
-			/* Two free neighbours, and the fresh memory behind them. */
+			/* Two free neighbours, and the fresh memory after them. */
 			free(behind);
 			block = calloc(1, 2 * sizes[index] + 5000);
 			ck_assert_ptr_nonnull(block);

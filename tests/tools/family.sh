@@ -87,7 +87,7 @@ recorded()
 	rm -r records
 }
 
-# Threads that end leave nothing behind in their caches.
+# Threads that end leave nothing in their caches.
 few=$(recorded live_blocks 1 threads 2) many=$(recorded live_blocks 1 threads 40)
 [ -n "$few" ] && [ "$many" -le $((few + 8)) ] || fail "threads that ended keep blocks: $few, then $many"
 

@@ -7,7 +7,7 @@
  *   make-heap die PATH              a process dies inside an operation (it holds the lock)
  *   make-heap stop PATH             stops inside an operation, and ends it when continued
  *   make-heap scribble PATH         a free block is written to
- *   make-heap overflow PATH         the byte behind the first block is written to
+ *   make-heap overflow PATH         the byte after the first block is written to
  *   make-heap work PATH SECONDS     allocates and frees
  */
 #include <bheap.h>
@@ -42,7 +42,7 @@ static int heap_make(const char *path, unsigned flags)
 	heap = bheap_open(path, HEAP_SIZE, O_RDWR | O_CREAT | O_EXCL, 0600, flags);
 	if (!heap)
 		return 1;
-	/* The root is the first block, and large enough to be written behind its words. */
+	/* The root is the first block, and large enough to be written past its words. */
 	root = bheap_alloc(heap, 1000);
 	memset(root, 0, 1000);
 	root->parts[0] = bheap_offset(heap, root);

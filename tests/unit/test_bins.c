@@ -22,7 +22,7 @@ static void teardown(void)
 	box_end(&box);
 }
 
-/* A start at block and behind it, as the map says of a free block. */
+/* A start at a block and at its end, as the map says of a free block. */
 static uint32_t block_file(uint32_t offset, uint32_t granules)
 {
 	uint32_t block = BH_FIRST + offset;

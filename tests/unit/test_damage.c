@@ -204,7 +204,7 @@ END_TEST
 /* ---- a slide ---- */
 
 /*
- * The free block in front is too small for a search to look at: the slide is the first to see it.
+ * The free block before it is too small for a search to look at: the slide is the first to see it.
  */
 START_TEST(the_block_in_front_of_a_slide)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_exhaustive.c - all sequences of up to N operations on tiny heaps, each step held against a
- * model: who has which granule, what lies in it, and every invariant; after a rebuild too. The same
- * through the block functions, which go the fast path first.
- * Environment: BHEAP_TEST_OPERATIONS sets N.
+ * model: which block has which granule, what lies in it, and every invariant; after a rebuild too.
+ * The same through the block functions, which go the fast path first. Environment:
+ * BHEAP_TEST_OPERATIONS sets N.
  */
 #include "box.h"
 
@@ -66,7 +66,7 @@ static struct state saved[OPERATIONS_MAX];
 static uint64_t states;
 static unsigned depth_max;
 static unsigned char next_mark;
-static char trail[OPERATIONS_MAX * 24]; /* the operations so far, for who has to find out */
+static char trail[OPERATIONS_MAX * 24]; /* the operations so far, for the reader of a failure */
 
 #define expect(condition)                                                                          \
 	do {                                                                                       \
@@ -107,7 +107,7 @@ static void marks_check(const struct block *block)
 		expect(bytes[index] == block->mark);
 }
 
-/* Who has each granule: 0 nobody, else a block's number from 1 on. No two have the same. */
+/* The block of each granule: 0 none, else its number from 1 on. No two have the same. */
 static void owners_note(unsigned char *owners)
 {
 	memset(owners, 0, SPAN_MAX + 2);
@@ -119,7 +119,7 @@ static void owners_note(unsigned char *owners)
 		}
 }
 
-/* The largest run of granules that nobody has; for an alignment, behind the first that has it. */
+/* The largest run of granules in no block; for an alignment, from the first that has it. */
 static uint32_t largest_run(size_t alignment)
 {
 	unsigned char owners[SPAN_MAX + 2];
@@ -253,7 +253,7 @@ static uint32_t room_in_place(const struct block *block)
 	return end - block->start;
 }
 
-/* In place; else down over the free block in front. */
+/* In place; else down over the free block before it. */
 static bool box_resize(const struct block *block, uint32_t *start, uint32_t granules)
 {
 	bool in_place = granules <= room_in_place(block);
@@ -265,7 +265,7 @@ static bool box_resize(const struct block *block, uint32_t *start, uint32_t gran
 	return status == BH_DONE;
 }
 
-/* In place; else by a copy; else down over the free block in front. */
+/* In place; else by a copy; else down over the free block before it. */
 static bool fast_resize(const struct block *block, uint32_t *start, uint32_t granules)
 {
 	bool in_place = granules <= room_in_place(block);

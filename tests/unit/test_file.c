@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_file.c - files by name and by descriptor, and the two locks that tell who is attached: held
- * by a description, seen from other descriptions and processes, gone with a death.
+ * test_file.c - files by name and by descriptor, and the two locks that tell whether others are
+ * attached: held by a description, seen from other descriptions and processes, gone with a death.
  */
 #include "support.h"
 
@@ -54,7 +54,7 @@ START_TEST(made_once_and_opened_after)
 }
 END_TEST
 
-/* The file that a link leads to is made, as open(2) does; the link is nobody's to remove. */
+/* The file that a link leads to is made, as open(2) does; the link is not removed. */
 START_TEST(a_link_to_nothing)
 {
 	char link[64];
@@ -265,7 +265,7 @@ START_TEST(a_question_that_fails)
 }
 END_TEST
 
-/* Attached: whoever comes is not alone; two may stay; the last is alone again. */
+/* Attached: another is not the sole opener; two may stay; the last is the sole one again. */
 START_TEST(attach_lock)
 {
 	int first = file_open(O_RDWR | O_CREAT), second = file_open(O_RDWR);

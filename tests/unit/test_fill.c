@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fill.c - freed memory of guarded private heaps: whoever writes to it is found, at any byte,
- * wherever it lies; nobody else is reported; and what was never freed is never touched.
+ * test_fill.c - freed memory of guarded private heaps: a write to it is found, at any byte,
+ * wherever it lies; nothing else is reported; and what was never freed is never touched.
  */
 #include "support.h"
 
@@ -148,7 +148,7 @@ START_TEST(a_byte_of_the_victim)
 }
 END_TEST
 
-/* A victim that grows in front, and then is one with the end. */
+/* A victim that grows downward, and then is one with the end. */
 START_TEST(where_blocks_were_merged)
 {
 	char *blocks[6];
@@ -235,7 +235,7 @@ START_TEST(written_where_a_block_shrank)
 }
 END_TEST
 
-/* A granule is all that is left: a node of a bin, and nothing behind it. */
+/* A granule is all that is left: a node of a bin, and nothing after it. */
 START_TEST(written_where_a_block_shrank_by_a_granule)
 {
 	char *block = block_of(64), *fence = block_of(16);
@@ -248,7 +248,7 @@ START_TEST(written_where_a_block_shrank_by_a_granule)
 }
 END_TEST
 
-/* Down over the free block in front; what it leaves behind is filled. */
+/* Down over the free block before it; what it leaves is filled. */
 START_TEST(written_where_a_block_slides)
 {
 	static const size_t sizes[] = {30000, 38000, 59040};
@@ -325,7 +325,7 @@ START_TEST(memory_never_touched_stays_so)
 }
 END_TEST
 
-/* The free memory behind a block that was never in use stays as it is when they are merged. */
+/* The free memory after a block that was never in use stays as it is when they are merged. */
 START_TEST(memory_behind_is_not_touched)
 {
 	char *block = block_of(GRANULE);
@@ -355,7 +355,7 @@ START_TEST(the_last_byte_wherever_words_begin)
 }
 END_TEST
 
-/* Only the front of a large block is filled. */
+/* Only the first part of a large block is filled. */
 START_TEST(so_much_is_filled)
 {
 	size_t limit = (size_t)BH_FILL_MAX * GRANULE;
@@ -372,7 +372,7 @@ START_TEST(so_much_is_filled)
 }
 END_TEST
 
-/* What is taken is not known to be filled any more: freed again, no more than its front is. */
+/* What is taken is not known to be filled any more: freed again, no more than its first part is. */
 START_TEST(a_taken_block_is_forgotten)
 {
 	size_t limit = (size_t)BH_FILL_MAX * GRANULE;

@@ -68,7 +68,7 @@ END_TEST
 #define LONG_SPAN (((size_t)1 << 24) + (1 << 19))
 
 /*
- * Three blocks around a granule that a word of the map begins with, near the front or far from it:
+ * Three blocks around a granule that a word of the map begins with, near the start or far from it:
  * the middle one ends there, starts there, or spans it. All the ways of freeing them, the same
  * result.
  */

@@ -255,7 +255,7 @@ static uint32_t queue_word(void)
 	return __atomic_load_n(&shared_by_threads.queue, __ATOMIC_RELAXED);
 }
 
-/* Who waits in front of the lock is not overtaken by one who comes when the next is let in. */
+/* A waiter at the lock is not overtaken by a thread that comes when the next is let in. */
 START_TEST(who_waits_comes_first)
 {
 	struct waiter waiter;
@@ -265,7 +265,7 @@ START_TEST(who_waits_comes_first)
 	if (is_emulated() || is_watched())
 		return;
 	hold();
-	/* Before there is anyone who might come first, and wait for this thread. */
+	/* Before there is a thread that might come first, and wait for this one. */
 	ck_assert(bh_wait_in_queue(&shared_by_threads.queue));
 	word = queue_word();
 	waiter_begin(&waiter);
@@ -414,7 +414,7 @@ START_TEST(a_fork_frees_an_idle_lock)
 
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
 	threads_begin();
-	/* Whoever had it before has let go of it. */
+	/* Its last holder has let go of it. */
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 	bh_lock_release(&lock);
 	child_run(&child, acquire_after_fork, &lock);
@@ -579,7 +579,7 @@ START_TEST(a_death_tears_a_shared_lock)
 }
 END_TEST
 
-/* Released without a repair: nobody may ever go in again, and is told so. */
+/* Released without a repair: no thread ever enters again, and each is told so. */
 START_TEST(an_unrepaired_shared_lock_is_refused)
 {
 	struct child child;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_open.c - heaps in files: made, found again, attached twice; what is refused and with which
- * errno, with nothing left behind; files that are wrong in each way there is; read-only
+ * errno, with nothing left over; files that are wrong in each way there is; read-only
  * attachments.
  */
 #include "support.h"
@@ -139,7 +139,7 @@ static void almost_all_use(int fd, size_t size)
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 }
 
-/* Sparse: what nobody writes to takes no memory. */
+/* Sparse: pages never written to take no memory. */
 START_TEST(the_largest_size)
 {
 	int fd;
@@ -587,7 +587,7 @@ static void a_page_too_large(void)
 	ck_assert_int_eq(truncate(path, (off_t)BHEAP_SIZE_MAX + 4096), 0);
 }
 
-/* Where the map is, as whoever opens a heap of this size finds it. */
+/* Where the map is, as any open of a heap of this size finds it. */
 static size_t map_offset(void)
 {
 	struct bh_layout layout;
@@ -680,7 +680,7 @@ START_TEST(a_wrong_file_is_refused)
 }
 END_TEST
 
-/* A maker that died: who makes heaps begins anew; who does not is told. */
+/* A creator that died: an open that may create begins anew; another is told. */
 START_TEST(a_half_made_heap)
 {
 	bheap_t *heap;
@@ -743,7 +743,7 @@ START_TEST(a_damaged_index_is_rebuilt)
 }
 END_TEST
 
-/* A death inside an operation, found by the first who comes when nobody else is attached. */
+/* A death inside an operation, found by the next process when none is attached. */
 START_TEST(a_death_is_found_at_open)
 {
 	struct bheap_stats stats;
@@ -772,8 +772,8 @@ static void heap_abandon(bheap_t *heap)
 }
 
 /*
- * An intent that nobody has: pages of a file that a crash of the system left of different times.
- * Who attaches first forgets it, or the next death would free a live block for it.
+ * An intent that no process has: pages of a file that a crash of the system left of different
+ * times. Who attaches first forgets it, or the next death would free a live block for it.
  */
 START_TEST(a_stale_intent_is_forgotten)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_rest.c - heap files that were damaged while nobody used them: every bit of the map is
+ * test_rest.c - heap files that were damaged while not in use: every bit of the map is
  * flipped in turn, once in a file that was closed and once in one whose users were killed between
  * two calls. A heap that opens has the blocks it had; one whose blocks cannot be told is refused.
  */
@@ -117,7 +117,7 @@ static struct live live_blocks(bheap_t *heap)
 	return look.live;
 }
 
-/* Where the map begins, a zero word in front of it included, and where it ends with another. */
+/* Where the map begins, a zero word before it included, and where it ends with another. */
 static void map_bounds(size_t *from, size_t *to)
 {
 	struct bh_layout layout;
@@ -287,7 +287,7 @@ START_TEST(no_sum_is_taken)
 }
 END_TEST
 
-/* A reader, who has no lock, looks again before it believes that a map is damaged. */
+/* A reader, which has no lock, looks again before it believes that a map is damaged. */
 START_TEST(a_reader_checks_the_map)
 {
 	bheap_t *heap = path_heap(SIZE, 0), *reader = bheap_open(path, 0, O_RDONLY, 0, 0);

@@ -29,7 +29,7 @@ static void teardown(void)
 	bheap_destroy(heap);
 }
 
-/* Rows: status and size in bytes, by turns, from the front; a NULL ends them. */
+/* Rows: status and size in bytes, by turns, from the start; a NULL ends them. */
 static char *table_text(const char *start, ...)
 {
 	size_t used = 0, free_size = 0, largest = 0;

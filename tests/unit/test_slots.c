@@ -339,7 +339,7 @@ static int allocate_groups(void *arg)
 	return 0;
 }
 
-/* Each block that is taken back is merged with the free one behind it. */
+/* Each block that is taken back is merged with the free one after it. */
 START_TEST(blocks_of_the_dead_beside_free_ones)
 {
 	struct child child;
@@ -412,7 +412,7 @@ START_TEST(reclaiming_is_no_cancellation_point)
 	void *result;
 
 	heap_make(3);
-	ck_assert_ptr_nonnull(bheap_alloc(heap, 100)); /* one who lives is asked about at length */
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 100)); /* a live process is asked about at length */
 	dead_allocate(2);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reclaim_cancelled, &count), 0);
 	pthread_join(thread, &result);

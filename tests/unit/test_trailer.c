@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_trailer.c - the granule behind the user's bytes: any byte changed in slack or seal is seen,
+ * test_trailer.c - the granule after the user's bytes: any byte changed in slack or seal is seen,
  * and no trailer is good for another block, size or heap.
  */
 #include "box.h"

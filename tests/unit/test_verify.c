@@ -340,7 +340,7 @@ static void bin_bit_too_many(void)
 	control->bits.words[0] |= UINT64_C(1) << 8;
 }
 
-/* Of bins that there are not: of no size, behind the last in its word, of words behind the last. */
+/* Of bins that there are not: of no size, after the last in its word, of words after the last. */
 static void bin_bit_of_no_size(void)
 {
 	control->bits.words[0] |= 1;

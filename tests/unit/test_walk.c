@@ -75,7 +75,7 @@ START_TEST(guarded_blocks)
 }
 END_TEST
 
-START_TEST(a_visitor_ends_it)
+START_TEST(a_callback_ends_it)
 {
 	bheap_t *heap = bheap_create(8192, 0);
 	char *blocks[4];
@@ -231,7 +231,7 @@ START_TEST(a_map_without_an_end)
 	heap->read_only = true;
 	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->core.end);
 	ck_assert_uint_eq(bh_walk_next(heap, heap->core.end - 1), heap->core.end);
-	words[heap->core.end >> 6].start = ~UINT64_C(0) << 63; /* behind the end */
+	words[heap->core.end >> 6].start = ~UINT64_C(0) << 63; /* past the end */
 	ck_assert_uint_eq(bh_walk_next(heap, BH_FIRST), heap->core.end);
 	bheap_destroy(heap);
 }
@@ -244,7 +244,7 @@ int main(void)
 
 	tcase_add_test(tcase, blocks_in_address_order);
 	tcase_add_test(tcase, guarded_blocks);
-	tcase_add_loop_test(tcase, a_visitor_ends_it, 1, 6);
+	tcase_add_loop_test(tcase, a_callback_ends_it, 1, 6);
 	tcase_add_loop_test(tcase, the_fast_path_is_allowed_again, 0, 3);
 	tcase_add_test(tcase, wrong_arguments);
 	tcase_add_loop_test(tcase, its_own_calls_are_refused, 0, 8);

@@ -275,7 +275,7 @@ static void resize_honestly(void)
 {
 	unsigned char *block = take_ones(100), *barrier;
 
-	block = bheap_realloc(heap, block, 1000); /* into the free memory behind */
+	block = bheap_realloc(heap, block, 1000); /* into the free memory after it */
 	use_whole(block, 100);
 	block = bheap_realloc(heap, block, 37);
 	use_whole(block, 37);
@@ -289,7 +289,7 @@ static void resize_honestly(void)
 	give(barrier);
 }
 
-/* A block that has no room to move to slides down over the free one in front. */
+/* A block that has no room to move to slides down over the free one before it. */
 static void slide_honestly(void)
 {
 	size_t half = HEAP_SIZE / 4;

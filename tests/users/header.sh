@@ -5,7 +5,7 @@
 
 warnings="-Wall -Wextra -pedantic -Wconversion -Wredundant-decls -Wundef -Werror"
 
-# Twice, behind a program's own macros; every macro of the header used.
+# Twice, after a program's own macros; every macro of the header used.
 cat >program.c <<'END'
 #define malloc(size) broken(size)
 #define free(ptr) broken(ptr)
