@@ -196,7 +196,22 @@ static uint32_t aligned_search(const struct bh_core *core, size_t alignment, siz
 	return 0;
 }
 
-/* A free block in which alignment cannot fail, from the bins or the top; else searched for. */
+/* The first block of the bin of the request's own size, which may be an aligned one freed before.
+ */
+static uint32_t aligned_exact(struct bh_core *core, size_t alignment, uint32_t granules)
+{
+	uint32_t bin = bh_bin_of(&core->bins, granules), size = granules;
+	uint32_t block = bh_bin_first(&core->bins, bin);
+
+	if (block && bin >= core->bins.exact_limit)
+		size = bh_bin_granules(&core->bins, &core->map, block);
+	return block && aligned_skip(core, block, alignment) + granules <= size ? block : 0;
+}
+
+/*
+ * A free block in which alignment cannot fail, from the bins or the top; else searched for, by one
+ * look in a heap of bounded time.
+ */
 static uint32_t aligned_candidate(struct bh_core *core, size_t alignment, size_t granules)
 {
 	size_t wanted = granules + (alignment >> BH_GRANULE_SHIFT) - 1;
@@ -216,7 +231,8 @@ static uint32_t aligned_candidate(struct bh_core *core, size_t alignment, size_t
 	}
 	if (core->end - control->top >= aligned_skip(core, control->top, alignment) + granules)
 		return control->top;
-	return core->realtime ? 0 : aligned_search(core, alignment, granules);
+	return core->realtime ? aligned_exact(core, alignment, (uint32_t)granules)
+			      : aligned_search(core, alignment, granules);
 }
 
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)

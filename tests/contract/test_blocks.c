@@ -394,6 +394,26 @@ START_TEST(realtime_looks_at_one_block)
 }
 END_TEST
 
+/* An aligned block of a full heap, freed, serves the same request again. */
+START_TEST(an_aligned_block_comes_back)
+{
+	static const size_t sizes[] = {64, 1000, 4096, 20000};
+	size_t wanted = sizes[_i % 4];
+	char *block;
+
+	heap = bheap_create(65536, _i / 4 ? BHEAP_REALTIME : 0);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	block = bheap_aligned_alloc(heap, 4096, wanted);
+	ck_assert_ptr_nonnull(block);
+	while (bheap_alloc(heap, 16))
+		;
+	ck_assert_ptr_null(bheap_aligned_alloc(heap, 4096, wanted));
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_ptr_eq(bheap_aligned_alloc(heap, 4096, wanted), block);
+	ck_assert_ptr_null(bheap_aligned_alloc(heap, 4096, wanted));
+}
+END_TEST
+
 /* ---- damage ---- */
 
 /*
@@ -522,6 +542,7 @@ static void fault_tests_add(TCase *tcase)
 	tcase_add_loop_test(tcase, free_of_null_is_nothing, 0, KINDS);
 	tcase_add_loop_test(tcase, its_own_class_comes_first, 0, KINDS);
 	tcase_add_loop_test(tcase, realtime_looks_at_one_block, 0, 2);
+	tcase_add_loop_test(tcase, an_aligned_block_comes_back, 0, 8);
 	tcase_add_loop_test(tcase, damage_is_rebuilt_once, 0, KINDS);
 	tcase_add_loop_test(tcase, damage_is_met_by_each_operation, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_free, 0, 12);

@@ -284,9 +284,9 @@ START_TEST(aligned_search_finds_the_only_place)
 		place = bh_map_next(&box.core.map, place);
 	box_free(&box, place);
 	box.core.realtime = true;
-	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 4), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 3), 0);
 	box.core.realtime = false;
-	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 4), place);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 512, 3), place);
 	box_check(&box);
 }
 END_TEST
