@@ -338,6 +338,14 @@ BHEAP_API int bheap_set_root(bheap_t *heap, const void *ptr);
 BHEAP_API void *bheap_root(const bheap_t *heap);
 
 /*
+ * The root; where none is set, a block of size bytes, all zero, that becomes the root in this call:
+ * of many callers one makes it, and after a crash it is either the root or free. NULL with errno as
+ * bheap_alloc().
+ */
+BHEAP_API void *bheap_root_alloc(bheap_t *heap, size_t size)
+	BHEAP_ATTRIBUTES(__warn_unused_result__);
+
+/*
  * Allocates and stores the block's offset (bheap_offset()) in *slot, a word inside a live block of
  * this heap; after a crash the block is either in the slot or free. NULL with errno as
  * bheap_alloc(), EINVAL for a slot elsewhere.

@@ -26,6 +26,7 @@ dist_man_MANS = \
 	%D%/bheap_realloc.3 \
 	%D%/bheap_reclaim.3 \
 	%D%/bheap_root.3 \
+	%D%/bheap_root_alloc.3 \
 	%D%/bheap_set_fault_handler.3 \
 	%D%/bheap_set_root.3 \
 	%D%/bheap_stats.3 \

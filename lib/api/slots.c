@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.c - allocation into a word of the heap, and free from it: a death in between loses no
- * block.
+ * slots.c - allocation into a word of the heap, the root among them, and free from it: a death in
+ * between loses no block.
  */
 #include "api/slots.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "api/blocks.h"
+#include "api/root.h"
 #include "handle/intent.h"
 
 /* True if a granule lies in the block of the last slot: a table may hold many slots. */
@@ -69,6 +71,36 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	if (!block)
 		errno = offset ? ENOMEM : EINVAL;
 	return block ? bh_core_address(&heap->core, block) : NULL;
+}
+
+static uint32_t root_make(struct bh_call *call, size_t size)
+{
+	bheap_t *heap = call->heap;
+	uint32_t block;
+
+	slot_intend(heap, BH_SHARED_SLOT_ROOT);
+	block = bh_block_alloc_entered(call, BH_GRANULE, size);
+	if (block) {
+		memset(bh_core_address(&heap->core, block), 0, size);
+		bh_shared_store(&heap->core.control->root, bh_bytes(block));
+	}
+	return block;
+}
+
+void *bheap_root_alloc(bheap_t *heap, size_t size)
+{
+	struct bh_call call;
+	void *root;
+
+	if (!bh_enter_to_change(&call, heap))
+		return NULL;
+	root = bh_root(heap);
+	if (!root && root_make(&call, size))
+		root = bh_root(heap);
+	bh_leave(&call);
+	if (!root)
+		errno = ENOMEM;
+	return root;
 }
 
 /*

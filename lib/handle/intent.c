@@ -33,11 +33,13 @@ void bh_intent_resize(const bheap_t *heap, uint32_t block, uint32_t owner)
 	bh_shared_note(&heap->shared->resizing, block);
 }
 
-/* The word at an offset, if it lies whole in the user's granules; else NULL. */
+/* The root, or the word at an offset, if it lies whole in the user's granules; else NULL. */
 static const uint64_t *slot_at(const bheap_t *heap, uint64_t offset)
 {
 	const uint64_t *slot = bh_core_pointer(&heap->core, offset);
 
+	if (offset == BH_SHARED_SLOT_ROOT)
+		return &heap->core.control->root;
 	return slot && offset % sizeof(*slot) == 0 ? slot : NULL;
 }
 

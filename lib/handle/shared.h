@@ -26,6 +26,9 @@ enum bh_shared_inside {
 	BH_AT_REST, /* as BH_OUTSIDE, and the sum of the map is valid */
 };
 
+/* bh_shared.slot is a multiple of 8, 0 for none, or this for the root. */
+#define BH_SHARED_SLOT_ROOT 1
+
 struct bh_shared {
 	uint64_t magic;
 	uint32_t version;   /* of this layout */
@@ -41,7 +44,7 @@ struct bh_shared {
 	uint32_t resizing; /* the block whose trailer is being rewritten, or 0 */
 	uint32_t resizing_owner;
 	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */
-	uint64_t slot;          /* offset of the word that holds the pending block, or 0 */
+	uint64_t slot;          /* offset of the word that holds the pending block, or below */
 
 	/* Valid while no process is attached. */
 	uint64_t map_sum;  /* of the map, while inside is BH_AT_REST */

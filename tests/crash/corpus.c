@@ -628,6 +628,18 @@ static void root_run(struct expect *expect, bheap_t *heap)
 	tell(expect, heap, bheap_root(heap));
 }
 
+static void root_alloc_prepare(struct expect *expect, bheap_t *heap)
+{
+	exact_prepare(expect, heap);
+	expect->new_root = expect->expected;
+	expect->root_is_slot = true;
+}
+
+static void root_alloc_run(struct expect *expect, bheap_t *heap)
+{
+	tell(expect, heap, bheap_root_alloc(heap, TINY));
+}
+
 /* ---- owners ---- */
 
 /* Blocks of a process that has ended, between blocks of one that has not. */
@@ -818,6 +830,7 @@ const struct operation corpus[] = {
 	{"free_from, merge top", from_top_prepare, from_run, 0, 0},
 	{"free_from, merge victim", from_victim_prepare, from_run, 0, 0},
 	{"set_root", root_prepare, root_run, 0, 0},
+	{"root_alloc", root_alloc_prepare, root_alloc_run, RECOVERED | AWAITED, 0},
 	{"reclaim", reclaim_prepare, reclaim_run, 0, BHEAP_OWNED},
 	{"stats, owns, usable_size", look_prepare, look_run, 0, 0},
 	{"trim", trim_prepare, trim_run, 0, 0},

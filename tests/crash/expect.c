@@ -232,6 +232,10 @@ static void root_verify(const struct look *look)
 
 	if (root != expect->root && root != expect->new_root)
 		expect_fail(expect, "the root leads elsewhere");
+	if (expect->root_is_slot && look->extra != (root ? 1 : 0))
+		expect_fail(expect, "the root and its block do not come together");
+	if (expect->root_is_slot && root && look->extra_offset != root)
+		expect_fail(expect, "the root is no live block");
 }
 
 /* What is whole can be used: blocks are had, keep their content, and are taken back. */
@@ -288,6 +292,9 @@ static void reclaim_verify(struct expect *expect, bheap_t *heap, unsigned extra)
 
 	if (!(expect->flags & BHEAP_OWNED))
 		return;
+	/* The block of the root stays. */
+	if (expect->root_is_slot && bheap_root(heap))
+		extra--;
 	for (unsigned tries = 0; count < (ssize_t)extra && tries < 1000; tries++) {
 		count += bheap_reclaim(heap);
 		if (count < (ssize_t)extra)

@@ -139,6 +139,7 @@ static void root_move(struct play *play)
 	require(bheap_root(play->model.heap) == entry->ptr);
 	require_equal(bheap_set_root(play->model.heap, play), (uint64_t)-1);
 	require(bheap_root(play->model.heap) == entry->ptr);
+	require(bheap_root_alloc(play->model.heap, 1) == entry->ptr);
 }
 
 static void heap_print(struct play *play)

@@ -96,6 +96,7 @@ CALL(no_heap_close, bheap_close(NULL) == -1)
 CALL(no_heap_sync, bheap_sync(NULL) == -1)
 CALL(no_heap_reclaim, bheap_reclaim(NULL) == -1)
 CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
+CALL(no_heap_root_alloc, !bheap_root_alloc(NULL, 16))
 CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)fixture->live[0].ptr, 16))
 CALL(no_heap_free_from, bheap_free_from(NULL, (uint64_t *)(void *)fixture->live[0].ptr) == -1)
 
@@ -195,6 +196,7 @@ static const struct {
 	ROW(no_heap_sync, EINVAL, ANYWHERE),
 	ROW(no_heap_reclaim, EINVAL, ANYWHERE),
 	ROW(no_heap_set_root, EINVAL, ANYWHERE),
+	ROW(no_heap_root_alloc, EINVAL, ANYWHERE),
 	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),
 	ROW(no_heap_free_from, EINVAL, ANYWHERE),
 	ROW(stats_to_nowhere, EINVAL, ANYWHERE),

@@ -423,6 +423,7 @@ START_TEST(reading_changes_nothing)
 	refused(bheap_trim(reader) == 0);
 	refused(bheap_set_root(reader, NULL) == -1);
 	refused(!bheap_alloc_into(reader, seen, 16));
+	refused(!bheap_root_alloc(reader, 16));
 	refused(bheap_free_from(reader, seen) == -1);
 	refused(bheap_reclaim(reader) == -1);
 	ck_assert_int_eq(bheap_set_fault_handler(reader, NULL, NULL), 0);

@@ -256,6 +256,60 @@ START_TEST(a_slot_that_frees_its_own_block)
 }
 END_TEST
 
+/* ---- the root ---- */
+
+START_TEST(the_first_root_is_zero_bytes)
+{
+	static const char zeros[100];
+	char *start, *other;
+
+	heap_make(_i);
+	other = bheap_alloc(heap, sizeof(zeros));
+	memset(other, 'x', sizeof(zeros));
+	ck_assert_int_eq(heap_free(heap, other), 0);
+	start = bheap_root_alloc(heap, sizeof(zeros));
+	ck_assert_ptr_nonnull(start);
+	ck_assert_mem_eq(start, zeros, sizeof(zeros));
+	ck_assert(bheap_owns(heap, start));
+	ck_assert_ptr_eq(bheap_root(heap), start);
+	ck_assert_uint_eq(live_blocks(), 1);
+}
+END_TEST
+
+/* Whatever its size, and with no room at all. */
+START_TEST(a_root_that_is_there_is_returned)
+{
+	char *start;
+
+	heap_make(_i);
+	start = bheap_root_alloc(heap, 100);
+	start[0] = 'r';
+	while (bheap_alloc(heap, 16))
+		;
+	ck_assert_ptr_eq(bheap_root_alloc(heap, 100), start);
+	ck_assert_ptr_eq(bheap_root_alloc(heap, SIZE_MAX), start);
+	ck_assert_int_eq(start[0], 'r');
+	ck_assert_int_eq(bheap_set_root(heap, start + 1), 0);
+	ck_assert_ptr_eq(bheap_root_alloc(heap, 1), start + 1);
+}
+END_TEST
+
+START_TEST(a_root_that_cannot_be)
+{
+	static const size_t sizes[] = {SIZE_MAX, (size_t)1 << 30};
+
+	heap_make(_i % 2 ? 3 : 0);
+	errno = 0;
+	ck_assert_ptr_null(bheap_root_alloc(heap, sizes[_i / 2]));
+	ck_assert_errno(ENOMEM);
+	ck_assert_ptr_null(bheap_root(heap));
+	errno = 0;
+	ck_assert_ptr_null(bheap_root_alloc(NULL, 1));
+	ck_assert_errno(EINVAL);
+	ck_assert_ptr_nonnull(bheap_root_alloc(heap, 1));
+}
+END_TEST
+
 /* ---- owners ---- */
 
 static int owner_find(const struct bheap_block *block, void *arg)
@@ -593,6 +647,9 @@ int main(void)
 	tcase_add_loop_test(tcase, a_slot_in_a_trailer_is_refused, 0, 2);
 	tcase_add_loop_test(tcase, a_slot_with_something_else_in_it, 0, KINDS);
 	tcase_add_loop_test(tcase, a_slot_that_frees_its_own_block, 0, KINDS);
+	tcase_add_loop_test(tcase, the_first_root_is_zero_bytes, 0, KINDS);
+	tcase_add_loop_test(tcase, a_root_that_is_there_is_returned, 0, KINDS);
+	tcase_add_loop_test(tcase, a_root_that_cannot_be, 0, 4);
 	tcase_add_test(tcase, blocks_remember_who_made_them);
 	tcase_add_loop_test(tcase, blocks_of_the_dead_are_reclaimed, 0, 4);
 	tcase_add_test(tcase, blocks_of_the_dead_beside_free_ones);

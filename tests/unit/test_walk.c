@@ -170,6 +170,7 @@ static int call_everything(const struct bheap_block *block, void *arg)
 	refused(bheap_set_root(heap, NULL) == -1);
 	refused(bheap_set_fault_handler(heap, NULL, NULL) == -1);
 	refused(!bheap_alloc_into(heap, inside->block, 16));
+	refused(!bheap_root_alloc(heap, 16));
 	refused(bheap_free_from(heap, inside->block) == -1);
 	refused(bheap_reclaim(heap) == -1);
 	/* Another heap is free to use. */
