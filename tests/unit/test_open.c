@@ -843,6 +843,27 @@ START_TEST(a_pending_block_is_in_its_slot_or_free)
 }
 END_TEST
 
+/* A pending block is freed after a death, unless it is the root that it was to be. */
+START_TEST(a_pending_block_is_the_root_or_free)
+{
+	bheap_t *heap = heap_make(0);
+	uint64_t other = bheap_offset(heap, bheap_alloc(heap, 50));
+	uint64_t offset = bheap_offset(heap, bheap_alloc(heap, 50));
+	const uint64_t roots[] = {offset, other, 0};
+
+	heap->core.control->root = roots[_i];
+	heap->core.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
+	heap->shared->slot = BH_SHARED_SLOT_ROOT;
+	heap_abandon(heap);
+	POKE(inside, uint32_t, 1);
+	heap = heap_attach(O_RDWR);
+	ck_assert_int_eq(bheap_owns(heap, bheap_pointer(heap, offset)), _i == 0);
+	ck_assert(bheap_owns(heap, bheap_pointer(heap, other)));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+}
+END_TEST
+
 /* What is no block of the heap is not freed for it, whatever the slot is said to be. */
 START_TEST(a_wild_intent_frees_nothing)
 {
@@ -1052,6 +1073,7 @@ static void reading_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_stale_intent_is_forgotten);
 	tcase_add_loop_test(tcase, a_making_of_no_size, 0, 3);
 	tcase_add_loop_test(tcase, a_pending_block_is_in_its_slot_or_free, 0, 4);
+	tcase_add_loop_test(tcase, a_pending_block_is_the_root_or_free, 0, 3);
 	tcase_add_loop_test(tcase, a_wild_intent_frees_nothing, 0, 5);
 	tcase_add_loop_test(tcase, a_wrong_file_may_abort, 0, 2);
 }
