@@ -82,8 +82,9 @@ void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t gran
 		return;
 	usable = bh_handle_usable(heap, block, granules);
 	bh_call_note(call, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
-	bh_trailer_write(&heap->core, heap->key, block, granules, usable,
-			 bh_trailer_owner(&heap->core, heap->key, block, granules));
+	if (granules > BH_TRAILER_GRANULES)
+		bh_trailer_write(&heap->core, heap->key, block, granules, usable,
+				 bh_trailer_owner(&heap->core, heap->key, block, granules));
 }
 
 void bh_block_free_entered(struct bh_call *call, uint32_t block)

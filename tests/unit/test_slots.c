@@ -514,7 +514,8 @@ END_TEST
 static void fault_refuse(const struct bheap_fault *fault, void *arg)
 {
 	faults_record(fault, arg);
-	bh_lock_walk(&heap->lock, true);
+	if (!bh_lock_is_walking(&heap->lock))
+		bh_lock_walk(&heap->lock, true);
 }
 
 /* What was freed before a handler is counted; the rest is left to the next call. */
