@@ -112,10 +112,18 @@ done
 for file in "$srcdir"/lib/*/*.[ch]; do
 	room=${file#"$srcdir/lib/"}
 	echo "${room%.?}"
-done | sort -u | while read -r room; do
+done | sort -u >"$work/roomnames"
+while read -r room; do
 	grep -q "\`$room\`" "$srcdir/doc/architecture.md" || echo "doc/architecture.md: no word of $room"
-done >"$work/rooms"
+done <"$work/roomnames" >"$work/rooms"
 [ ! -s "$work/rooms" ] || say "$(cat "$work/rooms")"
+
+# Each room has a test of its name, or a row in tests/README.md that tells its tests.
+sed 's,.*/,,' "$work/roomnames" | sort -u | while read -r room; do
+	ls "$srcdir"/tests/*/"test_$room.c" >/dev/null 2>&1 ||
+		grep -q "^| .*\`$room\`.* | .*/" "$srcdir/tests/README.md" || echo "tests/README.md: no tests of $room"
+done >"$work/untested"
+[ ! -s "$work/untested" ] || say "$(cat "$work/untested")"
 
 # Decisions that sources name: doc/decisions.md, "Heading".
 grep -rhoE --include='*.[ch]' --include='*.mk' 'decisions\.md, "[^"]*"' \
