@@ -55,6 +55,7 @@ bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead)
 	unsigned shift = shift_for_size(size);
 	size_t granules = size >> BH_GRANULE_SHIFT;
 
+	*layout = (struct bh_layout){.size = 0};
 	if (granules > BH_GRANULES_MAX)
 		granules = BH_GRANULES_MAX;
 	while (granules) {

@@ -40,8 +40,8 @@ void bh_layout_for_granules(struct bh_layout *layout, size_t granules, size_t le
 			    size_t page, size_t gap);
 
 /*
- * A layout for as many granules as fit into size bytes after lead bytes and the bookkeeping; false
- * if none fits.
+ * A layout for as many granules as fit into size bytes after lead bytes and the bookkeeping; false,
+ * and a layout of nothing, if none fits.
  */
 bool bh_layout_for_size(struct bh_layout *layout, size_t size, size_t lead);
 

@@ -91,7 +91,7 @@ START_TEST(content_outlives_the_handle)
 	bheap_stats(heap, &stats);
 	ck_assert_uint_eq(stats.live_blocks, 1);
 	ck_assert_uint_eq(stats.allocations, 1);
-	ck_assert_int_eq(bheap_free(heap, text), 0);
+	ck_assert_int_eq(heap_free(heap, text), 0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 	ck_assert_int_eq(file_size(), SIZE);
@@ -134,7 +134,7 @@ static void almost_all_use(int fd, size_t size)
 	ck_assert_ptr_nonnull(heap);
 	block = bheap_alloc(heap, size / 100 * 98);
 	ck_assert_ptr_nonnull(block);
-	ck_assert_int_eq(bheap_free(heap, block), 0);
+	ck_assert_int_eq(heap_free(heap, block), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 }
@@ -273,7 +273,7 @@ START_TEST(two_attachments_are_one_heap)
 	ck_assert(bheap_owns(second, same));
 	ck_assert(!bheap_owns(second, block));
 	ck_assert_int_eq(heap_free(second, block), -1); /* of another attachment */
-	ck_assert_int_eq(bheap_free(second, same), 0);
+	ck_assert_int_eq(heap_free(second, same), 0);
 	ck_assert(!bheap_owns(first, block));
 	same = bheap_alloc(second, 100);
 	ck_assert_uint_eq(bheap_offset(second, same), offset);
@@ -427,7 +427,7 @@ START_TEST(reading_changes_nothing)
 	refused(bheap_free_from(reader, seen) == -1);
 	refused(bheap_reclaim(reader) == -1);
 	ck_assert_int_eq(bheap_set_fault_handler(reader, NULL, NULL), 0);
-	ck_assert_int_eq(bheap_free(reader, NULL), 0);
+	ck_assert_int_eq(heap_free(reader, NULL), 0);
 	ck_assert_int_eq(bheap_close(heap), 0);
 	ck_assert_int_eq(bheap_close(reader), 0);
 	ck_assert_uint_eq(faults.count, 0);
@@ -987,7 +987,7 @@ static int use_descriptor_0(void *arg)
 		return 2;
 	memset(block, 7, SIZE / 2);
 	/* The pages leave the file too: what is read there again is zero. */
-	if (bheap_free(heap, block) || !bheap_trim(heap) || block[SIZE / 4])
+	if (heap_free(heap, block) || !bheap_trim(heap) || block[SIZE / 4])
 		return is_emulated() ? 0 : 3;
 	fd = heap->region.fd;
 	return bheap_close(heap) == 0 && fcntl(fd, F_GETFD) < 0 ? 0 : 4;
