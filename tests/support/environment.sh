@@ -15,16 +15,17 @@ skip() {
 # Shared heaps ask the kernel for the namespace of processes; others look at mappings and descriptors.
 case ${name##*tests/} in
 contract/test_classic | contract/test_create | contract/test_handler | contract/test_offsets | \
-	contract/test_random | contract/test_threads | unit/test_file | unit/test_foreign | unit/test_open | unit/test_region | unit/test_secret | unit/test_slots | unit/test_trailer | \
-	unit/test_walk | unit/test_lock | system/* | crash/* | fuzz/* | man/examples.sh | \
-	tools/* | users/*)
+	contract/test_random | contract/test_threads | unit/test_file | unit/test_foreign | \
+	unit/test_lock | unit/test_open | unit/test_region | unit/test_secret | unit/test_slots | \
+	unit/test_trailer | unit/test_walk | system/* | crash/* | fuzz/* | man/examples.sh | tools/* | users/*)
 	[ -r /proc/self/maps ] || skip "/proc is not mounted"
 	;;
 esac
 
 # Names of shared memory.
 case ${name##*tests/} in
-unit/test_file | unit/test_foreign | unit/test_open | system/* | crash/* | man/examples.sh | tools/bheap.sh | users/*)
+unit/test_file | unit/test_foreign | unit/test_open | system/* | crash/* | man/examples.sh | \
+	tools/bheap.sh | users/*)
 	probe=/dev/shm/bheap-test-$$
 	(: >"$probe") 2>/dev/null || skip "nothing can be made in /dev/shm"
 	rm -f "$probe"
