@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget.h - the one heap of libbheap-malloc: its settings from the environment, its making on
+ * budget.h - the one heap of libbheap-malloc: its settings from the environment, its creation on
  * the first call, its lock (threads, fork), its faults, and what is done when it is spent. Keeps:
  * the heap is made BHEAP_UNLOCKED and only touched between enter and leave, so that a fork never
  * copies it half changed. Refuses to know the malloc family.

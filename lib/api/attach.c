@@ -213,8 +213,8 @@ static bool version_refuse(struct bh_attach_opening *opening, uint32_t version)
 static bool words_refuse(struct bh_attach_opening *opening, unsigned word_size)
 {
 	snprintf(opening->reason, sizeof(opening->reason),
-		 "it was made by a %u-bit program, and this is a %u-bit one", word_size * CHAR_BIT,
-		 (unsigned)BH_WORD_BITS);
+		 "it was created by a %u-bit program, and this is a %u-bit one",
+		 word_size * CHAR_BIT, (unsigned)BH_WORD_BITS);
 	return refuse(opening, EPROTO, opening->reason);
 }
 
@@ -229,7 +229,7 @@ static bool head_is_ours(struct bh_attach_opening *opening, const struct bh_shar
 			      "it was made on a machine that stores bytes in the other order");
 	if (head->magic != BH_SHARED_MAGIC)
 		return refuse(opening, EPROTO,
-			      head->magic == BH_SHARED_CREATING ? "its making was not finished"
+			      head->magic == BH_SHARED_CREATING ? "its creation was not finished"
 								: "it is not a heap");
 	if (head->version != BH_SHARED_VERSION)
 		return version_refuse(opening, head->version);

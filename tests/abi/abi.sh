@@ -14,6 +14,7 @@ esac
 
 # dump FILE: what is reachable through include/, without paths and line numbers.
 dump() {
+	command -v abidw >/dev/null || { echo "abi-check: abidw is missing (abigail-tools)"; exit 1; }
 	abidw --headers-dir "$srcdir/include" --drop-private-types --exported-interfaces-only \
 		--no-corpus-path --no-comp-dir-path --no-show-locs --type-id-style hash \
 		"$library" | sed "s,path='[^']*/lib/,path='lib/," >"$1"

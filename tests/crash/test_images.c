@@ -231,7 +231,7 @@ static void image_refuse(const struct image *image, const char *path)
 			 "that stores bytes in the other order");
 	else
 		snprintf(text, sizeof(text),
-			 "bheap: not a usable heap file: it was made by a %u-bit "
+			 "bheap: not a usable heap file: it was created by a %u-bit "
 			 "program, and this is a %u-bit one",
 			 image->bits, BITS);
 	for (int index = 0; index < 2; index++) {

@@ -108,7 +108,7 @@ START_TEST(who_only_attaches_makes_nothing)
 	refused(EPROTO, "it is empty");
 	make_and_close(BHEAP_GUARD);
 	head_set(magic, BH_SHARED_CREATING);
-	refused(EPROTO, "its making was not finished");
+	refused(EPROTO, "its creation was not finished");
 	make_and_close(0);
 }
 END_TEST

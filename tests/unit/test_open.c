@@ -615,9 +615,9 @@ static void zeroed_map(void)
 }
 
 #if UINTPTR_MAX > 0xffffffff
-#define OTHER_WORDS "it was made by a 32-bit program, and this is a 64-bit one"
+#define OTHER_WORDS "it was created by a 32-bit program, and this is a 64-bit one"
 #else
-#define OTHER_WORDS "it was made by a 64-bit program, and this is a 32-bit one"
+#define OTHER_WORDS "it was created by a 64-bit program, and this is a 32-bit one"
 #endif
 
 static const struct {
@@ -692,7 +692,7 @@ START_TEST(a_half_made_heap)
 	ck_assert_ptr_null(bheap_open(path, 0, _i ? O_RDWR : O_RDONLY, 0, 0));
 	ck_assert_errno(EPROTO);
 	ck_assert_str_eq(faults.last.text,
-			 "bheap: not a usable heap file: its making was not finished");
+			 "bheap: not a usable heap file: its creation was not finished");
 	heap = heap_make(0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 100));
