@@ -31,6 +31,7 @@ struct cache_entry {
 
 struct cache_table {
 	pthread_mutex_t lock;
+	uint64_t ready; /* 0 until there is a lock */
 	uint64_t clock;
 	uint64_t fresh; /* an entry that is not whole yet */
 	uint64_t sets[CACHE_SETS][CACHE_WAYS];
@@ -96,29 +97,23 @@ static inline int cache_lock_init(pthread_mutex_t *lock)
 
 /* ---- opening ---- */
 
-static inline int cache_block_pick(const struct bheap_block *block, void *arg)
-{
-	const void **picked = arg;
-
-	*picked = block->address;
-	return block->used;
-}
-
-/*
- * The table of a new heap. A block found there is what somebody left who was killed in this place.
- */
+/* The table, a block of zero bytes where it is new, gets its lock. */
 static inline int cache_make(bheap_t *heap)
 {
-	struct cache_table *table;
-	const void *left;
+	struct cache_table *table = bheap_root_alloc(heap, sizeof(*table));
+	int error;
 
-	while (bheap_walk(heap, cache_block_pick, &left) > 0)
-		bheap_free(heap, (void *)left);
-	table = bheap_calloc(heap, 1, sizeof(*table));
 	if (!table)
 		return -1;
-	errno = cache_lock_init(&table->lock);
-	return errno ? -1 : bheap_set_root(heap, table);
+	if (!table->ready) {
+		error = cache_lock_init(&table->lock);
+		if (error) {
+			errno = error;
+			return -1;
+		}
+		table->ready = 1;
+	}
+	return 0;
 }
 
 /*
@@ -132,7 +127,7 @@ static inline int cache_open(struct cache *cache, const char *path)
 	if (fd < 0)
 		return -1;
 	cache->heap = flock(fd, LOCK_EX) ? NULL : bheap_open_fd(fd, CACHE_SIZE, 0);
-	if (cache->heap && !bheap_root(cache->heap) && cache_make(cache->heap)) {
+	if (cache->heap && cache_make(cache->heap)) {
 		saved = errno;
 		bheap_close(cache->heap);
 		cache->heap = NULL;
