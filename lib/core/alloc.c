@@ -196,8 +196,7 @@ static uint32_t aligned_search(const struct bh_core *core, size_t alignment, siz
 	return 0;
 }
 
-/* The first block of the bin of the request's own size, which may be an aligned one freed before.
- */
+/* The first block of the bin of the request's own size: perhaps an aligned one, freed before. */
 static uint32_t aligned_exact(struct bh_core *core, size_t alignment, uint32_t granules)
 {
 	uint32_t bin = bh_bin_of(&core->bins, granules), size = granules;

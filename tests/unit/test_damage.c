@@ -42,6 +42,13 @@ static bheap_t *heap_of(size_t size, unsigned flags)
 	return heap;
 }
 
+/* A write after free, over the links. */
+static void block_free_and_damage(bheap_t *heap, void *block)
+{
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	memory_scribble(block, damage, sizeof(damage));
+}
+
 /* ---- the fast path ---- */
 
 /*
@@ -214,8 +221,7 @@ START_TEST(the_block_in_front_of_a_slide)
 
 	while (bheap_alloc(heap, 512))
 		;
-	ck_assert_int_eq(heap_free(heap, front), 0);
-	memory_scribble(front, damage, sizeof(damage));
+	block_free_and_damage(heap, front);
 	pattern_fill(block, 30000, 5);
 	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
 	faults_were(1);
@@ -254,8 +260,7 @@ START_TEST(an_allocation_needs_a_sound_map)
 	size_t alignment = alignments[_i / 2];
 
 	behind = bheap_alloc(heap, 16);
-	ck_assert_int_eq(heap_free(heap, block), 0);
-	memory_scribble(block, damage, sizeof(damage));
+	block_free_and_damage(heap, block);
 	map_damage(heap, _i % 2);
 	for (int call = 0; call < 2; call++) {
 		errno = 0;
@@ -280,8 +285,7 @@ START_TEST(a_free_needs_no_counters)
 	char *front = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80);
 
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
-	ck_assert_int_eq(heap_free(heap, front), 0);
-	memory_scribble(front, damage, sizeof(damage));
+	block_free_and_damage(heap, front);
 	map_damage(heap, true);
 	ck_assert_int_eq(heap_free(heap, block), 0);
 	maps_were_damaged(1);
@@ -300,8 +304,7 @@ START_TEST(a_realloc_needs_no_counters)
 	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *moved;
 
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
-	ck_assert_int_eq(heap_free(heap, behind), 0);
-	memory_scribble(behind, damage, sizeof(damage));
+	block_free_and_damage(heap, behind);
 	pattern_fill(block, 80, 3);
 	map_damage(heap, true);
 	moved = bheap_realloc(heap, block, 128);
@@ -322,8 +325,7 @@ START_TEST(a_slide_needs_a_sound_map)
 
 	while (bheap_alloc(heap, 512))
 		;
-	ck_assert_int_eq(heap_free(heap, front), 0);
-	memory_scribble(front, damage, sizeof(damage));
+	block_free_and_damage(heap, front);
 	pattern_fill(block, 30000, 5);
 	map_damage(heap, true);
 	errno = 0;
@@ -433,8 +435,7 @@ START_TEST(an_allocation_asks_after_its_report)
 
 	handled_block = bheap_alloc(heap, 48);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 48));
-	ck_assert_int_eq(heap_free(heap, handled_block), 0);
-	memory_scribble(handled_block, damage, sizeof(damage));
+	block_free_and_damage(heap, handled_block);
 	bheap_set_fault_handler(heap, handlers[_i], &faults);
 	errno = 0;
 	ck_assert_ptr_null(bheap_alloc(heap, 48));

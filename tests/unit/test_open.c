@@ -821,6 +821,14 @@ START_TEST(a_making_of_no_size)
 }
 END_TEST
 
+/* The heap as the next process finds it when this one died inside. */
+static bheap_t *heap_after_death(bheap_t *heap)
+{
+	heap_abandon(heap);
+	POKE(inside, uint32_t, 1);
+	return heap_attach(O_RDWR);
+}
+
 /* A pending block is freed after a death, unless the slot that it was for has it. */
 START_TEST(a_pending_block_is_in_its_slot_or_free)
 {
@@ -833,9 +841,7 @@ START_TEST(a_pending_block_is_in_its_slot_or_free)
 	slots[1] = base;
 	heap->core.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
 	heap->shared->slot = _i < 3 ? base + (uint64_t)_i * sizeof(*slots) : 0;
-	heap_abandon(heap);
-	POKE(inside, uint32_t, 1);
-	heap = heap_attach(O_RDWR);
+	heap = heap_after_death(heap);
 	ck_assert_int_eq(bheap_owns(heap, bheap_pointer(heap, offset)), _i == 0);
 	ck_assert(bheap_owns(heap, bheap_pointer(heap, base)));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
@@ -854,9 +860,7 @@ START_TEST(a_pending_block_is_the_root_or_free)
 	heap->core.control->root = roots[_i];
 	heap->core.control->pending = (uint32_t)(offset / BHEAP_ALIGNMENT);
 	heap->shared->slot = BH_SHARED_SLOT_ROOT;
-	heap_abandon(heap);
-	POKE(inside, uint32_t, 1);
-	heap = heap_attach(O_RDWR);
+	heap = heap_after_death(heap);
 	ck_assert_int_eq(bheap_owns(heap, bheap_pointer(heap, offset)), _i == 0);
 	ck_assert(bheap_owns(heap, bheap_pointer(heap, other)));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
@@ -875,9 +879,7 @@ START_TEST(a_wild_intent_frees_nothing)
 
 	heap->core.control->pending = pending[_i];
 	heap->shared->slot = slots[_i];
-	heap_abandon(heap);
-	POKE(inside, uint32_t, 1);
-	heap = heap_attach(O_RDWR);
+	heap = heap_after_death(heap);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
 	ck_assert(bheap_owns(heap, bheap_pointer(heap, offset)));
 	ck_assert_uint_eq(heap->core.control->pending, 0);
