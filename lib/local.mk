@@ -68,6 +68,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/fill.h \
 	%D%/handle/handle.c \
 	%D%/handle/handle.h \
+	%D%/handle/head.c \
+	%D%/handle/head.h \
 	%D%/handle/intent.c \
 	%D%/handle/intent.h \
 	%D%/handle/recover.c \
@@ -75,6 +77,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/rest.c \
 	%D%/handle/rest.h \
 	%D%/handle/shared.h \
+	%D%/handle/storage.c \
+	%D%/handle/storage.h \
 	%D%/os/fault.c \
 	%D%/os/fault.h \
 	%D%/os/file.c \

@@ -65,9 +65,9 @@ while read -r calls rooms; do
 			say "... is called in $from; only $rooms may"
 	done
 done <<'END'
-mmap|munmap|mprotect|madvise|msync|ftruncate|posix_fallocate os/region
+mmap|munmap|mprotect|madvise|msync|ftruncate|fallocate|posix_fallocate os/region
 getauxval|getrandom os/secret
-shm_open|shm_unlink|unlink|fcntl|fstat|pread|pwrite os/file
+shm_open|shm_unlink|unlink|fcntl|fstat|lseek|pread|pwrite os/file
 pthread_mutex_[a-z]+|pthread_spin_[a-z]+ os/lock
 pthread_atfork os/fork
 clock_nanosleep os/wait

@@ -27,7 +27,7 @@ LDADD = %D%/libsupport.la $(TEST_LIBS)
 # The calls that system/wraps.c stands in for, by the names of m4/bheap_wraps.m4.
 WRAPPED = \
 	mmap$(WRAP_OFF) munmap mprotect madvise msync ftruncate$(WRAP_OFF) \
-	posix_fallocate$(WRAP_OFF) open$(WRAP_OFF) shm_open close unlink shm_unlink $(WRAP_FCNTL) \
+	fallocate$(WRAP_OFF) posix_fallocate$(WRAP_OFF) open$(WRAP_OFF) shm_open close unlink shm_unlink $(WRAP_FCNTL) \
 	$(WRAP_STAT) $(WRAP_FSTAT) pread$(WRAP_OFF) pwrite$(WRAP_OFF) kill poll getauxval getrandom \
 	pthread_mutex_init pthread_mutexattr_init pthread_mutexattr_settype \
 	pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_spin_init bh_fork_lock pthread_atfork
@@ -69,6 +69,7 @@ unit_tests = \
 	%D%/unit/test_secret \
 	%D%/unit/test_show \
 	%D%/unit/test_slots \
+	%D%/unit/test_storage \
 	%D%/unit/test_trailer \
 	%D%/unit/test_verify \
 	%D%/unit/test_walk

@@ -6,7 +6,6 @@
 #include "api/attach.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "core/rebuild.h"
@@ -15,7 +14,7 @@
 #include "handle/intent.h"
 #include "handle/recover.h"
 #include "handle/rest.h"
-#include "os/file.h"
+#include "handle/storage.h"
 #include "os/secret.h"
 
 static bool refuse(struct bh_attach_opening *opening, int error, const char *why)
@@ -30,15 +29,9 @@ static struct bh_shared *head_of(const struct bh_region *region)
 	return (struct bh_shared *)(void *)region->start;
 }
 
-/* A handle, with what only an end needs. */
-struct attachment {
-	bheap_t heap;
-	struct bh_file_id file;
-};
-
 static size_t handle_size(void)
 {
-	return bh_round_up(sizeof(struct attachment), bh_region_page());
+	return bh_round_up(sizeof(struct bh_storage_handle), bh_region_page());
 }
 
 /* ---- the handle ---- */
@@ -77,6 +70,8 @@ static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned
 	heap->region = region;
 	heap->shared = head_of(&region);
 	heap->read_only = !opening->writable;
+	if (opening->writable && bh_file_may_run_full(opening->fd))
+		heap->core.storage = bh_storage_take;
 	opening->heap = heap;
 	if (bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
 			   opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE,
@@ -84,7 +79,7 @@ static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned
 		bh_attach_undo(opening);
 		return false;
 	}
-	if (bh_file_identify(opening->fd, &((struct attachment *)(void *)heap)->file)) {
+	if (bh_file_identify(opening->fd, &bh_storage_handle(heap)->file)) {
 		bh_attach_undo(opening);
 		return false;
 	}
@@ -109,7 +104,7 @@ static void detach_to_rest(bheap_t *heap)
 
 int bh_attach_detach(bheap_t *heap)
 {
-	const struct bh_file_id file = ((struct attachment *)(void *)heap)->file;
+	const struct bh_file_id file = bh_storage_handle(heap)->file;
 	struct bh_region region = heap->region;
 	int failed, state;
 
@@ -136,27 +131,18 @@ static bool head_write(const struct bh_attach_opening *opening, size_t size)
 		.word_size = sizeof(void *),
 		.granule_size = BH_GRANULE,
 		.head_size = sizeof(head),
-		.flags = opening->flags & BH_FLAGS_OF_HEAP,
+		.flags = opening->flags & BH_HEAD_FLAGS,
 		.size = size,
 	};
 
 	return bh_file_write(opening->fd, &head, sizeof(head));
 }
 
-/*
- * Storage for the bookkeeping: on a full disk a page without it would be a SIGBUS, even to look at.
- */
-static int bookkeeping_reserve(const bheap_t *heap)
-{
-	return bh_region_reserve(heap->region.fd, 0,
-				 (size_t)(bh_core_start(&heap->core) - heap->region.start));
-}
-
 static bool heap_format(struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
 	struct bh_shared *head = heap->shared;
-	int error = bookkeeping_reserve(heap) ? errno : bh_lock_init_shared(&head->mutex);
+	int error = bh_storage_of_new(heap) ? bh_lock_init_shared(&head->mutex) : errno;
 
 	if (error) {
 		bh_attach_undo(opening);
@@ -184,7 +170,7 @@ static bool heap_make(struct bh_attach_opening *opening, uint64_t wanted)
 	if (bh_file_may_have_size(size) && bh_region_resize(opening->fd, 0, false) == 0 &&
 	    head_write(opening, size) &&
 	    bh_region_resize(opening->fd, size, opening->flags & BHEAP_PREALLOCATE) == 0 &&
-	    handle_make(opening, size, opening->flags & BH_FLAGS_OF_HEAP) && heap_format(opening))
+	    handle_make(opening, size, opening->flags & BH_HEAD_FLAGS) && heap_format(opening))
 		return true;
 	saved = errno;
 	bh_region_resize(opening->fd, 0, false);
@@ -194,61 +180,11 @@ static bool heap_make(struct bh_attach_opening *opening, uint64_t wanted)
 
 /* ---- a heap that is there ---- */
 
-/* Also one that is not finished: its maker was, and is, on another machine. */
-static bool is_of_other_order(const struct bh_shared *head)
-{
-	uint64_t magic = __builtin_bswap64(head->magic);
-
-	return magic == BH_SHARED_MAGIC || magic == BH_SHARED_CREATING;
-}
-
-static bool version_refuse(struct bh_attach_opening *opening, uint32_t version)
-{
-	snprintf(opening->reason, sizeof(opening->reason),
-		 "its layout is of version %" PRIu32 ", this library reads version %d", version,
-		 BH_SHARED_VERSION);
-	return refuse(opening, EPROTO, opening->reason);
-}
-
-static bool words_refuse(struct bh_attach_opening *opening, unsigned word_size)
-{
-	snprintf(opening->reason, sizeof(opening->reason),
-		 "it was created by a %u-bit program, and this is a %u-bit one",
-		 word_size * CHAR_BIT, (unsigned)BH_WORD_BITS);
-	return refuse(opening, EPROTO, opening->reason);
-}
-
-/*
- * True for a head of this kind of machine and of this version. Each field has a meaning only if
- * those before it are as expected.
- */
-static bool head_is_ours(struct bh_attach_opening *opening, const struct bh_shared *head)
-{
-	if (is_of_other_order(head))
-		return refuse(opening, EPROTO,
-			      "it was made on a machine that stores bytes in the other order");
-	if (head->magic != BH_SHARED_MAGIC)
-		return refuse(opening, EPROTO,
-			      head->magic == BH_SHARED_CREATING ? "its creation was not finished"
-								: "it is not a heap");
-	if (head->version != BH_SHARED_VERSION)
-		return version_refuse(opening, head->version);
-	if (head->word_size != sizeof(void *))
-		return words_refuse(opening, head->word_size);
-	if (head->granule_size != BH_GRANULE)
-		return refuse(opening, EPROTO, "its granules are of another size");
-	if (head->head_size != sizeof(*head))
-		return refuse(opening, EPROTO, "its head is of another size");
-	if (head->flags & ~(unsigned)BH_FLAGS_OF_HEAP)
-		return refuse(opening, EPROTO, "it has flags that this library does not know");
-	return true;
-}
-
 static bool head_verify(struct bh_attach_opening *opening, const struct bh_shared *head,
 			uint64_t file_size)
 {
-	if (!head_is_ours(opening, head))
-		return false;
+	if (!bh_head_is_ours(head, opening->reason, sizeof(opening->reason)))
+		return refuse(opening, EPROTO, opening->reason);
 	if (head->inside > BH_AT_REST)
 		return refuse(opening, EUCLEAN, "its head was written over");
 	if (file_size < head->size)
@@ -258,7 +194,7 @@ static bool head_verify(struct bh_attach_opening *opening, const struct bh_share
 	if (head->size % bh_region_page())
 		return refuse(opening, EPROTO, "its size is no multiple of the page size here");
 	if ((opening->size && bh_round_up(opening->size, bh_region_page()) != head->size) ||
-	    opening->flags & BH_FLAGS_OF_HEAP & ~head->flags)
+	    opening->flags & BH_HEAD_FLAGS & ~head->flags)
 		return refuse(opening, EINVAL, NULL);
 	if (opening->writable && !opening->sole && head->pid_namespace != bh_handle_pid_namespace())
 		return refuse(opening, EBUSY, "those attached are of another process namespace");
@@ -311,7 +247,8 @@ static bool heap_recover(struct bh_attach_opening *opening)
 	bheap_t *heap = opening->heap;
 	int error;
 
-	if (!map_is_as_left(opening))
+	/* The recovery writes to the blocks. */
+	if (!map_is_as_left(opening) || !bh_storage_of_blocks(heap))
 		return false;
 	error = bh_lock_init_shared(&heap->shared->mutex);
 	if (error) {
@@ -359,7 +296,7 @@ bool bh_attach(struct bh_attach_opening *opening, uint64_t file_size)
 	ssize_t length = bh_file_read(opening->fd, &head, sizeof(head));
 
 	BH_ASSERT(!opening->heap &&
-		  !(opening->flags & ~(unsigned)(BH_FLAGS_OF_HEAP | BH_FLAGS_OF_HANDLE)));
+		  !(opening->flags & ~(unsigned)(BH_HEAD_FLAGS | BH_FLAGS_OF_HANDLE)));
 	BH_ASSERT(opening->writable || !opening->sole);
 	if (length < 0)
 		return false;

@@ -7,8 +7,8 @@
 #define BH_ATTACH_H
 
 #include "handle/handle.h"
+#include "handle/head.h"
 
-#define BH_FLAGS_OF_HEAP (BHEAP_GUARD | BHEAP_OWNED | BHEAP_PREALLOCATE)
 #define BH_FLAGS_OF_HANDLE (BHEAP_ABORT | BHEAP_REALTIME)
 
 /* One bheap_open() under way. */

@@ -17,6 +17,7 @@
 #include "core/probe.h"
 #include "handle/damage.h"
 #include "handle/fill.h"
+#include "handle/storage.h"
 
 /* ---- between entry and exit of a call ---- */
 
@@ -35,6 +36,11 @@ static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t g
 	} while (--rebuilds);
 	bh_fill_watch(call);
 	return bh_alloc_by_map(core, alignment, granules);
+}
+
+int bh_block_refusal(const struct bh_call *call)
+{
+	return bh_storage_was_refused(call->heap) ? ENOSPC : ENOMEM;
 }
 
 static void request_refuse(const bheap_t *heap, size_t size)
@@ -60,6 +66,7 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 	uint32_t block = 0;
 
 	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
+	bh_storage_refusal_clear(heap);
 	if (size <= bh_core_size(&heap->core))
 		block = block_find_room(call, alignment, bh_handle_request_granules(heap, size));
 	if (!block) {
@@ -148,16 +155,18 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_call call;
 	uint32_t block, mark = 0;
+	int error;
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_block_alloc_entered(&call, alignment, size);
 	if (block)
 		mark = bh_block_mark(heap, block);
+	error = bh_block_refusal(&call);
 	bh_leave(&call);
 	/* The address that was written to after it was freed is that of the new block. */
 	if (BH_UNLIKELY(!block) || (call.count && !bh_block_is_same(heap, block, mark)))
-		return bh_block_refuse(ENOMEM);
+		return bh_block_refuse(error);
 	return bh_core_address(&heap->core, block);
 }
 

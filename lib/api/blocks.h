@@ -30,6 +30,9 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);
  */
 uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size);
 
+/* The errno of a request that such a call refused: there is no room in the heap, or on the disk. */
+int bh_block_refusal(const struct bh_call *call);
+
 /*
  * Notes a broken trailer of a live block, and rewrites it, since a block that is moved is verified
  * again.

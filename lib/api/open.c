@@ -82,7 +82,7 @@ static void opening_fail(const struct bh_attach_opening *opening, const char *pa
 
 static bool flags_are_good(unsigned flags)
 {
-	return !(flags & ~(unsigned)(BH_FLAGS_OF_HEAP | BH_FLAGS_OF_HANDLE));
+	return !(flags & ~(unsigned)(BH_HEAD_FLAGS | BH_FLAGS_OF_HANDLE));
 }
 
 static bool oflag_is_good(int oflag, size_t size)

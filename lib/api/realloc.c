@@ -146,6 +146,7 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 {
 	void *old = bh_core_address(&heap->core, block);
 	void *moved = bh_block_alloc(heap, size);
+	int error = errno;
 
 	if (moved) {
 		memcpy(moved, old, kept);
@@ -153,7 +154,7 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 		return moved;
 	}
 	moved = heap->core.slides ? resize_by_slide(heap, block, kept, size) : NULL;
-	return moved ? moved : bh_block_refuse(ENOMEM);
+	return moved ? moved : bh_block_refuse(error);
 }
 
 /*
@@ -165,13 +166,15 @@ static void *resize_and_report(struct bh_call *call, uint32_t block, size_t kept
 {
 	bheap_t *heap = call->heap;
 	uint32_t mark;
+	int error;
 
 	if (kept)
 		block = move_entered(call, block, kept < size ? kept : size, size);
 	mark = block ? bh_block_mark(heap, block) : 0;
+	error = bh_block_refusal(call);
 	bh_leave(call);
 	if (!block)
-		return bh_block_refuse(ENOMEM);
+		return bh_block_refuse(error);
 	return bh_block_is_same(heap, block, mark) ? bh_core_address(&heap->core, block)
 						   : bh_block_refuse(EINVAL);
 }

@@ -57,6 +57,7 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	struct bh_call call;
 	uint64_t offset;
 	uint32_t block = 0;
+	int error = EINVAL;
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
@@ -66,10 +67,11 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 		block = bh_block_alloc_entered(&call, BH_GRANULE, size);
 		if (block)
 			bh_shared_store(slot, bh_bytes(block));
+		error = bh_block_refusal(&call);
 	}
 	bh_leave(&call);
 	if (!block)
-		errno = offset ? ENOMEM : EINVAL;
+		errno = error;
 	return block ? bh_core_address(&heap->core, block) : NULL;
 }
 
@@ -91,15 +93,17 @@ void *bheap_root_alloc(bheap_t *heap, size_t size)
 {
 	struct bh_call call;
 	void *root;
+	int error;
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	root = bh_root(heap);
 	if (!root && root_make(&call, size))
 		root = bh_root(heap);
+	error = bh_block_refusal(&call);
 	bh_leave(&call);
 	if (!root)
-		errno = ENOMEM;
+		errno = error;
 	return root;
 }
 

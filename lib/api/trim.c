@@ -6,13 +6,16 @@
 
 #include "handle/enter.h"
 #include "handle/fill.h"
+#include "handle/storage.h"
 
 /* The memory of a free block but for its node, which a bin may link. */
 static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
 {
 	char *start = bh_core_address(&heap->core, block + 1);
-	size_t trimmed = bh_region_decommit(&heap->region, start, bh_bytes(next - block - 1));
+	size_t trimmed;
 
+	bh_storage_forget(heap, block, next);
+	trimmed = bh_region_decommit(&heap->region, start, bh_bytes(next - block - 1));
 	if (trimmed)
 		bh_fill_forget(heap, block + 1, next);
 	return trimmed;

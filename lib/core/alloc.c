@@ -250,6 +250,10 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 		return 0;
 	BH_ASSERT(skip + granules <= size);
 	block = whole + skip;
+	if (!bh_core_has_storage(core, block, block + granules)) {
+		bh_index_insert(core, whole, size);
+		return 0;
+	}
 	if (skip) {
 		bh_map_set_start(&core->map, block, whole, whole + size);
 		bh_bin_insert(&core->bins, whole, skip);
@@ -271,6 +275,8 @@ uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
 		return 0;
 	next = bh_map_next(&core->map, whole);
 	block = whole + (uint32_t)aligned_skip(core, whole, alignment);
+	if (!bh_core_has_storage(core, block, block + granules))
+		return 0;
 	if (block > whole)
 		bh_map_set_start(&core->map, block, whole, next);
 	if (block + granules < next)

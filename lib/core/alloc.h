@@ -49,6 +49,16 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_commit(struct bh_core *core, uint32_t 
 	return block;
 }
 
+/*
+ * A small block that is handed out whole has storage: each of its pages has a granule that the
+ * library writes to.
+ */
+static BH_ALWAYS_INLINE bool bh_alloc_has_storage(struct bh_core *core, uint32_t from, uint32_t to,
+						  enum bh_alloc_path path)
+{
+	return path == BH_ALLOC_FAST || bh_core_has_storage(core, from, to);
+}
+
 /* Ends block at rest, inside or at the end of the free block that ends at end; false: cannot. */
 static BH_ALWAYS_INLINE bool bh_alloc_cut(struct bh_core *core, uint32_t block, uint32_t rest,
 					  uint32_t end, enum bh_alloc_path path)
@@ -81,7 +91,8 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_victim(struct bh_core *core, uint
 	uint32_t block = control->victim, end = block + control->victim_granules, rest;
 
 	BH_ASSERT(block && granules - 1 < control->victim_granules);
-	if (BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, end, path)))
+	if (BH_UNLIKELY(!bh_alloc_has_storage(core, block, block + granules, path)) ||
+	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, end, path)))
 		return 0;
 	BH_FORGET(control);
 	rest = control->victim_granules - granules;
@@ -99,6 +110,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_top(struct bh_core *core, uint32_
 
 	BH_ASSERT(granules && block - BH_FIRST <= core->bins.span);
 	if (BH_UNLIKELY(core->end - block < granules) ||
+	    BH_UNLIKELY(!bh_alloc_has_storage(core, block, block + granules, path)) ||
 	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, core->end, path)))
 		return 0;
 	control->top = block + granules;
@@ -133,6 +145,10 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_split(struct bh_core *core, uint32_t b
 	if (BH_UNLIKELY(!removed))
 		return 0;
 	BH_ASSERT(granules && granules <= size);
+	if (BH_UNLIKELY(!bh_alloc_has_storage(core, block, rest, path))) {
+		bh_bin_insert(&core->bins, block, size);
+		return 0;
+	}
 	BH_ASSERT(path == BH_ALLOC_WHOLE || core->map.words[rest >> 6].start);
 	if (path == BH_ALLOC_FAST || size > granules) {
 		bh_alloc_cut(core, block, rest, block + size, path);

@@ -45,6 +45,19 @@ uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule)
 	return (uint32_t)(word << 6) | bh_highest_bit(starts);
 }
 
+uint32_t bh_map_next_untagged(const struct bh_map *map, uint32_t granule, uint32_t end)
+{
+	size_t word = granule >> 6;
+	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
+	uint32_t next;
+
+	BH_ASSERT(granule < end);
+	while (!starts && word < end >> 6)
+		starts = __atomic_load_n(&map->words[++word].start, __ATOMIC_RELAXED);
+	next = starts ? (uint32_t)(word << 6) | bh_lowest_bit(starts) : end;
+	return next < end ? next : end;
+}
+
 /* ---- the account ---- */
 
 /* For a given sum no two words have the same result, and for a given word no two sums. */

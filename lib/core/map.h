@@ -52,6 +52,12 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
  */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);
 
+/*
+ * The block after the one that starts at a granule, by start bits alone and no farther than end,
+ * whatever the map holds meanwhile.
+ */
+uint32_t bh_map_next_untagged(const struct bh_map *map, uint32_t granule, uint32_t end);
+
 /* Totals of a map, counted word by word without its tags. */
 struct bh_map_account {
 	uint64_t sum;      /* another one if any one word of the map were another */

@@ -46,10 +46,12 @@ struct bh_shared {
 	uint32_t pid_namespace; /* the PID namespace of the owners' process ids */
 	uint64_t slot;          /* offset of the word that holds the pending block, or below */
 
-	/* Valid while no process is attached. */
-	uint64_t map_sum;  /* of the map, while inside is BH_AT_REST */
-	uint64_t reserved; /* what lies below this offset in the file has storage */
-	uint64_t boot;     /* the start of the system that the mutex is good for, or 0 */
+	uint64_t map_sum; /* of the map, while inside is BH_AT_REST */
+
+	/* What storage.h knows of the file. */
+	uint64_t reserved; /* what lies below this offset has storage */
+	uint64_t holes;    /* not 0: but for pages inside free blocks */
+
 	uint32_t attached; /* about how many handles that can write there are */
 	uint32_t unused[9];
 
@@ -76,7 +78,7 @@ BH_SHARED_AT(pid_namespace, 52);
 BH_SHARED_AT(slot, 56);
 BH_SHARED_AT(map_sum, 64);
 BH_SHARED_AT(reserved, 72);
-BH_SHARED_AT(boot, 80);
+BH_SHARED_AT(holes, 80);
 BH_SHARED_AT(attached, 88);
 BH_SHARED_AT(mutex, 128);
 _Static_assert(sizeof(struct bh_shared) == 192, "format of heap files, alike on every machine");

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 /* The bytes of the file that are locked; their content does not matter. */
@@ -73,6 +74,16 @@ int bh_file_identify(int fd, struct bh_file_id *file)
 static bool is_same_file(const struct bh_file_id *file, const struct bh_file_id *other)
 {
 	return file->device == other->device && file->inode == other->inode;
+}
+
+bool bh_file_is_own(int fd, const struct bh_file_id *file)
+{
+	struct bh_file_id now;
+	int saved = errno;
+	bool own = bh_file_identify(fd, &now) == 0 && is_same_file(&now, file);
+
+	errno = saved;
+	return own;
 }
 
 /*
@@ -245,6 +256,22 @@ bool bh_file_is_at(int fd, const char *path)
 bool bh_file_is_hole(int fd)
 {
 	return lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+}
+
+bool bh_file_may_run_full(int fd)
+{
+	struct statfs status;
+
+	return fstatfs(fd, &status) || status.f_blocks;
+}
+
+bool bh_file_has_hole(int fd, uint64_t begin, uint64_t end)
+{
+	int saved = errno;
+	off_t hole = lseek(fd, (off_t)begin, SEEK_HOLE);
+
+	errno = saved;
+	return hole < 0 || (uint64_t)hole < end;
 }
 
 bool bh_file_may_have_size(uint64_t size)

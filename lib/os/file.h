@@ -25,6 +25,9 @@ struct bh_file_id {
 };
 int bh_file_identify(int fd, struct bh_file_id *file);
 
+/* True if a descriptor is still open on this file. Keeps errno. */
+bool bh_file_is_own(int fd, const struct bh_file_id *file);
+
 /*
  * Closes a descriptor that was open on this file. Nothing is left to do, and 0 the result, if the
  * program closed it already and perhaps has another file under its number.
@@ -72,6 +75,15 @@ bool bh_file_is_at(int fd, const char *path);
 
 /* True if nothing was ever written to the file, however long it is. */
 bool bh_file_is_hole(int fd);
+
+/*
+ * True unless the file's memory has no limit but the machine's, as that of memfd_create(2): there
+ * a part of the file is never refused.
+ */
+bool bh_file_may_run_full(int fd);
+
+/* False if all of a part of the file is known to have storage. Keeps errno. */
+bool bh_file_has_hole(int fd, uint64_t begin, uint64_t end);
 
 /* True if a file may grow to this size; else false with EFBIG, and no signal. */
 bool bh_file_may_have_size(uint64_t size);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -90,6 +91,36 @@ int bh_region_reserve(int fd, size_t offset, size_t size)
 	if (error)
 		errno = error;
 	return error ? -1 : 0;
+}
+
+/* A signal that comes meanwhile ends it with nothing done: no more at once than takes a
+ * millisecond. */
+#define RESERVED_AT_ONCE ((uint64_t)4 << 20)
+
+static bool has_room_for(int fd, uint64_t offset, uint64_t size)
+{
+	int result;
+
+	do {
+		result = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
+	} while (result && errno == EINTR);
+	return !result || (errno != ENOSPC && errno != EDQUOT);
+}
+
+bool bh_region_reserve_if_can(int fd, uint64_t offset, uint64_t size)
+{
+	int saved = errno, state;
+	bool room = true;
+
+	BH_ASSERT(size);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	for (uint64_t part; size && room; offset += part, size -= part) {
+		part = size < RESERVED_AT_ONCE ? size : RESERVED_AT_ONCE;
+		room = has_room_for(fd, offset, part);
+	}
+	pthread_setcancelstate(state, NULL);
+	errno = saved;
+	return room;
 }
 
 int bh_region_resize(int fd, size_t size, bool preallocate)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct bh_region {
@@ -43,6 +44,12 @@ int bh_region_resize(int fd, size_t size, bool preallocate);
 
 /* Storage for a part of a file, so that writing to it cannot fail. */
 int bh_region_reserve(int fd, size_t offset, size_t size);
+
+/*
+ * As bh_region_reserve(), and where the file system cannot do that, nothing: false only if there is
+ * no room. Keeps errno; no cancellation point.
+ */
+bool bh_region_reserve_if_can(int fd, uint64_t offset, uint64_t size);
 
 /* Writes the pages of a shared region to its file. */
 int bh_region_sync(const struct bh_region *region);

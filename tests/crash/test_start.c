@@ -437,11 +437,145 @@ static int on_a_full_disk(void *arg)
 	return 0;
 }
 
+/* Takes all that is left of the disk. */
+static int disk_fill(void)
+{
+	int fd = open("/dev/shm/rest", O_RDWR | O_CREAT, 0600);
+
+	while (write(fd, "", 1) == 1)
+		lseek(fd, 4095, SEEK_CUR);
+	return fd;
+}
+
+static bheap_t *large_heap(void)
+{
+	return bheap_open("/large", 8 * DISK_SIZE, O_RDWR | O_CREAT, 0600, 0);
+}
+
+static void *refused_alloc(bheap_t *heap, size_t size)
+{
+	void *block;
+
+	errno = 0;
+	block = bheap_alloc(heap, size);
+	require(block || errno == ENOSPC);
+	return block;
+}
+
+/* Blocks that fill the heap as far as there is a disk, each written to in full. */
+static void blocks_fill(bheap_t *heap, size_t size)
+{
+	void *block;
+
+	while ((block = refused_alloc(heap, size)) != NULL)
+		memset(block, 0x5a, size);
+}
+
+/*
+ * A heap larger than the disk: what was handed out can be written to, all else is refused, and
+ * others go on, or begin.
+ */
+static int in_a_heap_that_outgrows_the_disk(void *arg)
+{
+	void *first, *last;
+	bheap_t *heap, *other;
+
+	(void)arg;
+	if (!disk_mount())
+		return SKIPPED;
+	heap = large_heap();
+	first = bheap_alloc(heap, 100000);
+	memset(first, 1, 100000);
+	last = bheap_alloc(heap, 64);
+	require(first && last && !refused_alloc(heap, DISK_SIZE));
+	require(!bheap_realloc(heap, last, DISK_SIZE) && errno == ENOSPC);
+	require(!bheap_aligned_alloc(heap, 4096, DISK_SIZE) && errno == ENOSPC);
+	require(!bheap_root_alloc(heap, DISK_SIZE) && errno == ENOSPC);
+	require(!bheap_alloc_into(heap, last, DISK_SIZE) && errno == ENOSPC);
+	require(!bheap_alloc(heap, 8 * DISK_SIZE) && errno == ENOMEM);
+	require(bheap_trim(heap) > 0);
+	disk_fill();
+	blocks_fill(heap, 5000);
+	blocks_fill(heap, 100);
+	require(bheap_free(heap, first) == 0 && bheap_check(heap, NULL) == 0);
+	other = bheap_open("/large", 0, O_RDWR, 0, 0);
+	require(other && bheap_alloc(other, 90000) ==
+				 bh_core_pointer(&other->core, bheap_offset(heap, first)));
+	require(bheap_close(other) == 0 && bheap_close(heap) == 0);
+	heap = large_heap();
+	require(heap && bheap_check(heap, NULL) == 0);
+	require(truncate("/dev/shm/rest", 0) == 0 && bheap_alloc(heap, 50000));
+	return 0;
+}
+
+/* Free blocks whose pages went back to a disk that is full now. */
+static int in_a_trimmed_heap(void *arg)
+{
+	void *holes[4];
+	bheap_t *heap;
+	char *bytes;
+	int fd;
+
+	(void)arg;
+	if (!disk_mount())
+		return SKIPPED;
+	heap = large_heap();
+	for (unsigned count = 0; count < 4; count++) {
+		holes[count] = bheap_alloc(heap, 60000);
+		memset(holes[count], 1, 60000);
+		require(bheap_alloc(heap, 64));
+	}
+	for (unsigned count = 0; count < 4; count++)
+		require(bheap_free(heap, holes[count]) == 0);
+	require(bheap_trim(heap) > 4 * 50000);
+	fd = disk_fill();
+	require(!refused_alloc(heap, 60000) && !refused_alloc(heap, 10000));
+	require(!bheap_aligned_alloc(heap, 4096, 8192) && errno == ENOSPC);
+	blocks_fill(heap, 1);
+	require(bheap_check(heap, NULL) == 0);
+	/* The trimmed pages are none that an opening needs. */
+	require(bheap_close(heap) == 0 && (heap = large_heap()) != NULL);
+	require(ftruncate(fd, 0) == 0);
+	bytes = bheap_alloc(heap, 50000);
+	require(bytes && disk_fill() >= 0);
+	memset(bytes, 2, 50000);
+	return bheap_check(heap, NULL);
+}
+
+/* Storage is gone that blocks need, as in a copy without zeros: no one dies of it. */
+static int in_a_file_with_holes(void *arg)
+{
+	bheap_t *heap;
+	int fd;
+
+	(void)arg;
+	if (!disk_mount())
+		return SKIPPED;
+	heap = large_heap();
+	require(bheap_alloc(heap, DISK_SIZE / 2) && bheap_alloc(heap, 64));
+	require(bheap_close(heap) == 0);
+	fd = open("/dev/shm/large", O_RDWR);
+	require(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, DISK_SIZE / 2, 8192) ==
+		0);
+	disk_fill();
+	for (unsigned tries = 0; tries < 2; tries++)
+		require(!bheap_open("/large", 0, O_RDWR, 0, 0) && errno == ENOSPC);
+	heap = bheap_open("/large", 0, O_RDONLY, 0, 0);
+	require(heap && bheap_check(heap, NULL) == 0 && bheap_close(heap) == 0);
+	require(truncate("/dev/shm/rest", 0) == 0);
+	heap = large_heap();
+	return !heap || bheap_check(heap, NULL);
+}
+
+typedef int disk_test(void *arg);
+static disk_test *const disk_tests[] = {on_a_full_disk, in_a_heap_that_outgrows_the_disk,
+					in_a_trimmed_heap, in_a_file_with_holes};
+
 START_TEST(a_full_disk)
 {
 	struct child child;
 
-	child_run(&child, on_a_full_disk, NULL);
+	child_run(&child, disk_tests[_i], NULL);
 	if (!WIFEXITED(child.status) || WEXITSTATUS(child.status) != SKIPPED)
 		child_assert_exited(&child, 0);
 }
@@ -460,6 +594,6 @@ int main(void)
 	tcase_add_test(tcase, names_come_and_go);
 	tcase_add_test(tcase, who_waits_for_a_maker_that_dies);
 	tcase_add_test(tcase, permissions);
-	tcase_add_test(tcase, a_full_disk);
+	tcase_add_loop_test(tcase, a_full_disk, 0, 4);
 	return suite_run(suite);
 }

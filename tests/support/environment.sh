@@ -17,6 +17,7 @@ case ${name##*tests/} in
 contract/test_classic | contract/test_create | contract/test_handler | contract/test_offsets | \
 	contract/test_random | contract/test_threads | unit/test_file | unit/test_foreign | \
 	unit/test_lock | unit/test_open | unit/test_region | unit/test_secret | unit/test_slots | \
+	unit/test_storage | \
 	unit/test_trailer | unit/test_walk | system/* | crash/* | fuzz/* | man/examples.sh | tools/* | users/*)
 	[ -r /proc/self/maps ] || skip "/proc is not mounted"
 	;;
@@ -24,7 +25,7 @@ esac
 
 # Names of shared memory.
 case ${name##*tests/} in
-unit/test_file | unit/test_foreign | unit/test_open | system/* | crash/* | man/examples.sh | \
+unit/test_file | unit/test_foreign | unit/test_open | unit/test_storage | system/* | crash/* | man/examples.sh | \
 	tools/bheap.sh | users/*)
 	probe=/dev/shm/bheap-test-$$
 	(: >"$probe") 2>/dev/null || skip "nothing can be made in /dev/shm"

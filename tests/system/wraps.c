@@ -7,6 +7,8 @@
 #include <features.h>
 
 #if __SIZEOF_LONG__ == 4
+#pragma redefine_extname __real_fallocate __real_fallocate64
+#pragma redefine_extname __wrap_fallocate __wrap_fallocate64
 #pragma redefine_extname __real_ftruncate __real_ftruncate64
 #pragma redefine_extname __wrap_ftruncate __wrap_ftruncate64
 #pragma redefine_extname __real_mmap __real_mmap64
@@ -58,6 +60,7 @@ static const char *const names[WRAPS] = {
 	[WRAP_MADVISE] = "madvise",
 	[WRAP_MSYNC] = "msync",
 	[WRAP_FTRUNCATE] = "ftruncate",
+	[WRAP_FALLOCATE] = "fallocate",
 	[WRAP_POSIX_FALLOCATE] = "posix_fallocate",
 	[WRAP_OPEN] = "open",
 	[WRAP_SHM_OPEN] = "shm_open",
@@ -129,6 +132,8 @@ WRAP(int, madvise, (void *start, size_t size, int advice), (start, size, advice)
      .command = (unsigned long)advice)
 WRAP(int, msync, (void *start, size_t size, int flags), (start, size, flags), WRAP_MSYNC)
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), WRAP_FTRUNCATE, .fd = fd)
+WRAP(int, fallocate, (int fd, int mode, off_t from, off_t size), (fd, mode, from, size),
+     WRAP_FALLOCATE, .fd = fd)
 WRAP(int, posix_fallocate, (int fd, off_t from, off_t size), (fd, from, size), WRAP_POSIX_FALLOCATE,
      .fd = fd)
 WRAP(int, shm_open, (const char *name, int oflag, mode_t mode), (name, oflag, mode), WRAP_SHM_OPEN,
