@@ -161,8 +161,8 @@ BHEAP_API bheap_t *bheap_default(void);
 
 /*
  * A block of at least size bytes, aligned to BHEAP_ALIGNMENT; size 0 gives a block of one granule,
- * as malloc(0) does. NULL with errno ENOMEM (no room), EINVAL (heap NULL), EROFS (attached
- * read-only).
+ * as malloc(0) does. NULL with errno ENOMEM (no room), ENOSPC (shared heaps: none on the disk),
+ * EINVAL (heap NULL), EROFS (attached read-only).
  */
 BHEAP_API void *bheap_alloc(bheap_t *heap, size_t size) BHEAP_ATTRIBUTES(__warn_unused_result__)
 	BHEAP_SIZED_BY(2) BHEAP_FREED_BY(bheap_free, 2);
@@ -176,7 +176,7 @@ BHEAP_API void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 /*
  * Makes a block larger or smaller, in place whenever the neighbours allow. ptr NULL: as
  * bheap_alloc(). size 0: shrinks to one granule of no known content, frees nothing. NULL with errno
- * ENOMEM or EINVAL (not a live block): the block is as it was.
+ * ENOMEM, ENOSPC or EINVAL (not a live block): the block is as it was.
  */
 BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(3) BHEAP_FREED_BY(bheap_free, 2);
@@ -263,7 +263,8 @@ enum bheap_fault_kind {
 	BHEAP_FAULT_DAMAGED_MAP, /* the block map is not a tiling: the memory was scribbled over */
 	BHEAP_FAULT_COUNT,       /* a counter disagrees with the map */
 	BHEAP_FAULT_RECOVERED,   /* a process died inside an operation; the heap was rebuilt */
-	BHEAP_FAULT_BAD_FILE, /* bheap_open(): not a heap, truncated, of another version, damaged */
+	BHEAP_FAULT_BAD_FILE, /* bheap_open(): not a heap, truncated, of another version, damaged;
+				 bheap_check(): its head or lock was written over */
 	BHEAP_FAULT_WRITTEN_FREE, /* BHEAP_GUARD, private heaps: freed memory was written to */
 };
 
@@ -288,7 +289,8 @@ BHEAP_API int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, vo
 
 /*
  * Checks every invariant, reading only and trusting nothing. 0; or -1 with errno EUCLEAN and the
- * first broken one in *fault (which may be NULL). Takes time in proportion to the heap.
+ * first broken one in *fault (which may be NULL); or EBUSY if another process keeps a shared heap's
+ * lock for 5 seconds. Takes time in proportion to the heap.
  */
 BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
 

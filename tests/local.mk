@@ -47,6 +47,7 @@ unit_tests = \
 	%D%/unit/test_alloc \
 	%D%/unit/test_annotate \
 	%D%/unit/test_bins \
+	%D%/unit/test_check \
 	%D%/unit/test_core \
 	%D%/unit/test_damage \
 	%D%/unit/test_enter \

@@ -153,6 +153,7 @@ static bool heap_format(struct bh_attach_opening *opening)
 	heap->key = head->key;
 	head->pid_namespace = bh_handle_pid_namespace();
 	head->attached = 1;
+	bh_lock_note_shared(&heap->lock);
 	bh_core_format(&heap->core);
 	bh_shared_store(&head->magic, BH_SHARED_MAGIC); /* the last store: now it is a heap */
 	return true;
@@ -283,8 +284,10 @@ static bool heap_attach(struct bh_attach_opening *opening, const struct bh_share
 		bh_attach_undo(opening);
 		return false;
 	}
-	if (opening->writable)
+	if (opening->writable) {
+		bh_lock_note_shared(&heap->lock);
 		__atomic_add_fetch(&heap->shared->attached, 1, __ATOMIC_RELAXED);
+	}
 	return true;
 }
 

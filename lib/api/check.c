@@ -7,6 +7,7 @@
 #include "core/verify.h"
 #include "handle/enter.h"
 #include "handle/fill.h"
+#include "handle/head.h"
 #include "handle/rest.h"
 
 static bool found(struct bh_verify_finding *finding, enum bheap_fault_kind kind, uint32_t granule,
@@ -34,7 +35,7 @@ static bool guards_check(const bheap_t *heap, struct bh_verify_finding *finding)
 	const struct bh_core *core = &heap->core;
 
 	for (uint32_t block = BH_FIRST; block < core->end;) {
-		uint32_t next = bh_map_next(&core->map, block);
+		uint32_t next = bh_map_next_untagged(&core->map, block, core->end);
 
 		if (!bh_map_is_used(&core->map, block)) {
 			if (!fill_check(heap, block, next, finding))
@@ -58,41 +59,88 @@ static bool rest_check(const bheap_t *heap, struct bh_verify_finding *finding)
 	return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "it is not the one that was closed");
 }
 
+/* As an opening would: what that refuses is damage here. The head is read once. */
+static bool head_check(const bheap_t *heap, struct bh_verify_finding *finding)
+{
+	const struct bh_shared head = *(volatile struct bh_shared *)heap->shared;
+	char reason[80];
+
+	if (bh_head_is_ours(&head, reason, sizeof(reason)) && head.size == heap->region.size &&
+	    head.key == heap->key && head.inside <= BH_AT_REST &&
+	    head.flags == (heap->flags & BH_HEAD_FLAGS) &&
+	    (heap->read_only || head.pid_namespace == bh_handle_pid_namespace()))
+		return true;
+	return found(finding, BHEAP_FAULT_BAD_FILE, 0, "its head was written over");
+}
+
 static bool heap_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
+	if (heap->shared && !head_check(heap, finding))
+		return false;
 	if (heap->read_only)
 		return bh_verify_map_unlocked(&heap->core, finding) && rest_check(heap, finding);
 	return bh_verify_map(&heap->core, finding) && bh_verify_derived(&heap->core, finding) &&
 	       (!heap->trailers || guards_check(heap, finding));
 }
 
-static void finding_describe(const bheap_t *heap, const struct bh_verify_finding *finding,
-			     bool good, struct bheap_fault *fault)
+static size_t block_size(const bheap_t *heap, uint32_t block)
 {
-	enum bheap_fault_kind kind = good ? BHEAP_FAULT_NONE : finding->kind;
-	uint32_t block = good ? 0 : finding->granule;
+	const struct bh_core *core = &heap->core;
+
+	return bh_bytes(bh_map_next_untagged(&core->map, block, core->end) - block);
+}
+
+static void finding_describe(const bheap_t *heap, const struct bh_verify_finding *finding,
+			     struct bheap_fault *fault)
+{
+	uint32_t block = finding->granule;
 	size_t size = 0;
 
-	if (kind == BHEAP_FAULT_OVERFLOW)
-		size = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
-	else if (kind == BHEAP_FAULT_WRITTEN_FREE)
-		size = bh_bytes(bh_core_granules(&heap->core, block));
-	bh_fault_describe(fault, kind, heap, block ? bh_core_address(&heap->core, block) : NULL,
-			  size, good ? NULL : finding->detail, good ? NULL : finding->at);
+	if (finding->kind == BHEAP_FAULT_OVERFLOW)
+		size = bh_handle_usable(heap, block,
+					(uint32_t)bh_granules(block_size(heap, block)));
+	else if (finding->kind == BHEAP_FAULT_WRITTEN_FREE)
+		size = block_size(heap, block);
+	bh_fault_describe(fault, finding->kind, heap,
+			  block ? bh_core_address(&heap->core, block) : NULL, size, finding->detail,
+			  finding->at);
+}
+
+static bool check_and_describe(const bheap_t *heap, struct bheap_fault *fault)
+{
+	static const struct bh_verify_finding none = {BHEAP_FAULT_NONE, 0, NULL, NULL};
+	struct bh_verify_finding finding = none;
+	bool good = heap_check(heap, &finding);
+
+	if (fault)
+		finding_describe(heap, good ? &none : &finding, fault);
+	return good;
+}
+
+/* Nobody can hold a lock that was written over: nothing else is looked at. */
+static bool lock_check(const bheap_t *heap, struct bheap_fault *fault)
+{
+	struct bh_verify_finding finding;
+
+	if (!heap || bh_lock_is_sound(&heap->lock))
+		return true;
+	found(&finding, BHEAP_FAULT_BAD_FILE, 0, "its lock was written over");
+	if (fault)
+		finding_describe(heap, &finding, fault);
+	return false;
 }
 
 int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
 {
-	struct bh_verify_finding finding = {0};
+	bool good = lock_check(heap, fault);
 	struct bh_call call;
-	bool good;
 
-	if (!bh_enter(&call, heap))
-		return -1;
-	good = heap_check(heap, &finding);
-	if (fault)
-		finding_describe(heap, &finding, good, fault);
-	bh_leave(&call);
+	if (good) {
+		if (!bh_enter_soon(&call, heap))
+			return -1;
+		good = check_and_describe(heap, fault);
+		bh_leave(&call);
+	}
 	if (!good)
 		errno = EUCLEAN;
 	return good ? 0 : -1;

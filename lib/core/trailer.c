@@ -53,12 +53,12 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 		*slack++ = SLACK_BYTE;
 }
 
+/* Reads a trailer once: the one that was found sound is the one that is used. */
 BH_UNCHECKED
-static bool seal_is_good(const struct bh_core *core, uint64_t key, uint32_t block,
-			 uint32_t granules)
+static bool trailer_read(const struct bh_core *core, uint64_t key, uint32_t block,
+			 uint32_t granules, struct trailer *trailer)
 {
-	const struct trailer *trailer = trailer_of(core, block, granules);
-
+	*trailer = *(volatile struct trailer *)trailer_of(core, block, granules);
 	return granules > BH_TRAILER_GRANULES &&
 	       trailer->seal == seal_of(key, block, trailer->owner, trailer->slack_size) &&
 	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
@@ -68,12 +68,12 @@ BH_UNCHECKED
 bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	const struct trailer *trailer = trailer_of(core, block, granules);
-	const unsigned char *end = (const unsigned char *)trailer;
+	const unsigned char *end = (const unsigned char *)trailer_of(core, block, granules);
+	struct trailer trailer;
 
-	if (!seal_is_good(core, key, block, granules))
+	if (!trailer_read(core, key, block, granules, &trailer))
 		return false;
-	for (const unsigned char *slack = end - trailer->slack_size; slack < end; slack++)
+	for (const unsigned char *slack = end - trailer.slack_size; slack < end; slack++)
 		if (*slack != SLACK_BYTE)
 			return false;
 	return true;
@@ -84,16 +84,17 @@ size_t bh_trailer_usable(const struct bh_core *core, uint64_t key, uint32_t bloc
 			 uint32_t granules)
 {
 	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
+	struct trailer trailer;
 
-	if (!seal_is_good(core, key, block, granules))
-		return room;
-	return room - trailer_of(core, block, granules)->slack_size;
+	return trailer_read(core, key, block, granules, &trailer) ? room - trailer.slack_size
+								  : room;
 }
 
 BH_UNCHECKED
 uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	return seal_is_good(core, key, block, granules) ? trailer_of(core, block, granules)->owner
-							: 0;
+	struct trailer trailer;
+
+	return trailer_read(core, key, block, granules, &trailer) ? trailer.owner : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify.c - first the map, word by word; then, with a map that can be walked, all that is derived
- * from it. Every list is followed for no longer than there are free blocks.
+ * verify.c - first the map, word by word; then all that is derived from it. A stray write may come
+ * meanwhile: no index leads out of the heap that was not looked at since it was read, and every
+ * list is followed for no longer than there are free blocks.
  */
 #include "core/verify.h"
 
@@ -133,7 +134,7 @@ static void census_take(const struct bh_core *core, struct census *census)
 
 	*census = (struct census){.last = core->end};
 	for (uint32_t block = BH_FIRST; block < core->end;) {
-		uint32_t next = bh_map_next(&core->map, block);
+		uint32_t next = bh_map_next_untagged(&core->map, block, core->end);
 		bool used = bh_map_is_used(&core->map, block);
 
 		if (!used && free_before)
@@ -206,7 +207,7 @@ static bool node_is_right(const struct bh_core *core, uint32_t bin, uint32_t blo
 			  uint32_t previous)
 {
 	const struct bh_bin_node *node = bh_bin_node(&core->bins, block);
-	uint32_t granules = bh_map_next(&core->map, block) - block;
+	uint32_t granules = bh_map_next_untagged(&core->map, block, core->end) - block;
 
 	if (granules >= core->bins.exact_limit &&
 	    (node->granules != granules || node->check != ~granules))

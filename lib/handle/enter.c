@@ -77,6 +77,11 @@ bool bh_enter(struct bh_call *call, const bheap_t *heap)
 	return call_begin(call, heap, bh_lock_acquire);
 }
 
+bool bh_enter_soon(struct bh_call *call, const bheap_t *heap)
+{
+	return call_begin(call, heap, bh_lock_acquire_soon);
+}
+
 bool bh_enter_to_change(struct bh_call *call, bheap_t *heap)
 {
 	if (heap && heap->read_only) {

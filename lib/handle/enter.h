@@ -14,6 +14,9 @@
  */
 bool bh_enter(struct bh_call *call, const bheap_t *heap);
 
+/* bh_enter() that waits for the lock of a shared heap for a few seconds; false with EBUSY, too. */
+bool bh_enter_soon(struct bh_call *call, const bheap_t *heap);
+
 /* bh_enter() for a call that changes the heap; false with errno EROFS, too. */
 bool bh_enter_to_change(struct bh_call *call, bheap_t *heap);
 

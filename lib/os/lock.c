@@ -7,6 +7,7 @@
 #include "os/lock.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/wait.h"
@@ -241,6 +242,41 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 			return BH_LOCK_SKIPPED;
 	}
 	return bh_lock_hold(lock);
+}
+
+/* How long a holder may take: longer than any call but those on a huge heap. */
+#define SOON 5 /* seconds */
+
+static enum bh_lock_result shared_acquire_soon(struct bh_lock *lock)
+{
+	struct timespec until;
+	int error;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += SOON;
+	error = pthread_mutex_timedlock(lock->shared, &until);
+	return shared_result(error == ETIMEDOUT ? EBUSY : error);
+}
+
+enum bh_lock_result bh_lock_acquire_soon(struct bh_lock *lock)
+{
+	if (lock->kind != BH_LOCK_SHARED)
+		return bh_lock_acquire(lock);
+	if (bh_lock_is_walking(lock))
+		return lock_refused(EDEADLK);
+	own_reinitialise_after_fork(lock);
+	return shared_acquire_soon(lock);
+}
+
+void bh_lock_note_shared(struct bh_lock *lock)
+{
+	lock->shared_kind = lock->shared->__data.__kind;
+}
+
+/* Of another kind the C library may wait for ever, or abort. */
+bool bh_lock_is_sound(const struct bh_lock *lock)
+{
+	return lock->kind != BH_LOCK_SHARED || lock->shared->__data.__kind == lock->shared_kind;
 }
 
 void bh_lock_walk(struct bh_lock *lock, bool walking)

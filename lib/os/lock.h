@@ -41,8 +41,9 @@ struct bh_lock {
 	unsigned walk_generation; /* of the process that the walker began in */
 	/* Stored to by every call: last, next to the control block of a private heap. */
 	pthread_spinlock_t own;
-	unsigned turns; /* how often own was taken */
-	bool torn;      /* held by another thread when the process forked */
+	unsigned turns;  /* how often own was taken */
+	bool torn;       /* held by another thread when the process forked */
+	int shared_kind; /* what the C library noted in shared when this process attached */
 };
 
 /* shared: the mutex, for a kind that needs one. 0, or -1 with errno. */
@@ -56,6 +57,18 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock);
 
 /* Takes the lock even in a process with one thread, unless the kind is none. */
 enum bh_lock_result bh_lock_hold(struct bh_lock *lock);
+
+/*
+ * As bh_lock_acquire(), but for a shared heap's lock that is not to be had in a few seconds:
+ * BH_LOCK_REFUSED with EBUSY.
+ */
+enum bh_lock_result bh_lock_acquire_soon(struct bh_lock *lock);
+
+/* For a process that attached: the mutex is ready, and is known again by bh_lock_is_sound(). */
+void bh_lock_note_shared(struct bh_lock *lock);
+
+/* False if the lock of a shared heap was written over, as far as that can be seen. */
+bool bh_lock_is_sound(const struct bh_lock *lock);
 
 /* Acquires the lock of a shared heap if that needs no wait; else BH_LOCK_REFUSED with EBUSY. */
 enum bh_lock_result bh_lock_try_shared(struct bh_lock *lock);

@@ -16,7 +16,7 @@ skip() {
 case ${name##*tests/} in
 contract/test_classic | contract/test_create | contract/test_handler | contract/test_offsets | \
 	contract/test_random | contract/test_threads | unit/test_file | unit/test_foreign | \
-	unit/test_lock | unit/test_open | unit/test_region | unit/test_secret | unit/test_slots | \
+	unit/test_check | unit/test_lock | unit/test_open | unit/test_region | unit/test_secret | unit/test_slots | \
 	unit/test_storage | \
 	unit/test_trailer | unit/test_walk | system/* | crash/* | fuzz/* | man/examples.sh | tools/* | users/*)
 	[ -r /proc/self/maps ] || skip "/proc is not mounted"
