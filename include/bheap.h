@@ -307,8 +307,8 @@ BHEAP_API int bheap_close(bheap_t *heap);
  * path with one slash, at its start ("/name"), is a POSIX shared memory name; any other is a file.
  * oflag: O_RDWR or O_RDONLY; O_CREAT, O_EXCL and O_CLOEXEC may be added, others are refused. size:
  * bytes of the file, 0 to accept any. NULL with errno of open(2), EINVAL (arguments, size
- * mismatch), EUCLEAN (damaged), EPROTO (not a heap, or of another layout), ENOSPC, EBUSY
- * (BHEAP_OWNED: in use in another PID namespace). The fault handler is told what is wrong with the
+ * mismatch), EUCLEAN (damaged), EPROTO (not a heap, or of another layout), ENOSPC, EBUSY (in use in
+ * another PID namespace, or locked by another process for half a minute). The fault handler is told what is wrong with the
  * file.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)

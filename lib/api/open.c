@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "api/attach.h"
 #include "api/create.h"
@@ -15,6 +16,18 @@
 
 enum outcome { OPENED, FAILED, GONE };
 
+/* Of the open lock: a process that may only read can keep it for ever. */
+static void holder_name(struct bh_attach_opening *opening)
+{
+	int pid = bh_file_open_lock_holder(opening->fd);
+
+	if (pid > 0)
+		snprintf(opening->reason, sizeof(opening->reason), "process %d has a lock on it",
+			 pid);
+	opening->why = pid > 0 ? opening->reason : "another process has a lock on it";
+	errno = EBUSY;
+}
+
 /*
  * One try, under the open lock. GONE: the name was removed meanwhile, so this is no longer the file
  * it means.
@@ -24,8 +37,11 @@ static enum outcome opening_try(struct bh_attach_opening *opening)
 	bool named, opened = false;
 	off_t file_size;
 
-	if (bh_file_lock_open(opening->fd, opening->writable))
+	if (bh_file_lock_open(opening->fd, opening->writable)) {
+		if (errno == EBUSY)
+			holder_name(opening);
 		return FAILED;
+	}
 	if (opening->writable && bh_file_is_sole_opener(opening->fd, &opening->sole))
 		return FAILED;
 	file_size = bh_file_size(opening->fd, &named);

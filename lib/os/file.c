@@ -15,6 +15,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "os/wait.h"
+
 /* The bytes of the file that are locked; their content does not matter. */
 enum lock_byte { OPEN_LOCK, ATTACH_LOCK };
 
@@ -199,36 +201,69 @@ int bh_file_reopen(int fd, bool *writable)
 	return open_once(path, oflag & O_ACCMODE, 0);
 }
 
-static int byte_lock(int fd, enum lock_byte byte, short type, bool waits)
+static int byte_lock(int fd, enum lock_byte byte, short type)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-	int result;
 
-	do {
-		result = fcntl(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
-	} while (result < 0 && errno == EINTR);
-	return result;
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static bool is_held_elsewhere(int error)
+{
+	return error == EAGAIN || error == EACCES;
+}
+
+/* Nanoseconds: how long others may hold a lock, and the naps meanwhile. */
+#define LOCK_WAIT (INT64_C(30) * 1000000000)
+#define LOCK_NAP_FIRST 100000
+#define LOCK_NAP_LAST 10000000
+
+static int byte_lock_soon(int fd, enum lock_byte byte, short type)
+{
+	long nap = LOCK_NAP_FIRST;
+
+	for (int64_t left = LOCK_WAIT; byte_lock(fd, byte, type); left -= nap) {
+		if (!is_held_elsewhere(errno))
+			return -1;
+		if (left <= 0) {
+			errno = EBUSY;
+			return -1;
+		}
+		nap = 2 * nap < LOCK_NAP_LAST ? 2 * nap : LOCK_NAP_LAST;
+		bh_wait_nap(nap);
+	}
+	return 0;
 }
 
 int bh_file_lock_open(int fd, bool exclusive)
 {
-	return byte_lock(fd, OPEN_LOCK, exclusive ? F_WRLCK : F_RDLCK, true);
+	return byte_lock_soon(fd, OPEN_LOCK, exclusive ? F_WRLCK : F_RDLCK);
+}
+
+pid_t bh_file_open_lock_holder(int fd)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = OPEN_LOCK, .l_len = 1};
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid;
 }
 
 void bh_file_unlock_open(int fd)
 {
-	byte_lock(fd, OPEN_LOCK, F_UNLCK, false);
+	byte_lock(fd, OPEN_LOCK, F_UNLCK);
 }
 
 int bh_file_is_sole_opener(int fd, bool *sole)
 {
-	*sole = byte_lock(fd, ATTACH_LOCK, F_WRLCK, false) == 0;
-	return *sole || errno == EAGAIN || errno == EACCES ? 0 : -1;
+	*sole = byte_lock(fd, ATTACH_LOCK, F_WRLCK) == 0;
+	return *sole || is_held_elsewhere(errno) ? 0 : -1;
 }
 
 int bh_file_lock_attach(int fd)
 {
-	return byte_lock(fd, ATTACH_LOCK, F_RDLCK, true);
+	return byte_lock_soon(fd, ATTACH_LOCK, F_RDLCK);
 }
 
 off_t bh_file_size(int fd, bool *named)

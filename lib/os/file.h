@@ -50,9 +50,14 @@ void bh_file_unlink_own(int fd, const char *path);
 int bh_file_reopen(int fd, bool *writable);
 
 /*
- * Takes the open lock, waiting for other opens to end; exclusive where the file can be written to.
+ * Takes the open lock; exclusive where the file can be written to. Waits for other opens to end,
+ * but not for ever: -1 with EBUSY when another process has the lock for half a minute.
  */
 int bh_file_lock_open(int fd, bool exclusive);
+
+/* The process that keeps the open lock from being taken; 0 or less if that cannot be told. */
+pid_t bh_file_open_lock_holder(int fd);
+
 void bh_file_unlock_open(int fd);
 
 /*
@@ -61,7 +66,7 @@ void bh_file_unlock_open(int fd);
  */
 int bh_file_is_sole_opener(int fd, bool *sole);
 
-/* Takes the attach lock, shared. */
+/* Takes the attach lock, shared; as bh_file_lock_open() if it is not to be had. */
 int bh_file_lock_attach(int fd);
 
 /*

@@ -35,6 +35,8 @@ static struct {
 	bool no_protection, no_mapping;
 	bool vanished;                /* the next file that is there is not found, once */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
+	bool no_nap;                  /* time passes at once */
+	int64_t napped;               /* nanoseconds, so far */
 	unsigned interrupted;         /* so often is storage not reserved yet */
 	void (*reserving)(void);      /* done first, then the disk is full */
 	void (*opening)(void);        /* done before a file that is there is opened */
@@ -84,13 +86,13 @@ static struct wrap_answer lock_answer(const struct wrap_call *call)
 {
 	const struct flock *lock = call->argument;
 
-	if (call->command == F_OFD_SETLKW)
+	if (call->command != F_OFD_SETLK || lock->l_type == F_UNLCK)
+		return real;
+	if (!lock->l_start)
 		run_once(&system_is.open_locking);
-	if (call->command == F_OFD_SETLK)
-		return instead(system_is.no_lock, -1, EACCES);
-	if (call->command == F_OFD_SETLKW && lock->l_start)
-		return instead(system_is.no_attach_lock, -1, ENOLCK);
-	return real;
+	if (lock->l_start && lock->l_type == F_RDLCK && system_is.no_attach_lock)
+		return instead(true, -1, ENOLCK);
+	return instead(system_is.no_lock, -1, EACCES);
 }
 
 static struct wrap_answer reserve_answer(void)
@@ -178,6 +180,9 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
 	case WRAP_FORK_LOCK: return after(&system_is.locking);
 	case WRAP_SPIN_INIT: return after(&system_is.reinitialising);
+	case WRAP_NAP:
+		system_is.napped += (int64_t)call->command;
+		return instead(system_is.no_nap, 0, 0);
 	case WRAP_ATFORK: return instead(getenv(WITHOUT_FORKS), ENOMEM, 0);
 	default: return real;
 	}
@@ -540,6 +545,48 @@ START_TEST(a_name_that_goes_and_comes)
 }
 END_TEST
 
+static int lock_to_read(int kind)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int fd = open(path, O_RDONLY);
+
+	ck_assert_int_eq(fcntl(fd, kind, &lock), 0);
+	return fd;
+}
+
+/* Who may only read keeps those waiting that write: half a minute, and the report names it. */
+START_TEST(a_reader_that_keeps_the_open_lock)
+{
+	int ready[2];
+	char byte, holder[40];
+	pid_t pid;
+
+	bheap_close(path_heap(SIZE, 0));
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		lock_to_read(_i ? F_OFD_SETLK : F_SETLK);
+		require(write(ready[1], "", 1) == 1);
+		pause();
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	system_is.no_nap = true;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+	ck_assert_errno(EBUSY);
+	ck_assert_int_ge(system_is.napped, INT64_C(30) * 1000000000);
+	ck_assert_int_le(system_is.napped, INT64_C(31) * 1000000000);
+	ck_assert_uint_eq(faults.count, 1);
+	snprintf(holder, sizeof(holder), _i ? "another process has" : "process %d has", (int)pid);
+	ck_assert_msg(strstr(faults.last.text, holder), "it says: %s", faults.last.text);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	bheap_close(path_heap(SIZE, 0));
+	close(ready[0]);
+	close(ready[1]);
+}
+END_TEST
+
 /*
  * A creator that failed removes the name of its empty file while another waits for it, which begins
  * anew.
@@ -775,6 +822,7 @@ int main(void)
 	tcase_add_test(tcase, a_name_that_goes_and_comes);
 	tcase_add_loop_test(tcase, a_name_that_leads_elsewhere_the_second_time, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
+	tcase_add_loop_test(tcase, a_reader_that_keeps_the_open_lock, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 3);
 	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);

@@ -39,6 +39,7 @@
 #endif
 
 #include "os/fork.h"
+#include "os/wait.h"
 #include "wraps.h"
 
 #include <errno.h>
@@ -83,6 +84,7 @@ static const char *const names[WRAPS] = {
 	[WRAP_ATTR_ROBUST] = "pthread_mutexattr_setrobust",
 	[WRAP_SPIN_INIT] = "pthread_spin_init",
 	[WRAP_FORK_LOCK] = "bh_fork_lock",
+	[WRAP_NAP] = "bh_wait_nap",
 	[WRAP_ATFORK] = "pthread_atfork",
 };
 
@@ -172,6 +174,16 @@ void __wrap_bh_fork_lock(enum bh_fork_lock lock)
 {
 	wrap_answer(&(struct wrap_call){.function = WRAP_FORK_LOCK});
 	__real_bh_fork_lock(lock);
+}
+
+void __real_bh_wait_nap(long nanoseconds);
+void __wrap_bh_wait_nap(long nanoseconds);
+void __wrap_bh_wait_nap(long nanoseconds)
+{
+	const struct wrap_call call = {.function = WRAP_NAP, .command = (unsigned long)nanoseconds};
+
+	if (wrap_answer(&call).kind == WRAP_REAL)
+		__real_bh_wait_nap(nanoseconds);
 }
 
 WRAP(int, pthread_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void)),
