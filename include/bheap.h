@@ -308,8 +308,8 @@ BHEAP_API int bheap_close(bheap_t *heap);
  * oflag: O_RDWR or O_RDONLY; O_CREAT, O_EXCL and O_CLOEXEC may be added, others are refused. size:
  * bytes of the file, 0 to accept any. NULL with errno of open(2), EINVAL (arguments, size
  * mismatch), EUCLEAN (damaged), EPROTO (not a heap, or of another layout), ENOSPC, EBUSY (in use in
- * another PID namespace, or locked by another process for half a minute). The fault handler is told what is wrong with the
- * file.
+ * another PID namespace, or locked by another process for half a minute). The fault handler is told
+ * what is wrong with the file.
  */
 BHEAP_API bheap_t *bheap_open(const char *path, size_t size, int oflag, mode_t mode, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_close, 1)

@@ -97,19 +97,20 @@ static void word_account(struct bh_map_account *account, struct open_block *bloc
 	}
 }
 
-void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_account *account)
+void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_gap gap,
+		    struct bh_map_account *account)
 {
-	uint32_t words = (uint32_t)bh_map_words(end);
+	size_t words = bh_map_words(end);
 	struct open_block block = {.used = true};
 
 	*account = (struct bh_map_account){0};
-	for (uint32_t word = 0; word < words; word++) {
+	for (size_t word = 0; word < words; word = bh_map_gap_next(gap, word)) {
 		uint64_t starts = map->words[word].start, used = map->words[word].used & starts;
 
 		if (!starts)
 			continue;
 		account->sum = sum_add(sum_add(sum_add(account->sum, word), starts), used);
-		word_account(account, &block, word << 6, starts, used);
+		word_account(account, &block, (uint32_t)(word << 6), starts, used);
 	}
 	/*
 	 * Not counted: the start of the search, and the sentinel before the blocks, of one granule.

@@ -66,8 +66,22 @@ struct bh_map_account {
 	uint32_t unmerged; /* a free block after a free block, or 0 */
 };
 
-/* Of a map that ends with the sentinel at end, and begins with the one at granule 0. */
-void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_account *account);
+/* Words that are not looked at, from first to last - 1; none if both are 0. */
+struct bh_map_gap {
+	size_t first, last;
+};
+
+static inline size_t bh_map_gap_next(struct bh_map_gap gap, size_t word)
+{
+	return word + 1 == gap.first ? gap.last : word + 1;
+}
+
+/*
+ * Of a map that ends with the sentinel at end, and begins with the one at granule 0. In a sound map
+ * a gap inside one block changes nothing.
+ */
+void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_gap gap,
+		    struct bh_map_account *account);
 
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any

@@ -67,14 +67,17 @@ static bool word_check(const struct bh_core *core, size_t word, struct bh_verify
 	return true;
 }
 
+static const struct bh_map_gap no_gap;
+
 /* Reads a word that looks broken again, `looks` times at most. */
-static bool map_check(const struct bh_core *core, unsigned looks, struct bh_verify_finding *finding)
+static bool map_check(const struct bh_core *core, unsigned looks, struct bh_map_gap gap,
+		      struct bh_verify_finding *finding)
 {
 	size_t words = bh_map_words(core->end);
 
 	if (!sentinels_check(core, finding))
 		return false;
-	for (size_t word = 0; word < words; word++) {
+	for (size_t word = 0; word < words; word = bh_map_gap_next(gap, word)) {
 		unsigned left = looks;
 
 		while (!word_check(core, word, finding))
@@ -86,12 +89,12 @@ static bool map_check(const struct bh_core *core, unsigned looks, struct bh_veri
 
 bool bh_verify_map(const struct bh_core *core, struct bh_verify_finding *finding)
 {
-	return map_check(core, 1, finding);
+	return map_check(core, 1, no_gap, finding);
 }
 
 bool bh_verify_map_unlocked(const struct bh_core *core, struct bh_verify_finding *finding)
 {
-	return map_check(core, LOOKS, finding);
+	return map_check(core, LOOKS, no_gap, finding);
 }
 
 /* ---- what is derived from it ---- */
@@ -171,8 +174,33 @@ bool bh_verify_counters(const struct bh_core *core, struct bh_verify_finding *fi
 {
 	struct bh_map_account account;
 
-	bh_map_account(&core->map, core->end, &account);
+	bh_map_account(&core->map, core->end, no_gap, &account);
 	return counters_check(core->control, account.unmerged, account.used, account.live, finding);
+}
+
+/* The words inside the top. */
+static struct bh_map_gap top_gap(const struct bh_core *core)
+{
+	uint32_t top = core->control->top;
+	struct bh_map_gap gap = {(top >> 6) + 1, core->end >> 6};
+
+	return top - BH_FIRST < core->bins.span && gap.first < gap.last &&
+			       bh_map_is_free(&core->map, top)
+		       ? gap
+		       : no_gap;
+}
+
+bool bh_verify_and_sum(const struct bh_core *core, uint64_t *sum)
+{
+	struct bh_map_gap gap = top_gap(core);
+	struct bh_verify_finding finding;
+	struct bh_map_account account;
+
+	bh_map_account(&core->map, core->end, gap, &account);
+	*sum = account.sum;
+	return map_check(core, 1, gap, &finding) &&
+	       counters_check(core->control, account.unmerged, account.used, account.live,
+			      &finding);
 }
 
 static bool control_check(const struct bh_core *core, const struct census *census,

@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "handle/handle.h"
@@ -194,6 +196,45 @@ START_TEST(no_bit_of_the_map_flips_unseen)
 }
 END_TEST
 
+/* A close does not look into the top; the next opening does. */
+START_TEST(a_write_inside_the_top)
+{
+	bheap_t *heap = path_heap(SIZE, 0);
+	uint32_t top, word;
+
+	heap_fill(heap);
+	top = heap->core.control->top;
+	word = (top >> 6) + (_i ? 3 : 2);
+	ck_assert_uint_lt(word, heap->core.end >> 6);
+	heap->core.map.words[word].start = UINT64_C(1) << 7;
+	ck_assert_int_eq(bheap_close(heap), 0);
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+	ck_assert_errno(EUCLEAN);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_BAD_FILE);
+}
+END_TEST
+
+/* Most of the map of a large heap has no memory, and gets none by a close. */
+START_TEST(a_large_heap_is_closed)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+	size_t size = (size_t)256 << 20;
+	bheap_t *heap = bheap_open_fd(fd, size, 0);
+	struct stat status;
+
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 100));
+	ck_assert_int_eq(bheap_close(heap), 0);
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	ck_assert_uint_lt((size_t)status.st_blocks * 512, size / 64 / 4);
+	heap = bheap_open_fd(fd, 0, 0);
+	ck_assert_uint_eq(heap->shared->inside, BH_AT_REST);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_int_eq(bheap_close(heap), 0);
+	close(fd);
+}
+END_TEST
+
 /* Counters say less than the sum: a bit in each of two words leaves them as they were. */
 START_TEST(blocks_that_change_places)
 {
@@ -332,6 +373,8 @@ int main(void)
 	Suite *suite = suite_of("rest", &tcase, 60);
 
 	tcase_add_checked_fixture(tcase, setup, path_remove);
+	tcase_add_loop_test(tcase, a_write_inside_the_top, 0, 2);
+	tcase_add_test(tcase, a_large_heap_is_closed);
 	tcase_add_loop_test(tcase, no_bit_of_the_map_flips_unseen, 0, 2);
 	tcase_add_test(tcase, blocks_that_change_places);
 	tcase_add_test(tcase, the_sum_is_taken);
