@@ -72,6 +72,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/head.h \
 	%D%/handle/intent.c \
 	%D%/handle/intent.h \
+	%D%/handle/note.h \
 	%D%/handle/recover.c \
 	%D%/handle/recover.h \
 	%D%/handle/rest.c \
@@ -107,13 +108,14 @@ lib_LTLIBRARIES += %D%/libbheap.la
 EXTRA_%C%_libbheap_la_DEPENDENCIES = $(srcdir)/%D%/libbheap.map
 EXTRA_DIST += %D%/libbheap.map
 
-# Where GDB looks when it loads the shared library: beside its name, under its own folder.
+# Where GDB looks when it loads a shared library: beside its name, under its own folder. A program that
+# libbheap-malloc.so is preloaded to may have no other.
 gdbdir = $(datadir)/gdb/auto-load$(libdir)
 EXTRA_DIST += %D%/libbheap-gdb.py
 install-data-local: %D%/libbheap.la
-	@. ./%D%/libbheap.la; for name in $$library_names; do \
+	@. ./%D%/libbheap.la; for name in $${library_names%% *} $${library_names:+libbheap-malloc.so}; do \
 		$(MKDIR_P) "$(DESTDIR)$(gdbdir)" && \
-		$(INSTALL_DATA) $(srcdir)/%D%/libbheap-gdb.py "$(DESTDIR)$(gdbdir)/$$name-gdb.py"; exit; \
+		$(INSTALL_DATA) $(srcdir)/%D%/libbheap-gdb.py "$(DESTDIR)$(gdbdir)/$$name-gdb.py" || exit 1; \
 	done
 uninstall-local:
-	rm -f "$(DESTDIR)$(gdbdir)"/libbheap.so.*-gdb.py
+	rm -f "$(DESTDIR)$(gdbdir)"/libbheap.so.*-gdb.py "$(DESTDIR)$(gdbdir)"/libbheap-malloc.so-gdb.py

@@ -38,7 +38,9 @@
 #define LOOKS 4
 #define NAP 100000
 
-struct budget budget = {
+/* In a section of its own, by which gdb's commands find the heap: libbheap-gdb.py. */
+_Static_assert(offsetof(struct budget, heap) == 0, "the section begins with the heap");
+struct budget budget __attribute__((section(".bheap.malloc"))) = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,
 	.trim_at = SIZE_MAX,

@@ -9,7 +9,8 @@
 
 #include <errno.h>
 
-static bheap_t *default_heap; /* atomic */
+/* Atomic. In a section of its own, by which gdb's commands find it: libbheap-gdb.py. */
+static bheap_t *default_heap __attribute__((section(".bheap.default")));
 
 static bheap_t *heap_default(void)
 {

@@ -8,18 +8,8 @@
 
 #include "core/sip.h"
 
-#define SLACK_BYTE 0xb5
-
-struct trailer {
-	uint64_t seal;
-	uint32_t owner;
-	uint32_t slack_size;
-};
-_Static_assert(sizeof(struct trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SHIFT,
-	       "a trailer fills its granule");
-
-static inline struct trailer *trailer_of(const struct bh_core *core, uint32_t block,
-					 uint32_t granules)
+static inline struct bh_trailer *trailer_of(const struct bh_core *core, uint32_t block,
+					    uint32_t granules)
 {
 	return bh_core_address(core, block + granules - BH_TRAILER_GRANULES);
 }
@@ -38,7 +28,7 @@ BH_UNCHECKED
 void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
 		      size_t size, uint32_t owner)
 {
-	struct trailer *trailer = trailer_of(core, block, granules);
+	struct bh_trailer *trailer = trailer_of(core, block, granules);
 	unsigned char *end = (unsigned char *)trailer;
 	size_t slack_size = bh_bytes(granules - BH_TRAILER_GRANULES) - size;
 	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
@@ -50,15 +40,15 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 	trailer->slack_size = (uint32_t)slack_size;
 	trailer->seal = seal_of(key, block, owner, trailer->slack_size);
 	while (slack < end)
-		*slack++ = SLACK_BYTE;
+		*slack++ = BH_TRAILER_SLACK_BYTE;
 }
 
 /* Reads a trailer once: the one that was found sound is the one that is used. */
 BH_UNCHECKED
 static bool trailer_read(const struct bh_core *core, uint64_t key, uint32_t block,
-			 uint32_t granules, struct trailer *trailer)
+			 uint32_t granules, struct bh_trailer *trailer)
 {
-	*trailer = *(volatile struct trailer *)trailer_of(core, block, granules);
+	*trailer = *(volatile struct bh_trailer *)trailer_of(core, block, granules);
 	return granules > BH_TRAILER_GRANULES &&
 	       trailer->seal == seal_of(key, block, trailer->owner, trailer->slack_size) &&
 	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
@@ -69,12 +59,12 @@ bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t blo
 			  uint32_t granules)
 {
 	const unsigned char *end = (const unsigned char *)trailer_of(core, block, granules);
-	struct trailer trailer;
+	struct bh_trailer trailer;
 
 	if (!trailer_read(core, key, block, granules, &trailer))
 		return false;
 	for (const unsigned char *slack = end - trailer.slack_size; slack < end; slack++)
-		if (*slack != SLACK_BYTE)
+		if (*slack != BH_TRAILER_SLACK_BYTE)
 			return false;
 	return true;
 }
@@ -84,7 +74,7 @@ size_t bh_trailer_usable(const struct bh_core *core, uint64_t key, uint32_t bloc
 			 uint32_t granules)
 {
 	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
-	struct trailer trailer;
+	struct bh_trailer trailer;
 
 	return trailer_read(core, key, block, granules, &trailer) ? room - trailer.slack_size
 								  : room;
@@ -94,7 +84,7 @@ BH_UNCHECKED
 uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	struct trailer trailer;
+	struct bh_trailer trailer;
 
 	return trailer_read(core, key, block, granules, &trailer) ? trailer.owner : 0;
 }

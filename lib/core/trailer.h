@@ -12,6 +12,15 @@
 #include "core/core.h"
 
 #define BH_TRAILER_GRANULES 1
+#define BH_TRAILER_SLACK_BYTE 0xb5
+
+struct bh_trailer {
+	uint64_t seal;
+	uint32_t owner;
+	uint32_t slack_size;
+};
+_Static_assert(sizeof(struct bh_trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SHIFT,
+	       "a trailer fills its granule");
 
 /*
  * Writes the trailer and the slack of a block of this many granules (trailer included) with size

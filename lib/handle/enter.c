@@ -9,6 +9,7 @@
 
 #include "core/annotate.h"
 #include "handle/intent.h"
+#include "handle/note.h"
 #include "handle/recover.h"
 #include "handle/rest.h"
 

@@ -53,12 +53,14 @@ have_gdb()
 		gdb -nx -batch -ex run -ex 'print $_exitcode' --args /bin/true 2>/dev/null | grep -q '= 0$'
 }
 
-# debuggee.c, linked as its users' programs are.
-debuggee_build()
+# program_build NAME OPTIONS...: NAME.c, linked as its users' programs are.
+program_build()
 {
+	source=$1
+	shift
 	"$build/libtool" --quiet --tag=CC --mode=link $CC $CPPFLAGS -I"$srcdir/include" -g -O1 $CFLAGS \
-		"$srcdir/tests/users/debuggee.c" $LDFLAGS -o debuggee lib/libbheap.la ||
-		fail "debuggee.c does not build"
+		"$srcdir/tests/users/$source.c" $LDFLAGS -o "$source" "$@" lib/libbheap.la ||
+		fail "$source.c does not build"
 }
 
 # A program of the build in gdb.

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 bheap_t *guarded, *shared, *in_buffer;
-char *classic[4], *block, *guarded_block;
+char *classic[4], *block, *guarded_block, *malloced;
 void *volatile freed; /* volatile: the compiler is not to see what is done with it */
 static char buffer[4096];
 
@@ -68,7 +68,8 @@ static void table_write(bheap_t *heap, const char *path)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
+	malloced = malloc(1000);
+	if (argc != 2 || !malloced)
 		return 2;
 	heaps_make(argv[1]);
 	classic_fill();

@@ -1,16 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# GDB's commands show the same tables as the library, in a running program and in its core file;
-# find damage; and say what is wrong when they cannot work.
+# GDB's commands show the same tables as the library, in a running program and in its core file,
+# of libraries and programs that are stripped as those of packages are; find damage; and say what is
+# wrong when they cannot work. (damages.sh compares what they find.)
 . "$srcdir/tests/users/common.sh"
 
 have_gdb || skip "no gdb with Python, or no programs of this machine"
 library=$build/lib/.libs/libbheap.so
 test -e "$library" || skip "no shared library"
-readelf -S "$library" | grep -q '\.debug_info' || skip "the library has no debug information"
 helper=$srcdir/lib/libbheap-gdb.py
-debuggee_build
-export LD_LIBRARY_PATH="$build/lib/.libs"
+program_build debuggee
+
+# As packages have them. The name of a file is that of the real one: GDB looks for it.
+name=$(. "$build/lib/libbheap.la" && echo "${library_names%% *}")
+mkdir stripped
+cp "$library" "stripped/$name"
+cp "$build/tools/.libs/libbheap-malloc.so" stripped/
+strip --remove-section=.comment --remove-section=.note --strip-unneeded stripped/*
+ln -s "$name" stripped/libbheap.so.0
+export LD_LIBRARY_PATH="$room/stripped"
 program=.libs/debuggee
 test -e $program || program=debuggee
 
@@ -57,6 +65,7 @@ bheap display 1
 bheap display &classic
 help bheap
 help bheap check
+bheap check malloc
 END
 all_is_well()
 {
@@ -80,6 +89,7 @@ all_is_well()
 	expect 'bheap display &classic' 'is not a heap'
 	expect 'help bheap' 'bheap display \[HEAP\]'
 	expect 'help bheap check' 'every broken invariant'
+	expect 'bheap check malloc' 'malloc is not a heap'
 }
 
 # ---- a running program, and its core file ----
@@ -93,7 +103,78 @@ test -s core || fail "no core file: $(cat out)"
 observe look $program core
 all_is_well core
 
-# ---- damage ----
+# ---- the heap of libbheap-malloc.so, in a program and its core file ----
+
+cat >look <<'END'
+bheap check malloc
+bheap check
+bheap block malloced malloc
+bheap block malloced+1000 malloc
+bheap block malloced
+END
+malloc_is_well()
+{
+	expect 'bheap check malloc' '^the heap of libbheap-malloc.so: no fault$'
+	expect 'bheap check' '^the default heap: no fault$'
+	expect 'bheap block malloced malloc' '^block:  0x[0-9a-f]*, 1008 bytes, alloc$'
+	expect 'bheap block malloced+1000 malloc' '1000 bytes behind its start'
+	expect 'bheap block malloced' 'is not in the default heap'
+}
+cp look live
+echo 'generate-core-file malloc.core' >>live
+preload="env LD_PRELOAD=$room/stripped/libbheap-malloc.so BHEAP_MALLOC_SIZE=1M"
+rm -f shared.heap
+observe live -ex "set exec-wrapper $preload" -ex 'break stop_here' -ex 'run shared.heap' $program
+malloc_is_well
+observe look $program malloc.core
+malloc_is_well
+echo 'bheap check' >check
+observe check -ex "set exec-wrapper $preload" -ex 'catch syscall exit_group' -ex 'run .' /bin/ls
+expect 'bheap check' '^the heap of libbheap-malloc.so: no fault$'
+
+# ---- a static program without symbols ----
+
+if test -e "$build/lib/.libs/libbheap.a"; then
+	program_build debuggee -static -Wl,--gc-sections -o static
+	strip static
+	rm -f shared.heap
+	observe check -ex 'catch syscall exit_group' -ex 'run shared.heap' ./static
+	expect 'bheap check' '^the default heap: no fault$'
+fi
+
+# ---- what cannot be ----
+
+echo 'bheap display' >display
+observe display $program
+expect 'bheap display' 'start the program, or load a core file'
+observe display -ex 'catch syscall exit_group' -ex run /bin/true
+expect 'bheap display' 'libbheap is not in this program'
+observe display -ex 'break main' -ex 'run shared.heap' $program
+expect 'bheap display' 'There is no default heap: init_heap() was not called'
+echo 'bheap display shared' >display
+rm -f shared.heap
+observe display $program core
+expect 'bheap display shared' 'a shared heap is a mapped file'
+objcopy --remove-section=.note.bheap "$library" ./libbheap.so.0
+observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' \
+	-ex 'run shared.heap' $program
+expect 'bheap display shared' 'libbheap is not in this program, or is without its note'
+rm libbheap.so.0
+
+# ---- GDB finds the helper by the name it is installed under ----
+
+mkdir -p "auto-load$room/stripped"
+cp "$helper" "auto-load$room/stripped/$name-gdb.py"
+rm -f shared.heap
+gdb -nx -batch -iex "add-auto-load-safe-path $room/auto-load" \
+	-iex "add-auto-load-scripts-directory $room/auto-load" \
+	-ex 'break stop_here' -ex 'run shared.heap' -ex 'bheap check' $program >out 2>&1 || true
+grep -q '^the default heap: no fault$' out || fail "not loaded: $(cat out)"
+
+# ---- damage, by the names that the debug information of the library has ----
+
+readelf -S "$library" | grep -q '\.debug_info' || exit 0
+export LD_LIBRARY_PATH="$build/lib/.libs"
 
 cat >damage <<'END'
 set var *(int *)freed = 3
@@ -113,41 +194,13 @@ bheap check
 END
 rm -f shared.heap
 observe damage -ex 'break stop_here' -ex 'run shared.heap' $program
-expect 'bheap check in_buffer' '0x[0-9a-f]*: a free block was written to'
-expect 'bheap check guarded' '0x[0-9a-f]* (48 bytes): bytes behind the block were overwritten'
+expect 'bheap check in_buffer' 'a bin leads elsewhere than to a free block of its size'
+expect 'bheap check guarded' '0x[0-9a-f]* (40 bytes): bytes behind the block were overwritten'
 expect 'print $bheap_faults' ' = 1$'
 expect 'bheap check shared' 'used where no block starts'
-expect 'bheap check shared' 'the counters say that 1040 bytes are in use, the map 1008'
+expect 'bheap check shared' 'the bytes in use are miscounted (1040, by the map 1008)'
 expect 'bheap check shared' 'shared: 2 faults'
 expect 'bheap check in_buffer' 'the top is not the last free block'
-expect 'bheap check in_buffer' 'the counters say that 0 blocks are live, the map 1'
+expect 'bheap check in_buffer' 'the live blocks are miscounted (0, by the map 1)'
 expect 'bheap check in_buffer' 'a boundary tag disagrees with the map'
 expect 'bheap check' 'the default heap: no fault'
-
-# ---- what cannot be ----
-
-echo 'bheap display' >display
-observe display $program
-expect 'bheap display' 'start the program, or load a core file'
-observe display -ex 'catch syscall exit_group' -ex run /bin/true
-expect 'bheap display' 'libbheap is not in this program'
-observe display -ex 'break main' -ex 'run shared.heap' $program
-expect 'bheap display' 'There is no default heap: init_heap() was not called'
-echo 'bheap display shared' >display
-rm -f shared.heap
-observe display $program core
-expect 'bheap display shared' 'a shared heap is a mapped file'
-objcopy --strip-debug "$library" ./libbheap.so.0
-observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' \
-	-ex 'run shared.heap' $program
-expect 'bheap display shared' 'libbheap has no debug information here: install'
-
-# ---- GDB finds the helper by the name it is installed under ----
-
-name=$(. "$build/lib/libbheap.la" && echo "${library_names%% *}")
-mkdir -p "auto-load$build/lib/.libs"
-cp "$helper" "auto-load$build/lib/.libs/$name-gdb.py"
-gdb -nx -batch -iex "set auto-load safe-path $room" \
-	-iex "set auto-load scripts-directory $room/auto-load" \
-	-ex 'break stop_here' -ex 'run shared.heap' -ex 'bheap check' $program >out 2>&1 || true
-grep -q '^the default heap: no fault$' out || fail "not loaded: $(cat out)"

@@ -13,7 +13,7 @@ printf '%s\n' alloc fail fault free rebuild >wanted
 diff -u wanted seen || fail "other probes than these"
 
 have_gdb || skip "the probes are there; no gdb to watch them"
-debuggee_build
+program_build debuggee
 cat >script <<'END'
 set breakpoint pending on
 set height 0
