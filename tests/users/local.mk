@@ -5,6 +5,7 @@
 %C%_scripts = \
 	%D%/annotate.sh \
 	%D%/attributes.sh \
+	%D%/damages.sh \
 	%D%/examples.sh \
 	%D%/gdb.sh \
 	%D%/header.sh \
@@ -15,6 +16,8 @@ dist_check_SCRIPTS += $(%C%_scripts)
 TESTS += $(%C%_scripts)
 EXTRA_DIST += \
 	%D%/common.sh \
+	%D%/damages.c \
+	%D%/damages.py \
 	%D%/debuggee.c \
 	%D%/valid_use.c \
 	%D%/misuse.c \
