@@ -62,18 +62,29 @@ static void block_describe(const bheap_t *heap, uint32_t block, uint32_t granule
 		seen->owner = (pid_t)bh_trailer_owner(&heap->core, heap->key, block, granules);
 }
 
+/* The tools report the errors of the callback, but not this look. Returns the next block. */
+static uint32_t block_look(const bheap_t *heap, uint32_t block, struct bheap_block *seen)
+{
+	uint32_t next = bh_walk_next(heap, block);
+
+	if (heap->annotated)
+		bh_annotate_enter();
+	seen->used = block_is_used(heap, block);
+	block_describe(heap, block, next - block, seen);
+	if (heap->annotated)
+		bh_annotate_leave();
+	return next;
+}
+
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 {
 	struct bheap_block seen = {.previous_used = true};
 	uint32_t block = BH_FIRST;
 
 	while (block < heap->core.end) {
-		uint32_t next = bh_walk_next(heap, block);
-		int result;
+		uint32_t next = block_look(heap, block, &seen);
+		int result = callback(&seen, arg);
 
-		seen.used = block_is_used(heap, block);
-		block_describe(heap, block, next - block, &seen);
-		result = callback(&seen, arg);
 		if (result)
 			return result;
 		seen.previous_used = seen.used;

@@ -98,11 +98,16 @@ bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 		return false;
 	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
 	bh_lock_walk(&call->heap->lock, true);
+	/* What the callback does wrong is reported, even if it ends its thread. */
+	if (call->heap->annotated)
+		bh_annotate_leave();
 	return true;
 }
 
 void bh_leave_walk(struct bh_call *call)
 {
+	if (call->heap->annotated)
+		bh_annotate_enter();
 	bh_lock_walk(&call->heap->lock, false);
 	skip_lock_restore(call->heap);
 	bh_leave(call);

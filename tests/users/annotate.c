@@ -6,6 +6,7 @@
  * none annotate memcheck|asan HEAP   what this tool must report: a function and a kind of report a
  * line
  */
+#define _GNU_SOURCE /* fopencookie() */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,82 @@ MISUSE write_where_no_block_was_yet(void)
 	block[16 + stats.largest_free / 2] = 1;
 }
 
+/* ---- misuses in the functions of the program that a heap calls ---- */
+
+/* A block that is free, for them to write to. */
+static volatile char *stale;
+
+static void stale_make(void)
+{
+	stale = block_between(48);
+	give((char *)(uintptr_t)stale);
+}
+
+MISUSE write_after_free_in_a_walk(void)
+{
+	stale[20] = 1;
+}
+
+static int walk_misuse(const struct bheap_block *block, void *arg)
+{
+	(void)arg;
+	write_after_free_in_a_walk();
+	return block->used;
+}
+
+static void walk_badly(void)
+{
+	stale_make();
+	if (bheap_walk(heap, walk_misuse, NULL) != 1)
+		abort();
+}
+
+MISUSE write_after_free_in_a_stream(void)
+{
+	stale[21] = 1;
+}
+
+static ssize_t stream_misuse(void *cookie, const char *bytes, size_t size)
+{
+	(void)cookie;
+	(void)bytes;
+	write_after_free_in_a_stream();
+	return (ssize_t)size;
+}
+
+static void display_badly(void)
+{
+	const cookie_io_functions_t functions = {.write = stream_misuse};
+	FILE *stream = fopencookie(NULL, "w", functions);
+
+	stale_make();
+	if (!stream || bheap_display(heap, stream) || fclose(stream))
+		abort();
+}
+
+MISUSE write_after_free_in_a_handler(void)
+{
+	stale[22] = 1;
+}
+
+static void handle_misuse(const struct bheap_fault *fault, void *arg)
+{
+	(void)fault;
+	(void)arg;
+	write_after_free_in_a_handler();
+}
+
+static void handle_badly(void)
+{
+	stale_make();
+	bheap_set_fault_handler(heap, handle_misuse, NULL);
+	if (!bheap_free(heap, (char *)(uintptr_t)stale))
+		abort();
+	bheap_set_fault_handler(heap, NULL, NULL);
+}
+
+/* ---- more misuses ---- */
+
 /* Granules without a gap between them: a guard makes one. */
 MISUSE write_into_the_guard(void)
 {
@@ -192,10 +269,15 @@ static const struct misuse {
 	const char *memcheck, *asan; /* what they report; NULL: nothing */
 	bool guarded;                /* seen with BHEAP_GUARD alone */
 } misuses[] = {
-#define ROW(misuse, ...)                                                                           \
+#define ROW(misuse, ...) ROW_BY(misuse, misuse, __VA_ARGS__)
+#define ROW_BY(commit, misuse, ...)                                                                \
 	{                                                                                          \
-#misuse, misuse, __VA_ARGS__                                                       \
+#misuse, commit, __VA_ARGS__                                                       \
 	}
+	/* First: the tools report what follows, too. */
+	ROW_BY(walk_badly, write_after_free_in_a_walk, "Invalid write", "WRITE", false),
+	ROW_BY(display_badly, write_after_free_in_a_stream, "Invalid write", "WRITE", false),
+	ROW_BY(handle_badly, write_after_free_in_a_handler, "Invalid write", "WRITE", false),
 	ROW(write_behind_an_odd_size, "Invalid write", "WRITE", false),
 	ROW(read_behind_an_odd_size, "Invalid read", "READ", false),
 	ROW(write_far_behind_into_free_memory, "Invalid write", "WRITE", false),
