@@ -105,6 +105,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	struct bh_layout layout;
 	char *start;
 
+	flags = flags_with_settings(flags);
 	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
 	    flags & ~(unsigned)FLAGS_PRIVATE ||
 	    !bh_layout_for_size(&layout, size - skip, lead_size(flags, size >> BH_GRANULE_SHIFT))) {

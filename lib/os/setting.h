@@ -11,7 +11,7 @@
 
 struct bh_settings {
 	bool aborts; /* BHEAP_ABORT: after each report */
-	bool guards; /* BHEAP_GUARD: every private heap has guards */
+	bool guards; /* BHEAP_GUARD: every private heap, in a buffer too, has guards */
 	bool charts; /* BHEAP_MAP: disp_heap() prints a map, too */
 };
 

@@ -337,11 +337,61 @@ START_TEST(trim_of_a_buffer_gives_nothing)
 }
 END_TEST
 
-int main(void)
+/* ---- guards that the environment asks for ---- */
+
+/* The heap in the smallest buffer: a byte too far is found (3) or not (4). */
+static int buffer_overflow(void)
+{
+	static char buffer[BHEAP_BUFFER_MIN];
+	bheap_t *heap = bheap_create_in(buffer + 1, sizeof(buffer) - 1, 0);
+	struct bheap_fault fault;
+	char *block;
+
+	if (heap)
+		return 2; /* smaller than the smallest */
+	heap = bheap_create_in(buffer, sizeof(buffer), 0);
+	block = bheap_alloc(heap, 20);
+	if (!block || bheap_check(heap, NULL))
+		return 1;
+	memory_change(block + 20, 'x');
+	if (!bheap_check(heap, &fault))
+		return 4;
+	return fault.kind == BHEAP_FAULT_OVERFLOW && fault.address == block ? 3 : 5;
+}
+
+static int overflow_run(void *arg)
+{
+	char path[4096];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	path[length > 0 ? length : 0] = '\0';
+	setenv("BHEAP_GUARD", arg, 1);
+	execl(path, "test_create", "overflow", (char *)NULL);
+	return 9;
+}
+
+START_TEST(the_environment_guards_a_heap_in_a_buffer)
+{
+	static char on[] = "1", off[] = "0";
+	struct child child;
+
+	if (is_emulated()) /* it executes no program of its machine */
+		return;
+	child_run(&child, overflow_run, on);
+	child_assert_exited(&child, 3);
+	child_run(&child, overflow_run, off);
+	child_assert_exited(&child, 4);
+}
+END_TEST
+
+int main(int count, char **arguments)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("create", &tcase, 20);
+	Suite *suite;
 
+	if (count == 2 && !strcmp(arguments[1], "overflow"))
+		return buffer_overflow();
+	suite = suite_of("create", &tcase, 20);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, create_rounds_up_to_pages, 0, 7);
 	tcase_add_loop_test(tcase, create_with_wrong_arguments, 0, 7);
@@ -357,5 +407,6 @@ int main(void)
 	tcase_add_test(tcase, trim_gives_free_pages_back);
 	tcase_add_test(tcase, trim_of_a_buffer_gives_nothing);
 	tcase_add_test(tcase, trim_of_locked_pages);
+	tcase_add_test(tcase, the_environment_guards_a_heap_in_a_buffer);
 	return suite_run(suite);
 }
