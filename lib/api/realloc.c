@@ -64,12 +64,12 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	bheap_t *heap = call->heap;
 	struct bh_core *core = &heap->core;
 	void *old = bh_core_address(core, *block);
-	uint32_t end = bh_map_next(&core->map, *block);
+	uint32_t end = bh_map_next(&core->map, *block), old_block = *block;
 	uint32_t previous = bh_map_previous(&core->map, *block);
 	size_t previous_size = bh_bytes(*block - previous);
 	enum bh_core_status status;
 
-	/* A refused resize leaves the free memory watched. */
+	/* A refused resize, here or for damage below, leaves the free memory watched. */
 	if (!bh_resize_may_slide(core, *block, bh_handle_request_granules(heap, size)))
 		return BH_NO_ROOM;
 	bh_fill_slides(call, *block);
@@ -81,8 +81,10 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 				  bh_core_address(core, end));
 	else if (heap->annotated)
 		bh_annotate_close(bh_core_address(core, previous), previous_size);
-	if (status == BH_DONE)
+	if (status == BH_DONE) {
+		bh_fill_forget(heap, previous, old_block);
 		bh_fill_resized(call, end, bh_map_next(&core->map, *block));
+	}
 	return status;
 }
 

@@ -8,7 +8,7 @@
 #include "handle/fill.h"
 #include "handle/storage.h"
 
-/* The memory of a free block but for its node, which a bin may link. */
+/* Decommits the memory of a free block but for its node, which a bin may link. */
 static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
 {
 	char *start = bh_core_address(&heap->core, block + 1);
@@ -16,8 +16,7 @@ static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next
 
 	bh_storage_forget(heap, block, next);
 	trimmed = bh_region_decommit(&heap->region, start, bh_bytes(next - block - 1));
-	if (trimmed)
-		bh_fill_forget(heap, block + 1, next);
+	bh_fill_trimmed(heap, block + 1, next);
 	return trimmed;
 }
 

@@ -8,11 +8,55 @@
 
 #define FILL_WORD (UINT64_C(0x0101010101010101) * BH_FILL_BYTE)
 
+/* Granules of the unit in which decommitted memory is counted: no page is smaller. */
+#define UNIT_SHIFT 8
+#define UNIT ((uint32_t)1 << UNIT_SHIFT)
+
 /* ---- the bits ---- */
+
+static size_t unit_of(uint32_t granule)
+{
+	return (granule - BH_FIRST) >> UNIT_SHIFT;
+}
 
 size_t bh_fill_size(size_t granules)
 {
-	return bh_map_words(BH_FIRST + granules) * sizeof(uint64_t);
+	size_t units = (granules + UNIT - 1) >> UNIT_SHIFT;
+
+	return (bh_map_words(BH_FIRST + granules) + bh_map_words(units)) * sizeof(uint64_t);
+}
+
+/* The word that has the bit of the granule's unit: they follow those of the granules. */
+static uint64_t *unit_word(const bheap_t *heap, uint32_t granule)
+{
+	return heap->filled + bh_map_words(heap->core.end) + (unit_of(granule) >> 6);
+}
+
+/* True if the granule was decommitted since it was filled. */
+static bool is_trimmed(const bheap_t *heap, uint32_t granule)
+{
+	return *unit_word(heap, granule) >> (unit_of(granule) & 63) & 1;
+}
+
+static void unit_set_trimmed(const bheap_t *heap, uint32_t granule, bool trimmed)
+{
+	uint64_t *word = unit_word(heap, granule), bit = UINT64_C(1) << (unit_of(granule) & 63);
+
+	if (is_trimmed(heap, granule) != trimmed)
+		*word ^= bit;
+}
+
+/* The first granule of the unit of a granule, and that of the next. */
+static uint32_t unit_first(uint32_t granule)
+{
+	return ((granule - BH_FIRST) & ~(UNIT - 1)) + BH_FIRST;
+}
+
+static uint32_t unit_end(const bheap_t *heap, uint32_t granule)
+{
+	uint32_t left = heap->core.end - unit_first(granule);
+
+	return unit_first(granule) + (left < UNIT ? left : UNIT);
 }
 
 static bool is_filled(const bheap_t *heap, uint32_t granule)
@@ -63,10 +107,43 @@ static uint32_t filled_find(const bheap_t *heap, uint32_t from, uint32_t to)
 	return to;
 }
 
+/* The units that hold some granules are as others. */
+static void units_clear(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	for (uint32_t granule = from; granule < to; granule = unit_end(heap, granule))
+		unit_set_trimmed(heap, granule, false);
+}
+
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	if (heap->filled)
-		bits_clear(heap, from, to);
+	if (!heap->filled)
+		return;
+	bits_clear(heap, from, to);
+	units_clear(heap, from, to);
+}
+
+/* Volatile reads of memory that the tools forbid. */
+BH_UNCHECKED
+static bool is_zero(const bheap_t *heap, uint32_t granule)
+{
+	const volatile uint64_t *words = bh_core_address(&heap->core, granule);
+
+	return !(words[0] | words[1]);
+}
+
+void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	uint32_t page = (uint32_t)(bh_region_page() >> BH_GRANULE_SHIFT);
+	uint32_t first = (uint32_t)bh_round_up(from - BH_FIRST, page) + BH_FIRST;
+	uint32_t last = ((to - BH_FIRST) & ~(page - 1)) + BH_FIRST;
+
+	if (!heap->filled || !heap->region.start)
+		return;
+	for (uint32_t granule = filled_find(heap, first, last); granule < last;
+	     granule = filled_find(heap, unit_end(heap, granule), last))
+		/* The system may have kept a page, for one that is locked. */
+		if (is_zero(heap, granule))
+			unit_set_trimmed(heap, granule, true);
 }
 
 /* ---- the pattern ---- */
@@ -113,13 +190,13 @@ static bool has_size(const bheap_t *heap, uint32_t block)
 }
 
 BH_UNCHECKED
-static const void *word_written(volatile uint64_t *word)
+static const void *word_written(volatile uint64_t *word, uint64_t expected)
 {
 	const volatile unsigned char *byte = (const volatile unsigned char *)word;
 
-	if (*word == FILL_WORD)
+	if (*word == expected)
 		return NULL;
-	while (*byte == BH_FILL_BYTE)
+	while (*byte == (unsigned char)expected)
 		byte++;
 	return (const void *)byte;
 }
@@ -128,11 +205,12 @@ static const void *word_written(volatile uint64_t *word)
 static const void *granule_written(const bheap_t *heap, uint32_t granule, bool linked)
 {
 	volatile uint64_t *words = granule_words(heap, granule);
-	const void *at = linked ? NULL : word_written(&words[0]);
+	uint64_t expected = is_trimmed(heap, granule) ? 0 : FILL_WORD;
+	const void *at = linked ? NULL : word_written(&words[0], expected);
 
 	if (at || (linked && has_size(heap, granule)))
 		return at;
-	return word_written(&words[1]);
+	return word_written(&words[1], expected);
 }
 
 static const void *range_written(const bheap_t *heap, uint32_t from, uint32_t to, bool linked)
@@ -199,6 +277,51 @@ void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next)
 	first_meet(call, next);
 }
 
+/* True if the granule is a free block's first, and the block is in a bin. */
+static bool is_node(const bheap_t *heap, uint32_t granule)
+{
+	const struct bh_control *control = heap->core.control;
+
+	return bh_map_is_free(&heap->core.map, granule) && granule != control->top &&
+	       granule != control->victim;
+}
+
+/* Verifies what is filled of a unit, as decommitted, and fills it anew. */
+static const void *unit_refill(const bheap_t *heap, uint32_t first, uint32_t end)
+{
+	const void *at = NULL;
+
+	for (uint32_t granule = filled_find(heap, first, end); granule < end && !at;
+	     granule = filled_find(heap, granule + 1, end))
+		at = granule_written(heap, granule, is_node(heap, granule));
+	for (uint32_t granule = filled_find(heap, first, end); granule < end;
+	     granule = filled_find(heap, granule + 1, end)) {
+		if (bh_map_is_free(&heap->core.map, granule))
+			first_fill(heap, granule);
+		else
+			granules_fill(heap, granule, granule + 1);
+	}
+	unit_set_trimmed(heap, first, false);
+	return at;
+}
+
+/* A decommitted unit of which a part was handed out, or whose granule is a free block's first. */
+static void unit_meet(struct bh_call *call, uint32_t granule)
+{
+	const bheap_t *heap = call->heap;
+	uint32_t block;
+	const void *at;
+
+	if (granule >= heap->core.end || !is_trimmed(heap, granule))
+		return;
+	at = unit_refill(heap, unit_first(granule), unit_end(heap, granule));
+	if (!at)
+		return;
+	block = bh_core_block_at(&heap->core,
+				 (uint32_t)(bh_core_offset(&heap->core, at) >> BH_GRANULE_SHIFT));
+	written_note(call, block, bh_map_next(&heap->core.map, block), at);
+}
+
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 {
 	const bheap_t *heap = call->heap;
@@ -215,6 +338,9 @@ void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 	if (at)
 		written_note(call, from, to, at);
 	bits_clear(heap, from, to);
+	unit_meet(call, from);
+	unit_meet(call, to);
+	units_clear(heap, from, to);
 }
 
 void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
@@ -246,8 +372,14 @@ void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)
 
 void bh_fill_slides(struct bh_call *call, uint32_t block)
 {
+	uint32_t previous = bh_map_previous(&call->heap->core.map, block);
+	const void *at = bh_fill_written(call->heap, previous, block);
+
 	bh_fill_watch(call);
-	bh_fill_taken(call, bh_map_previous(&call->heap->core.map, block), block);
+	if (at) {
+		written_note(call, previous, block, at);
+		bh_fill_forget(call->heap, previous, block);
+	}
 	/* Behind the block the victim is taken out and put into a bin. */
 	call->victim = 0;
 }

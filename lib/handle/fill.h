@@ -2,9 +2,10 @@
 /*
  * fill.h - in private heaps with BHEAP_GUARD freed memory is filled with a pattern, which is
  * verified when the memory is handed out, by the checker, and (the first granule) when a neighbour
- * is freed: a write after free is found. A bit for each granule tells that it is filled. In a bin,
- * a free block's links lie in the first half of its first granule, and perhaps its size in the
- * second. In heaps without the bits (heap->filled is NULL) nothing is done.
+ * is freed: a write after free is found. A bit for each granule tells that it is filled, one for
+ * each page that it was decommitted since and is zero. In a bin, a free block's links lie in the
+ * first half of its first granule, and perhaps its size in the second. In heaps without the bits
+ * (heap->filled is NULL) nothing is done.
  */
 #ifndef BH_FILL_H
 #define BH_FILL_H
@@ -15,7 +16,7 @@
 /* How much of the start of a freed block is filled. */
 #define BH_FILL_MAX ((uint32_t)4096) /* granules: 64 KiB */
 
-/* Bytes for the bits of so many granules. */
+/* Bytes for the bits of so many granules, and of their pages. */
 size_t bh_fill_size(size_t granules);
 
 /* Before an operation: remembers which free blocks are in no bin. */
@@ -36,11 +37,17 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 /* After a live block that ended at old_end ends at new_end: verifies or fills the difference. */
 void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end);
 
-/* Before a block slides down over the free block before it. */
+/* Before a block slides down over the free block before it, which is to be forgotten then. */
 void bh_fill_slides(struct bh_call *call, uint32_t block);
 
 /* Forgets that these granules, one at least, are filled. */
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to);
+
+/*
+ * After the whole pages of free granules were decommitted, all that the system let go: what was
+ * filled there must stay zero.
+ */
+void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to);
 
 /*
  * The first byte of a free block, or of its first granules up to next, that was overwritten since

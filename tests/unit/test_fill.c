@@ -411,21 +411,115 @@ START_TEST(a_range_is_forgotten)
 }
 END_TEST
 
-START_TEST(pages_given_back_are_forgotten)
+/* They read as zeros, which is no write; anything else is one, wherever it lies. */
+START_TEST(pages_given_back_are_watched)
 {
+	static const size_t places[] = {16, 4095, 20000, 39999};
+	size_t at = places[_i];
 	char *block = block_of(40000), *again;
 
 	free_good(block);
+	ck_assert_uint_gt(bheap_trim(heap), 0);
 	ck_assert_uint_gt(bheap_trim(heap), 0);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	again = block_of(40000);
 	ck_assert_ptr_eq(again, block);
 	free_good(again);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	bheap_trim(heap);
 	ck_assert_uint_eq(faults.count, 0);
-	scribble(block + 20000);
-	check_finds(block, SIZE, block + 20000);
+	scribble(block + at);
+	check_finds(block, SIZE, block + at);
 	again = bheap_alloc(heap, 40000);
-	expect(again, 40000 + TRAILER, block + 20000);
+	expect(again, 40000 + TRAILER, block + at);
+}
+END_TEST
+
+/* What is left of a page of which a part is handed out is filled again, and looked at before. */
+START_TEST(part_of_a_page_given_back)
+{
+	char *front = block_of(16), *block = block_of(40000), *fence = block_of(16), *cut, *rest;
+	size_t size = (size_t)(_i / 2 + 1) * 1008 - TRAILER;
+
+	free_good(block);
+	bheap_trim(heap);
+	if (_i % 2)
+		scribble(block + 20000);
+	cut = _i / 2 % 2 ? bheap_aligned_alloc(heap, 4096, size) : bheap_alloc(heap, size);
+	ck_assert(cut && cut >= block && cut < block + 20000);
+	rest = cut + size + TRAILER;
+	ck_assert_uint_eq(faults.count, 0);
+	if (_i % 2)
+		check_finds(rest, (size_t)(block + 40000 + TRAILER - rest), block + 20000);
+	else
+		ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	scribble(rest + 100);
+	check_finds(rest, (size_t)(block + 40000 + TRAILER - rest), rest + 100);
+	free_good(cut);
+	ck_assert_uint_eq(faults.count, 0);
+	ck_assert_ptr_eq(bheap_alloc(heap, 40000), block);
+	expect(block, 40000 + TRAILER, rest + 100);
+	free_good(front);
+	free_good(fence);
+}
+END_TEST
+
+/* In the page of which the first part is handed out: reported then, for it is filled again. */
+START_TEST(written_next_to_what_is_handed_out)
+{
+	char *block = block_of(40000), *fence = block_of(16), *cut;
+
+	free_good(block);
+	bheap_trim(heap);
+	scribble(block + 4096 + 2000);
+	cut = bheap_alloc(heap, 5000);
+	ck_assert_ptr_eq(cut, block);
+	expect(block + 5008 + TRAILER, 40000 - 5008, block + 4096 + 2000);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(fence);
+	free_good(cut);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
+/* The system lets go of the pages before one that is locked, and then refuses. */
+START_TEST(pages_that_could_not_be_given_back_are_watched)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 8 * page;
+	bheap_t *large = bheap_create(2 * size, BHEAP_GUARD);
+	char *block = bheap_alloc(large, size), *at = block + (size_t)(2 * _i + 1) * page + 100;
+
+	/* Under sanitizers mlock(2) locks nothing. */
+	if (!is_watched() && !mlock(block + 4 * page, page)) {
+		heap_free(large, block);
+		ck_assert_uint_eq(bheap_trim(large), 0);
+		ck_assert_int_eq(bheap_check(large, NULL), 0);
+		scribble(at);
+		ck_assert_int_eq(bheap_check(large, &faults.last), -1);
+		ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+	}
+	bheap_destroy(large);
+}
+END_TEST
+
+/* A slide that meets damage of which the heap cannot be cured moves nothing. */
+START_TEST(a_refused_slide_ends_no_watch)
+{
+	char *front = block_of(20000), *block = block_of(24000), *again;
+
+	while (bheap_alloc(heap, 16))
+		;
+	free_good(front);
+	scribble(front);
+	heap->core.control->used++; /* no index is made from a map that disagrees */
+	ck_assert_ptr_null(bheap_realloc(heap, block, 30000));
+	heap->core.control->used--;
+	faults.count = 0;
+	scribble(front + 100);
+	again = bheap_alloc(heap, 20000);
+	ck_assert_ptr_eq(again, front);
+	ck_assert_uint_eq(faults.count, 2);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
 }
 END_TEST
 
@@ -491,13 +585,13 @@ START_TEST(valid_use_is_never_reported)
 	static _Alignas(16) char buffer[20000];
 	char *blocks[100] = {NULL};
 	uint64_t random = (uint64_t)_i + 1;
-	bheap_t *other = _i % 2 ? bheap_create(20000, BHEAP_GUARD)
+	bheap_t *other = _i % 2 ? bheap_create(_i % 4 == 1 ? 20000 : 100000, BHEAP_GUARD)
 				: bheap_create_in(buffer, sizeof(buffer), BHEAP_GUARD);
 
 	bheap_set_fault_handler(other, faults_record, &faults);
 	for (unsigned step = 0; step < 5000; step++) {
 		char **block = &blocks[random_below(&random, 100)];
-		size_t size = random_below(&random, step % 8 ? 150 : 6000);
+		size_t size = random_below(&random, step % 8 ? 150 : _i % 4 == 3 ? 30000 : 6000);
 		uint64_t choice = random_below(&random, 8);
 
 		if (*block && choice < 6) {
@@ -510,7 +604,7 @@ START_TEST(valid_use_is_never_reported)
 
 			*block = made ? memset(made, (int)step, size) : *block;
 		}
-		if (step % 250 == 0)
+		if (random_below(&random, _i < 4 ? 250 : 5) == 0)
 			bheap_trim(other);
 		require(!bheap_check(other, &faults.last));
 	}
@@ -542,9 +636,13 @@ int main(void)
 	tcase_add_test(tcase, so_much_is_filled);
 	tcase_add_test(tcase, a_taken_block_is_forgotten);
 	tcase_add_test(tcase, a_range_is_forgotten);
-	tcase_add_test(tcase, pages_given_back_are_forgotten);
+	tcase_add_loop_test(tcase, pages_given_back_are_watched, 0, 4);
+	tcase_add_loop_test(tcase, part_of_a_page_given_back, 0, 24);
+	tcase_add_test(tcase, written_next_to_what_is_handed_out);
+	tcase_add_loop_test(tcase, pages_that_could_not_be_given_back_are_watched, 0, 3);
+	tcase_add_test(tcase, a_refused_slide_ends_no_watch);
 	tcase_add_test(tcase, plain_heaps_are_not_filled);
 	tcase_add_test(tcase, a_torn_copy_reports_nothing);
-	tcase_add_loop_test(tcase, valid_use_is_never_reported, 0, 4);
+	tcase_add_loop_test(tcase, valid_use_is_never_reported, 0, 8);
 	return suite_run(suite);
 }
