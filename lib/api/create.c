@@ -35,11 +35,39 @@ static size_t lead_size(unsigned flags, size_t granules)
 	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
 }
 
+/* bh_handle_front_size() of the heap in a buffer that will be made. */
+static size_t front_size(unsigned flags)
+{
+	return flags & BHEAP_GUARD || bh_handle_wants_redzones() ? BH_GRANULE : 0;
+}
+
+static bool buffer_layout(struct bh_layout *layout, size_t size, unsigned flags)
+{
+	size_t front = front_size(flags);
+
+	if (!bh_layout_for_size(layout, size - front, lead_size(flags, size >> BH_GRANULE_SHIFT)))
+		return false;
+	layout->granules += front;
+	layout->size += front;
+	return true;
+}
+
 /* A heap in a caller's buffer is made without a system call. */
 static uint64_t key_make(const bheap_t *heap)
 {
 	return heap->region.start ? bh_secret_random(BH_SECRET_SEALS, heap)
 				  : bh_secret_derived(BH_SECRET_SEALS, heap);
+}
+
+/* What lies before the first block belongs to no one. */
+static void front_close(const bheap_t *heap)
+{
+	size_t front = bh_handle_front_size(heap);
+
+	if (heap->annotated)
+		bh_annotate_create(heap, bh_core_start(&heap->core) - front,
+				   front + bh_core_size(&heap->core),
+				   heap->trailers || heap->redzones);
 }
 
 /* Turns zeroed memory of this layout into a heap, with its handle first. */
@@ -59,8 +87,7 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
 	bh_core_format(&heap->core);
-	if (heap->annotated)
-		bh_annotate_create(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
+	front_close(heap);
 	return heap;
 }
 
@@ -107,8 +134,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 
 	flags = flags_with_settings(flags);
 	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
-	    flags & ~(unsigned)FLAGS_PRIVATE ||
-	    !bh_layout_for_size(&layout, size - skip, lead_size(flags, size >> BH_GRANULE_SHIFT))) {
+	    flags & ~(unsigned)FLAGS_PRIVATE || !buffer_layout(&layout, size - skip, flags)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -120,6 +146,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 int bh_destroy(bheap_t *heap)
 {
 	struct bh_region region = heap->region;
+	size_t front = bh_handle_front_size(heap);
 
 	if (bh_lock_is_walking(&heap->lock)) {
 		errno = EDEADLK;
@@ -128,7 +155,8 @@ int bh_destroy(bheap_t *heap)
 	if (heap->shared)
 		return bh_attach_detach(heap);
 	if (heap->annotated)
-		bh_annotate_destroy(heap, bh_core_start(&heap->core), bh_core_size(&heap->core));
+		bh_annotate_destroy(heap, bh_core_start(&heap->core) - front,
+				    front + bh_core_size(&heap->core));
 	bh_handle_end(heap);
 	return bh_region_unmap(&region);
 }

@@ -65,9 +65,16 @@ static inline void bh_annotate_unpoison(const void *start, size_t size)
 		__asan_unpoison_memory_region(start, size);
 }
 
-static inline void bh_annotate_create(const void *pool, const void *start, size_t size)
+/*
+ * Up to so many bytes beside a block, memcheck names that block. Half of a gap: the other half is
+ * beside the next block.
+ */
+#define BH_ANNOTATE_BESIDE 8
+
+/* gaps: a granule that is no one's lies before the first block and after each. */
+static inline void bh_annotate_create(const void *pool, const void *start, size_t size, bool gaps)
 {
-	VALGRIND_CREATE_MEMPOOL(pool, 0, 0);
+	VALGRIND_CREATE_MEMPOOL(pool, gaps ? BH_ANNOTATE_BESIDE : 0, 0);
 	VALGRIND_MAKE_MEM_NOACCESS(start, size);
 	bh_annotate_poison(start, size);
 }

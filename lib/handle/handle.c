@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/annotate.h"
+#include "os/setting.h"
 
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 {
@@ -21,12 +22,18 @@ enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 	}
 }
 
+bool bh_handle_wants_redzones(void)
+{
+	return bh_settings.redzones && bh_annotate_wanted();
+}
+
 int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared)
 {
 	BH_ASSERT(!heap->flags && !heap->skip_lock);
 	heap->flags = flags;
 	heap->trailers = flags & (BHEAP_GUARD | BHEAP_OWNED);
 	heap->annotated = bh_annotate_wanted();
+	heap->redzones = !heap->shared && !heap->trailers && bh_handle_wants_redzones();
 	heap->faults.aborts = flags & BHEAP_ABORT;
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))

@@ -26,6 +26,7 @@ struct bheap {
 	unsigned flags;     /* enum bheap_flags */
 	bool annotated;     /* Valgrind or AddressSanitizer listens */
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
+	bool redzones;      /* else a granule that is no one's: a tool listens */
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
 	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */
@@ -56,6 +57,9 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 /* Releases the handle's own resources; not its memory. */
 void bh_handle_end(bheap_t *heap);
 
+/* True if private heaps made now have redzones where they have no trailers. */
+bool bh_handle_wants_redzones(void);
+
 /* Which calls may skip the lock while no walk is under way. */
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
 
@@ -64,15 +68,27 @@ static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint3
 {
 	if (heap->trailers)
 		return bh_trailer_usable(&heap->core, heap->key, block, granules);
-	return bh_bytes(granules);
+	BH_ASSERT(granules >= heap->redzones);
+	return bh_bytes(granules - heap->redzones);
 }
 
 /*
- * Granules for a request of size bytes: at least one, and the trailer where the heap has trailers.
+ * Granules for a request of size bytes: at least one, and the trailer or redzone where the heap has
+ * them.
  */
 static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size)
 {
-	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0);
+	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0) +
+	       heap->redzones;
+}
+
+/*
+ * Bytes right before the first block that are no one's: in a heap in a buffer, where no
+ * inaccessible page lies there.
+ */
+static inline size_t bh_handle_front_size(const bheap_t *heap)
+{
+	return !heap->region.start && (heap->trailers || heap->redzones) ? BH_GRANULE : 0;
 }
 
 /*

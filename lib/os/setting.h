@@ -10,9 +10,10 @@
 #include <stdbool.h>
 
 struct bh_settings {
-	bool aborts; /* BHEAP_ABORT: after each report */
-	bool guards; /* BHEAP_GUARD: every private heap, in a buffer too, has guards */
-	bool charts; /* BHEAP_MAP: disp_heap() prints a map, too */
+	bool aborts;   /* BHEAP_ABORT: after each report */
+	bool guards;   /* BHEAP_GUARD: every private heap, in a buffer too, has guards */
+	bool charts;   /* BHEAP_MAP: disp_heap() prints a map, too */
+	bool redzones; /* unless BHEAP_REDZONE=0: under a tool, a gap after each block */
 };
 
 extern struct bh_settings bh_settings;

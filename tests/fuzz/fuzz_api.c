@@ -6,6 +6,7 @@
 #include "model.h"
 #include "core/annotate.h"
 #include "input.h"
+#include "os/setting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,7 @@ static bheap_t *heap_make(struct play *play)
 	unsigned flags = 0;
 
 	flags |= choice & 4 ? BHEAP_GUARD : 0;
+	bh_settings.redzones = false; /* the model counts granules */
 	flags |= choice & 8 ? BHEAP_REALTIME : 0;
 	flags |= choice & 16 ? BHEAP_UNLOCKED : 0;
 	play->size = heap_size(play);

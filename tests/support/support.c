@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/annotate.h"
+#include "os/setting.h"
 
 #ifndef RUNNING_ON_VALGRIND
 #define RUNNING_ON_VALGRIND 0
@@ -40,6 +41,9 @@ Suite *suite_of(const char *name, TCase **tcase, double seconds)
 {
 	Suite *suite = suite_create(name);
 
+	/* As tests/local.mk has it, for a program that is run by hand. */
+	setenv("BHEAP_REDZONE", "0", false);
+	bh_setting_read();
 	*tcase = tcase_create(name);
 	tcase_set_timeout(*tcase, is_watched() ? seconds * 20 : seconds);
 	suite_add_tcase(suite, *tcase);

@@ -26,6 +26,7 @@ int main(void)
 
 #include "core/annotate.h"
 #include "handle/handle.h"
+#include "os/setting.h"
 
 #define SIZE ((size_t)16 * 1024)
 #define BLOCKS 60
@@ -70,6 +71,19 @@ struct live {
 static bheap_t *heap;
 static struct live live[BLOCKS];
 
+/* Behind its open bytes lies a whole granule, at least, that is no one's. */
+static void redzone_verify(const struct live *entry)
+{
+	size_t offset = (size_t)(entry->ptr - heap_start), end = offset + entry->size;
+
+	require(offset >= BHEAP_ALIGNMENT || heap->region.start);
+	for (size_t at = end;
+	     at < (end + 2 * BHEAP_ALIGNMENT - 1) / BHEAP_ALIGNMENT * BHEAP_ALIGNMENT; at++)
+		require(at < heap_size && shadow[at]);
+	for (size_t at = offset - (heap->region.start ? 0 : BHEAP_ALIGNMENT); at < offset; at++)
+		require(shadow[at]);
+}
+
 static void verify(void)
 {
 	unsigned char expected[SIZE];
@@ -79,6 +93,9 @@ static void verify(void)
 		if (live[index].ptr)
 			memset(expected + (live[index].ptr - heap_start), 0, live[index].size);
 	require(!memcmp(expected, shadow, heap_size));
+	for (int index = 0; index < BLOCKS && (heap->redzones || heap->trailers); index++)
+		if (live[index].ptr)
+			redzone_verify(&live[index]);
 }
 
 static void resize(struct live *entry, size_t size)
@@ -119,9 +136,11 @@ START_TEST(exactly_what_was_asked_for_is_open)
 	static _Alignas(16) char buffer[SIZE];
 	uint64_t random = (uint64_t)_i + 1;
 
-	heap = _i < 4 ? bheap_create(SIZE, flags[_i])
-		      : bheap_create_in(buffer, sizeof(buffer), flags[_i - 4]);
+	bh_settings.redzones = _i >= 8;
+	heap = _i % 8 < 4 ? bheap_create(SIZE, flags[_i % 4])
+			  : bheap_create_in(buffer, sizeof(buffer), flags[_i % 4]);
 	ck_assert(heap && heap_start);
+	ck_assert(heap->redzones == (_i >= 8 && _i % 4 != 1));
 	for (unsigned steps = 0; steps < STEPS; steps++) {
 		step(&random);
 		verify();
@@ -180,7 +199,7 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("annotate", &tcase, 30);
 
-	tcase_add_loop_test(tcase, exactly_what_was_asked_for_is_open, 0, 8);
+	tcase_add_loop_test(tcase, exactly_what_was_asked_for_is_open, 0, 16);
 	tcase_add_test(tcase, misuse_opens_nothing);
 	tcase_add_test(tcase, a_slide_that_fails_opens_nothing);
 	return suite_run(suite);

@@ -222,10 +222,38 @@ static void handle_badly(void)
 
 /* ---- more misuses ---- */
 
-/* Granules without a gap between them: a guard makes one. */
-MISUSE write_into_the_guard(void)
+/* The block ends with its granule, and a live one follows. */
+MISUSE write_one_byte_too_far(void)
 {
 	block_between(64)[64] = 1;
+}
+
+MISUSE read_one_byte_too_far(void)
+{
+	sink = block_between(160)[160];
+}
+
+MISUSE write_behind_all_that_is_usable(void)
+{
+	volatile char *block = block_between(50);
+	size_t usable = bheap_usable_size(heap, (char *)(uintptr_t)block);
+
+	block[usable] = 1;
+}
+
+MISUSE write_behind_a_block_that_grew(void)
+{
+	volatile char *block = take(64);
+
+	block = keep(bheap_realloc(heap, (char *)(uintptr_t)block, 1600));
+	take(16);
+	block[1600] = 1;
+}
+
+/* Into the bookkeeping: an inaccessible page lies there in a heap of a mapping of its own. */
+MISUSE write_in_front_of_all_blocks(void)
+{
+	((volatile char *)bheap_pointer(heap, BHEAP_ALIGNMENT))[-1] = 1;
 }
 
 MISUSE branch_on_an_unwritten_byte(void)
@@ -267,7 +295,7 @@ static const struct misuse {
 	const char *name;
 	void (*commit)(void);
 	const char *memcheck, *asan; /* what they report; NULL: nothing */
-	bool guarded;                /* seen with BHEAP_GUARD alone */
+	bool in_buffer;              /* in a heap in a buffer alone */
 } misuses[] = {
 #define ROW(misuse, ...) ROW_BY(misuse, misuse, __VA_ARGS__)
 #define ROW_BY(commit, misuse, ...)                                                                \
@@ -289,7 +317,11 @@ static const struct misuse {
 	ROW(write_behind_an_array, "Invalid write", "WRITE", false),
 	ROW(write_behind_an_aligned_block, "Invalid write", "WRITE", false),
 	ROW(write_where_no_block_was_yet, "Invalid write", "WRITE", false),
-	ROW(write_into_the_guard, "Invalid write", "WRITE", true),
+	ROW(write_one_byte_too_far, "Invalid write", "WRITE", false),
+	ROW(read_one_byte_too_far, "Invalid read", "READ", false),
+	ROW(write_behind_all_that_is_usable, "Invalid write", "WRITE", false),
+	ROW(write_behind_a_block_that_grew, "Invalid write", "WRITE", false),
+	ROW(write_in_front_of_all_blocks, "Invalid write", "WRITE", true),
 	ROW(branch_on_an_unwritten_byte, "Conditional jump", NULL, false),
 	ROW(branch_on_what_a_block_grew_by, "Conditional jump", NULL, false),
 	ROW(branch_on_what_a_former_block_held, "Conditional jump", NULL, false),
@@ -299,15 +331,15 @@ static const struct misuse {
 
 #define MISUSES (sizeof(misuses) / sizeof(*misuses))
 
-static bool is_guarded(const char *kind)
+static bool is_in_buffer(const char *kind)
 {
-	return !strcmp(kind, "guarded");
+	return !strcmp(kind, "static") || !strcmp(kind, "malloced");
 }
 
 static void misuses_commit(const char *kind)
 {
 	for (size_t index = 0; index < MISUSES; index++)
-		if (!misuses[index].guarded || is_guarded(kind))
+		if (!misuses[index].in_buffer || is_in_buffer(kind))
 			misuses[index].commit();
 }
 
@@ -316,7 +348,7 @@ static void misuses_list(bool memcheck, const char *kind)
 	for (size_t index = 0; index < MISUSES; index++) {
 		const char *report = memcheck ? misuses[index].memcheck : misuses[index].asan;
 
-		if (report && (!misuses[index].guarded || is_guarded(kind)))
+		if (report && (!misuses[index].in_buffer || is_in_buffer(kind)))
 			printf("%s %s\n", misuses[index].name, report);
 	}
 }

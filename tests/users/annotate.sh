@@ -3,6 +3,7 @@
 # memcheck and AddressSanitizer report every misuse of annotate.c, each in its own function, and
 # nothing else there; of valid use they report nothing. On every kind of private heap.
 . "$srcdir/tests/users/common.sh"
+unset BHEAP_REDZONE
 
 kinds="default mapped static malloced guarded"
 is_plain || skip "needs programs of this machine, without other sanitizers"
@@ -39,6 +40,16 @@ sub(/^==[0-9]+== /, "") {
 	}
 }
 END
+# How far behind which block the byte too far is, and where the block was allocated.
+cat >named.awk <<'END'
+/write_one_byte_too_far/ && !beside { seen = 1 }
+seen && match($0, /is [0-9]+ bytes after a block of size [0-9]+/) {
+	split(substr($0, RSTART, RLENGTH), word, " ")
+	beside = word[2] " " word[9]
+	seen = 0
+}
+beside && !done && match($0, /: block_between /) { print beside, "block_between"; done = 1 }
+END
 cat >asan.awk <<'END'
 match($0, /^(READ|WRITE) of size/) { kind = substr($0, 1, RLENGTH - 8); sub(/ $/, "", kind) }
 kind && /^ *#0 / { print $4, kind; kind = "" }
@@ -68,6 +79,8 @@ if have_valgrind && valgrind_can_read; then
 		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain misuses "$kind" \
 			2>err && fail "memcheck, $kind heap: no error"
 		verify memcheck "$kind"
+		awk -f named.awk err >named
+		test "$(cat named)" = "0 64 block_between" || fail "memcheck, $kind heap: a byte too far: $(cat named err)"
 		run valgrind --quiet --leak-check=full --error-exitcode=99 ./plain valid "$kind" \
 			>out 2>&1 || fail "memcheck, $kind heap: valid use ended with $?: $(cat out)"
 		test ! -s out || fail "memcheck, $kind heap: of valid use it says: $(cat out)"
