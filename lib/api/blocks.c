@@ -78,6 +78,17 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 	return block;
 }
 
+/* Notes that the granule before the first block was written to, and seals it again. */
+static void front_verify(struct bh_call *call)
+{
+	const bheap_t *heap = call->heap;
+
+	if (bh_block_front_is_intact(heap))
+		return;
+	bh_call_note(call, BHEAP_FAULT_OVERFLOW, NULL, 0, BH_BLOCK_FRONT_WRITTEN);
+	bh_trailer_write_front(&heap->core, heap->key);
+}
+
 void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules)
 {
 	const bheap_t *heap = call->heap;
@@ -85,6 +96,8 @@ void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t gran
 
 	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	BH_ASSERT(granules == bh_core_granules(&heap->core, block));
+	if (block == BH_FIRST)
+		front_verify(call);
 	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
 		return;
 	usable = bh_handle_usable(heap, block, granules);

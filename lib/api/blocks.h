@@ -33,6 +33,16 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 /* The errno of a request that such a call refused: there is no room in the heap, or on the disk. */
 int bh_block_refusal(const struct bh_call *call);
 
+/* True if no guard lies before the first block, or if it was not written to; and the fault if so.
+ */
+#define BH_BLOCK_FRONT_WRITTEN "those in front of the first block"
+
+static inline bool bh_block_front_is_intact(const bheap_t *heap)
+{
+	return !heap->trailers || !bh_handle_front_size(heap) ||
+	       bh_trailer_front_is_intact(&heap->core, heap->key);
+}
+
 /*
  * Notes a broken trailer of a live block, and rewrites it, since a block that is moved is verified
  * again.

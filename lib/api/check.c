@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 
+#include "api/blocks.h"
 #include "core/verify.h"
-#include "handle/enter.h"
 #include "handle/fill.h"
 #include "handle/head.h"
 #include "handle/rest.h"
@@ -34,6 +34,8 @@ static bool guards_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
 	const struct bh_core *core = &heap->core;
 
+	if (!bh_block_front_is_intact(heap))
+		return found(finding, BHEAP_FAULT_OVERFLOW, 0, BH_BLOCK_FRONT_WRITTEN);
 	for (uint32_t block = BH_FIRST; block < core->end;) {
 		uint32_t next = bh_map_next_untagged(&core->map, block, core->end);
 
@@ -96,7 +98,7 @@ static void finding_describe(const bheap_t *heap, const struct bh_verify_finding
 	uint32_t block = finding->granule;
 	size_t size = 0;
 
-	if (finding->kind == BHEAP_FAULT_OVERFLOW)
+	if (finding->kind == BHEAP_FAULT_OVERFLOW && block)
 		size = bh_handle_usable(heap, block,
 					(uint32_t)bh_granules(block_size(heap, block)));
 	else if (finding->kind == BHEAP_FAULT_WRITTEN_FREE)

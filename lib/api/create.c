@@ -64,6 +64,8 @@ static void front_close(const bheap_t *heap)
 {
 	size_t front = bh_handle_front_size(heap);
 
+	if (front && heap->trailers)
+		bh_trailer_write_front(&heap->core, heap->key);
 	if (heap->annotated)
 		bh_annotate_create(heap, bh_core_start(&heap->core) - front,
 				   front + bh_core_size(&heap->core),

@@ -43,6 +43,26 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 		*slack++ = BH_TRAILER_SLACK_BYTE;
 }
 
+/* It lies where the sentinel would, which has no memory elsewhere. */
+static inline struct bh_trailer *trailer_in_front(const struct bh_core *core)
+{
+	return (struct bh_trailer *)(void *)(bh_core_start(core) - BH_GRANULE);
+}
+
+BH_UNCHECKED
+void bh_trailer_write_front(const struct bh_core *core, uint64_t key)
+{
+	*trailer_in_front(core) = (struct bh_trailer){.seal = seal_of(key, BH_FIRST - 1, 0, 0)};
+}
+
+BH_UNCHECKED
+bool bh_trailer_front_is_intact(const struct bh_core *core, uint64_t key)
+{
+	const struct bh_trailer *front = trailer_in_front(core);
+
+	return front->seal == seal_of(key, BH_FIRST - 1, front->owner, front->slack_size);
+}
+
 /* Reads a trailer once: the one that was found sound is the one that is used. */
 BH_UNCHECKED
 static bool trailer_read(const struct bh_core *core, uint64_t key, uint32_t block,

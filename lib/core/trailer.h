@@ -29,6 +29,10 @@ _Static_assert(sizeof(struct bh_trailer) == BH_TRAILER_GRANULES << BH_GRANULE_SH
 void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
 		      size_t size, uint32_t owner);
 
+/* The granule before the first block of a heap in a buffer, sealed like a trailer. */
+void bh_trailer_write_front(const struct bh_core *core, uint64_t key);
+bool bh_trailer_front_is_intact(const struct bh_core *core, uint64_t key);
+
 /* True if neither slack nor trailer was overwritten. */
 bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules);

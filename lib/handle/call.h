@@ -17,9 +17,12 @@ struct bh_call_report {
 };
 
 /* As many as a resize with a move can find. Those on many blocks report in batches. */
-#define BH_REPORTS_MAX 20
-/* Of one operation: recovery, overflow, two written neighbours, rebuilds, written memory. */
-#define BH_REPORTS_OF_BLOCK 8
+#define BH_REPORTS_MAX 22
+/*
+ * Of one operation: recovery, overflow, written in front, two written neighbours, rebuilds, written
+ * memory.
+ */
+#define BH_REPORTS_OF_BLOCK 9
 
 struct bh_call {
 	bheap_t *heap;

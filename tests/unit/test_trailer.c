@@ -163,6 +163,37 @@ START_TEST(a_block_without_room_for_one)
 }
 END_TEST
 
+/* Of a heap in a buffer, where the bookkeeping lies: found by the checker, and at the next free. */
+START_TEST(written_in_front_of_the_first_block)
+{
+	static char buffer[4096];
+	bheap_t *heap = bheap_create_in(buffer + 3, 4000, BHEAP_GUARD);
+	char *first = bheap_alloc(heap, 40);
+	struct bheap_fault fault;
+	struct faults faults;
+
+	faults_expect(&faults);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	memory_change(first - 1 - _i, 0);
+	ck_assert_int_eq(bheap_check(heap, &fault), -1);
+	ck_assert_int_eq(fault.kind, BHEAP_FAULT_OVERFLOW);
+	ck_assert_ptr_null(fault.address);
+	ck_assert_str_eq(fault.text,
+			 "bheap: bytes behind the block were overwritten: those in front "
+			 "of the first block");
+	if (_i % 2)
+		ck_assert_ptr_eq(bheap_realloc(heap, first, 60), first);
+	else
+		ck_assert_int_eq(heap_free(heap, first), 0);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_str_eq(faults.last.text, fault.text);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	heap_empty(heap);
+	ck_assert_uint_eq(faults.count, 1);
+	bheap_destroy(heap);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -176,5 +207,6 @@ int main(void)
 	tcase_add_test(tcase, no_trailer_is_good_elsewhere);
 	tcase_add_test(tcase, slack_is_no_longer_than_the_block);
 	tcase_add_loop_test(tcase, a_block_without_room_for_one, 0, 2);
+	tcase_add_loop_test(tcase, written_in_front_of_the_first_block, 0, 16);
 	return suite_run(suite);
 }
