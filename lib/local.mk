@@ -72,6 +72,10 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/head.h \
 	%D%/handle/intent.c \
 	%D%/handle/intent.h \
+	%D%/handle/marks.c \
+	%D%/handle/marks.h \
+	%D%/handle/pages.c \
+	%D%/handle/pages.h \
 	%D%/handle/note.h \
 	%D%/handle/recover.c \
 	%D%/handle/recover.h \

@@ -64,6 +64,7 @@ unit_tests = \
 	%D%/unit/test_lock \
 	%D%/unit/test_map \
 	%D%/unit/test_open \
+	%D%/unit/test_pages \
 	%D%/unit/test_rebuild \
 	%D%/unit/test_region \
 	%D%/unit/test_rest \

@@ -10,7 +10,7 @@
 
 #include "api/attach.h"
 #include "core/annotate.h"
-#include "handle/fill.h"
+#include "handle/marks.h"
 #include "os/secret.h"
 #include "os/setting.h"
 
@@ -28,11 +28,11 @@ static enum bh_lock_kind lock_kind(unsigned flags)
 }
 
 /*
- * Bytes before the control block: the handle and, with BHEAP_GUARD, the bits of fill.h.
+ * Bytes before the control block: the handle and, with BHEAP_GUARD, the bits of marks.h.
  */
 static size_t lead_size(unsigned flags, size_t granules)
 {
-	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_fill_size(granules) : 0);
+	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_marks_size(granules) : 0);
 }
 
 /* bh_handle_front_size() of the heap in a buffer that will be made. */
@@ -88,6 +88,8 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 		heap->filled = (uint64_t *)(void *)(start + lead_size(0, 0));
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
+	/* To the tools, what is inaccessible and opened again would be the program's. */
+	heap->closes = heap->filled && region->start && !heap->annotated;
 	bh_core_format(&heap->core);
 	front_close(heap);
 	return heap;
@@ -95,7 +97,7 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 
 bheap_t *bh_create(size_t size, unsigned flags)
 {
-	size_t page = bh_region_page(), granules;
+	size_t page = bh_region_page(), granules, lead;
 	struct bh_layout layout;
 	struct bh_region region;
 	bheap_t *heap;
@@ -108,8 +110,9 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
 	if (granules > BH_GRANULES_MAX)
 		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
-	bh_layout_for_granules(&layout, granules, lead_size(flags, granules), BH_BIN_SHIFT_MAX,
-			       page, page);
+	lead = lead_size(flags, granules) +
+	       (flags & BHEAP_GUARD ? bh_marks_pages_size(granules) : 0);
+	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
 	heap = handle_make(region.start, &layout, &region, flags);

@@ -18,6 +18,12 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
 /*
+ * The granule after the block that such a request would be given now, if the rest of a free block
+ * begins there and may get a node; else 0. Changes nothing, but may note damage.
+ */
+uint32_t bh_alloc_look(struct bh_core *core, size_t alignment, size_t granules);
+
+/*
  * Allocates by the map alone, which is walked, and rebuilds the index: for a heap in which damage
  * comes back as often as it is rebuilt. alignment: a power of two, a granule at least. 0: no room.
  */

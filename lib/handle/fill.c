@@ -6,119 +6,23 @@
  */
 #include "handle/fill.h"
 
+#include "handle/marks.h"
+#include "handle/pages.h"
+
 #define FILL_WORD (UINT64_C(0x0101010101010101) * BH_FILL_BYTE)
-
-/* Granules of the unit in which decommitted memory is counted: no page is smaller. */
-#define UNIT_SHIFT 8
-#define UNIT ((uint32_t)1 << UNIT_SHIFT)
-
-/* ---- the bits ---- */
-
-static size_t unit_of(uint32_t granule)
-{
-	return (granule - BH_FIRST) >> UNIT_SHIFT;
-}
-
-size_t bh_fill_size(size_t granules)
-{
-	size_t units = (granules + UNIT - 1) >> UNIT_SHIFT;
-
-	return (bh_map_words(BH_FIRST + granules) + bh_map_words(units)) * sizeof(uint64_t);
-}
-
-/* The word that has the bit of the granule's unit: they follow those of the granules. */
-static uint64_t *unit_word(const bheap_t *heap, uint32_t granule)
-{
-	return heap->filled + bh_map_words(heap->core.end) + (unit_of(granule) >> 6);
-}
-
-/* True if the granule was decommitted since it was filled. */
-static bool is_trimmed(const bheap_t *heap, uint32_t granule)
-{
-	return *unit_word(heap, granule) >> (unit_of(granule) & 63) & 1;
-}
-
-static void unit_set_trimmed(const bheap_t *heap, uint32_t granule, bool trimmed)
-{
-	uint64_t *word = unit_word(heap, granule), bit = UINT64_C(1) << (unit_of(granule) & 63);
-
-	if (is_trimmed(heap, granule) != trimmed)
-		*word ^= bit;
-}
-
-/* The first granule of the unit of a granule, and that of the next. */
-static uint32_t unit_first(uint32_t granule)
-{
-	return ((granule - BH_FIRST) & ~(UNIT - 1)) + BH_FIRST;
-}
-
-static uint32_t unit_end(const bheap_t *heap, uint32_t granule)
-{
-	uint32_t left = heap->core.end - unit_first(granule);
-
-	return unit_first(granule) + (left < UNIT ? left : UNIT);
-}
-
-static bool is_filled(const bheap_t *heap, uint32_t granule)
-{
-	return heap->filled[granule >> 6] >> (granule & 63) & 1;
-}
-
-/* The bits of one word that stand for granules from ... to - 1; the word holds some of them. */
-static uint64_t word_mask(uint32_t word, uint32_t from, uint32_t to)
-{
-	uint64_t mask = ~UINT64_C(0);
-
-	BH_ASSERT(from < to && from >> 6 <= word && word <= (to - 1) >> 6);
-	if (word == from >> 6)
-		mask &= ~UINT64_C(0) << (from & 63);
-	if (word == (to - 1) >> 6)
-		mask &= ~UINT64_C(0) >> (63 - ((to - 1) & 63));
-	return mask;
-}
-
-static void bits_set(const bheap_t *heap, uint32_t from, uint32_t to)
-{
-	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++)
-		heap->filled[word] |= word_mask(word, from, to);
-}
-
-/*
- * Some granules. Stores only where a bit is set: the words of a large heap were mostly never
- * written.
- */
-static void bits_clear(const bheap_t *heap, uint32_t from, uint32_t to)
-{
-	BH_ASSERT(from < to && to <= heap->core.end);
-	for (uint32_t word = from >> 6; word <= (to - 1) >> 6; word++)
-		if (heap->filled[word] & word_mask(word, from, to))
-			heap->filled[word] &= ~word_mask(word, from, to);
-}
-
-/* The first granule from ... to - 1 whose bit is set, or to. */
-static uint32_t filled_find(const bheap_t *heap, uint32_t from, uint32_t to)
-{
-	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++) {
-		uint64_t bits = heap->filled[word] & word_mask(word, from, to);
-
-		if (bits)
-			return word << 6 | bh_lowest_bit(bits);
-	}
-	return to;
-}
 
 /* The units that hold some granules are as others. */
 static void units_clear(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	for (uint32_t granule = from; granule < to; granule = unit_end(heap, granule))
-		unit_set_trimmed(heap, granule, false);
+	for (uint32_t granule = from; granule < to; granule = bh_marks_unit_end(heap, granule))
+		bh_marks_set_trimmed(heap, granule, false);
 }
 
 void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to)
 {
 	if (!heap->filled)
 		return;
-	bits_clear(heap, from, to);
+	bh_marks_clear(heap, from, to);
 	units_clear(heap, from, to);
 }
 
@@ -139,11 +43,11 @@ void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to)
 
 	if (!heap->filled || !heap->region.start)
 		return;
-	for (uint32_t granule = filled_find(heap, first, last); granule < last;
-	     granule = filled_find(heap, unit_end(heap, granule), last))
+	for (uint32_t granule = bh_marks_find(heap, first, last); granule < last;
+	     granule = bh_marks_find(heap, bh_marks_unit_end(heap, granule), last))
 		/* The system may have kept a page, for one that is locked. */
 		if (is_zero(heap, granule))
-			unit_set_trimmed(heap, granule, true);
+			bh_marks_set_trimmed(heap, granule, true);
 }
 
 /* ---- the pattern ---- */
@@ -162,7 +66,7 @@ static void granules_fill(const bheap_t *heap, uint32_t from, uint32_t to)
 		granule_words(heap, granule)[0] = FILL_WORD;
 		granule_words(heap, granule)[1] = FILL_WORD;
 	}
-	bits_set(heap, from, to);
+	bh_marks_fill(heap, from, to);
 }
 
 /* The first granule of a free block: all of it that the index does not use. */
@@ -177,7 +81,7 @@ static void first_fill(const bheap_t *heap, uint32_t block)
 		granules_fill(heap, block, block + 1);
 	else if (bh_core_granules(core, block) < core->bins.exact_limit)
 		granule_words(heap, block)[1] = FILL_WORD;
-	bits_set(heap, block, block + 1);
+	bh_marks_fill(heap, block, block + 1);
 }
 
 /* The size that larger blocks in bins have in the second half of their first granule. */
@@ -205,7 +109,7 @@ static const void *word_written(volatile uint64_t *word, uint64_t expected)
 static const void *granule_written(const bheap_t *heap, uint32_t granule, bool linked)
 {
 	volatile uint64_t *words = granule_words(heap, granule);
-	uint64_t expected = is_trimmed(heap, granule) ? 0 : FILL_WORD;
+	uint64_t expected = bh_marks_is_trimmed(heap, granule) ? 0 : FILL_WORD;
 	const void *at = linked ? NULL : word_written(&words[0], expected);
 
 	if (at || (linked && has_size(heap, granule)))
@@ -217,8 +121,8 @@ static const void *range_written(const bheap_t *heap, uint32_t from, uint32_t to
 {
 	const void *at = NULL;
 
-	for (uint32_t granule = filled_find(heap, from, to); granule < to && !at;
-	     granule = filled_find(heap, granule + 1, to))
+	for (uint32_t granule = bh_marks_find(heap, from, to); granule < to && !at;
+	     granule = bh_marks_find(heap, granule + 1, to))
 		at = granule_written(heap, granule, linked && granule == from);
 	return at;
 }
@@ -261,12 +165,12 @@ static void first_meet(struct bh_call *call, uint32_t block)
 
 	if (bh_map_is_used(&heap->core.map, block))
 		return;
-	if (is_filled(heap, block))
+	if (bh_marks_is_filled(heap, block))
 		at = bh_fill_written(heap, block, block + 1);
 	if (!at)
 		return;
 	written_note(call, block, block + bh_core_granules(&heap->core, block), at);
-	bits_clear(heap, block, block + 1);
+	bh_marks_clear(heap, block, block + 1);
 }
 
 void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next)
@@ -291,17 +195,17 @@ static const void *unit_refill(const bheap_t *heap, uint32_t first, uint32_t end
 {
 	const void *at = NULL;
 
-	for (uint32_t granule = filled_find(heap, first, end); granule < end && !at;
-	     granule = filled_find(heap, granule + 1, end))
+	for (uint32_t granule = bh_marks_find(heap, first, end); granule < end && !at;
+	     granule = bh_marks_find(heap, granule + 1, end))
 		at = granule_written(heap, granule, is_node(heap, granule));
-	for (uint32_t granule = filled_find(heap, first, end); granule < end;
-	     granule = filled_find(heap, granule + 1, end)) {
+	for (uint32_t granule = bh_marks_find(heap, first, end); granule < end;
+	     granule = bh_marks_find(heap, granule + 1, end)) {
 		if (bh_map_is_free(&heap->core.map, granule))
 			first_fill(heap, granule);
 		else
 			granules_fill(heap, granule, granule + 1);
 	}
-	unit_set_trimmed(heap, first, false);
+	bh_marks_set_trimmed(heap, first, false);
 	return at;
 }
 
@@ -312,14 +216,43 @@ static void unit_meet(struct bh_call *call, uint32_t granule)
 	uint32_t block;
 	const void *at;
 
-	if (granule >= heap->core.end || !is_trimmed(heap, granule))
+	if (granule >= heap->core.end || !bh_marks_is_trimmed(heap, granule))
 		return;
-	at = unit_refill(heap, unit_first(granule), unit_end(heap, granule));
+	at = unit_refill(heap, bh_marks_unit_first(granule), bh_marks_unit_end(heap, granule));
 	if (!at)
 		return;
 	block = bh_core_block_at(&heap->core,
 				 (uint32_t)(bh_core_offset(&heap->core, at) >> BH_GRANULE_SHIFT));
 	written_note(call, block, bh_map_next(&heap->core.map, block), at);
+}
+
+/* All of a page that was opened while it was free. */
+static void page_fill(const bheap_t *heap, uint32_t granule)
+{
+	granules_fill(heap, bh_pages_first(granule), bh_pages_end(granule));
+}
+
+void bh_fill_open(const bheap_t *heap, uint32_t granule)
+{
+	if (!granule || granule >= heap->core.end || !bh_pages_is_closed(heap, granule))
+		return;
+	bh_pages_open(heap, granule, granule + 1);
+	page_fill(heap, granule);
+}
+
+/* Opens what is handed out, and where a free block begins then; fills what stays free of it. */
+static void pages_take(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	bool next = to < heap->core.end && bh_pages_is_closed(heap, to);
+	bool first = bh_pages_is_closed(heap, from), last = bh_pages_is_closed(heap, to - 1);
+
+	bh_pages_open(heap, from, to + next);
+	if (first)
+		page_fill(heap, from);
+	if (last)
+		page_fill(heap, to - 1);
+	if (next)
+		page_fill(heap, to);
 }
 
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
@@ -331,16 +264,29 @@ void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 
 	if (!heap->filled)
 		return;
+	pages_take(heap, from, to);
 	/* After free memory: these granules were split from the middle of a block. */
 	linked = from != call->top && from != call->victim &&
 		 bh_map_is_used(map, bh_map_previous(map, from));
 	at = range_written(heap, from, to, linked);
 	if (at)
 		written_note(call, from, to, at);
-	bits_clear(heap, from, to);
+	bh_marks_clear(heap, from, to);
 	unit_meet(call, from);
 	unit_meet(call, to);
 	units_clear(heap, from, to);
+}
+
+/* Closes the pages of freed granules, none of them the first of a block; fills what is beside. */
+static bool range_close(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	uint32_t first = from, end = to;
+
+	if (!bh_pages_close(heap, &first, &end))
+		return false;
+	granules_fill(heap, from, first);
+	granules_fill(heap, end, to);
+	return true;
 }
 
 void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
@@ -352,9 +298,10 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
 
 	if (!heap->filled)
 		return;
-	granules_fill(heap, is_first ? from + 1 : from, last);
+	if (to - from < BH_PAGES_MIN || !range_close(heap, from + is_first, to))
+		granules_fill(heap, from + is_first, last);
 	/* The first granule of a merged next block lies in the middle now. */
-	if (!bh_map_is_start(map, to) && is_filled(heap, to))
+	if (!bh_map_is_start(map, to) && bh_marks_is_filled(heap, to))
 		granules_fill(heap, to, to + 1);
 	/* After a merge the previous block begins where it did, and its tag still says so. */
 	first_fill(heap, is_first ? from : bh_map_previous(map, from));
@@ -373,8 +320,11 @@ void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)
 void bh_fill_slides(struct bh_call *call, uint32_t block)
 {
 	uint32_t previous = bh_map_previous(&call->heap->core.map, block);
-	const void *at = bh_fill_written(call->heap, previous, block);
+	const void *at;
 
+	for (uint32_t granule = previous; granule < block; granule = bh_pages_end(granule))
+		bh_fill_open(call->heap, granule);
+	at = bh_fill_written(call->heap, previous, block);
 	bh_fill_watch(call);
 	if (at) {
 		written_note(call, previous, block, at);

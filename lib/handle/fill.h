@@ -16,9 +16,6 @@
 /* How much of the start of a freed block is filled. */
 #define BH_FILL_MAX ((uint32_t)4096) /* granules: 64 KiB */
 
-/* Bytes for the bits of so many granules, and of their pages. */
-size_t bh_fill_size(size_t granules);
-
 /* Before an operation: remembers which free blocks are in no bin. */
 void bh_fill_watch(struct bh_call *call);
 
@@ -27,6 +24,12 @@ void bh_fill_watch(struct bh_call *call);
  * of the block.
  */
 void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next);
+
+/*
+ * Before an operation after which a free block may begin at the granule, which may get a node:
+ * opens its page. 0 and the end of the heap: nothing is done.
+ */
+void bh_fill_open(const bheap_t *heap, uint32_t granule);
 
 /* Verifies granules, one at least, that were free at bh_fill_watch() and are handed out now. */
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);

@@ -27,6 +27,7 @@ struct bheap {
 	bool annotated;     /* Valgrind or AddressSanitizer listens */
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
 	bool redzones;      /* else a granule that is no one's: a tool listens */
+	bool closes;        /* large freed blocks are inaccessible: pages.h */
 	bool read_only;
 	bool permanent;           /* the default heap: never ends */
 	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */

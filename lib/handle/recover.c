@@ -7,6 +7,7 @@
 #include "core/rebuild.h"
 #include "handle/fill.h"
 #include "handle/intent.h"
+#include "handle/pages.h"
 
 /*
  * For the copy that a fork made of a private heap while another thread was in a call. The block
@@ -33,6 +34,7 @@ void bh_recover(bheap_t *heap)
 {
 	if (heap->shared)
 		bh_intent_roll_back(heap);
+	bh_pages_open_all(heap);
 	bh_rebuild(&heap->core);
 	if (heap->shared)
 		bh_intent_rewrite_trailer(heap);

@@ -136,6 +136,11 @@ int bh_region_sync(const struct bh_region *region)
 	return msync(region->start, region->size, MS_SYNC);
 }
 
+int bh_region_protect(char *start, size_t size, bool accessible)
+{
+	return mprotect(start, size, accessible ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
 size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size)
 {
 	uintptr_t page = bh_region_page();

@@ -54,6 +54,9 @@ bool bh_region_reserve_if_can(int fd, uint64_t offset, uint64_t size);
 /* Writes the pages of a shared region to its file. */
 int bh_region_sync(const struct bh_region *region);
 
+/* Makes whole pages inaccessible, or accessible again. */
+int bh_region_protect(char *start, size_t size, bool accessible);
+
 /*
  * Gives back the whole pages of a range of the region; how many bytes. Private pages read as zero
  * afterwards.

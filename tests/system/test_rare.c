@@ -33,6 +33,7 @@ static struct {
 	bool no_random, no_status, no_kill, no_poll, no_lock, no_descriptor, no_attach_lock,
 		no_write;
 	bool no_protection, no_mapping;
+	bool protection_refused;      /* the next one, once */
 	bool vanished;                /* the next file that is there is not found, once */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
 	bool no_nap;                  /* time passes at once */
@@ -107,6 +108,14 @@ static struct wrap_answer reserve_answer(void)
 	return instead(true, EINTR, 0);
 }
 
+static struct wrap_answer protect_answer(void)
+{
+	bool refused = system_is.no_protection || system_is.protection_refused;
+
+	system_is.protection_refused = false;
+	return instead(refused, -1, ENOMEM);
+}
+
 /* Runs what another process or thread does first. */
 static struct wrap_answer after(void (**function)(void))
 {
@@ -175,7 +184,7 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 		return system_is.spoils_errno ? (struct wrap_answer){WRAP_AFTER, 0, EIO} : real;
 	case WRAP_MMAP: return map_answer(call);
 	case WRAP_MADVISE: return advise_answer(call);
-	case WRAP_MPROTECT: return instead(system_is.no_protection, -1, ENOMEM);
+	case WRAP_MPROTECT: return protect_answer();
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
 	case WRAP_FORK_LOCK: return after(&system_is.locking);
@@ -217,6 +226,51 @@ START_TEST(no_random_word)
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
 	bheap_destroy(heap);
 	bheap_destroy(other);
+}
+END_TEST
+
+/* Of a process with as many mappings as it may have: freed memory is filled, as small blocks are.
+ */
+START_TEST(pages_that_cannot_be_closed)
+{
+	bheap_t *heap = bheap_create(32 * SIZE, BHEAP_GUARD);
+	char *block = bheap_alloc(heap, 10 * SIZE), *fence = bheap_alloc(heap, 16);
+
+	memset(block, 0x11, 10 * SIZE);
+	system_is.no_protection = true;
+	errno = ENOTTY;
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_errno(ENOTTY);
+	system_is.no_protection = false;
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	memory_scribble(block + SIZE / 2, "w", 1);
+	ck_assert_ptr_eq(bheap_alloc(heap, 10 * SIZE), block);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+	ck_assert_int_eq(heap_free(heap, fence), 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
+/* A part of what is closed would be a mapping more: all of it is opened. */
+START_TEST(pages_that_cannot_be_opened_alone)
+{
+	bheap_t *heap = bheap_create(32 * SIZE, BHEAP_GUARD);
+	char *block = bheap_alloc(heap, 10 * SIZE), *fence = bheap_alloc(heap, 16), *part;
+
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	system_is.protection_refused = true;
+	errno = ENOTTY;
+	part = bheap_aligned_alloc(heap, 2 * SIZE, 100);
+	ck_assert_errno(ENOTTY);
+	ck_assert(part > block && part < fence);
+	memset(part, 0x11, 100);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_int_eq(heap_free(heap, part), 0);
+	memset(bheap_alloc(heap, 10 * SIZE), 0x11, 10 * SIZE);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_uint_eq(faults.count, 0);
+	bheap_destroy(heap);
 }
 END_TEST
 
@@ -807,6 +861,8 @@ int main(void)
 	suite = suite_of("rare", &tcase, 20);
 	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, no_random_word);
+	tcase_add_test(tcase, pages_that_cannot_be_closed);
+	tcase_add_test(tcase, pages_that_cannot_be_opened_alone);
 	tcase_add_test(tcase, no_process_namespace);
 	tcase_add_test(tcase, a_process_that_may_not_be_asked_about);
 	tcase_add_test(tcase, a_process_that_cannot_be_asked_about);

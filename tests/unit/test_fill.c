@@ -360,7 +360,7 @@ START_TEST(so_much_is_filled)
 {
 	size_t limit = (size_t)BH_FILL_MAX * GRANULE;
 	bheap_t *large = bheap_create(4 * limit, BHEAP_GUARD);
-	char *block = bheap_alloc(large, 2 * limit);
+	char *block = bheap_alloc(large, limit + limit / 2);
 
 	ck_assert_int_eq(heap_free(large, block), 0);
 	scribble(block + limit);

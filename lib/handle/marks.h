@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * marks.h - what a guarded private heap remembers of its free memory, in bits after its handle: of
+ * each granule, that it is filled; of each unit of 4 KiB, that it was decommitted since; of each
+ * page, that it is closed. Refuses to know pattern and pages.
+ */
+#ifndef BH_MARKS_H
+#define BH_MARKS_H
+
+#include "handle/handle.h"
+
+/* Granules of a unit: no page is smaller, and each is a whole number of them. */
+#define BH_MARKS_UNIT_SHIFT 8
+#define BH_MARKS_UNIT ((uint32_t)1 << BH_MARKS_UNIT_SHIFT)
+
+/* Bytes for the bits of so many granules; without those of the pages, and for these alone. */
+size_t bh_marks_size(size_t granules);
+size_t bh_marks_pages_size(size_t granules);
+
+/* ---- filled ---- */
+
+static inline bool bh_marks_is_filled(const bheap_t *heap, uint32_t granule)
+{
+	return heap->filled[granule >> 6] >> (granule & 63) & 1;
+}
+
+/* Of granules from ... to - 1; cleared are some. */
+void bh_marks_fill(const bheap_t *heap, uint32_t from, uint32_t to);
+void bh_marks_clear(const bheap_t *heap, uint32_t from, uint32_t to);
+
+/* The first granule from ... to - 1 that is filled, or to. */
+uint32_t bh_marks_find(const bheap_t *heap, uint32_t from, uint32_t to);
+
+/* ---- decommitted ---- */
+
+static inline uint32_t bh_marks_unit(uint32_t granule)
+{
+	return (granule - BH_FIRST) >> BH_MARKS_UNIT_SHIFT;
+}
+
+/* The bits of the units follow those of the granules. */
+static inline uint64_t *bh_marks_units(const bheap_t *heap)
+{
+	return heap->filled + (heap->core.end >> 6) + 1;
+}
+
+/* True if the granule was decommitted since it was filled. */
+static inline bool bh_marks_is_trimmed(const bheap_t *heap, uint32_t granule)
+{
+	uint32_t unit = bh_marks_unit(granule);
+
+	return bh_marks_units(heap)[unit >> 6] >> (unit & 63) & 1;
+}
+
+void bh_marks_set_trimmed(const bheap_t *heap, uint32_t granule, bool trimmed);
+
+/* The first granule of the unit of a granule, and that of the next. */
+uint32_t bh_marks_unit_first(uint32_t granule);
+uint32_t bh_marks_unit_end(const bheap_t *heap, uint32_t granule);
+
+/* ---- closed ---- */
+
+/* The bits of the pages, by their number, follow those of the units. */
+static inline uint64_t *bh_marks_pages(const bheap_t *heap)
+{
+	return bh_marks_units(heap) + (bh_marks_unit(heap->core.end) >> 6) + 1;
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pages.h - whole pages inside large freed blocks of guarded heaps with a mapping of their own are
+ * closed, that is inaccessible, until they are handed out: a read or write after free is seen when
+ * it happens. Keeps: the first granule of a free block is in an open page, for a node. Refuses to
+ * know the pattern. In other heaps (heap->closes is false) no page is ever closed.
+ */
+#ifndef BH_PAGES_H
+#define BH_PAGES_H
+
+#include "handle/handle.h"
+
+/* A freed block of so many granules has its pages closed: 128 KiB. Smaller ones are filled. */
+#define BH_PAGES_MIN ((uint32_t)8192)
+
+/* The first granule of the page that holds a granule, and that of the next page. */
+uint32_t bh_pages_first(uint32_t granule);
+uint32_t bh_pages_end(uint32_t granule);
+
+bool bh_pages_is_closed(const bheap_t *heap, uint32_t granule);
+
+/*
+ * Closes the whole pages among free granules, none of them the first of its block, and narrows the
+ * range to these. False, and nothing done, if there are none or the system refuses.
+ */
+bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to);
+
+/* Opens those pages, of any state, that hold these granules, one at least. Keeps errno. */
+void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to);
+
+/* Opens all of the heap, whatever the bits say: those in the copy of a fork may be torn. */
+void bh_pages_open_all(const bheap_t *heap);
+
+#endif
