@@ -517,6 +517,26 @@ def check_trailer(heap, key, granule, granules):
         yield fault_text(OVERFLOW, None, heap.address(granule), room - len(slack))
 
 
+def check_front(heap, key):
+    """The seal before the first block of a heap in a buffer."""
+    if heap.field("region.start"):
+        return
+    granule = heap.first - 1
+    trailer = read(heap.address(granule), heap.bytes_of(1))
+    seal, owner, slack_size = (
+        heap.table.take(trailer, "trailer." + name) for name in ("seal", "owner", "slack_size")
+    )
+    if seal != seal_of(key, granule, owner, slack_size):
+        yield fault_text(OVERFLOW, "those in front of the first block")
+
+
+def is_trimmed(heap, filled, granule):
+    """Whether the granule was decommitted since it was filled."""
+    unit = granule - heap.first >> heap.table.constant("unit_shift")
+    units = filled + 8 * ((heap.end >> 6) + 1)
+    return read_numbers(units + 8 * (unit >> 6), 1, 8)[0] >> (unit & 63) & 1
+
+
 def filled_granules(heap, filled, granule, granules):
     """Those of a free block that hold the pattern, by the bits that say so."""
     first = granule >> 6
@@ -543,8 +563,9 @@ def check_fill(heap, filled, granule, granules):
             size = heap.table.take(data, "node.granules")
             check = heap.table.take(data, "node.check")
             begin = 2 * half if size == ~check & 0xFFFFFFFF else half
+        byte = 0 if is_trimmed(heap, filled, one) else heap.table.constant("fill_byte")
         for at in range(begin, 2 * half):
-            if data[at] != heap.table.constant("fill_byte"):
+            if data[at] != byte:
                 yield fault_text(
                     WRITTEN_FREE,
                     None,
@@ -559,6 +580,7 @@ def check_guards(heap):
     if not heap.field("trailers"):
         return
     key, filled = heap.field("key"), heap.field("filled")
+    yield from check_front(heap, key)
     for granule, granules, used in heap.blocks():
         if used:
             yield from check_trailer(heap, key, granule, granules)

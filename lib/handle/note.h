@@ -8,6 +8,7 @@
 #define BH_NOTE_H
 
 #include "handle/fill.h"
+#include "handle/marks.h"
 
 /* A field of a structure, or, of size 0, a constant. The commands look for it by its name. */
 struct bh_note_field {
@@ -32,6 +33,7 @@ struct bh_note_field {
 	FIELD("", struct bheap, key)                                                               \
 	FIELD("", struct bheap, filled)                                                            \
 	FIELD("", struct bheap, shared)                                                            \
+	FIELD("", struct bheap, region.start)                                                      \
 	FIELD("control.", struct bh_control, top)                                                  \
 	FIELD("control.", struct bh_control, victim)                                               \
 	FIELD("control.", struct bh_control, victim_granules)                                      \
@@ -57,6 +59,7 @@ struct bh_note_field {
 	VALUE("trailer_granules", BH_TRAILER_GRANULES)                                             \
 	VALUE("slack_byte", BH_TRAILER_SLACK_BYTE)                                                 \
 	VALUE("fill_byte", BH_FILL_BYTE)                                                           \
+	VALUE("unit_shift", BH_MARKS_UNIT_SHIFT)                                                   \
 	VALUE("inside", BH_INSIDE)                                                                 \
 	VALUE("at_rest", BH_AT_REST)
 

@@ -36,7 +36,7 @@ words() { grep -oh 'BHEAP_[A-Z_]*[A-Z]' "$@" | sort -u; }
 {
 	sed -n 's/^\(#define \|	\)\(BHEAP_[A-Z_]*\).*/\2/p' "$header" |
 		grep -vx 'BHEAP_\(H\|API\|ATTRIBUTES\|FREED_BY\|NOT_READ\|SIZED_BY\)'
-	cat "$srcdir"/lib/*/*.c | grep -o 'is_on("BHEAP_[A-Z_]*' | sed 's/.*"//'
+	cat "$srcdir"/lib/*/*.c | grep -oE 'is_(on|off)\("BHEAP_[A-Z_]*' | sed 's/.*"//'
 } | sort -u >"$work/header"
 words "$srcdir"/man/*.3 "$srcdir/man/bheap.7" >"$work/pages"
 compare constants

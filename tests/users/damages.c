@@ -182,24 +182,55 @@ static void damage(size_t at, size_t from)
 	}
 }
 
+/* What the debugger is to say now. */
+static void verdict_take(void)
+{
+	struct bheap_fault fault;
+
+	*verdict = '\0';
+	if (bheap_check(heap, &fault))
+		memcpy(verdict, fault.text, sizeof(fault.text));
+	stop_here();
+}
+
 static void damages_make(unsigned long count)
 {
 	memcpy(sound, region, region_size);
 	while (count--) {
 		/* First, for a damaged heap cannot be walked. */
 		size_t at[] = {place_random(), place_random(), place_random(), place_random()};
-		struct bheap_fault fault;
 
 		damage(at[0], at[1]);
 		if (!random_below(4))
 			damage(at[2], at[3]);
-		*verdict = '\0';
-		if (bheap_check(heap, &fault))
-			memcpy(verdict, fault.text, sizeof(fault.text));
-		stop_here();
+		verdict_take();
 		memcpy(region + damage_begin, sound + damage_begin, region_size - damage_begin);
 		expect(!bheap_check(heap, NULL));
 	}
+}
+
+/*
+ * In a mapping of its own: pages that were given back, of which one is written to, and inaccessible
+ * ones.
+ */
+static void heap_trimmed(void)
+{
+	char *block, *large;
+
+	heap = bheap_create((size_t)1 << 20, BHEAP_GUARD);
+	expect(heap != NULL);
+	region_size = 80000;
+	heap_fill(heap);
+	block = bheap_alloc(heap, 50000);
+	large = bheap_alloc(heap, (size_t)300 << 10);
+	expect(block && large && bheap_alloc(heap, 1));
+	expect(!bheap_free(heap, large));
+	verdict_take();
+	expect(!bheap_free(heap, block) && bheap_trim(heap));
+	verdict_take();
+	((volatile char *)block)[20000] = 1;
+	verdict_take();
+	expect(*verdict && !bheap_destroy(heap));
 }
 
 int main(int argc, char **argv)
@@ -221,5 +252,6 @@ int main(int argc, char **argv)
 		damages_make(count);
 		expect(!bheap_close(heap) && !munmap(region, region_size));
 	}
+	heap_trimmed();
 	return 0;
 }
