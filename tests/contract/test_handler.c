@@ -75,17 +75,17 @@ START_TEST(a_block_freed_while_it_is_resized)
 		size_t size, handlers_size;
 	} rows[] = {{90, 100}, {100, 100}, {110, 20}, {1000, 2000}, {1000, 100}, {30000, 100}};
 	size_t taken = rows[_i].handlers_size;
-	char *block, *behind, *moved;
+	char *block, *next, *moved;
 
 	heap = bheap_create(65536, BHEAP_GUARD);
 	block = bheap_alloc(heap, 100);
-	behind = bheap_alloc(heap, 100);
+	next = bheap_alloc(heap, 100);
 	bheap_set_fault_handler(heap, handler_that_frees, &taken);
 	memory_change(block + 100, 'x');
 	moved = bheap_realloc(heap, block, rows[_i].size);
 	ck_assert_ptr_nonnull(fresh);
 	ck_assert(bheap_owns(heap, fresh));
-	ck_assert(bheap_owns(heap, behind));
+	ck_assert(bheap_owns(heap, next));
 	ck_assert_ptr_ne(moved, fresh);
 	if (moved)
 		ck_assert(bheap_owns(heap, moved));
@@ -228,15 +228,15 @@ END_TEST
 START_TEST(a_refused_resize_leaves_the_watch)
 {
 	struct bheap_fault fault;
-	char *front, *block;
+	char *previous, *block;
 
 	heap = bheap_create(65536, BHEAP_GUARD);
-	front = bheap_alloc(heap, 1000);
+	previous = bheap_alloc(heap, 1000);
 	block = bheap_alloc(heap, 1000);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 60000));
-	heap_free(heap, front);
+	heap_free(heap, previous);
 	ck_assert_ptr_null(bheap_realloc(heap, block, _i ? 50000 : 1 << 30));
-	memory_change(front + 500, 'x');
+	memory_change(previous + 500, 'x');
 	ck_assert_int_eq(bheap_check(heap, &fault), -1);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_WRITTEN_FREE);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 1000));
@@ -247,17 +247,17 @@ END_TEST
 START_TEST(a_slide_is_no_peak)
 {
 	struct bheap_stats before, after;
-	char *block, *front;
+	char *block, *previous;
 
 	heap = bheap_create(65536, 0);
-	front = bheap_alloc(heap, 30000);
+	previous = bheap_alloc(heap, 30000);
 	block = bheap_alloc(heap, 16);
-	heap_free(heap, front);
+	heap_free(heap, previous);
 	block = bheap_realloc(heap, block, 33000);
 	bheap_stats(heap, &before);
 	ck_assert_uint_eq(before.peak_used, 33008);
 	block = bheap_realloc(heap, block, 35600);
-	ck_assert_ptr_eq(block, front);
+	ck_assert_ptr_eq(block, previous);
 	bheap_stats(heap, &after);
 	ck_assert_uint_eq(after.used, 35600);
 	ck_assert_uint_eq(after.peak_used, 35600);

@@ -93,19 +93,19 @@ END_TEST
 START_TEST(realloc_slides_down_when_all_else_fails)
 {
 	struct bheap_stats stats;
-	char *front, *block, *behind;
+	char *previous, *block, *next;
 	size_t part = size / 4 - 16;
 
 	heap_make(_i);
-	front = bheap_alloc(heap, part);
+	previous = bheap_alloc(heap, part);
 	block = bheap_alloc(heap, 2 * part);
-	behind = bheap_alloc(heap, part);
+	next = bheap_alloc(heap, part);
 	pattern_fill(block, 2 * part, 3);
-	pattern_fill(behind, part, 4);
-	heap_free(heap, front);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 2 * part + 500), front);
-	ck_assert(pattern_holds(front, 2 * part, 3));
-	ck_assert(pattern_holds(behind, part, 4));
+	pattern_fill(next, part, 4);
+	heap_free(heap, previous);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 2 * part + 500), previous);
+	ck_assert(pattern_holds(previous, 2 * part, 3));
+	ck_assert(pattern_holds(next, part, 4));
 	ck_assert(!bheap_owns(heap, block));
 	bheap_stats(heap, &stats);
 	ck_assert_uint_eq(stats.failures, 0);
@@ -118,21 +118,21 @@ END_TEST
 START_TEST(a_slide_leaves_the_others_of_the_size)
 {
 	struct bheap_stats stats;
-	char *spare, *front, *block;
+	char *spare, *previous, *block;
 
 	heap_make(_i);
 	spare = bheap_alloc(heap, 160);
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 1));
-	front = bheap_alloc(heap, 160);
+	previous = bheap_alloc(heap, 160);
 	block = bheap_alloc(heap, 160);
 	bheap_stats(heap, &stats);
 	ck_assert_ptr_nonnull(
 		bheap_alloc(heap, stats.largest_free - (kinds[_i] & BHEAP_GUARD ? 16 : 0)));
 	pattern_fill(block, 160, 3);
 	heap_free(heap, spare);
-	heap_free(heap, front);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 300), front);
-	ck_assert(pattern_holds(front, 160, 3));
+	heap_free(heap, previous);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 300), previous);
+	ck_assert(pattern_holds(previous, 160, 3));
 	ck_assert_ptr_eq(bheap_alloc(heap, 160), spare);
 }
 END_TEST
@@ -162,12 +162,12 @@ END_TEST
 START_TEST(an_overflow_is_reported_at_realloc)
 {
 	static const size_t sizes[] = {10, 100, 200, 2000};
-	char *block, *moved, *behind = NULL;
+	char *block, *moved, *next = NULL;
 
 	heap_make(2);
 	block = bheap_alloc(heap, 100);
 	if (_i % 2)
-		behind = bheap_alloc(heap, 16);
+		next = bheap_alloc(heap, 16);
 	pattern_fill(block, 100, 5);
 	memory_scribble(block + 100, "!!!!!!!!!!!!!!!!!!!!", 20);
 	moved = bheap_realloc(heap, block, sizes[_i / 2]);
@@ -177,7 +177,7 @@ START_TEST(an_overflow_is_reported_at_realloc)
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
 	ck_assert_ptr_eq(faults.last.address, block);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 }
 END_TEST
 

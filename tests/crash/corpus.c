@@ -70,10 +70,10 @@ static void fill_up(struct expect *expect, bheap_t *heap)
 /*
  * A hole begun by a split, whose rest is the designated victim; returns the block before it.
  */
-static struct known *victim(struct expect *expect, bheap_t *heap, size_t front, size_t rest)
+static struct known *victim(struct expect *expect, bheap_t *heap, size_t first, size_t rest)
 {
-	hole(expect, heap, expect_block_size(expect, front) + rest - trailer(expect));
-	return expect_put(expect, heap, front);
+	hole(expect, heap, expect_block_size(expect, first) + rest - trailer(expect));
+	return expect_put(expect, heap, first);
 }
 
 static struct known *known_last(struct expect *expect)
@@ -97,7 +97,7 @@ static void expect_alloc(struct expect *expect, size_t size, uint64_t at)
 	expect->expected = at;
 }
 
-static uint64_t behind(const struct known *known)
+static uint64_t end_of(const struct known *known)
 {
 	return known->offset + known->size;
 }
@@ -151,7 +151,7 @@ static void wall_before_word(struct expect *expect, bheap_t *heap)
 
 	wall(expect, heap);
 	expect_put(expect, heap,
-		   word - expect_block_size(expect, TINY) - (size_t)behind(known_last(expect)) -
+		   word - expect_block_size(expect, TINY) - (size_t)end_of(known_last(expect)) -
 			   trailer(expect));
 }
 
@@ -167,28 +167,28 @@ static void split_tag_prepare(struct expect *expect, bheap_t *heap)
 
 static void victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(expect, heap, 64, 192);
+	const struct known *first = victim(expect, heap, 64, 192);
 
-	expect_alloc(expect, TINY, behind(front));
+	expect_alloc(expect, TINY, end_of(first));
 }
 
 static void victim_whole_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(expect, heap, 64, expect_block_size(expect, TINY));
+	const struct known *first = victim(expect, heap, 64, expect_block_size(expect, TINY));
 
-	expect_alloc(expect, TINY, behind(front));
+	expect_alloc(expect, TINY, end_of(first));
 }
 
 static void top_prepare(struct expect *expect, bheap_t *heap)
 {
 	wall(expect, heap);
-	expect_alloc(expect, TINY, behind(known_last(expect)));
+	expect_alloc(expect, TINY, end_of(known_last(expect)));
 }
 
 static void top_large_prepare(struct expect *expect, bheap_t *heap)
 {
 	wall(expect, heap);
-	expect_alloc(expect, LARGE, behind(known_last(expect)));
+	expect_alloc(expect, LARGE, end_of(known_last(expect)));
 }
 
 static void top_whole_prepare(struct expect *expect, bheap_t *heap)
@@ -199,7 +199,7 @@ static void top_whole_prepare(struct expect *expect, bheap_t *heap)
 	if (bheap_stats(heap, &stats) == 0)
 		expect_put(expect, heap,
 			   stats.largest_free - expect_block_size(expect, TINY) - trailer(expect));
-	expect_alloc(expect, TINY, behind(known_last(expect)));
+	expect_alloc(expect, TINY, end_of(known_last(expect)));
 }
 
 static void no_room_prepare(struct expect *expect, bheap_t *heap)
@@ -244,7 +244,7 @@ static void aligned_run(struct expect *expect, bheap_t *heap)
 }
 
 /* Offsets count from a granule that is not aligned in memory itself. */
-static uint64_t aligned_behind(bheap_t *heap, uint64_t offset)
+static uint64_t aligned_after(bheap_t *heap, uint64_t offset)
 {
 	uintptr_t at = (uintptr_t)bheap_pointer(heap, offset);
 
@@ -253,20 +253,20 @@ static uint64_t aligned_behind(bheap_t *heap, uint64_t offset)
 
 static void aligned_hole_prepare(struct expect *expect, bheap_t *heap)
 {
-	expect_alloc(expect, TINY, aligned_behind(heap, hole(expect, heap, HUGE)));
+	expect_alloc(expect, TINY, aligned_after(heap, hole(expect, heap, HUGE)));
 }
 
 static void aligned_top_prepare(struct expect *expect, bheap_t *heap)
 {
 	wall(expect, heap);
-	expect_alloc(expect, TINY, aligned_behind(heap, behind(known_last(expect))));
+	expect_alloc(expect, TINY, aligned_after(heap, end_of(known_last(expect))));
 }
 
 static void aligned_victim_prepare(struct expect *expect, bheap_t *heap)
 {
-	const struct known *front = victim(expect, heap, 64, LARGE);
+	const struct known *first = victim(expect, heap, 64, LARGE);
 
-	expect_alloc(expect, TINY, aligned_behind(heap, behind(front)));
+	expect_alloc(expect, TINY, aligned_after(heap, end_of(first)));
 }
 
 /* The only place is a hole of just the size, at just the address: with and without a rest. */
@@ -311,21 +311,21 @@ static void expect_free(struct expect *expect)
 /* A block to free, with memory before and after it that is free, or not. */
 static void free_between(struct expect *expect, bheap_t *heap, bool left, bool right)
 {
-	void *front, *middle, *back;
+	void *first, *middle, *last;
 
 	wall(expect, heap);
-	front = bheap_alloc(heap, SMALL);
+	first = bheap_alloc(heap, SMALL);
 	middle = bheap_alloc(heap, TINY);
-	back = bheap_alloc(heap, SMALL);
+	last = bheap_alloc(heap, SMALL);
 	wall(expect, heap);
 	if (left)
-		bheap_free(heap, front);
+		bheap_free(heap, first);
 	else
-		expect_adopt(expect, heap, front, SMALL);
+		expect_adopt(expect, heap, first, SMALL);
 	if (right)
-		bheap_free(heap, back);
+		bheap_free(heap, last);
 	else
-		expect_adopt(expect, heap, back, SMALL);
+		expect_adopt(expect, heap, last, SMALL);
 	expect_adopt(expect, heap, middle, TINY);
 	expect_free(expect);
 }
@@ -348,13 +348,13 @@ static void free_right_prepare(struct expect *expect, bheap_t *heap)
 /* The next block is the only one that starts in its word. */
 static void free_right_tag_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *middle, *back;
+	void *middle, *last;
 
 	wall_before_word(expect, heap);
 	middle = bheap_alloc(heap, TINY);
-	back = bheap_alloc(heap, 2 * HUGE);
+	last = bheap_alloc(heap, 2 * HUGE);
 	wall(expect, heap);
-	bheap_free(heap, back);
+	bheap_free(heap, last);
 	expect_adopt(expect, heap, middle, TINY);
 	expect_free(expect);
 }
@@ -373,12 +373,12 @@ static void free_top_prepare(struct expect *expect, bheap_t *heap)
 
 static void free_left_top_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *front;
+	void *first;
 
 	wall(expect, heap);
-	front = bheap_alloc(heap, SMALL);
+	first = bheap_alloc(heap, SMALL);
 	expect_put(expect, heap, TINY);
-	bheap_free(heap, front);
+	bheap_free(heap, first);
 	expect_free(expect);
 }
 
@@ -406,15 +406,15 @@ static void free_victim_left_prepare(struct expect *expect, bheap_t *heap)
 /* Far from its neighbours: the map is searched beyond the words at hand. */
 static void free_far_prepare(struct expect *expect, bheap_t *heap)
 {
-	void *front, *middle, *back;
+	void *first, *middle, *last;
 
 	wall(expect, heap);
-	front = bheap_alloc(heap, (size_t)12 * 1024);
+	first = bheap_alloc(heap, (size_t)12 * 1024);
 	middle = bheap_alloc(heap, (size_t)8 * 1024);
-	back = bheap_alloc(heap, (size_t)12 * 1024);
+	last = bheap_alloc(heap, (size_t)12 * 1024);
 	wall(expect, heap);
-	bheap_free(heap, front);
-	bheap_free(heap, back);
+	bheap_free(heap, first);
+	bheap_free(heap, last);
 	expect_adopt(expect, heap, middle, (size_t)8 * 1024);
 	expect_free(expect);
 }
@@ -451,13 +451,13 @@ static void expect_resize(struct expect *expect, size_t size)
 /* A block of one size with room or none after it. */
 static void resize_before(struct expect *expect, bheap_t *heap, size_t size, size_t room)
 {
-	void *block, *back;
+	void *block, *last;
 
 	wall(expect, heap);
 	block = bheap_alloc(heap, size);
-	back = room ? bheap_alloc(heap, room) : NULL;
+	last = room ? bheap_alloc(heap, room) : NULL;
 	wall(expect, heap);
-	bheap_free(heap, back);
+	bheap_free(heap, last);
 	expect_adopt(expect, heap, block, size);
 }
 

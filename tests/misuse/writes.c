@@ -103,7 +103,7 @@ static const struct row rows[] = {
 struct play {
 	unsigned char *block;
 	const void *before; /* the live block before it, or NULL */
-	const void *behind;
+	const void *next;
 };
 
 static void play_begin(struct play *play, struct fixture *fixture, const struct row *row)
@@ -117,16 +117,16 @@ static void play_begin(struct play *play, struct fixture *fixture, const struct 
 			fixture_release(fixture, play->block);
 		return;
 	}
-	play->behind = fixture_keep(fixture, row->size);
+	play->next = fixture_keep(fixture, row->size);
 	second = fixture_keep(fixture, row->size);
 	fixture_keep(fixture, 16);
 	switch (row->cast) {
 	case BEHIND_FREE:
 		fixture_release(fixture, play->block);
-		play->block = (unsigned char *)(uintptr_t)play->behind;
+		play->block = (unsigned char *)(uintptr_t)play->next;
 		play->before = NULL;
 		break;
-	case BEFORE_FREE: fixture_release(fixture, play->behind); break;
+	case BEFORE_FREE: fixture_release(fixture, play->next); break;
 	case FREED_TWO:
 		fixture_release(fixture, second);
 		fixture_release(fixture, play->block);

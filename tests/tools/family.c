@@ -157,16 +157,16 @@ START_TEST(test_calloc_clears_used_and_fresh_memory)
 
 	for (int round = 0; round < 3; round++) {
 		for (size_t index = 0; index < sizeof(sizes) / sizeof(*sizes); index++) {
-			char *block = calloc(sizes[index], 1), *behind;
+			char *block = calloc(sizes[index], 1), *next;
 
 			ck_assert_ptr_nonnull(block);
 			ck_assert(is_zero(block, sizes[index]));
 			memset(block, 0xee, sizes[index]);
-			behind = malloc(sizes[index]);
-			memset(behind, 0xdd, sizes[index]);
+			next = malloc(sizes[index]);
+			memset(next, 0xdd, sizes[index]);
 			free(block);
 			/* Two free neighbours, and the fresh memory after them. */
-			free(behind);
+			free(next);
 			block = calloc(1, 2 * sizes[index] + 5000);
 			ck_assert_ptr_nonnull(block);
 			ck_assert(is_zero(block, 2 * sizes[index] + 5000));

@@ -59,7 +59,7 @@ START_TEST(a_larger_block_to_cut_from)
 {
 	static const uint32_t links[][2] = {{0, 1}, {0, 0xffffffff}, {1, 0}, {0xffffffff, 0}};
 	bheap_t *heap = heap_of(65536, _i < 4 ? BHEAP_UNLOCKED : 0);
-	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *cut;
+	char *block = bheap_alloc(heap, 80), *next = bheap_alloc(heap, 80), *cut;
 
 	ck_assert_int_eq(heap_free(heap, block), 0);
 	memory_scribble(block, links[_i % 4], sizeof(links[_i % 4]));
@@ -70,7 +70,7 @@ START_TEST(a_larger_block_to_cut_from)
 	faults_were(1);
 	ck_assert_ptr_eq(bheap_alloc(heap, 32), block + 48);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 	faults_were(0);
 	bheap_destroy(heap);
 }
@@ -80,18 +80,18 @@ END_TEST
 START_TEST(a_neighbour_to_merge_with)
 {
 	bheap_t *heap = heap_of(65536, _i ? 0 : BHEAP_UNLOCKED);
-	char *front = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80), *behind;
+	char *previous = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80), *next;
 
-	behind = bheap_alloc(heap, 80);
-	ck_assert_int_eq(heap_free(heap, front), 0);
-	memory_scribble(front, &(uint32_t){1}, sizeof(uint32_t));
+	next = bheap_alloc(heap, 80);
+	ck_assert_int_eq(heap_free(heap, previous), 0);
+	memory_scribble(previous, &(uint32_t){1}, sizeof(uint32_t));
 	if (_i)
 		threads_begin();
 	ck_assert_int_eq(heap_free(heap, block), 0);
 	faults_were(1);
 	ck_assert(!bheap_owns(heap, block));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 	faults_were(0);
 	bheap_destroy(heap);
 }
@@ -217,15 +217,15 @@ START_TEST(the_block_in_front_of_a_slide)
 {
 	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
 	bheap_t *heap = heap_of(65536, flags[_i]);
-	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
+	char *previous = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
 
 	while (bheap_alloc(heap, 512))
 		;
-	block_free_and_damage(heap, front);
+	block_free_and_damage(heap, previous);
 	pattern_fill(block, 30000, 5);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), previous);
 	faults_were(1);
-	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert(pattern_holds(previous, 30000, 5));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_destroy(heap);
 }
@@ -256,10 +256,10 @@ START_TEST(an_allocation_needs_a_sound_map)
 {
 	static const size_t alignments[] = {16, 64};
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
-	char *live = bheap_alloc(heap, 64), *block = bheap_alloc(heap, 3000), *behind;
+	char *live = bheap_alloc(heap, 64), *block = bheap_alloc(heap, 3000), *next;
 	size_t alignment = alignments[_i / 2];
 
-	behind = bheap_alloc(heap, 16);
+	next = bheap_alloc(heap, 16);
 	block_free_and_damage(heap, block);
 	map_damage(heap, _i % 2);
 	for (int call = 0; call < 2; call++) {
@@ -273,7 +273,7 @@ START_TEST(an_allocation_needs_a_sound_map)
 	faults_were(1);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	ck_assert_int_eq(heap_free(heap, live), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 	bheap_destroy(heap);
 }
 END_TEST
@@ -282,16 +282,16 @@ END_TEST
 START_TEST(a_free_needs_no_counters)
 {
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
-	char *front = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80);
+	char *previous = bheap_alloc(heap, 80), *block = bheap_alloc(heap, 80);
 
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
-	block_free_and_damage(heap, front);
+	block_free_and_damage(heap, previous);
 	map_damage(heap, true);
 	ck_assert_int_eq(heap_free(heap, block), 0);
 	maps_were_damaged(1);
 	ck_assert(!bheap_owns(heap, block));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_ptr_eq(bheap_alloc(heap, 160), front);
+	ck_assert_ptr_eq(bheap_alloc(heap, 160), previous);
 	faults_were(0);
 	bheap_destroy(heap);
 }
@@ -301,10 +301,10 @@ END_TEST
 START_TEST(a_realloc_needs_no_counters)
 {
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
-	char *block = bheap_alloc(heap, 80), *behind = bheap_alloc(heap, 80), *moved;
+	char *block = bheap_alloc(heap, 80), *next = bheap_alloc(heap, 80), *moved;
 
 	ck_assert_ptr_nonnull(bheap_alloc(heap, 80));
-	block_free_and_damage(heap, behind);
+	block_free_and_damage(heap, next);
 	pattern_fill(block, 80, 3);
 	map_damage(heap, true);
 	moved = bheap_realloc(heap, block, 128);
@@ -321,11 +321,11 @@ END_TEST
 START_TEST(a_slide_needs_a_sound_map)
 {
 	bheap_t *heap = heap_of(65536, BHEAP_UNLOCKED);
-	char *front = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
+	char *previous = bheap_alloc(heap, 3000), *block = bheap_alloc(heap, 30000);
 
 	while (bheap_alloc(heap, 512))
 		;
-	block_free_and_damage(heap, front);
+	block_free_and_damage(heap, previous);
 	pattern_fill(block, 30000, 5);
 	map_damage(heap, true);
 	errno = 0;
@@ -334,9 +334,9 @@ START_TEST(a_slide_needs_a_sound_map)
 	maps_were_damaged(1);
 	ck_assert(pattern_holds(block, 30000, 5));
 	map_damage(heap, true);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), previous);
 	faults_were(1);
-	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert(pattern_holds(previous, 30000, 5));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_destroy(heap);
 }
@@ -348,11 +348,11 @@ END_TEST
 START_TEST(a_block_too_small_for_its_trailer)
 {
 	bheap_t *heap = heap_of(65536, BHEAP_GUARD);
-	char *front = bheap_alloc(heap, 40), *block, *behind;
+	char *previous = bheap_alloc(heap, 40), *block, *next;
 	uint32_t small = bh_alloc_block(&heap->core, 1);
 
 	block = bh_core_address(&heap->core, small);
-	behind = bheap_alloc(heap, 40);
+	next = bheap_alloc(heap, 40);
 	ck_assert_int_eq(heap_free(heap, block), 0);
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_OVERFLOW);
@@ -360,8 +360,8 @@ START_TEST(a_block_too_small_for_its_trailer)
 	ck_assert_uint_eq(faults.last.size, 0);
 	/* No trailer was written over the neighbours. */
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	ck_assert_int_eq(heap_free(heap, front), 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, previous), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 	ck_assert_uint_eq(faults.count, 1);
 	bheap_destroy(heap);
 }
@@ -371,15 +371,15 @@ END_TEST
 START_TEST(no_slide_where_heaps_are_shared)
 {
 	bheap_t *heap;
-	char *front, *block;
+	char *previous, *block;
 
 	path_make();
 	heap = path_heap(65536, BHEAP_OWNED);
-	front = bheap_alloc(heap, 3000);
+	previous = bheap_alloc(heap, 3000);
 	block = bheap_alloc(heap, 30000);
 	while (bheap_alloc(heap, 512))
 		;
-	ck_assert_int_eq(heap_free(heap, front), 0);
+	ck_assert_int_eq(heap_free(heap, previous), 0);
 	pattern_fill(block, 30000, 5);
 	memory_change(block + 30000, 'x');
 	errno = 0;

@@ -48,15 +48,15 @@ END_TEST
 START_TEST(a_slide_takes_the_lock)
 {
 	bheap_t *heap = bheap_create(65536, BHEAP_UNLOCKED);
-	char *front, *block;
+	char *previous, *block;
 
 	if (heap->skip_lock != BH_SKIP_LOCK_ALWAYS)
 		return; /* a tool watches every call */
-	front = bheap_alloc(heap, 3000);
+	previous = bheap_alloc(heap, 3000);
 	block = bheap_alloc(heap, 30000);
 	while (bheap_alloc(heap, 512))
 		;
-	ck_assert_int_eq(heap_free(heap, front), 0);
+	ck_assert_int_eq(heap_free(heap, previous), 0);
 	pattern_fill(block, 30000, 5);
 	bh_lock_walk(&heap->lock, true);
 	errno = 0;
@@ -64,8 +64,8 @@ START_TEST(a_slide_takes_the_lock)
 	ck_assert_errno(ENOMEM);
 	ck_assert(pattern_holds(block, 30000, 5));
 	bh_lock_walk(&heap->lock, false);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), front);
-	ck_assert(pattern_holds(front, 30000, 5));
+	ck_assert_ptr_eq(bheap_realloc(heap, block, 32000), previous);
+	ck_assert(pattern_holds(previous, 30000, 5));
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
 END_TEST

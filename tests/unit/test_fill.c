@@ -252,20 +252,20 @@ END_TEST
 START_TEST(written_where_a_block_slides)
 {
 	static const size_t sizes[] = {30000, 38000, 59040};
-	char *front = block_of(20000), *block = block_of(24000), *behind = block_of(16000);
-	char *end = behind + (_i == 2 ? 16000 + TRAILER : 0), *rest;
+	char *previous = block_of(20000), *block = block_of(24000), *next = block_of(16000);
+	char *end = next + (_i == 2 ? 16000 + TRAILER : 0), *rest;
 	size_t size = sizes[_i];
 
 	while (bheap_alloc(heap, 16))
 		;
-	free_good(front);
+	free_good(previous);
 	if (_i == 2)
-		free_good(behind);
-	scribble(front + 100);
-	ck_assert_ptr_eq(bheap_realloc(heap, block, size), front);
-	expect(front, 20000 + TRAILER, front + 100);
+		free_good(next);
+	scribble(previous + 100);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, size), previous);
+	expect(previous, 20000 + TRAILER, previous + 100);
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
-	rest = front + size + TRAILER;
+	rest = previous + size + TRAILER;
 	scribble(end - 100);
 	check_finds(rest, (size_t)(end - rest), end - 100);
 	ck_assert_ptr_eq(bheap_alloc(heap, (size_t)(end - rest) - TRAILER), rest);
@@ -329,12 +329,12 @@ END_TEST
 START_TEST(memory_behind_is_not_touched)
 {
 	char *block = block_of(GRANULE);
-	const volatile char *behind = block + GRANULE + TRAILER;
+	const volatile char *next = block + GRANULE + TRAILER;
 
 	if (is_watched())
 		return; /* a tool would report the look */
 	free_good(block);
-	ck_assert_int_eq(*behind, 0);
+	ck_assert_int_eq(*next, 0);
 }
 END_TEST
 
@@ -377,13 +377,13 @@ START_TEST(a_taken_block_is_forgotten)
 {
 	size_t limit = (size_t)BH_FILL_MAX * GRANULE;
 	bheap_t *large = bheap_create(8 * limit, BHEAP_GUARD);
-	char *front = bheap_alloc(large, limit), *back = bheap_alloc(large, limit);
+	char *previous = bheap_alloc(large, limit), *next = bheap_alloc(large, limit);
 	char *fence = bheap_alloc(large, 16), *both;
 
-	ck_assert_int_eq(heap_free(large, back), 0);
-	ck_assert_int_eq(heap_free(large, front), 0);
+	ck_assert_int_eq(heap_free(large, next), 0);
+	ck_assert_int_eq(heap_free(large, previous), 0);
 	both = bheap_alloc(large, 2 * limit);
-	ck_assert_ptr_eq(both, front);
+	ck_assert_ptr_eq(both, previous);
 	memset(both, 0x11, 2 * limit);
 	ck_assert_int_eq(heap_free(large, both), 0);
 	ck_assert_int_eq(bheap_check(large, NULL), 0);
@@ -438,7 +438,7 @@ END_TEST
 /* What is left of a page of which a part is handed out is filled again, and looked at before. */
 START_TEST(part_of_a_page_given_back)
 {
-	char *front = block_of(16), *block = block_of(40000), *fence = block_of(16), *cut, *rest;
+	char *previous = block_of(16), *block = block_of(40000), *fence = block_of(16), *cut, *rest;
 	size_t size = (size_t)(_i / 2 + 1) * 1008 - TRAILER;
 
 	free_good(block);
@@ -459,7 +459,7 @@ START_TEST(part_of_a_page_given_back)
 	ck_assert_uint_eq(faults.count, 0);
 	ck_assert_ptr_eq(bheap_alloc(heap, 40000), block);
 	expect(block, 40000 + TRAILER, rest + 100);
-	free_good(front);
+	free_good(previous);
 	free_good(fence);
 }
 END_TEST
@@ -505,19 +505,19 @@ END_TEST
 /* A slide that meets damage of which the heap cannot be cured moves nothing. */
 START_TEST(a_refused_slide_ends_no_watch)
 {
-	char *front = block_of(20000), *block = block_of(24000), *again;
+	char *previous = block_of(20000), *block = block_of(24000), *again;
 
 	while (bheap_alloc(heap, 16))
 		;
-	free_good(front);
-	scribble(front);
+	free_good(previous);
+	scribble(previous);
 	heap->core.control->used++; /* no index is made from a map that disagrees */
 	ck_assert_ptr_null(bheap_realloc(heap, block, 30000));
 	heap->core.control->used--;
 	faults.count = 0;
-	scribble(front + 100);
+	scribble(previous + 100);
 	again = bheap_alloc(heap, 20000);
-	ck_assert_ptr_eq(again, front);
+	ck_assert_ptr_eq(again, previous);
 	ck_assert_uint_eq(faults.count, 2);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
 }

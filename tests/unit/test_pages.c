@@ -200,18 +200,18 @@ END_TEST
 START_TEST(a_block_slides_over_closed_pages)
 {
 	size_t size = (size_t[]){690, 450, 900}[_i] * KIB;
-	char *front = block_of(300 * KIB), *block = block_of(400 * KIB);
-	char *behind = block_of(300 * KIB), *moved;
+	char *previous = block_of(300 * KIB), *block = block_of(400 * KIB);
+	char *next = block_of(300 * KIB), *moved;
 
 	while (bheap_alloc(heap, 64 * KIB))
 		;
 	while (bheap_alloc(heap, 1))
 		;
-	free_good(front);
+	free_good(previous);
 	if (_i == 2)
-		free_good(behind);
+		free_good(next);
 	moved = bheap_realloc(heap, block, size);
-	ck_assert_ptr_eq(moved, front);
+	ck_assert_ptr_eq(moved, previous);
 	for (size_t at = 0; at < 400 * KIB; at++)
 		require(moved[at] == 0x11);
 	memset(moved, 0x22, size);

@@ -150,18 +150,18 @@ END_TEST
 /* Seen before anything moves: the caller still has his block where it was. */
 START_TEST(damage_behind_is_seen_by_slide)
 {
-	uint32_t front, block, moved, behind, used;
+	uint32_t previous, block, moved, next, used;
 
 	box_alloc(&box, 1);
-	front = box_alloc(&box, 7);
+	previous = box_alloc(&box, 7);
 	block = moved = box_alloc(&box, 5);
-	behind = box_alloc(&box, DAMAGED);
+	next = box_alloc(&box, DAMAGED);
 	box_alloc(&box, 1);
 	while (bh_alloc_block(&box.core, 6))
 		;
-	box_free(&box, front);
-	box_free(&box, behind);
-	memset(bh_core_address(&box.core, behind), bytes[_i], BH_GRANULE);
+	box_free(&box, previous);
+	box_free(&box, next);
+	memset(bh_core_address(&box.core, next), bytes[_i], BH_GRANULE);
 	used = box.core.control->used;
 	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 13 + DAMAGED, 16), BH_NO_ROOM);
 	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 10 + DAMAGED, 16), BH_DAMAGED);
@@ -169,24 +169,24 @@ START_TEST(damage_behind_is_seen_by_slide)
 	ck_assert(bh_map_is_used(&box.core.map, block));
 	box_rebuild_damaged(&box, used);
 	ck_assert_int_eq(bh_resize_slide(&box.core, &moved, 10 + DAMAGED, 16), BH_DONE);
-	ck_assert_uint_eq(moved, front);
+	ck_assert_uint_eq(moved, previous);
 	box_check(&box);
 }
 END_TEST
 
 START_TEST(damage_in_front_is_seen_by_slide)
 {
-	uint32_t front, block, used;
+	uint32_t previous, block, used;
 
 	box_alloc(&box, 1);
-	front = box_alloc(&box, DAMAGED);
+	previous = box_alloc(&box, DAMAGED);
 	block = box_alloc(&box, 5);
 	box_alloc(&box, 1);
-	box_free(&box, front);
-	memset(bh_core_address(&box.core, front), bytes[_i], BH_GRANULE);
+	box_free(&box, previous);
+	memset(bh_core_address(&box.core, previous), bytes[_i], BH_GRANULE);
 	used = box.core.control->used;
 	ck_assert_int_eq(bh_resize_slide(&box.core, &block, 6, 16), BH_DAMAGED);
-	ck_assert_uint_eq(block, front + DAMAGED);
+	ck_assert_uint_eq(block, previous + DAMAGED);
 	box_rebuild_damaged(&box, used);
 }
 END_TEST

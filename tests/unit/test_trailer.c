@@ -136,17 +136,17 @@ START_TEST(a_block_without_room_for_one)
 	int fd = memfd_create("heap", MFD_CLOEXEC);
 	bheap_t *heap =
 		_i ? bheap_open_fd(fd, 65536, BHEAP_GUARD) : bheap_create(65536, BHEAP_GUARD);
-	char *front = bheap_alloc(heap, 40), *behind;
+	char *previous = bheap_alloc(heap, 40), *next;
 	struct faults faults;
 	uint32_t single;
 
 	close(fd);
 	faults_expect(&faults);
 	single = bh_alloc_block(&heap->core, 1);
-	behind = bheap_alloc(heap, 40);
+	next = bheap_alloc(heap, 40);
 	bh_annotate_open(bh_core_address(&heap->core, single), BH_GRANULE);
 	memset(bh_core_address(&heap->core, single), 0x77, BH_GRANULE);
-	memory_change(front + 40, 'x');
+	memory_change(previous + 40, 'x');
 	if (_i)
 		heap->shared->resizing = single;
 	bh_annotate_enter(); /* as inside a call */
@@ -154,10 +154,10 @@ START_TEST(a_block_without_room_for_one)
 	bh_annotate_leave();
 	for (size_t index = 0; index < BH_GRANULE; index++)
 		ck_assert_int_eq(((char *)bh_core_address(&heap->core, single))[index], 0x77);
-	ck_assert_uint_eq(bheap_usable_size(heap, front), _i ? 40 : 48);
-	ck_assert_int_eq(heap_free(heap, front), 0);
+	ck_assert_uint_eq(bheap_usable_size(heap, previous), _i ? 40 : 48);
+	ck_assert_int_eq(heap_free(heap, previous), 0);
 	ck_assert_uint_eq(faults.count, _i ? 1 : 0);
-	ck_assert_int_eq(heap_free(heap, behind), 0);
+	ck_assert_int_eq(heap_free(heap, next), 0);
 	ck_assert_uint_eq(faults.count, _i ? 1 : 0);
 	bheap_destroy(heap);
 }

@@ -83,10 +83,10 @@ MISUSE write_far_behind_into_free_memory(void)
 
 MISUSE read_in_front(void)
 {
-	char *front = take(64);
+	char *previous = take(64);
 	volatile char *block = take(64);
 
-	give(front);
+	give(previous);
 	sink = block[-1];
 }
 
@@ -407,13 +407,13 @@ static void resize_honestly(void)
 static void slide_honestly(void)
 {
 	size_t half = HEAP_SIZE / 4;
-	unsigned char *front = take(half), *block = take_ones(half), *last = take_ones(16);
+	unsigned char *previous = take(half), *block = take_ones(half), *last = take_ones(16);
 	struct bheap_stats stats;
 	void *rest;
 
 	bheap_stats(heap, &stats);
 	rest = take(stats.largest_free - 32);
-	give(front);
+	give(previous);
 	block = bheap_realloc(heap, block, half + half / 2);
 	expect(block && block[half - 1] == 1);
 	use_whole(block, half);
