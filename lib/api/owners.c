@@ -36,8 +36,11 @@ struct owner {
 
 static bool owner_is_dead(struct owner *last, pid_t pid)
 {
+	int saved = errno;
+
 	if (pid && pid != last->pid)
 		*last = (struct owner){pid, process_is_dead(pid)};
+	errno = saved;
 	return pid && last->dead;
 }
 

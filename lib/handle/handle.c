@@ -56,6 +56,10 @@ uint32_t bh_handle_owner(const bheap_t *heap)
 uint32_t bh_handle_pid_namespace(void)
 {
 	struct stat status;
+	int saved = errno;
 
-	return stat("/proc/self/ns/pid", &status) ? 0 : (uint32_t)status.st_ino;
+	if (stat("/proc/self/ns/pid", &status) == 0)
+		return (uint32_t)status.st_ino;
+	errno = saved;
+	return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include "os/secret.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
@@ -24,9 +25,11 @@ uint64_t bh_secret_derived(enum bh_secret_purpose purpose, const void *address)
 
 uint64_t bh_secret_random(enum bh_secret_purpose purpose, const void *address)
 {
+	int saved = errno;
 	uint64_t key;
 
 	if (getrandom(&key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key))
 		return key;
+	errno = saved;
 	return bh_secret_derived(purpose, address);
 }
