@@ -27,9 +27,9 @@ extern "C" {
 #endif
 
 #define BHEAP_VERSION_MAJOR 0
-#define BHEAP_VERSION_MINOR 1
+#define BHEAP_VERSION_MINOR 2
 #define BHEAP_VERSION_PATCH 0
-#define BHEAP_VERSION_STRING "0.1.0"
+#define BHEAP_VERSION_STRING "0.2.0"
 #define BHEAP_VERSION_NUMBER                                                                       \
 	(BHEAP_VERSION_MAJOR * 10000 + BHEAP_VERSION_MINOR * 100 + BHEAP_VERSION_PATCH)
 
@@ -187,6 +187,24 @@ BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 	BHEAP_ATTRIBUTES(__alloc_align__(2), __warn_unused_result__) BHEAP_SIZED_BY(3)
 		BHEAP_FREED_BY(bheap_free, 2);
+
+/*
+ * bheap_realloc() with a result aligned to a power of two of any size, as bheap_aligned_alloc()
+ * aligns: in place where the block is aligned and its neighbours allow. NULL with errno as
+ * bheap_realloc(), and EINVAL for an alignment that is no power of two: the block is as it was.
+ */
+BHEAP_API void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+	BHEAP_ATTRIBUTES(__alloc_align__(3), __warn_unused_result__) BHEAP_SIZED_BY(4)
+		BHEAP_FREED_BY(bheap_free, 2);
+
+/*
+ * Makes a block larger or smaller where it is, in bounded time, or says no: 0, or -1 with errno
+ * ENOMEM (the memory after it is not free, or too little), ENOSPC (the disk is full) or EINVAL
+ * (size 0, not a live block), and the block is as it was. Compilers go on to take the block for as
+ * large as it was when ptr was returned: bheap_resize(3) tells how to use what was added.
+ */
+BHEAP_API int bheap_resize(bheap_t *heap, void *ptr, size_t size)
+	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
 /*
  * How large a live block may be resized in place, without fail: the bytes beyond those asked for
@@ -370,7 +388,7 @@ BHEAP_API ssize_t bheap_reclaim(bheap_t *heap);
 
 /* ---- the library ----------------------------------------------------------------------------- */
 
-/* The version of the library in use, such as "0.1.0". */
+/* The version of the library in use, such as "0.2.0". */
 BHEAP_API const char *bheap_version(void);
 
 #ifdef __cplusplus

@@ -6,6 +6,7 @@ dist_man_MANS = \
 	%D%/bheap.1 \
 	%D%/bheap.7 \
 	%D%/bheap_aligned_alloc.3 \
+	%D%/bheap_aligned_realloc.3 \
 	%D%/bheap_alloc.3 \
 	%D%/bheap_alloc_into.3 \
 	%D%/bheap_calloc.3 \
@@ -25,6 +26,7 @@ dist_man_MANS = \
 	%D%/bheap_pointer.3 \
 	%D%/bheap_realloc.3 \
 	%D%/bheap_reclaim.3 \
+	%D%/bheap_resize.3 \
 	%D%/bheap_root.3 \
 	%D%/bheap_root_alloc.3 \
 	%D%/bheap_set_fault_handler.3 \

@@ -86,11 +86,12 @@ contract_tests = \
 	%D%/contract/test_offsets \
 	%D%/contract/test_random \
 	%D%/contract/test_realloc \
+	%D%/contract/test_resize \
 	%D%/contract/test_stats \
 	%D%/contract/test_threads \
 	%D%/contract/test_version
 EXTRA_DIST += %D%/support/environment.sh %D%/support/skipped.sh
-EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc
+EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc %D%/contract/places.h
 
 # Between the library and the system: calls that fail, and answers that are rare.
 system_tests = \

@@ -47,7 +47,7 @@ int bh_block_refusal(const struct bh_call *call)
 	return bh_storage_was_refused(call->heap) ? ENOSPC : ENOMEM;
 }
 
-static void request_refuse(const bheap_t *heap, size_t size)
+void bh_block_count_refusal(const bheap_t *heap, size_t size)
 {
 	heap->core.control->failures++;
 	bh_probe_fail(heap, size);
@@ -74,7 +74,7 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 	if (size <= bh_core_size(&heap->core))
 		block = block_find_room(call, alignment, bh_handle_request_granules(heap, size));
 	if (!block) {
-		request_refuse(heap, size);
+		bh_block_count_refusal(heap, size);
 		return 0;
 	}
 	bh_fill_taken(call, block, block + bh_core_granules(&heap->core, block));
@@ -195,7 +195,7 @@ static bool search_is_refused(const bheap_t *heap, size_t size)
 {
 	if (heap->core.bins.damaged || !size)
 		return false;
-	request_refuse(heap, size);
+	bh_block_count_refusal(heap, size);
 	return true;
 }
 
@@ -292,12 +292,16 @@ void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 	return block ? memset(block, 0, total) : NULL;
 }
 
-void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
+void *bh_block_alloc_aligned(bheap_t *heap, size_t alignment, size_t size)
 {
-	if (!alignment || (alignment & (alignment - 1)))
-		return bh_block_refuse(EINVAL);
 	return alignment <= BH_GRANULE ? bh_block_alloc(heap, size)
 				       : alloc_slow(heap, alignment, size);
+}
+
+void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
+{
+	return bh_is_power_of_two(alignment) ? bh_block_alloc_aligned(heap, alignment, size)
+					     : bh_block_refuse(EINVAL);
 }
 
 /* ---- free ---- */

@@ -18,8 +18,14 @@ static inline void *bh_block_refuse(int error)
 
 void *bh_block_alloc(bheap_t *heap, size_t size);
 
+/* alignment: a power of two of any size. */
+void *bh_block_alloc_aligned(bheap_t *heap, size_t alignment, size_t size);
+
 /* Frees a block; NULL is accepted. 0, or -1 with errno. */
 int bh_block_free(bheap_t *heap, void *ptr);
+
+/* Counts a request that is refused for want of room. Of an entered heap. */
+void bh_block_count_refusal(const bheap_t *heap, size_t size);
 
 /* Notes the fault of a pointer that is no live block. */
 void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);

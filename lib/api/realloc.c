@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "core/annotate.h"
+#include "core/index.h"
 #include "core/probe.h"
 #include "core/resize.h"
 #include "handle/damage.h"
 #include "handle/fill.h"
 #include "handle/intent.h"
+#include "handle/storage.h"
 
 /* A block that now has room for size bytes where it is: its trailer and annotations follow. */
 static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
@@ -97,11 +99,25 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	return status;
 }
 
+static bool is_aligned(const void *address, size_t alignment)
+{
+	return !((uintptr_t)address & (alignment - 1));
+}
+
+/* True if a slide, which ends where the free previous block starts, keeps the alignment. */
+static bool slide_is_aligned(const struct bh_core *core, uint32_t block, size_t alignment)
+{
+	uint32_t previous = bh_index_previous_free(core, block);
+
+	return previous && is_aligned(bh_core_address(core, previous), alignment);
+}
+
 /*
  * Slides down over the free previous block: the last resort when there is no room elsewhere. The
  * block where it is then, or 0.
  */
-static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t kept, size_t size)
+static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t alignment, size_t kept,
+			      size_t size)
 {
 	bheap_t *heap = call->heap;
 	const void *old = bh_core_address(&heap->core, block);
@@ -109,7 +125,7 @@ static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t kept,
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
-	if (!heap->core.slides)
+	if (!heap->core.slides || !slide_is_aligned(&heap->core, block, alignment))
 		return 0;
 	do {
 		status = block_slide(call, &block, kept, size);
@@ -124,13 +140,14 @@ static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t kept,
 }
 
 /* By a copy or a slide, with the lock held throughout. The block where it is then, or 0. */
-static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t kept, size_t size)
+static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t alignment, size_t kept,
+			     size_t size)
 {
 	bheap_t *heap = call->heap;
-	uint32_t moved = bh_block_alloc_entered(call, BH_GRANULE, size);
+	uint32_t moved = bh_block_alloc_entered(call, alignment, size);
 
 	if (!moved)
-		return slide_entered(call, block, kept, size);
+		return slide_entered(call, block, alignment, kept, size);
 	memcpy(bh_core_address(&heap->core, moved), bh_core_address(&heap->core, block), kept);
 	/* From here on a death leaves the new block, too. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -140,23 +157,25 @@ static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t kept, 
 	return moved;
 }
 
-static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t alignment, size_t kept,
+			     size_t size)
 {
 	struct bh_call call;
 	uint32_t slid;
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	slid = slide_entered(&call, block, kept, size);
+	slid = slide_entered(&call, block, alignment, kept, size);
 	bh_leave(&call);
 	return slid ? bh_core_address(&heap->core, slid) : NULL;
 }
 
 /* By a copy; else by a slide. The block is as it was when neither finds room. */
-static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t size)
+static void *resize_by_move(bheap_t *heap, uint32_t block, size_t alignment, size_t kept,
+			    size_t size)
 {
 	void *old = bh_core_address(&heap->core, block);
-	void *moved = bh_block_alloc(heap, size);
+	void *moved = bh_block_alloc_aligned(heap, alignment, size);
 	int error = errno;
 
 	if (moved) {
@@ -164,7 +183,7 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
 		bh_block_free(heap, old);
 		return moved;
 	}
-	moved = heap->core.slides ? resize_by_slide(heap, block, kept, size) : NULL;
+	moved = heap->core.slides ? resize_by_slide(heap, block, alignment, kept, size) : NULL;
 	return moved ? moved : bh_block_refuse(error);
 }
 
@@ -173,14 +192,15 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t kept, size_t s
  * free the block, and take the memory for one of its own.
  */
 BH_COLD
-static void *resize_and_report(struct bh_call *call, uint32_t block, size_t kept, size_t size)
+static void *resize_and_report(struct bh_call *call, uint32_t block, size_t alignment, size_t kept,
+			       size_t size)
 {
 	bheap_t *heap = call->heap;
 	uint32_t mark;
 	int error;
 
 	if (kept)
-		block = move_entered(call, block, kept < size ? kept : size, size);
+		block = move_entered(call, block, alignment, kept < size ? kept : size, size);
 	mark = block ? bh_block_mark(heap, block) : 0;
 	error = bh_block_refusal(call);
 	bh_leave(call);
@@ -197,12 +217,27 @@ static void *resize_bad_pointer(struct bh_call *call, const void *ptr)
 	return bh_block_refuse(EINVAL);
 }
 
+/* In place, unless the block must move to be aligned. */
+static enum bh_core_status resize_aligned_in_place(struct bh_call *call, uint32_t block,
+						   size_t alignment, size_t size)
+{
+	const struct bh_core *core = &call->heap->core;
+
+	if (size > bh_core_size(core))
+		return BH_NO_ROOM;
+	if (is_aligned(bh_core_address(core, block), alignment))
+		return resize_in_place(call, block, size);
+	bh_block_verify_trailer(call, block, bh_core_granules(core, block));
+	return BH_NO_ROOM;
+}
+
+/* alignment: a power of two, a granule at least. */
 BH_COLD
-static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
+static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
 	struct bh_call call;
-	enum bh_core_status status = BH_NO_ROOM;
-	size_t kept = 0;
+	enum bh_core_status status;
+	size_t kept;
 	uint32_t block;
 
 	if (!bh_enter_to_change(&call, heap))
@@ -211,15 +246,16 @@ static void *realloc_slow(bheap_t *heap, void *ptr, size_t size)
 	if (!block)
 		return resize_bad_pointer(&call, ptr);
 	kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
-	if (size <= bh_core_size(&heap->core))
-		status = resize_in_place(&call, block, size);
+	status = resize_aligned_in_place(&call, block, alignment, size);
 	if (status != BH_DONE && heap->annotated)
 		bh_annotate_claim(heap, ptr, kept);
 	if (call.count)
-		return resize_and_report(&call, block, status == BH_DONE ? 0 : kept, size);
+		return resize_and_report(&call, block, alignment, status == BH_DONE ? 0 : kept,
+					 size);
 	bh_leave(&call);
-	return status == BH_DONE ? ptr
-				 : resize_by_move(heap, block, kept < size ? kept : size, size);
+	return status == BH_DONE
+		       ? ptr
+		       : resize_by_move(heap, block, alignment, kept < size ? kept : size, size);
 }
 
 /* The way of one thread among several, as far as it goes without a move. */
@@ -235,10 +271,10 @@ static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 		       bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
 		bh_leave_trylock(heap);
 	}
-	return done ? ptr : realloc_slow(heap, ptr, size);
+	return done ? ptr : realloc_slow(heap, ptr, BH_GRANULE, size);
 }
 
-void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
+static void *block_realloc(bheap_t *heap, void *ptr, size_t size)
 {
 	if (BH_UNLIKELY(!ptr))
 		return bh_block_alloc(heap, size);
@@ -253,9 +289,88 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 		if (status == BH_NO_ROOM && size) {
 			size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
 
-			return resize_by_move(heap, block, kept < size ? kept : size, size);
+			return resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size,
+					      size);
 		}
-		return realloc_slow(heap, ptr, size);
+		return realloc_slow(heap, ptr, BH_GRANULE, size);
 	}
 	return realloc_trylock(heap, ptr, size);
+}
+
+extern __typeof(block_realloc) bheap_realloc __attribute__((alias("block_realloc")));
+
+void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+{
+	if (!bh_is_power_of_two(alignment))
+		return bh_block_refuse(EINVAL);
+	if (!ptr)
+		return bh_block_alloc_aligned(heap, alignment, size);
+	return alignment <= BH_GRANULE ? block_realloc(heap, ptr, size)
+				       : realloc_slow(heap, ptr, alignment, size);
+}
+
+/* ---- in place or not at all ---- */
+
+static int resize_refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* The rest of a resize that worked: a fault handler may free the block. */
+static int resized_and_report(struct bh_call *call, uint32_t block)
+{
+	bheap_t *heap = call->heap;
+	uint32_t mark = bh_block_mark(heap, block);
+
+	bh_leave(call);
+	return !call->count || bh_block_is_same(heap, block, mark) ? 0 : resize_refuse(EINVAL);
+}
+
+/* The memory after the block has no room, which is no refusal; or the disk is full. */
+static int resize_failed(struct bh_call *call, size_t size)
+{
+	bheap_t *heap = call->heap;
+	int error = bh_block_refusal(call);
+
+	if (error == ENOSPC)
+		bh_block_count_refusal(heap, size);
+	bh_leave(call);
+	return resize_refuse(error);
+}
+
+BH_COLD
+static int resize_slow(bheap_t *heap, void *ptr, size_t size)
+{
+	enum bh_core_status status = BH_NO_ROOM;
+	struct bh_call call;
+	uint32_t block;
+
+	if (!bh_enter_to_change(&call, heap))
+		return -1;
+	block = bh_core_find(&heap->core, ptr);
+	if (!block) {
+		resize_bad_pointer(&call, ptr);
+		return -1;
+	}
+	bh_storage_refusal_clear(heap);
+	if (size <= bh_core_size(&heap->core))
+		status = resize_in_place(&call, block, size);
+	if (status == BH_DONE)
+		return resized_and_report(&call, block);
+	return resize_failed(&call, size);
+}
+
+int bheap_resize(bheap_t *heap, void *ptr, size_t size)
+{
+	if (!ptr || !size)
+		return resize_refuse(EINVAL);
+	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
+		uint32_t block = bh_core_find(&heap->core, ptr);
+
+		if (BH_LIKELY(block) &&
+		    bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE)
+			return 0;
+	}
+	return resize_slow(heap, ptr, size);
 }

@@ -18,7 +18,7 @@ trap 'rm -rf "$work"' EXIT
 
 # Each list has a "name@VERSION" a line; the header knows no versions.
 sed -n 's/^BHEAP_API [^(]*[ *]\([a-z_0-9]*\)(.*/\1/p' "$header" | sort >"$work/header"
-awk '/^[A-Z].* \{$/ { version = $1 } /local:/ { exported = 0 } /global:/ { exported = 1; next }
+awk '/^[A-Z].* \{$/ { version = $1 } /local:|^}/ { exported = 0 } /global:/ { exported = 1; next }
 	exported { sub(/;/, "", $1); print $1 "@" version }' "$map" | sort >"$work/map"
 sed -n 's/^ \([a-z].*@[^ ]*\) .*/\1/p' "$symbols" | sort >"$work/symbols"
 sed 's/@.*//' "$work/map" | sort >"$work/map-names"

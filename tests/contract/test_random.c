@@ -88,7 +88,13 @@ static void refuse_realloc(struct model *model, const void *ptr)
 	ck_assert_ptr_null(bheap_realloc(model->heap, (void *)(uintptr_t)ptr,
 					 random_below(&model->random, 200)));
 	ck_assert_errno(EINVAL);
-	model->expected++;
+	errno = 0;
+	ck_assert_int_eq(bheap_resize(model->heap, (void *)(uintptr_t)ptr, 16), -1);
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_aligned_realloc(model->heap, (void *)(uintptr_t)ptr, 64, 16));
+	ck_assert_errno(EINVAL);
+	model->expected += 3;
 }
 
 static void refuse_question(struct model *model, const void *ptr)
@@ -195,6 +201,18 @@ static void allocate(struct model *model, size_t heap_size)
 	}
 }
 
+static void resize(struct model *model, size_t index, size_t size)
+{
+	switch (random_below(&model->random, 6)) {
+	case 0: model_resize(model, index, size); break;
+	case 1:
+		model_aligned_realloc(model, index, (size_t)1 << random_below(&model->random, 13),
+				      size);
+		break;
+	default: model_realloc(model, index, size);
+	}
+}
+
 /* Grows towards a full heap and shrinks towards an empty one by turns. */
 static void step(struct model *model, size_t heap_size, unsigned number, const void *other)
 {
@@ -207,7 +225,7 @@ static void step(struct model *model, size_t heap_size, unsigned number, const v
 	else if (choice < (grows ? 60 : 35) || !model->count)
 		allocate(model, heap_size);
 	else if (choice < 75)
-		model_realloc(model, index, size_random(model, heap_size));
+		resize(model, index, size_random(model, heap_size));
 	else if (choice < 98)
 		model_free(model, index);
 	else if (choice < 99)

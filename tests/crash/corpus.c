@@ -432,6 +432,14 @@ static void to_tiny_run(struct expect *expect, bheap_t *heap)
 	resize_to(expect, heap, TINY);
 }
 
+/* The same in place, or not at all. */
+static void in_place_to_small_run(struct expect *expect, bheap_t *heap)
+{
+	void *block = address(expect, heap, expect->count - 1);
+
+	tell(expect, heap, bheap_resize(heap, block, SMALL) ? NULL : block);
+}
+
 static void to_small_run(struct expect *expect, bheap_t *heap)
 {
 	resize_to(expect, heap, SMALL);
@@ -522,6 +530,20 @@ static void move_prepare(struct expect *expect, bheap_t *heap)
 	known_last(expect)->fate = MAY_MOVE;
 	expect->gain = known_last(expect)->new_size;
 	expect->expected += known_last(expect)->size + expect_block_size(expect, 32);
+}
+
+/* To an address that is aligned, from one that is not. */
+static void move_aligned_prepare(struct expect *expect, bheap_t *heap)
+{
+	move_prepare(expect, heap);
+	expect->expected = aligned_after(heap, expect->expected);
+}
+
+static void move_aligned_run(struct expect *expect, bheap_t *heap)
+{
+	void *block = address(expect, heap, expect->count - 1);
+
+	tell(expect, heap, bheap_aligned_realloc(heap, block, ALIGNMENT, SMALL));
 }
 
 static void move_no_room_prepare(struct expect *expect, bheap_t *heap)
@@ -820,6 +842,9 @@ const struct operation corpus[] = {
 	{"grow into the victim", grow_victim_prepare, to_small_run, 0, 0},
 	{"realloc by moving", move_prepare, to_small_run, 0, 0},
 	{"realloc, no room", move_no_room_prepare, to_small_run, 0, 0},
+	{"resize, grow with rest", grow_rest_prepare, in_place_to_small_run, 0, 0},
+	{"resize, no room", move_no_room_prepare, in_place_to_small_run, 0, 0},
+	{"aligned_realloc by moving", move_aligned_prepare, move_aligned_run, 0, 0},
 	{"alloc_into, exact", into_exact_prepare, into_run, 0, 0},
 	{"alloc_into, split", into_split_prepare, into_run, RECOVERED | CLOSELY | AWAITED, 0},
 	{"alloc_into, victim", into_victim_prepare, into_run, 0, 0},

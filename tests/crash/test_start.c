@@ -489,6 +489,8 @@ static int in_a_heap_that_outgrows_the_disk(void *arg)
 	last = bheap_alloc(heap, 64);
 	require(first && last && !refused_alloc(heap, DISK_SIZE));
 	require(!bheap_realloc(heap, last, DISK_SIZE) && errno == ENOSPC);
+	require(bheap_resize(heap, last, DISK_SIZE) == -1 && errno == ENOSPC);
+	require(!bheap_aligned_realloc(heap, last, 4096, DISK_SIZE) && errno == ENOSPC);
 	require(!bheap_aligned_alloc(heap, 4096, DISK_SIZE) && errno == ENOSPC);
 	require(!bheap_root_alloc(heap, DISK_SIZE) && errno == ENOSPC);
 	require(!bheap_alloc_into(heap, last, DISK_SIZE) && errno == ENOSPC);

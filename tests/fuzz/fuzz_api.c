@@ -359,6 +359,18 @@ static void free_block_write(struct play *play)
 
 /* ---- the play ---- */
 
+static void resize(struct play *play, uint8_t choice)
+{
+	size_t index = entry_choose(play), wanted = request_size(play);
+
+	if (choice & 8)
+		model_resize(&play->model, index, wanted);
+	else if (choice & 16)
+		model_aligned_realloc(&play->model, index, alignment_choose(play), wanted);
+	else
+		model_realloc(&play->model, index, wanted);
+}
+
 static void step_on_block(struct play *play, uint8_t choice)
 {
 	struct model *model = &play->model;
@@ -367,7 +379,7 @@ static void step_on_block(struct play *play, uint8_t choice)
 	case 0:
 	case 1: model_free(model, entry_choose(play)); break;
 	case 2:
-	case 3: model_realloc(model, entry_choose(play), request_size(play)); break;
+	case 3: resize(play, choice); break;
 	case 4: into_slot(play); break;
 	case 5: out_of_slot(play); break;
 	case 6: free_twice(play); break;

@@ -59,6 +59,13 @@ CALL(realloc_to_all_but_15, is_unchanged(fixture, largest - 15))
 CALL(realloc_to_half, is_unchanged(fixture, half))
 CALL(realloc_to_more_than_the_heap, is_unchanged(fixture, FIXTURE_SIZE + 1))
 CALL(realloc_of_null_to_all_bytes, !bheap_realloc(fixture->heap, NULL, largest))
+CALL(resize_to_all_bytes, bheap_resize(fixture->heap, fixture->live[0].ptr, largest) == -1)
+CALL(resize_to_half, bheap_resize(fixture->heap, fixture->live[0].ptr, half) == -1)
+CALL(resize_to_nothing, bheap_resize(fixture->heap, fixture->live[0].ptr, zero) == -1)
+CALL(resize_of_null, bheap_resize(fixture->heap, NULL, 16) == -1)
+CALL(aligned_realloc_to_all_bytes,
+     !bheap_aligned_realloc(fixture->heap, fixture->live[0].ptr, 64, largest))
+CALL(aligned_realloc_to_half, !bheap_aligned_realloc(fixture->heap, fixture->live[0].ptr, half, 16))
 CALL(aligned_of_all_bytes, !bheap_aligned_alloc(fixture->heap, 64, largest))
 CALL(aligned_of_all_but_15, !bheap_aligned_alloc(fixture->heap, 4096, largest - 15))
 CALL(aligned_to_half, !bheap_aligned_alloc(fixture->heap, half, 16))
@@ -73,6 +80,10 @@ CALL(aligned_to_24, !bheap_aligned_alloc(fixture->heap, zero + 24, 16))
 CALL(aligned_to_4095, !bheap_aligned_alloc(fixture->heap, zero + 4095, 16))
 CALL(aligned_to_all, !bheap_aligned_alloc(fixture->heap, largest, 16))
 
+CALL(aligned_realloc_to_0, !bheap_aligned_realloc(fixture->heap, fixture->live[0].ptr, zero, 16))
+CALL(aligned_realloc_to_24,
+     !bheap_aligned_realloc(fixture->heap, fixture->live[0].ptr, zero + 24, 16))
+
 /* ---- no heap ---- */
 
 CALL(no_heap_alloc, !bheap_alloc(NULL, 16))
@@ -80,6 +91,8 @@ CALL(no_heap_calloc, !bheap_calloc(NULL, 1, 16))
 CALL(no_heap_calloc_that_wraps, !bheap_calloc(NULL, largest, 16))
 CALL(no_heap_realloc, !bheap_realloc(NULL, fixture->live[0].ptr, 16))
 CALL(no_heap_realloc_of_null, !bheap_realloc(NULL, NULL, 16))
+CALL(no_heap_resize, bheap_resize(NULL, fixture->live[0].ptr, 16) == -1)
+CALL(no_heap_aligned_realloc, !bheap_aligned_realloc(NULL, fixture->live[0].ptr, 64, 16))
 CALL(no_heap_aligned, !bheap_aligned_alloc(NULL, 64, 16))
 CALL(no_heap_aligned_little, !bheap_aligned_alloc(NULL, 8, 16))
 CALL(no_heap_free, heap_free(NULL, fixture->live[0].ptr) == -1)
@@ -165,6 +178,12 @@ static const struct {
 	ROW(realloc_to_half, ENOMEM, ANYWHERE),
 	ROW(realloc_to_more_than_the_heap, ENOMEM, ANYWHERE),
 	ROW(realloc_of_null_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(resize_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(resize_to_half, ENOMEM, ANYWHERE),
+	ROW(resize_to_nothing, EINVAL, ANYWHERE),
+	ROW(resize_of_null, EINVAL, ANYWHERE),
+	ROW(aligned_realloc_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(aligned_realloc_to_half, ENOMEM, ANYWHERE),
 	ROW(aligned_of_all_bytes, ENOMEM, ANYWHERE),
 	ROW(aligned_of_all_but_15, ENOMEM, ANYWHERE),
 	ROW(aligned_to_half, ENOMEM, ANYWHERE),
@@ -175,11 +194,15 @@ static const struct {
 	ROW(aligned_to_24, EINVAL, ANYWHERE),
 	ROW(aligned_to_4095, EINVAL, ANYWHERE),
 	ROW(aligned_to_all, EINVAL, ANYWHERE),
+	ROW(aligned_realloc_to_0, EINVAL, ANYWHERE),
+	ROW(aligned_realloc_to_24, EINVAL, ANYWHERE),
 	ROW(no_heap_alloc, EINVAL, ANYWHERE),
 	ROW(no_heap_calloc, EINVAL, ANYWHERE),
 	ROW(no_heap_calloc_that_wraps, EINVAL, ANYWHERE),
 	ROW(no_heap_realloc, EINVAL, ANYWHERE),
 	ROW(no_heap_realloc_of_null, EINVAL, ANYWHERE),
+	ROW(no_heap_resize, EINVAL, ANYWHERE),
+	ROW(no_heap_aligned_realloc, EINVAL, ANYWHERE),
 	ROW(no_heap_aligned, EINVAL, ANYWHERE),
 	ROW(no_heap_aligned_little, EINVAL, ANYWHERE),
 	ROW(no_heap_free, EINVAL, ANYWHERE),

@@ -181,21 +181,73 @@ bool model_aligned_alloc(struct model *model, size_t alignment, size_t size)
 	return ptr;
 }
 
-bool model_realloc(struct model *model, size_t index, size_t size)
+static bool resize_accept(struct model *model, size_t index, void *ptr, size_t alignment,
+			  size_t size)
 {
 	struct entry old = model->live[index];
 	size_t kept = old.size < size ? old.size : size;
-	unsigned char *ptr = bheap_realloc(model->heap, old.ptr, size);
 
 	if (!ptr) {
-		refusal_accept(model, BHEAP_ALIGNMENT, size);
+		refusal_accept(model, alignment, size);
 		require(pattern_holds(old.ptr, old.size, old.seed));
 		return false;
 	}
 	entry_remove(model, index);
 	require(pattern_holds(ptr, kept, old.seed));
-	block_accept(model, ptr, size, 1);
+	block_accept(model, ptr, size, alignment);
 	return true;
+}
+
+bool model_realloc(struct model *model, size_t index, size_t size)
+{
+	void *ptr = bheap_realloc(model->heap, model->live[index].ptr, size);
+
+	return resize_accept(model, index, ptr, BHEAP_ALIGNMENT, size);
+}
+
+bool model_aligned_realloc(struct model *model, size_t index, size_t alignment, size_t size)
+{
+	void *ptr = bheap_aligned_realloc(model->heap, model->live[index].ptr, alignment, size);
+
+	return resize_accept(model, index, ptr,
+			     alignment < BHEAP_ALIGNMENT ? BHEAP_ALIGNMENT : alignment, size);
+}
+
+/* A free block: how large it is if it is the one looked for. */
+static int free_block_measure(const struct bheap_block *block, void *arg)
+{
+	struct bheap_block *wanted = arg;
+
+	if (block->used || block->address != wanted->address)
+		return 0;
+	wanted->size = block->size;
+	return 1;
+}
+
+/* The most that a block may become where it is. */
+static size_t room_in_place(const struct model *model, const struct entry *entry)
+{
+	size_t have = model_block_size(model, entry->size);
+	struct bheap_block next = {.address = entry->ptr + have};
+
+	bheap_walk(model->heap, free_block_measure, &next);
+	return have + next.size - (has_trailers(model) ? TRAILER_SIZE : 0);
+}
+
+bool model_resize(struct model *model, size_t index, size_t size)
+{
+	struct entry old = model->live[index];
+	size_t room = room_in_place(model, &old);
+
+	if (bheap_resize(model->heap, old.ptr, size) == 0) {
+		require(size && size <= room);
+		return resize_accept(model, index, bheap_realloc(model->heap, old.ptr, size),
+				     BHEAP_ALIGNMENT, size);
+	}
+	require_equal(errno, size ? ENOMEM : EINVAL);
+	require(!size || size > room || model->damaged);
+	require(pattern_holds(old.ptr, old.size, old.seed));
+	return false;
 }
 
 void model_free(struct model *model, size_t index)

@@ -39,6 +39,8 @@ bool model_alloc(struct model *model, size_t size);
 bool model_calloc(struct model *model, size_t count, size_t size);
 bool model_aligned_alloc(struct model *model, size_t alignment, size_t size);
 bool model_realloc(struct model *model, size_t index, size_t size);
+bool model_aligned_realloc(struct model *model, size_t index, size_t alignment, size_t size);
+bool model_resize(struct model *model, size_t index, size_t size);
 void model_free(struct model *model, size_t index);
 void model_free_all(struct model *model);
 

@@ -344,6 +344,14 @@ bheap_t *path_heap(size_t size, unsigned flags)
 	return heap;
 }
 
+bheap_t *path_heap_read_only(void)
+{
+	bheap_t *heap = bheap_open(path, 0, O_RDONLY, 0, 0);
+
+	ck_assert_msg(heap, "%s", strerrorname_np(errno));
+	return heap;
+}
+
 BH_UNCHECKED
 void memory_change(void *at, unsigned char byte)
 {

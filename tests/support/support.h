@@ -152,6 +152,9 @@ void path_remove(void);
 /* The heap in that file, made if there is none. */
 bheap_t *path_heap(size_t size, unsigned flags);
 
+/* The same, to be read only. */
+bheap_t *path_heap_read_only(void);
+
 /* Writes where only the library may: free blocks and trailers. */
 void memory_scribble(void *at, const void *bytes, size_t size);
 
