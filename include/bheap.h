@@ -213,6 +213,16 @@ BHEAP_API int bheap_resize(bheap_t *heap, void *ptr, size_t size)
  */
 BHEAP_API size_t bheap_usable_size(const bheap_t *heap, const void *ptr);
 
+/*
+ * Limits the bytes in use, of all processes where the heap is shared: a request that would take
+ * bheap_stats' used above limit is refused with ENOMEM. A limit below what is in use takes nothing
+ * away; 0 ends it. 0; or -1 with errno.
+ */
+BHEAP_API int bheap_set_limit(bheap_t *heap, size_t limit);
+
+/* The limit, 0 if there is none (or, with errno EINVAL, no heap). Takes no lock. */
+BHEAP_API size_t bheap_limit(const bheap_t *heap);
+
 /* True if ptr is the start of a live block of this heap. Never dereferences ptr. */
 BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 
@@ -233,7 +243,8 @@ struct bheap_stats {
 	uint64_t rebuilds;    /* times the index was rebuilt from the block map */
 	uint64_t recoveries;  /* rebuilds after a death, or a fork, inside an operation */
 	double fragmentation; /* 1 - largest_free / free, 0 when nothing is free */
-	uint64_t reserved[8]; /* zero; room for later versions */
+	uint64_t limit;       /* bytes that may be in use, 0 for all: bheap_set_limit() */
+	uint64_t reserved[7]; /* zero; room for later versions */
 };
 
 /* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL (NULL). */

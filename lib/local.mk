@@ -17,6 +17,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/create.c \
 	%D%/api/create.h \
 	%D%/api/handler.c \
+	%D%/api/limit.c \
 	%D%/api/open.c \
 	%D%/api/owners.c \
 	%D%/api/realloc.c \
@@ -58,6 +59,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/trailer.h \
 	%D%/core/verify.c \
 	%D%/core/verify.h \
+	%D%/handle/budget.h \
 	%D%/handle/call.c \
 	%D%/handle/call.h \
 	%D%/handle/damage.c \

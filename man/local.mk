@@ -19,6 +19,7 @@ dist_man_MANS = \
 	%D%/bheap_display.3 \
 	%D%/bheap_free.3 \
 	%D%/bheap_free_from.3 \
+	%D%/bheap_limit.3 \
 	%D%/bheap_offset.3 \
 	%D%/bheap_open.3 \
 	%D%/bheap_open_fd.3 \
@@ -30,6 +31,7 @@ dist_man_MANS = \
 	%D%/bheap_root.3 \
 	%D%/bheap_root_alloc.3 \
 	%D%/bheap_set_fault_handler.3 \
+	%D%/bheap_set_limit.3 \
 	%D%/bheap_set_root.3 \
 	%D%/bheap_stats.3 \
 	%D%/bheap_sync.3 \

@@ -83,6 +83,7 @@ contract_tests = \
 	%D%/contract/test_classic \
 	%D%/contract/test_create \
 	%D%/contract/test_handler \
+	%D%/contract/test_limit \
 	%D%/contract/test_offsets \
 	%D%/contract/test_random \
 	%D%/contract/test_realloc \

@@ -47,6 +47,8 @@ static void figures_print(const struct picture *picture)
 	printf("  %-14s %s in %zu block%s, the largest %s, fragmentation %.1f %%\n", "free",
 	       size_print(one, stats->free), stats->free_blocks, ending_for(stats->free_blocks),
 	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
+	if (stats->limit)
+		printf("  %-14s %s may be in use\n", "limit", size_print(one, stats->limit));
 	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n",
 	       "so far", stats->allocations, stats->frees, stats->failures);
 	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n",
@@ -103,6 +105,7 @@ static void picture_json(const struct picture *picture, bool blocks)
 	number_add(object, "used", stats->used);
 	number_add(object, "free", stats->free);
 	number_add(object, "largest_free", stats->largest_free);
+	number_add(object, "limit", stats->limit);
 	number_add(object, "live_blocks", stats->live_blocks);
 	number_add(object, "free_blocks", stats->free_blocks);
 	number_add(object, "peak_used", stats->peak_used);

@@ -29,10 +29,11 @@ struct stat_field {
 
 /* Those from a walk are made anew when a snapshot is read; the size must then be the one told. */
 static const struct stat_field counters[] = {
-	FIELD(size),     FIELD(peak_used), FIELD(allocations), FIELD(frees),
-	FIELD(failures), FIELD(faults),    FIELD(rebuilds),    FIELD(recoveries),
+	FIELD(size),   FIELD(peak_used), FIELD(allocations), FIELD(frees), FIELD(failures),
+	FIELD(faults), FIELD(rebuilds),  FIELD(recoveries),  FIELD(limit),
 };
 #define COUNTERS (sizeof(counters) / sizeof(*counters))
+#define COUNTERS_ALWAYS (COUNTERS - 1) /* the last ones are told if not 0: older readers fail */
 
 static uint64_t counter_get(const struct bheap_stats *stats, size_t index)
 {
@@ -233,8 +234,9 @@ void picture_write(const struct picture *picture, FILE *stream)
 
 	fputs(first_line, stream);
 	for (size_t index = 0; index < COUNTERS; index++)
-		fprintf(stream, "%s %" PRIu64 "\n", counters[index].name,
-			counter_get(&stats, index));
+		if (index < COUNTERS_ALWAYS || counter_get(&stats, index))
+			fprintf(stream, "%s %" PRIu64 "\n", counters[index].name,
+				counter_get(&stats, index));
 	for (size_t index = 0; index < picture->count; index++) {
 		const struct block *block = &picture->blocks[index];
 

@@ -64,15 +64,25 @@ static void block_finish(const bheap_t *heap, uint32_t block, size_t size)
 				 bh_handle_owner(heap));
 }
 
+/* A block that the limit of the heap allows; else 0. */
+static uint32_t block_find_allowed(struct bh_call *call, size_t alignment, size_t size)
+{
+	const bheap_t *heap = call->heap;
+	size_t granules = bh_handle_request_granules(heap, size);
+
+	if (size > bh_core_size(&heap->core) || bh_handle_is_over_limit(heap, granules))
+		return 0;
+	return block_find_room(call, alignment, granules);
+}
+
 uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size)
 {
 	bheap_t *heap = call->heap;
-	uint32_t block = 0;
+	uint32_t block;
 
 	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	bh_storage_refusal_clear(heap);
-	if (size <= bh_core_size(&heap->core))
-		block = block_find_room(call, alignment, bh_handle_request_granules(heap, size));
+	block = block_find_allowed(call, alignment, size);
 	if (!block) {
 		bh_block_count_refusal(heap, size);
 		return 0;

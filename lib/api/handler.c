@@ -14,8 +14,8 @@ int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg)
 	}
 	if (!bh_enter(&call, heap))
 		return -1;
-	heap->faults.handler = handler;
-	heap->faults.arg = arg;
+	heap->fault_handler = handler;
+	heap->fault_arg = arg;
 	bh_leave(&call);
 	return 0;
 }

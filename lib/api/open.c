@@ -72,15 +72,14 @@ static void fault_report(const struct bh_fault_sink *sink, enum bheap_fault_kind
 static bheap_t *opening_report(const struct bh_attach_opening *opening)
 {
 	bheap_t *heap = opening->heap;
-	const struct bh_fault_sink none = {.aborts = opening->flags & BHEAP_ABORT};
+	const struct bh_fault_sink sink = {.aborts = opening->flags & BHEAP_ABORT};
 
 	if (!heap && opening->why)
-		fault_report(&none, BHEAP_FAULT_BAD_FILE, NULL, opening->why);
+		fault_report(&sink, BHEAP_FAULT_BAD_FILE, NULL, opening->why);
 	if (opening->recovered)
-		fault_report(&heap->faults, BHEAP_FAULT_RECOVERED, heap,
-			     "found when it was opened");
+		fault_report(&sink, BHEAP_FAULT_RECOVERED, heap, "found when it was opened");
 	if (opening->rebuilt)
-		fault_report(&heap->faults, BHEAP_FAULT_DAMAGED_INDEX, heap,
+		fault_report(&sink, BHEAP_FAULT_DAMAGED_INDEX, heap,
 			     "found when it was opened; rebuilt, nothing is lost");
 	return heap;
 }

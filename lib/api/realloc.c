@@ -39,6 +39,14 @@ static void rest_open(const bheap_t *heap, uint32_t block, size_t granules)
 		bh_fill_open(heap, block + (uint32_t)granules);
 }
 
+/* True if the limit of the heap refuses to make a block so large. */
+static bool is_over_limit(const bheap_t *heap, uint32_t granules, size_t size)
+{
+	size_t wanted = bh_handle_request_granules(heap, size);
+
+	return wanted > granules && bh_handle_is_over_limit(heap, wanted - granules);
+}
+
 static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
@@ -50,6 +58,8 @@ static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block,
 
 	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	bh_block_verify_trailer(call, block, granules);
+	if (is_over_limit(heap, granules, size))
+		return BH_NO_ROOM;
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
 	bh_intent_resize(heap, block, owner);
@@ -125,7 +135,8 @@ static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t align
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
-	if (!heap->core.slides || !slide_is_aligned(&heap->core, block, alignment))
+	if (!heap->core.slides || !slide_is_aligned(&heap->core, block, alignment) ||
+	    is_over_limit(heap, bh_core_granules(&heap->core, block), size))
 		return 0;
 	do {
 		status = block_slide(call, &block, kept, size);
@@ -327,13 +338,14 @@ static int resized_and_report(struct bh_call *call, uint32_t block)
 	return !call->count || bh_block_is_same(heap, block, mark) ? 0 : resize_refuse(EINVAL);
 }
 
-/* The memory after the block has no room, which is no refusal; or the disk is full. */
-static int resize_failed(struct bh_call *call, size_t size)
+/* The memory after the block has no room, which is no refusal; or the limit or the disk refuses. */
+static int resize_failed(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
 	int error = bh_block_refusal(call);
 
-	if (error == ENOSPC)
+	if (error == ENOSPC || (size <= bh_core_size(&heap->core) &&
+				is_over_limit(heap, bh_core_granules(&heap->core, block), size)))
 		bh_block_count_refusal(heap, size);
 	bh_leave(call);
 	return resize_refuse(error);
@@ -358,7 +370,7 @@ static int resize_slow(bheap_t *heap, void *ptr, size_t size)
 		status = resize_in_place(&call, block, size);
 	if (status == BH_DONE)
 		return resized_and_report(&call, block);
-	return resize_failed(&call, size);
+	return resize_failed(&call, block, size);
 }
 
 int bheap_resize(bheap_t *heap, void *ptr, size_t size)

@@ -137,7 +137,8 @@ static bool was_forked(const struct bh_call *call)
 static void call_end(struct bh_call *call, enum bh_shared_inside inside)
 {
 	bheap_t *heap = call->heap;
-	struct bh_fault_sink sink = heap->faults; /* read while locked: another thread may set it */
+	/* Read while locked: another thread may set it. */
+	const struct bh_fault_sink sink = bh_handle_fault_sink(heap);
 
 	BH_ASSERT(call->lock != BH_LOCK_REFUSED);
 	BH_ASSERT(call->lock != BH_LOCK_SKIPPED || heap->lock.kind != BH_LOCK_SHARED);

@@ -13,7 +13,7 @@
 
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 {
-	if (heap->annotated || heap->trailers || heap->read_only)
+	if (heap->annotated || heap->trailers || heap->read_only || heap->budget.limit)
 		return BH_SKIP_LOCK_NEVER;
 	switch (heap->lock.kind) {
 	case BH_LOCK_NONE: return BH_SKIP_LOCK_ALWAYS;
@@ -34,7 +34,6 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->trailers = flags & (BHEAP_GUARD | BHEAP_OWNED);
 	heap->annotated = bh_annotate_wanted();
 	heap->redzones = !heap->shared && !heap->trailers && bh_handle_wants_redzones();
-	heap->faults.aborts = flags & BHEAP_ABORT;
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))
 		return -1;
@@ -45,6 +44,21 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 void bh_handle_end(bheap_t *heap)
 {
 	bh_lock_destroy(&heap->lock);
+}
+
+/*
+ * The fast path and the trylock path know no limit: a private heap that has one takes neither. A
+ * thread may be on its way to the lock, having found that it may try it.
+ */
+void bh_handle_set_limit(bheap_t *heap, uint64_t limit)
+{
+	if (heap->shared) {
+		bh_shared_store(&heap->shared->budget.limit, limit);
+		return;
+	}
+	bh_shared_store(&heap->budget.limit, limit);
+	bh_lock_set_detour(&heap->lock, limit);
+	__atomic_store_n(&heap->skip_lock, bh_handle_skip_lock(heap), __ATOMIC_RELAXED);
 }
 
 uint32_t bh_handle_owner(const bheap_t *heap)

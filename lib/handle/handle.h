@@ -35,7 +35,9 @@ struct bheap {
 	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
 	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
 	struct bh_region region;
-	struct bh_fault_sink faults;
+	bheap_fault_fn *fault_handler; /* or NULL: the default one */
+	void *fault_arg;
+	struct bh_budget budget; /* of a private heap: bh_handle_budget() */
 	struct bh_lock lock;
 };
 _Static_assert(offsetof(struct bheap, core) == 0, "a core is turned into its heap");
@@ -45,8 +47,7 @@ _Static_assert(offsetof(struct bheap, core) == 0, "a core is turned into its hea
  * pointers and mutexes, so that a buffer has the same room for blocks.
  */
 #define BH_HANDLE_ROOM 256
-_Static_assert(sizeof(struct bheap) - sizeof(pthread_mutex_t) + BH_MUTEX_MAX <= BH_HANDLE_ROOM,
-	       "the handle fits wherever the library can be built");
+_Static_assert(sizeof(struct bheap) <= BH_HANDLE_ROOM, "the handle fits");
 _Static_assert(BH_HANDLE_ROOM % BH_GRANULE == 0, "the control block after the handle is aligned");
 
 /*
@@ -61,8 +62,37 @@ void bh_handle_end(bheap_t *heap);
 /* True if private heaps made now have redzones where they have no trailers. */
 bool bh_handle_wants_redzones(void);
 
-/* Which calls may skip the lock while no walk is under way. */
+/* Which calls may skip the lock while no walk is under way: none that must look at a limit. */
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
+
+/* Where reports go. */
+static inline struct bh_fault_sink bh_handle_fault_sink(const bheap_t *heap)
+{
+	return (struct bh_fault_sink){heap->fault_handler, heap->fault_arg,
+				      heap->flags & BHEAP_ABORT};
+}
+
+static inline const struct bh_budget *bh_handle_budget(const bheap_t *heap)
+{
+	return heap->shared ? &heap->shared->budget : &heap->budget;
+}
+
+/* Bytes that may be in use, or 0: all. Needs no lock. */
+static inline uint64_t bh_handle_limit(const bheap_t *heap)
+{
+	return __atomic_load_n(&bh_handle_budget(heap)->limit, __ATOMIC_ACQUIRE);
+}
+
+/* Of an entered heap: from now on the limit holds for all processes and threads. */
+void bh_handle_set_limit(bheap_t *heap, uint64_t limit);
+
+/* True if more bytes than the limit would be in use with so many more granules, of one block. */
+static inline bool bh_handle_is_over_limit(const bheap_t *heap, size_t granules)
+{
+	uint64_t limit = bh_handle_limit(heap);
+
+	return limit && ((uint64_t)heap->core.control->used + granules) << BH_GRANULE_SHIFT > limit;
+}
 
 /* Number of the user's bytes in a block of this many granules. */
 static inline size_t bh_handle_usable(const bheap_t *heap, uint32_t block, uint32_t granules)

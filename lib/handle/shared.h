@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "handle/budget.h"
+
 /*
  * \1 B H E A P \r \n in the file, on a machine that stores the low byte first; on others the bytes
  * of this and of all that follows are in the other order.
@@ -53,7 +55,9 @@ struct bh_shared {
 	uint64_t holes;    /* not 0: but for pages inside free blocks */
 
 	uint32_t attached; /* about how many handles that can write there are */
-	uint32_t unused[9];
+	uint32_t unused;
+	struct bh_budget budget; /* zero where the heap is older than it */
+	uint32_t unused_too[6];
 
 	/* As large on every machine, whatever the size of a mutex there. */
 	union {
@@ -80,6 +84,7 @@ BH_SHARED_AT(map_sum, 64);
 BH_SHARED_AT(reserved, 72);
 BH_SHARED_AT(holes, 80);
 BH_SHARED_AT(attached, 88);
+BH_SHARED_AT(budget, 96);
 BH_SHARED_AT(mutex, 128);
 _Static_assert(sizeof(struct bh_shared) == 192, "format of heap files, alike on every machine");
 

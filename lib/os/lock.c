@@ -77,7 +77,7 @@ static void own_reinitialise(struct bh_lock *lock)
 	bh_fork_lock(BH_FORK_LOCK_REINITIALISE);
 	if (lock->generation != generation) {
 		if (pthread_spin_trylock(&lock->own))
-			lock->torn = true;
+			lock->torn = lock->detour = true;
 		else
 			pthread_spin_unlock(&lock->own);
 		own_init(lock);
@@ -291,7 +291,13 @@ void bh_lock_recovered(struct bh_lock *lock)
 	BH_ASSERT(lock->kind != BH_LOCK_NONE);
 	if (lock->kind == BH_LOCK_SHARED)
 		pthread_mutex_consistent(lock->shared);
-	lock->torn = false;
+	lock->torn = lock->detour = false;
+}
+
+void bh_lock_set_detour(struct bh_lock *lock, bool detour)
+{
+	BH_ASSERT(lock->kind != BH_LOCK_SHARED && !lock->torn);
+	lock->detour = detour;
 }
 
 void bh_lock_release(struct bh_lock *lock)

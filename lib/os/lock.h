@@ -43,6 +43,7 @@ struct bh_lock {
 	pthread_spinlock_t own;
 	unsigned turns;  /* how often own was taken */
 	bool torn;       /* held by another thread when the process forked */
+	bool detour;     /* bh_lock_try() fails: torn, or set */
 	int shared_kind; /* what the C library noted in shared when this process attached */
 };
 
@@ -85,6 +86,12 @@ bool bh_lock_forget_walk(struct bh_lock *lock);
 /* The holder enters or leaves a walk callback, in which its own calls are refused with EDEADLK. */
 void bh_lock_walk(struct bh_lock *lock, bool walking);
 
+/*
+ * For the holder of a private lock: from now on bh_lock_try() fails, also of threads that were
+ * about to call it; or no longer. A recovery ends it: its process has no such threads.
+ */
+void bh_lock_set_detour(struct bh_lock *lock, bool detour);
+
 /* For the holder. */
 void bh_lock_recovered(struct bh_lock *lock);
 void bh_lock_release(struct bh_lock *lock);
@@ -105,7 +112,7 @@ static inline void bh_lock_turn(struct bh_lock *lock)
 	__atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
 }
 
-/* Takes a private lock if it is free and nothing is to be recovered; else false. */
+/* Takes a private lock if it is free, nothing is to be recovered and no detour is set. */
 static inline bool bh_lock_try(struct bh_lock *lock)
 {
 	BH_ASSERT(lock->kind == BH_LOCK_PRIVATE);
@@ -114,7 +121,7 @@ static inline bool bh_lock_try(struct bh_lock *lock)
 	    BH_UNLIKELY(pthread_spin_trylock(&lock->own)))
 		return false;
 	bh_lock_turn(lock);
-	if (BH_LIKELY(!lock->torn))
+	if (BH_LIKELY(!lock->detour))
 		return true;
 	pthread_spin_unlock(&lock->own);
 	return false;

@@ -108,6 +108,8 @@ CALL(no_heap_destroy, bheap_destroy(NULL) == -1)
 CALL(no_heap_close, bheap_close(NULL) == -1)
 CALL(no_heap_sync, bheap_sync(NULL) == -1)
 CALL(no_heap_reclaim, bheap_reclaim(NULL) == -1)
+CALL(no_heap_set_limit, bheap_set_limit(NULL, 16) == -1)
+CALL(no_heap_limit, !bheap_limit(NULL))
 CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
 CALL(no_heap_root_alloc, !bheap_root_alloc(NULL, 16))
 CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)fixture->live[0].ptr, 16))
@@ -218,6 +220,8 @@ static const struct {
 	ROW(no_heap_close, EINVAL, ANYWHERE),
 	ROW(no_heap_sync, EINVAL, ANYWHERE),
 	ROW(no_heap_reclaim, EINVAL, ANYWHERE),
+	ROW(no_heap_set_limit, EINVAL, ANYWHERE),
+	ROW(no_heap_limit, EINVAL, ANYWHERE),
 	ROW(no_heap_set_root, EINVAL, ANYWHERE),
 	ROW(no_heap_root_alloc, EINVAL, ANYWHERE),
 	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),

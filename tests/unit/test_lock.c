@@ -120,6 +120,25 @@ START_TEST(each_time_it_is_taken_is_a_turn)
 }
 END_TEST
 
+/* Whoever holds it may send those away who only try: they find it free, and do not get it. */
+START_TEST(a_detour_refuses_tries)
+{
+	struct bh_lock lock;
+
+	threads_begin();
+	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
+		bh_lock_set_detour(&lock, !round);
+		bh_lock_release(&lock);
+		ck_assert_int_eq(bh_lock_try(&lock), round);
+		if (round)
+			bh_lock_release_tried(&lock);
+	}
+	bh_lock_destroy(&lock);
+}
+END_TEST
+
 /* It is not free of what it has to tell: a copy made by a fork, an operation that was cut short. */
 START_TEST(a_try_leaves_repairs_alone)
 {
@@ -127,7 +146,7 @@ START_TEST(a_try_leaves_repairs_alone)
 
 	threads_begin();
 	ck_assert_int_eq(bh_lock_init(&lock, BH_LOCK_PRIVATE, NULL), 0);
-	lock.torn = true;
+	lock.torn = lock.detour = true;
 	ck_assert(!bh_lock_try(&lock));
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
 	bh_lock_recovered(&lock);
@@ -683,6 +702,7 @@ int main(void)
 	tcase_add_test(tcase, threads_exclude_each_other);
 	tcase_add_test(tcase, a_try_does_not_wait);
 	tcase_add_test(tcase, each_time_it_is_taken_is_a_turn);
+	tcase_add_test(tcase, a_detour_refuses_tries);
 	tcase_add_test(tcase, a_try_leaves_repairs_alone);
 	tcase_add_test(tcase, a_long_wait_is_slept_through);
 	tcase_add_test(tcase, a_wait_is_interrupted);
