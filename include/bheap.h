@@ -229,22 +229,25 @@ BHEAP_API bool bheap_owns(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2
 /* ---- looking at a heap ----------------------------------------------------------------------- */
 
 struct bheap_stats {
-	size_t size;          /* bytes for blocks */
-	size_t used;          /* bytes in live blocks, rounded up to granules */
-	size_t free;          /* size - used */
-	size_t largest_free;  /* the largest free block: what one bheap_alloc() could get */
-	size_t live_blocks;   /* allocated blocks */
-	size_t free_blocks;   /* free blocks; no two are neighbours */
-	size_t peak_used;     /* the largest value of used so far */
-	uint64_t allocations; /* blocks handed out */
-	uint64_t frees;       /* blocks taken back */
-	uint64_t failures;    /* requests refused for lack of room */
-	uint64_t faults;      /* misuse and damage reported */
-	uint64_t rebuilds;    /* times the index was rebuilt from the block map */
-	uint64_t recoveries;  /* rebuilds after a death, or a fork, inside an operation */
-	double fragmentation; /* 1 - largest_free / free, 0 when nothing is free */
-	uint64_t limit;       /* bytes that may be in use, 0 for all: bheap_set_limit() */
-	uint64_t reserved[7]; /* zero; room for later versions */
+	size_t size;              /* bytes for blocks */
+	size_t used;              /* bytes in live blocks, rounded up to granules */
+	size_t free;              /* size - used */
+	size_t largest_free;      /* the largest free block: what one bheap_alloc() could get */
+	size_t live_blocks;       /* allocated blocks */
+	size_t free_blocks;       /* free blocks; no two are neighbours */
+	size_t peak_used;         /* the largest value of used so far */
+	uint64_t allocations;     /* blocks handed out */
+	uint64_t frees;           /* blocks taken back */
+	uint64_t failures;        /* requests refused for lack of room */
+	uint64_t faults;          /* misuse and damage reported */
+	uint64_t rebuilds;        /* times the index was rebuilt from the block map */
+	uint64_t recoveries;      /* rebuilds after a death, or a fork, inside an operation */
+	double fragmentation;     /* 1 - largest_free / free, 0 when nothing is free */
+	uint64_t limit;           /* bytes that may be in use, 0 for all: bheap_set_limit() */
+	uint64_t largest_refused; /* request, rounded up to granules, that there was no room for */
+	uint64_t last_refused;    /* the latest of these, */
+	uint64_t used_at_refusal; /* and the bytes in use when it was refused */
+	uint64_t reserved[4];     /* zero; room for later versions */
 };
 
 /* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL (NULL). */
@@ -315,6 +318,25 @@ typedef void bheap_fault_fn(const struct bheap_fault *fault, void *arg);
  * -1 with errno.
  */
 BHEAP_API int bheap_set_fault_handler(bheap_t *heap, bheap_fault_fn *handler, void *arg);
+
+struct bheap_refusal {
+	bheap_t *heap;
+	size_t size;      /* of the request */
+	size_t alignment; /* of the block, BHEAP_ALIGNMENT at least */
+	int error;        /* ENOMEM or ENOSPC: what the function will fail with */
+};
+
+/* True: try again, after it made room; false: refuse. Called with no lock held. */
+typedef bool bheap_refusal_fn(const struct bheap_refusal *refusal, void *arg);
+
+/*
+ * Sets the function called before this process is refused a block of a heap for want of room, on
+ * the disk, too, or by the limit; NULL: none. It is called again for a request as long as it
+ * returns true and less is in use than before, or the limit is higher; else the request is tried
+ * once more. Requests that it makes itself are refused without a call, and so are those larger than
+ * the heap; bheap_resize() makes no call. 0; or -1 with errno.
+ */
+BHEAP_API int bheap_set_refusal_handler(bheap_t *heap, bheap_refusal_fn *handler, void *arg);
 
 /*
  * Checks every invariant, reading only and trusting nothing. 0; or -1 with errno EUCLEAN and the

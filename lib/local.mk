@@ -21,6 +21,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/open.c \
 	%D%/api/owners.c \
 	%D%/api/realloc.c \
+	%D%/api/refusal.c \
+	%D%/api/refusal.h \
 	%D%/api/root.c \
 	%D%/api/root.h \
 	%D%/api/show.c \

@@ -32,6 +32,7 @@ dist_man_MANS = \
 	%D%/bheap_root_alloc.3 \
 	%D%/bheap_set_fault_handler.3 \
 	%D%/bheap_set_limit.3 \
+	%D%/bheap_set_refusal_handler.3 \
 	%D%/bheap_set_root.3 \
 	%D%/bheap_stats.3 \
 	%D%/bheap_sync.3 \

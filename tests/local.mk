@@ -86,6 +86,7 @@ contract_tests = \
 	%D%/contract/test_limit \
 	%D%/contract/test_offsets \
 	%D%/contract/test_random \
+	%D%/contract/test_refusal \
 	%D%/contract/test_realloc \
 	%D%/contract/test_resize \
 	%D%/contract/test_stats \

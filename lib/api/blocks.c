@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/refusal.h"
 #include "core/alloc.h"
 #include "core/annotate.h"
 #include "core/free.h"
@@ -49,6 +50,13 @@ int bh_block_refusal(const struct bh_call *call)
 
 void bh_block_count_refusal(const bheap_t *heap, size_t size)
 {
+	struct bh_budget_refused *refusals = bh_handle_refusals(heap);
+	size_t granules = size / BH_GRANULE + !!(size % BH_GRANULE);
+
+	refusals->last = granules < UINT32_MAX ? (uint32_t)granules : UINT32_MAX;
+	if (refusals->largest < refusals->last)
+		refusals->largest = refusals->last;
+	refusals->used = heap->core.control->used;
 	heap->core.control->failures++;
 	bh_probe_fail(heap, size);
 }
@@ -178,7 +186,7 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 /* ---- allocate ---- */
 
 BH_COLD
-static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
+void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_call call;
 	uint32_t block, mark = 0;
@@ -197,13 +205,26 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 	return bh_core_address(&heap->core, block);
 }
 
+/* The whole, the calls of a refusal handler included. */
+BH_COLD
+static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
+{
+	struct bh_refusal_tries tries = {0};
+	void *block;
+
+	do
+		block = bh_block_alloc_once(heap, alignment, size);
+	while (!block && bh_refusal_retry(heap, &tries, alignment, size));
+	return block;
+}
+
 /*
  * Refuses a request that no free block was found for. False, and nothing done, if the slow path may
- * find one: damage was met, or the size is 0.
+ * find one: damage was met, the size is 0, or a handler can make room.
  */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
-	if (heap->core.bins.damaged || !size)
+	if (heap->core.bins.damaged || !size || bh_handle_has_refusal_handler(heap))
 		return false;
 	bh_block_count_refusal(heap, size);
 	return true;

@@ -21,6 +21,9 @@ void *bh_block_alloc(bheap_t *heap, size_t size);
 /* alignment: a power of two of any size. */
 void *bh_block_alloc_aligned(bheap_t *heap, size_t alignment, size_t size);
 
+/* Slow path, without a call of the refusal handler. */
+void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size);
+
 /* Frees a block; NULL is accepted. 0, or -1 with errno. */
 int bh_block_free(bheap_t *heap, void *ptr);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/refusal.h"
 #include "core/annotate.h"
 #include "core/index.h"
 #include "core/probe.h"
@@ -39,14 +40,6 @@ static void rest_open(const bheap_t *heap, uint32_t block, size_t granules)
 		bh_fill_open(heap, block + (uint32_t)granules);
 }
 
-/* True if the limit of the heap refuses to make a block so large. */
-static bool is_over_limit(const bheap_t *heap, uint32_t granules, size_t size)
-{
-	size_t wanted = bh_handle_request_granules(heap, size);
-
-	return wanted > granules && bh_handle_is_over_limit(heap, wanted - granules);
-}
-
 static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
@@ -58,7 +51,7 @@ static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block,
 
 	BH_ASSERT(bh_core_is_live(&heap->core, block));
 	bh_block_verify_trailer(call, block, granules);
-	if (is_over_limit(heap, granules, size))
+	if (bh_handle_is_resize_over_limit(heap, granules, size))
 		return BH_NO_ROOM;
 	if (heap->trailers)
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
@@ -109,23 +102,15 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	return status;
 }
 
-static bool is_aligned(const void *address, size_t alignment)
-{
-	return !((uintptr_t)address & (alignment - 1));
-}
-
 /* True if a slide, which ends where the free previous block starts, keeps the alignment. */
-static bool slide_is_aligned(const struct bh_core *core, uint32_t block, size_t alignment)
+static bool slide_is_aligned(const bheap_t *heap, uint32_t block, size_t alignment)
 {
-	uint32_t previous = bh_index_previous_free(core, block);
+	uint32_t previous = bh_index_previous_free(&heap->core, block);
 
-	return previous && is_aligned(bh_core_address(core, previous), alignment);
+	return previous && bh_handle_is_aligned(heap, previous, alignment);
 }
 
-/*
- * Slides down over the free previous block: the last resort when there is no room elsewhere. The
- * block where it is then, or 0.
- */
+/* Slides down over the free previous block, the last resort. The block where it is then, or 0. */
 static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t alignment, size_t kept,
 			      size_t size)
 {
@@ -135,8 +120,8 @@ static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t align
 	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
 	enum bh_core_status status;
 
-	if (!heap->core.slides || !slide_is_aligned(&heap->core, block, alignment) ||
-	    is_over_limit(heap, bh_core_granules(&heap->core, block), size))
+	if (!heap->core.slides || !slide_is_aligned(heap, block, alignment) ||
+	    bh_handle_is_resize_over_limit(heap, bh_core_granules(&heap->core, block), size))
 		return 0;
 	do {
 		status = block_slide(call, &block, kept, size);
@@ -186,7 +171,9 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t alignment, siz
 			    size_t size)
 {
 	void *old = bh_core_address(&heap->core, block);
-	void *moved = bh_block_alloc_aligned(heap, alignment, size);
+	void *moved = bh_handle_has_refusal_handler(heap)
+			      ? bh_block_alloc_once(heap, alignment, size)
+			      : bh_block_alloc_aligned(heap, alignment, size);
 	int error = errno;
 
 	if (moved) {
@@ -236,7 +223,7 @@ static enum bh_core_status resize_aligned_in_place(struct bh_call *call, uint32_
 
 	if (size > bh_core_size(core))
 		return BH_NO_ROOM;
-	if (is_aligned(bh_core_address(core, block), alignment))
+	if (bh_handle_is_aligned(call->heap, block, alignment))
 		return resize_in_place(call, block, size);
 	bh_block_verify_trailer(call, block, bh_core_granules(core, block));
 	return BH_NO_ROOM;
@@ -244,7 +231,7 @@ static enum bh_core_status resize_aligned_in_place(struct bh_call *call, uint32_
 
 /* alignment: a power of two, a granule at least. */
 BH_COLD
-static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
 	struct bh_call call;
 	enum bh_core_status status;
@@ -267,6 +254,35 @@ static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t siz
 	return status == BH_DONE
 		       ? ptr
 		       : resize_by_move(heap, block, alignment, kept < size ? kept : size, size);
+}
+
+/* After a try that failed: the next ones, as long as the refusal handler wants them. */
+BH_COLD
+static void *realloc_again(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+{
+	struct bh_refusal_tries tries = {0};
+	void *block = NULL;
+
+	while (!block && bh_refusal_retry(heap, &tries, alignment, size))
+		block = realloc_once(heap, ptr, alignment, size);
+	return block;
+}
+
+BH_COLD
+static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+{
+	void *block = realloc_once(heap, ptr, alignment, size);
+
+	return block ? block : realloc_again(heap, ptr, alignment, size);
+}
+
+/* In place was no room. */
+static void *realloc_by_move(bheap_t *heap, void *ptr, uint32_t block, size_t size)
+{
+	size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
+	void *moved = resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size, size);
+
+	return moved ? moved : realloc_again(heap, ptr, BH_GRANULE, size);
 }
 
 /* The way of one thread among several, as far as it goes without a move. */
@@ -297,12 +313,8 @@ static void *block_realloc(bheap_t *heap, void *ptr, size_t size)
 			status = bh_resize_in_place(&heap->core, block, bh_granules(size));
 		if (status == BH_DONE)
 			return ptr;
-		if (status == BH_NO_ROOM && size) {
-			size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
-
-			return resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size,
-					      size);
-		}
+		if (status == BH_NO_ROOM && size)
+			return realloc_by_move(heap, ptr, block, size);
 		return realloc_slow(heap, ptr, BH_GRANULE, size);
 	}
 	return realloc_trylock(heap, ptr, size);
@@ -344,8 +356,9 @@ static int resize_failed(struct bh_call *call, uint32_t block, size_t size)
 	bheap_t *heap = call->heap;
 	int error = bh_block_refusal(call);
 
-	if (error == ENOSPC || (size <= bh_core_size(&heap->core) &&
-				is_over_limit(heap, bh_core_granules(&heap->core, block), size)))
+	if (error == ENOSPC ||
+	    (size <= bh_core_size(&heap->core) &&
+	     bh_handle_is_resize_over_limit(heap, bh_core_granules(&heap->core, block), size)))
 		bh_block_count_refusal(heap, size);
 	bh_leave(call);
 	return resize_refuse(error);
@@ -361,10 +374,8 @@ static int resize_slow(bheap_t *heap, void *ptr, size_t size)
 	if (!bh_enter_to_change(&call, heap))
 		return -1;
 	block = bh_core_find(&heap->core, ptr);
-	if (!block) {
-		resize_bad_pointer(&call, ptr);
-		return -1;
-	}
+	if (!block)
+		return resize_bad_pointer(&call, ptr) ? 0 : -1;
 	bh_storage_refusal_clear(heap);
 	if (size <= bh_core_size(&heap->core))
 		status = resize_in_place(&call, block, size);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/blocks.h"
+#include "api/refusal.h"
 #include "api/root.h"
 #include "handle/intent.h"
 
@@ -52,7 +53,7 @@ static void slot_intend(const bheap_t *heap, uint64_t offset)
 		bh_shared_store(&heap->shared->slot, offset);
 }
 
-void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
+static void *into_once(bheap_t *heap, uint64_t *slot, size_t size)
 {
 	struct bh_call call;
 	uint64_t offset;
@@ -75,6 +76,17 @@ void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 	return block ? bh_core_address(&heap->core, block) : NULL;
 }
 
+void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
+{
+	struct bh_refusal_tries tries = {0};
+	void *block;
+
+	do
+		block = into_once(heap, slot, size);
+	while (!block && bh_refusal_retry(heap, &tries, BH_GRANULE, size));
+	return block;
+}
+
 static uint32_t root_make(struct bh_call *call, size_t size)
 {
 	bheap_t *heap = call->heap;
@@ -89,7 +101,7 @@ static uint32_t root_make(struct bh_call *call, size_t size)
 	return block;
 }
 
-void *bheap_root_alloc(bheap_t *heap, size_t size)
+static void *root_once(bheap_t *heap, size_t size)
 {
 	struct bh_call call;
 	void *root;
@@ -104,6 +116,17 @@ void *bheap_root_alloc(bheap_t *heap, size_t size)
 	bh_leave(&call);
 	if (!root)
 		errno = error;
+	return root;
+}
+
+void *bheap_root_alloc(bheap_t *heap, size_t size)
+{
+	struct bh_refusal_tries tries = {0};
+	void *root;
+
+	do
+		root = root_once(heap, size);
+	while (!root && bh_refusal_retry(heap, &tries, BH_GRANULE, size));
 	return root;
 }
 

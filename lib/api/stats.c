@@ -23,6 +23,13 @@ static int block_count(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
+static void refusals_copy(struct bheap_stats *stats, const struct bh_budget_refused *refusals)
+{
+	stats->largest_refused = (uint64_t)BH_GRANULE * (refusals->largest);
+	stats->last_refused = (uint64_t)BH_GRANULE * (refusals->last);
+	stats->used_at_refusal = (uint64_t)BH_GRANULE * (refusals->used);
+}
+
 static void counters_copy(struct bheap_stats *stats, const struct bh_control *control)
 {
 	stats->peak_used = bh_bytes(control->peak);
@@ -48,6 +55,7 @@ int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 				      .limit = bh_handle_limit(heap)};
 	bh_walk_blocks(heap, block_count, stats);
 	counters_copy(stats, heap->core.control);
+	refusals_copy(stats, bh_handle_refusals(heap));
 	bh_leave(&call);
 	if (stats->free)
 		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;

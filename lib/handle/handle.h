@@ -29,14 +29,17 @@ struct bheap {
 	bool redzones;      /* else a granule that is no one's: a tool listens */
 	bool closes;        /* large freed blocks are inaccessible: pages.h */
 	bool read_only;
-	bool permanent;           /* the default heap: never ends */
-	uint32_t table;           /* the block that the last slot lay in (slots.c), or 0 */
-	uint64_t key;             /* of the trailers' seals */
-	uint64_t *filled;         /* a bit for each granule (fill.h), or NULL */
+	bool permanent;                    /* the default heap: never ends */
+	uint32_t table;                    /* the block that the last slot lay in (slots.c), or 0 */
+	struct bh_budget_refused refusals; /* of a private heap: bh_handle_refusals() */
+	uint64_t key;                      /* of the trailers' seals */
+	uint64_t *filled;                  /* a bit for each granule (fill.h), or NULL */
 	struct bh_shared *shared; /* the head of a shared region; NULL for a private heap */
 	struct bh_region region;
 	bheap_fault_fn *fault_handler; /* or NULL: the default one */
 	void *fault_arg;
+	bheap_refusal_fn *refusal_handler; /* or NULL */
+	void *refusal_arg;
 	struct bh_budget budget; /* of a private heap: bh_handle_budget() */
 	struct bh_lock lock;
 };
@@ -77,6 +80,17 @@ static inline const struct bh_budget *bh_handle_budget(const bheap_t *heap)
 	return heap->shared ? &heap->shared->budget : &heap->budget;
 }
 
+static inline struct bh_budget_refused *bh_handle_refusals(const bheap_t *heap)
+{
+	return heap->shared ? &heap->shared->refusals : &((bheap_t *)(uintptr_t)heap)->refusals;
+}
+
+/* True if a request should not be refused before that handler was asked. Needs no lock. */
+static inline bool bh_handle_has_refusal_handler(const bheap_t *heap)
+{
+	return __atomic_load_n(&heap->refusal_handler, __ATOMIC_RELAXED);
+}
+
 /* Bytes that may be in use, or 0: all. Needs no lock. */
 static inline uint64_t bh_handle_limit(const bheap_t *heap)
 {
@@ -111,6 +125,21 @@ static inline size_t bh_handle_request_granules(const bheap_t *heap, size_t size
 {
 	return bh_granules(size ? size : 1) + (heap->trailers ? BH_TRAILER_GRANULES : 0) +
 	       heap->redzones;
+}
+
+/* True if a block has this alignment, a power of two. */
+static inline bool bh_handle_is_aligned(const bheap_t *heap, uint32_t block, size_t alignment)
+{
+	return !((uintptr_t)bh_core_address(&heap->core, block) & (alignment - 1));
+}
+
+/* True if the limit refuses to make a block of so many granules so large. */
+static inline bool bh_handle_is_resize_over_limit(const bheap_t *heap, uint32_t granules,
+						  size_t size)
+{
+	size_t wanted = bh_handle_request_granules(heap, size);
+
+	return wanted > granules && bh_handle_is_over_limit(heap, wanted - granules);
 }
 
 /*

@@ -57,7 +57,8 @@ struct bh_shared {
 	uint32_t attached; /* about how many handles that can write there are */
 	uint32_t unused;
 	struct bh_budget budget; /* zero where the heap is older than it */
-	uint32_t unused_too[6];
+	struct bh_budget_refused refusals;
+	uint32_t unused_too[3];
 
 	/* As large on every machine, whatever the size of a mutex there. */
 	union {
@@ -85,6 +86,7 @@ BH_SHARED_AT(reserved, 72);
 BH_SHARED_AT(holes, 80);
 BH_SHARED_AT(attached, 88);
 BH_SHARED_AT(budget, 96);
+BH_SHARED_AT(refusals, 104);
 BH_SHARED_AT(mutex, 128);
 _Static_assert(sizeof(struct bh_shared) == 192, "format of heap files, alike on every machine");
 

@@ -322,7 +322,12 @@ START_TEST(aligned_realloc_that_fails_changes_nothing)
 	ck_assert_errno(ENOMEM);
 	after = stats_now();
 	ck_assert_uint_eq(after.failures, before.failures + 2);
+	ck_assert_uint_gt(after.last_refused, 0);
+	ck_assert_uint_eq(after.used_at_refusal, after.used);
 	before.failures = after.failures;
+	before.largest_refused = after.largest_refused;
+	before.last_refused = after.last_refused;
+	before.used_at_refusal = after.used_at_refusal;
 	ck_assert_mem_eq(&before, &after, sizeof(before));
 	ck_assert(pattern_holds(block, size / 2, 1));
 }

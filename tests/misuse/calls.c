@@ -110,6 +110,7 @@ CALL(no_heap_sync, bheap_sync(NULL) == -1)
 CALL(no_heap_reclaim, bheap_reclaim(NULL) == -1)
 CALL(no_heap_set_limit, bheap_set_limit(NULL, 16) == -1)
 CALL(no_heap_limit, !bheap_limit(NULL))
+CALL(no_heap_set_refusal_handler, bheap_set_refusal_handler(NULL, NULL, NULL) == -1)
 CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
 CALL(no_heap_root_alloc, !bheap_root_alloc(NULL, 16))
 CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)fixture->live[0].ptr, 16))
@@ -222,6 +223,7 @@ static const struct {
 	ROW(no_heap_reclaim, EINVAL, ANYWHERE),
 	ROW(no_heap_set_limit, EINVAL, ANYWHERE),
 	ROW(no_heap_limit, EINVAL, ANYWHERE),
+	ROW(no_heap_set_refusal_handler, EINVAL, ANYWHERE),
 	ROW(no_heap_set_root, EINVAL, ANYWHERE),
 	ROW(no_heap_root_alloc, EINVAL, ANYWHERE),
 	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),
