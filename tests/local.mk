@@ -30,7 +30,7 @@ WRAPPED = \
 	mmap$(WRAP_OFF) munmap mprotect madvise msync ftruncate$(WRAP_OFF) \
 	fallocate$(WRAP_OFF) posix_fallocate$(WRAP_OFF) open$(WRAP_OFF) shm_open close unlink shm_unlink $(WRAP_FCNTL) \
 	$(WRAP_STAT) $(WRAP_FSTAT) pread$(WRAP_OFF) pwrite$(WRAP_OFF) kill poll getauxval getrandom \
-	pthread_mutex_init pthread_mutexattr_init pthread_mutexattr_settype \
+	pthread_mutex_init $(WRAP_TIMEDLOCK) pthread_mutexattr_init pthread_mutexattr_settype \
 	pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_spin_init bh_fork_lock bh_wait_nap pthread_atfork
 WRAPS = $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
 comma = ,
@@ -97,9 +97,12 @@ EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc %D%/contract/places.
 
 # Between the library and the system: calls that fail, and answers that are rare.
 system_tests = \
+	%D%/system/test_errors \
 	%D%/system/test_fork \
 	%D%/system/test_inject \
 	%D%/system/test_rare
+%C%_system_test_errors_SOURCES = %D%/system/test_errors.c %D%/system/wraps.c %D%/system/wraps.h
+%C%_system_test_errors_LDFLAGS = $(WRAPS)
 %C%_system_test_inject_SOURCES = %D%/system/test_inject.c %D%/system/wraps.c %D%/system/wraps.h
 %C%_system_test_inject_LDFLAGS = $(WRAPS)
 %C%_system_test_rare_SOURCES = %D%/system/test_rare.c %D%/system/wraps.c %D%/system/wraps.h

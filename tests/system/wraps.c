@@ -22,6 +22,8 @@
 #pragma redefine_extname __real_pwrite __real_pwrite64
 #pragma redefine_extname __wrap_pwrite __wrap_pwrite64
 #ifdef __USE_TIME_BITS64
+#pragma redefine_extname __real_pthread_mutex_timedlock __real___pthread_mutex_timedlock64
+#pragma redefine_extname __wrap_pthread_mutex_timedlock __wrap___pthread_mutex_timedlock64
 #pragma redefine_extname __real_fcntl __real___fcntl_time64
 #pragma redefine_extname __wrap_fcntl __wrap___fcntl_time64
 #pragma redefine_extname __real_fstat __real___fstat64_time64
@@ -78,6 +80,7 @@ static const char *const names[WRAPS] = {
 	[WRAP_GETAUXVAL] = "getauxval",
 	[WRAP_GETRANDOM] = "getrandom",
 	[WRAP_MUTEX_INIT] = "pthread_mutex_init",
+	[WRAP_MUTEX_TIMEDLOCK] = "pthread_mutex_timedlock",
 	[WRAP_ATTR_INIT] = "pthread_mutexattr_init",
 	[WRAP_ATTR_TYPE] = "pthread_mutexattr_settype",
 	[WRAP_ATTR_SHARED] = "pthread_mutexattr_setpshared",
@@ -158,6 +161,8 @@ WRAP(ssize_t, getrandom, (void *buffer, size_t size, unsigned flags), (buffer, s
      WRAP_GETRANDOM)
 WRAP(int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a), (m, a),
      WRAP_MUTEX_INIT)
+WRAP(int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until),
+     (mutex, until), WRAP_MUTEX_TIMEDLOCK)
 WRAP(int, pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), WRAP_ATTR_INIT)
 WRAP(int, pthread_mutexattr_settype, (pthread_mutexattr_t * a, int type), (a, type), WRAP_ATTR_TYPE)
 WRAP(int, pthread_mutexattr_setpshared, (pthread_mutexattr_t * a, int shared), (a, shared),
