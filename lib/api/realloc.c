@@ -301,7 +301,7 @@ static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 	return done ? ptr : realloc_slow(heap, ptr, BH_GRANULE, size);
 }
 
-static void *block_realloc(bheap_t *heap, void *ptr, size_t size)
+void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 {
 	if (BH_UNLIKELY(!ptr))
 		return bh_block_alloc(heap, size);
@@ -320,16 +320,13 @@ static void *block_realloc(bheap_t *heap, void *ptr, size_t size)
 	return realloc_trylock(heap, ptr, size);
 }
 
-extern __typeof(block_realloc) bheap_realloc __attribute__((alias("block_realloc")));
-
 void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
 	if (!bh_is_power_of_two(alignment))
 		return bh_block_refuse(EINVAL);
 	if (!ptr)
 		return bh_block_alloc_aligned(heap, alignment, size);
-	return alignment <= BH_GRANULE ? block_realloc(heap, ptr, size)
-				       : realloc_slow(heap, ptr, alignment, size);
+	return realloc_slow(heap, ptr, alignment > BH_GRANULE ? alignment : BH_GRANULE, size);
 }
 
 /* ---- in place or not at all ---- */
