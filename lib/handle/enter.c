@@ -8,19 +8,45 @@
 #include <errno.h>
 
 #include "core/annotate.h"
+#include "core/verify.h"
 #include "handle/intent.h"
 #include "handle/note.h"
 #include "handle/recover.h"
 #include "handle/rest.h"
 
-/* The last holder died, or was another thread when this process was forked. */
-static void call_recover(struct bh_call *call)
+/*
+ * Ends a call that found no map to recover from: the lock stays torn, and so nobody takes it for
+ * sound.
+ */
+static bool call_give_up(struct bh_call *call)
+{
+	const struct bh_fault_sink sink = bh_handle_fault_sink(call->heap);
+
+	bh_call_note(call, BHEAP_FAULT_DAMAGED_MAP, NULL, 0,
+		     "found after a death inside an operation; nothing was rebuilt");
+	if (call->heap->annotated)
+		bh_annotate_leave();
+	bh_lock_release(&call->heap->lock);
+	bh_call_report(call, &sink);
+	errno = EUCLEAN;
+	return false;
+}
+
+/*
+ * The last holder died, or was another thread when this process was forked. It left a sound map at
+ * every instruction, unless it was killed for what it wrote elsewhere.
+ */
+static bool call_recover(struct bh_call *call)
 {
 	bheap_t *heap = call->heap;
+	struct bh_verify_finding finding;
 
+	if (!bh_verify_map(&heap->core, &finding))
+		return call_give_up(call);
 	bh_recover(heap);
 	bh_lock_recovered(&heap->lock);
 	bh_call_note(call, BHEAP_FAULT_RECOVERED, NULL, 0, NULL);
+	return true;
 }
 
 /* After a walk. */
@@ -68,9 +94,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 	/* Before the recovery, in which this process may die, too. */
 	if (heap->shared && !heap->read_only)
 		bh_intent_begin(heap);
-	if (BH_UNLIKELY(call->lock == BH_LOCK_TORN))
-		call_recover(call);
-	return true;
+	return BH_LIKELY(call->lock != BH_LOCK_TORN) || call_recover(call);
 }
 
 bool bh_enter(struct bh_call *call, const bheap_t *heap)

@@ -9,8 +9,8 @@
 #include "handle/call.h"
 
 /*
- * Locks the heap and recovers it after a death. False with errno EINVAL (no heap), EDEADLK, or of
- * the lock.
+ * Locks the heap and recovers it after a death. False with errno EINVAL (no heap), EDEADLK, EUCLEAN
+ * (no sound map to recover from), or of the lock.
  */
 bool bh_enter(struct bh_call *call, const bheap_t *heap);
 

@@ -96,6 +96,9 @@ static enum bh_lock_result shared_result(int error)
 {
 	if (error == EOWNERDEAD)
 		return BH_LOCK_TORN;
+	/* Released as torn, or not a mutex any more: the heap was written over. */
+	if (error == ENOTRECOVERABLE || error == EINVAL)
+		error = EUCLEAN;
 	return error ? lock_refused(error) : BH_LOCK_HELD;
 }
 

@@ -75,6 +75,45 @@ START_TEST(the_next_to_lock_recovers)
 }
 END_TEST
 
+static int die_inside_a_damaged_heap(void *arg)
+{
+	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
+
+	/* Used where no block starts. */
+	heap->core.map.words[0].used |= UINT64_C(1) << 3;
+	(void)arg;
+	return bheap_walk(heap, callback_dies, NULL);
+}
+
+/* What it wrote before it died is no map to rebuild from: every call says so, and changes nothing.
+ */
+START_TEST(a_damaged_map_is_not_recovered_from)
+{
+	bheap_t *heap = make(0);
+	void *block = bheap_alloc(heap, 100);
+	struct child child;
+
+	if (is_emulated())
+		return;
+	child_run(&child, die_inside_a_damaged_heap, NULL);
+	child_assert_killed(&child, SIGKILL);
+	for (unsigned calls = 0; calls < 3; calls++) {
+		errno = 0;
+		ck_assert_int_eq(heap_free(heap, block), -1);
+		ck_assert_errno(EUCLEAN);
+	}
+	ck_assert_int_eq(bheap_check(heap, NULL), -1);
+	ck_assert_errno(EUCLEAN);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_MAP);
+	ck_assert(bh_map_is_used(&heap->core.map, 3));
+	ck_assert_int_eq(bheap_close(heap), 0);
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+	ck_assert_errno(EUCLEAN);
+}
+END_TEST
+
 START_TEST(the_next_to_open_recovers)
 {
 	struct child child;
@@ -296,6 +335,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, path_remove);
 	tcase_add_test(tcase, the_next_to_lock_recovers);
+	tcase_add_test(tcase, a_damaged_map_is_not_recovered_from);
 	tcase_add_test(tcase, the_next_to_open_recovers);
 	tcase_add_test(tcase, readers_do_not_hinder_a_revival);
 	tcase_add_test(tcase, a_thread_ends_inside);

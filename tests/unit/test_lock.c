@@ -611,7 +611,7 @@ START_TEST(an_unrepaired_shared_lock_is_refused)
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_TORN);
 	bh_lock_release(&lock);
 	ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_REFUSED);
-	ck_assert_errno(ENOTRECOVERABLE);
+	ck_assert_errno(EUCLEAN);
 	munmap(lock.shared, sizeof(*lock.shared));
 }
 END_TEST
