@@ -108,16 +108,20 @@ static bool tags_check(const struct bh_core *core, struct bh_verify_finding *fin
 {
 	const struct bh_map_word *words = core->map.words;
 	size_t count = bh_map_words(core->end), last = 0;
+	uint64_t starts = words[0].start | bh_map_bit(BH_FIRST);
 
 	for (size_t word = 1; word < count; word++) {
-		if (!words[word].start)
+		uint64_t next = __atomic_load_n(&words[word].start, __ATOMIC_RELAXED);
+
+		if (!next)
 			continue;
 		if (word - last > 1 && (!tag_is_right(&words[last + 1], last, word) ||
 					!tag_is_right(&words[word - 1], last, word)))
 			return found(finding, BHEAP_FAULT_DAMAGED_INDEX,
-				     (uint32_t)(last << 6) | bh_highest_bit(words[last].start),
+				     (uint32_t)(last << 6) | bh_highest_bit(starts),
 				     "a boundary tag disagrees with the map");
 		last = word;
+		starts = next;
 	}
 	return true;
 }

@@ -187,9 +187,12 @@ START_TEST(handed_out_piece_by_piece)
 {
 	char *block = freed_of(300 * KIB), *piece;
 	size_t size = (size_t[]){16, 1000, 3000, 20000}[_i];
+	unsigned looked_at = _i ? 1 : 50, count = 0;
 
 	for (piece = block_of(size); piece >= block && piece < block + 300 * KIB;
 	     piece = block_of(size)) {
+		if (count++ % looked_at)
+			continue;
 		require(!bheap_check(heap, NULL));
 		require(!bheap_walk(heap, first_is_open, NULL));
 	}
