@@ -44,12 +44,12 @@ static size_t front_size(unsigned flags)
 static bool buffer_layout(struct bh_layout *layout, size_t size, unsigned flags)
 {
 	size_t front = front_size(flags);
+	bool fits = bh_layout_for_size(layout, size - front,
+				       lead_size(flags, size >> BH_GRANULE_SHIFT));
 
-	if (!bh_layout_for_size(layout, size - front, lead_size(flags, size >> BH_GRANULE_SHIFT)))
-		return false;
 	layout->granules += front;
 	layout->size += front;
-	return true;
+	return fits;
 }
 
 /* A heap in a caller's buffer is made without a system call. */

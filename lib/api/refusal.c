@@ -35,21 +35,28 @@ int bheap_set_refusal_handler(bheap_t *heap, bheap_refusal_fn *handler, void *ar
 	return 0;
 }
 
-static bool room_look(bheap_t *heap, struct room *room)
+static void room_read(const bheap_t *heap, struct room *room)
 {
-	struct bh_call call;
 	uint64_t size = bh_core_size(&heap->core);
 
-	if (!bh_enter(&call, heap))
-		return false;
 	room->used = heap->core.control->used;
 	room->limit = bh_handle_limit(heap);
 	if (!room->limit || room->limit > size)
 		room->limit = size;
 	room->handler = heap->refusal_handler;
 	room->arg = heap->refusal_arg;
-	bh_leave(&call);
-	return true;
+}
+
+static bool room_look(bheap_t *heap, struct room *room)
+{
+	struct bh_call call;
+	bool entered = bh_enter(&call, heap);
+
+	if (entered) {
+		room_read(heap, room);
+		bh_leave(&call);
+	}
+	return entered;
 }
 
 /* False if a handler that was not left by longjmp() lies above this frame. */

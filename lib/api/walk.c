@@ -67,12 +67,10 @@ static uint32_t block_look(const bheap_t *heap, uint32_t block, struct bheap_blo
 {
 	uint32_t next = bh_walk_next(heap, block);
 
-	if (heap->annotated)
-		bh_annotate_enter();
+	bh_annotate_enter(heap->annotated);
 	seen->used = block_is_used(heap, block);
 	block_describe(heap, block, next - block, seen);
-	if (heap->annotated)
-		bh_annotate_leave();
+	bh_annotate_leave(heap->annotated);
 	return next;
 }
 

@@ -18,7 +18,7 @@
 #if defined(HAVE_VALGRIND_MEMCHECK_H)
 #include <valgrind/memcheck.h>
 #else
-#define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool))
+#define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed) ((void)(pool), (void)(redzone))
 #define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
 #define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(pool), (void)(block), (void)(size))
 #define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
@@ -167,15 +167,17 @@ static inline void bh_annotate_moved(const void *pool, const void *old, const vo
 	bh_annotate_close(left, (size_t)((const char *)end - left));
 }
 
-/* The library itself looks into free blocks between these two. */
-static inline void bh_annotate_enter(void)
+/* The library itself looks into free blocks of an annotated heap between these two. */
+static inline void bh_annotate_enter(bool annotated)
 {
-	VALGRIND_DISABLE_ERROR_REPORTING;
+	if (annotated)
+		VALGRIND_DISABLE_ERROR_REPORTING;
 }
 
-static inline void bh_annotate_leave(void)
+static inline void bh_annotate_leave(bool annotated)
 {
-	VALGRIND_ENABLE_ERROR_REPORTING;
+	if (annotated)
+		VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
 #endif

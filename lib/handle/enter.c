@@ -24,8 +24,7 @@ static bool call_give_up(struct bh_call *call)
 
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_MAP, NULL, 0,
 		     "found after a death inside an operation; nothing was rebuilt");
-	if (call->heap->annotated)
-		bh_annotate_leave();
+	bh_annotate_leave(call->heap->annotated);
 	bh_lock_release(&call->heap->lock);
 	bh_call_report(call, &sink);
 	errno = EUCLEAN;
@@ -89,8 +88,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 	/* In the child of a fork that another thread's walk was cut off by. */
 	if (bh_lock_forget_walk(&call->heap->lock))
 		skip_lock_restore(call->heap);
-	if (heap->annotated)
-		bh_annotate_enter();
+	bh_annotate_enter(heap->annotated);
 	/* Before the recovery, in which this process may die, too. */
 	if (heap->shared && !heap->read_only)
 		bh_intent_begin(heap);
@@ -123,15 +121,13 @@ bool bh_enter_to_walk(struct bh_call *call, const bheap_t *heap)
 	__atomic_store_n(&call->heap->skip_lock, BH_SKIP_LOCK_NEVER, __ATOMIC_RELAXED);
 	bh_lock_walk(&call->heap->lock, true);
 	/* What the callback does wrong is reported, even if it ends its thread. */
-	if (call->heap->annotated)
-		bh_annotate_leave();
+	bh_annotate_leave(call->heap->annotated);
 	return true;
 }
 
 void bh_leave_walk(struct bh_call *call)
 {
-	if (call->heap->annotated)
-		bh_annotate_enter();
+	bh_annotate_enter(call->heap->annotated);
 	bh_lock_walk(&call->heap->lock, false);
 	skip_lock_restore(call->heap);
 	bh_leave(call);
@@ -166,8 +162,7 @@ static void call_end(struct bh_call *call, enum bh_shared_inside inside)
 
 	BH_ASSERT(call->lock != BH_LOCK_REFUSED);
 	BH_ASSERT(call->lock != BH_LOCK_SKIPPED || heap->lock.kind != BH_LOCK_SHARED);
-	if (heap->annotated)
-		bh_annotate_leave();
+	bh_annotate_leave(heap->annotated);
 	if (call->lock != BH_LOCK_SKIPPED && !was_forked(call)) {
 		if (heap->shared)
 			bh_intent_end(heap, inside);

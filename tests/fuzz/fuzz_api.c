@@ -298,10 +298,10 @@ static void request_wrong(struct play *play)
 BH_UNCHECKED
 static void bytes_invert(unsigned char *from, unsigned char *into, size_t length)
 {
-	bh_annotate_enter();
+	bh_annotate_enter(true);
 	for (size_t at = 0; at < length; at++)
 		into[at] = (unsigned char)~((volatile unsigned char *)from)[at];
-	bh_annotate_leave();
+	bh_annotate_leave(true);
 }
 
 /* With guards an overflow is found by the check, then when the block is freed. */

@@ -357,9 +357,9 @@ void memory_change(void *at, unsigned char byte)
 {
 	volatile unsigned char *to = at;
 
-	bh_annotate_enter();
+	bh_annotate_enter(true);
 	*to = *to == byte ? (unsigned char)~byte : byte;
-	bh_annotate_leave();
+	bh_annotate_leave(true);
 }
 
 BH_UNCHECKED
@@ -368,8 +368,8 @@ void memory_scribble(void *at, const void *bytes, size_t size)
 	volatile unsigned char *to = at;
 	const unsigned char *from = bytes;
 
-	bh_annotate_enter();
+	bh_annotate_enter(true);
 	for (size_t index = 0; index < size; index++)
 		to[index] = from[index];
-	bh_annotate_leave();
+	bh_annotate_leave(true);
 }

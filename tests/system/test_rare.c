@@ -36,6 +36,7 @@ static struct {
 	bool protection_refused;      /* the next one, once */
 	bool vanished;                /* the next file that is there is not found, once */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
+	bool full;                    /* the disk */
 	bool no_nap;                  /* time passes at once */
 	int64_t napped;               /* nanoseconds, so far */
 	unsigned interrupted;         /* so often is storage not reserved yet */
@@ -186,6 +187,7 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_MADVISE: return advise_answer(call);
 	case WRAP_MPROTECT: return protect_answer();
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
+	case WRAP_FALLOCATE: return instead(system_is.full, -1, ENOSPC);
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
 	case WRAP_FORK_LOCK: return after(&system_is.locking);
 	case WRAP_SPIN_INIT: return after(&system_is.reinitialising);
@@ -364,6 +366,34 @@ START_TEST(reserving_is_interrupted)
 	ck_assert_ptr_nonnull(bheap_alloc(heap, SIZE / 2));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	bheap_close(heap);
+}
+END_TEST
+
+/* A trimmed heap, whose file lost storage in a live block before a free one that needs none. */
+START_TEST(a_part_that_has_no_room)
+{
+	size_t size = (size_t)1 << 20, hole = (size_t)64 * 1024;
+	bheap_t *heap = path_heap(size, 0);
+	void *block;
+	int fd;
+
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 3 * hole));
+	block = bheap_alloc(heap, 4 * hole);
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 100));
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_uint_gt(bheap_trim(heap), 0);
+	bheap_close(heap);
+	fd = open(path, O_RDWR);
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole, (off_t)hole) ==
+	    0) {
+		system_is.full = true;
+		errno = 0;
+		ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+		ck_assert_errno(ENOSPC);
+		system_is.full = false;
+		bheap_close(path_heap(size, 0));
+	}
+	close(fd);
 }
 END_TEST
 
@@ -869,6 +899,7 @@ int main(void)
 	tcase_add_test(tcase, a_lock_that_is_held_is_no_access);
 	tcase_add_test(tcase, reserving_is_interrupted);
 	tcase_add_test(tcase, a_write_of_nothing);
+	tcase_add_test(tcase, a_part_that_has_no_room);
 	tcase_add_test(tcase, what_cannot_be_undone);
 	tcase_add_test(tcase, forks_cannot_be_watched);
 	tcase_add_loop_test(tcase, no_page_is_wiped, 0, 3);

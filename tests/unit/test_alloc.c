@@ -436,12 +436,33 @@ START_TEST(damage_met_before_refuses_an_aligned_request)
 }
 END_TEST
 
+static bool no_storage(struct bh_core *core, uint32_t from, uint32_t to)
+{
+	(void)core;
+	return from >= to;
+}
+
+/* A file on a full disk. */
+START_TEST(blocks_without_storage)
+{
+	box.core.storage = no_storage;
+	ck_assert_uint_eq(bh_alloc_block(&box.core, 10), 0);
+	ck_assert_uint_eq(bh_alloc_block(&box.core, 1000), 0);
+	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, 10), 0);
+	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, 10), 0);
+	box.core.storage = NULL;
+	ck_assert_uint_ne(bh_alloc_by_map(&box.core, BH_GRANULE, 10), 0);
+	box_check(&box);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
 	Suite *suite = suite_of("alloc", &tcase, 30);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, blocks_without_storage);
 	tcase_add_test(tcase, first_block_is_at_the_front);
 	tcase_add_test(tcase, all_of_it_is_usable);
 	tcase_add_test(tcase, one_granule_blocks_to_the_last);

@@ -405,6 +405,17 @@ START_TEST(the_open_lock_waits_through_signals)
 }
 END_TEST
 
+START_TEST(an_open_lock_without_a_holder)
+{
+	int fd = bh_file_open(path, O_RDWR | O_CREAT, 0600, &created);
+
+	ck_assert_int_eq(bh_file_open_lock_holder(fd), 0);
+	ck_assert_int_eq(bh_file_lock_open(fd, true), 0);
+	ck_assert_int_eq(bh_file_open_lock_holder(fd), 0);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -426,5 +437,6 @@ int main(void)
 	tcase_add_test(tcase, the_attach_lock_ends_with_a_death);
 	tcase_add_test(tcase, open_lock);
 	tcase_add_test(tcase, the_open_lock_waits_through_signals);
+	tcase_add_test(tcase, an_open_lock_without_a_holder);
 	return suite_run(suite);
 }

@@ -199,6 +199,34 @@ START_TEST(handed_out_piece_by_piece)
 }
 END_TEST
 
+/* A free block that ends with a page is closed to its end. */
+START_TEST(handed_out_up_to_a_closed_page)
+{
+	char *first = block_of(16), *block, *again;
+	size_t begin = (size_t)(first + 32 - (char *)bh_core_start(&heap->core)), size;
+
+	size = 300 * KIB - begin % page - TRAILER;
+	block = block_of(size);
+	ck_assert_ptr_eq(block, first + 32);
+	block_of(16);
+	free_good(block);
+	ck_assert(bh_pages_is_closed(heap, bh_core_granule(&heap->core, block + size) - 1));
+	again = block_of(size);
+	ck_assert_ptr_eq(again, block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	free_good(again);
+}
+END_TEST
+
+START_TEST(less_than_a_page_stays_open)
+{
+	uint32_t from = bh_pages_first(1000) + 1, to = from + 10;
+
+	ck_assert(!bh_pages_close(heap, &from, &to));
+	ck_assert(!bh_pages_is_closed(heap, from));
+}
+END_TEST
+
 /* The last one into those after it, too. */
 START_TEST(a_block_slides_over_closed_pages)
 {
@@ -272,8 +300,7 @@ static void *lock_and_wait(void *arg)
 			 bh_core_granule(&heap->core, *(char **)arg),
 			 bh_map_next(&heap->core.map, bh_core_granule(&heap->core, *(char **)arg)));
 	bh_map_set_used(&heap->core.map, bh_core_granule(&heap->core, *(char **)arg));
-	*(char **)arg = NULL;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n((char **)arg, NULL, __ATOMIC_RELEASE);
 	pause();
 	return NULL;
 }
@@ -281,12 +308,12 @@ static void *lock_and_wait(void *arg)
 START_TEST(a_torn_copy_is_recovered)
 {
 	char *block = freed_of(300 * KIB);
-	char *volatile inside = block;
+	char *inside = block;
 	pthread_t thread;
 	int status;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, lock_and_wait, (void *)&inside), 0);
-	while (inside)
+	ck_assert_int_eq(pthread_create(&thread, NULL, lock_and_wait, &inside), 0);
+	while (__atomic_load_n(&inside, __ATOMIC_ACQUIRE))
 		usleep(1000);
 	leaks_ignore();
 	if (!fork()) {
@@ -334,6 +361,8 @@ int main(void)
 	tcase_add_test(tcase, neighbours_are_accessible);
 	tcase_add_loop_test(tcase, handed_out_in_part, 0, 40);
 	tcase_add_loop_test(tcase, handed_out_piece_by_piece, 0, 4);
+	tcase_add_test(tcase, handed_out_up_to_a_closed_page);
+	tcase_add_test(tcase, less_than_a_page_stays_open);
 	tcase_add_loop_test(tcase, a_block_slides_over_closed_pages, 0, 3);
 	tcase_add_test(tcase, looks_and_trim);
 	tcase_add_test(tcase, a_rebuilt_index);

@@ -208,7 +208,7 @@ START_TEST(a_cut_between_two_pages)
 {
 	uint64_t place = place_of(trimmed_make(1 << 20));
 
-	ck_assert_ptr_nonnull(bheap_alloc(heap, 3 * PAGE - place % PAGE));
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 3 * PAGE - (size_t)place % PAGE));
 	all_verify();
 	ck_assert_uint_eq(place_of(bheap_alloc(heap, 5000)) % PAGE, 0);
 }

@@ -149,9 +149,9 @@ START_TEST(a_block_without_room_for_one)
 	memory_change(previous + 40, 'x');
 	if (_i)
 		heap->shared->resizing = single;
-	bh_annotate_enter(); /* as inside a call */
+	bh_annotate_enter(true); /* as inside a call */
 	bh_recover(heap);
-	bh_annotate_leave();
+	bh_annotate_leave(true);
 	for (size_t index = 0; index < BH_GRANULE; index++)
 		ck_assert_int_eq(((char *)bh_core_address(&heap->core, single))[index], 0x77);
 	ck_assert_uint_eq(bheap_usable_size(heap, previous), _i ? 40 : 48);

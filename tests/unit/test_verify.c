@@ -324,9 +324,9 @@ static void free_block_in_no_bin(void)
 {
 	bool unlinked;
 
-	bh_annotate_enter();
+	bh_annotate_enter(true);
 	unlinked = bh_bin_remove(&blocks->bins, row[7], 190);
-	bh_annotate_leave();
+	bh_annotate_leave(true);
 	ck_assert(unlinked);
 }
 
@@ -491,9 +491,9 @@ START_TEST(each_invariant)
 	finding_expect(_i);
 	finding_expect(_i); /* reading only */
 	if (pokes[_i].kind == BHEAP_FAULT_DAMAGED_INDEX) {
-		bh_annotate_enter();
+		bh_annotate_enter(true);
 		bh_rebuild(blocks);
-		bh_annotate_leave();
+		bh_annotate_leave(true);
 		ck_assert_int_eq(bheap_check(heap, NULL), 0);
 	} else {
 		bookkeeping_copy(copy, true);
