@@ -138,6 +138,8 @@ START_TEST(a_holder_that_stays)
 	char byte;
 	pid_t pid;
 
+	if (is_emulated())
+		return;
 	ck_assert_int_eq(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {

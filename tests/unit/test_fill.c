@@ -314,6 +314,8 @@ START_TEST(memory_never_touched_stays_so)
 	char *block = bheap_alloc(large, (size_t)1 << 28), *fence = bheap_alloc(large, 16);
 	size_t limit = (size_t)BH_FILL_MAX * GRANULE / 4096 + 8;
 
+	if (is_emulated()) /* it cannot say what is resident of closed pages */
+		return;
 	ck_assert(aligned && block && fence);
 	ck_assert_int_eq(heap_free(large, block), 0);
 	ck_assert_uint_le(resident(block, (size_t)1 << 28), limit);
