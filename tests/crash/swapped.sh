@@ -96,7 +96,7 @@ expect_red core/free.c "free, merge right, last start of a word" "a tag comes be
 move core/alloc.h bh_alloc_commit 'control->pending = block' 'bh_map_set_used' after
 expect_red core/alloc.c "alloc_into, split" "a block is allocated before it is pending"
 
-move api/slots.c bheap_alloc_into 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
+move api/slots.c into_once 'slot_intend(heap, offset)' 'bh_shared_store(slot, bh_bytes(block))' after
 expect_red api/slots.c "alloc_into, split" "a slot is filled before it is told of"
 
 move api/slots.c slot_free 'bh_shared_store(slot, 0)' 'slot_intend' before
