@@ -61,14 +61,31 @@ static bool rest_check(const bheap_t *heap, struct bh_verify_finding *finding)
 	return found(finding, BHEAP_FAULT_DAMAGED_MAP, 0, "it is not the one that was closed");
 }
 
-/* As an opening would: what that refuses is damage here. The head is read once. */
+/* What of a head stays as it is made; the rest others may be changing. */
+static struct bh_shared head_read(const volatile struct bh_shared *shared)
+{
+	return (struct bh_shared){
+		.magic = shared->magic,
+		.version = shared->version,
+		.word_size = shared->word_size,
+		.granule_size = shared->granule_size,
+		.head_size = shared->head_size,
+		.flags = shared->flags,
+		.size = shared->size,
+		.key = shared->key,
+		.pid_namespace = shared->pid_namespace,
+	};
+}
+
+/* As an opening would: what that refuses is damage here. */
 static bool head_check(const bheap_t *heap, struct bh_verify_finding *finding)
 {
-	const struct bh_shared head = *(volatile struct bh_shared *)heap->shared;
+	const struct bh_shared head = head_read(heap->shared);
+	uint32_t inside = __atomic_load_n(&heap->shared->inside, __ATOMIC_RELAXED);
 	char reason[80];
 
 	if (bh_head_is_ours(&head, reason, sizeof(reason)) && head.size == heap->region.size &&
-	    head.key == heap->key && head.inside <= BH_AT_REST &&
+	    head.key == heap->key && inside <= BH_AT_REST &&
 	    head.flags == (heap->flags & BH_HEAD_FLAGS) &&
 	    (heap->read_only || head.pid_namespace == bh_handle_pid_namespace()))
 		return true;

@@ -81,12 +81,15 @@ START_TEST(words_of_the_head)
 {
 	static const uint64_t values[] = {0, UINT64_MAX, UINT64_C(0x2164656761616d64), 1};
 	uint64_t *word = (uint64_t *)(void *)heap->shared + _i / 4, old = *word;
+	bool of_lock = (size_t)_i / 4 * 8 >= offsetof(struct bh_shared, mutex);
 	int checked;
 
+	if (of_lock && is_thread_sanitized()) /* it follows the mutex on its own */
+		return;
 	memory_scribble(word, &values[_i % 4], sizeof(*word));
 	checked = child_wait(child_start(check_in_child));
 	ck_assert_int_le(checked, 1);
-	if ((size_t)_i / 4 * 8 < offsetof(struct bh_shared, mutex))
+	if (!of_lock)
 		ck_assert_int_ge(checked, child_wait(child_start(open_in_child)));
 	memory_scribble(word, &old, sizeof(*word));
 	ck_assert_int_eq(bheap_check(heap, NULL), 0);
@@ -138,7 +141,8 @@ START_TEST(a_holder_that_stays)
 	char byte;
 	pid_t pid;
 
-	if (is_emulated())
+	/* The thread sanitizer does not know that a wait with a limit may get a dead one's lock. */
+	if (is_emulated() || is_thread_sanitized())
 		return;
 	ck_assert_int_eq(pipe(ready), 0);
 	pid = fork();
