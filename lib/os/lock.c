@@ -253,8 +253,10 @@ enum bh_lock_result bh_lock_acquire(struct bh_lock *lock)
 static enum bh_lock_result shared_acquire_soon(struct bh_lock *lock)
 {
 	struct timespec until;
-	int error;
+	int error = pthread_mutex_trylock(lock->shared);
 
+	if (error != EBUSY)
+		return shared_result(error);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += SOON;
 	error = pthread_mutex_timedlock(lock->shared, &until);

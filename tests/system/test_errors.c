@@ -37,6 +37,7 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_MMAP: return fails(system_is.no_mapping, -1, ENOMEM);
 	case WRAP_STAT: return fails(system_is.no_namespace, -1, ENOENT);
 	case WRAP_FALLOCATE: return fails(system_is.no_room, -1, ENOSPC);
+	case WRAP_MUTEX_TRYLOCK: return fails(system_is.no_lock, EBUSY, 0);
 	case WRAP_MUTEX_TIMEDLOCK: return fails(system_is.no_lock, ETIMEDOUT, 0);
 	case WRAP_POSIX_FALLOCATE: return fails(system_is.no_room, ENOSPC, 0);
 	case WRAP_GETRANDOM: return fails(system_is.no_random, -1, ENOSYS);

@@ -80,6 +80,7 @@ static const char *const names[WRAPS] = {
 	[WRAP_GETAUXVAL] = "getauxval",
 	[WRAP_GETRANDOM] = "getrandom",
 	[WRAP_MUTEX_INIT] = "pthread_mutex_init",
+	[WRAP_MUTEX_TRYLOCK] = "pthread_mutex_trylock",
 	[WRAP_MUTEX_TIMEDLOCK] = "pthread_mutex_timedlock",
 	[WRAP_ATTR_INIT] = "pthread_mutexattr_init",
 	[WRAP_ATTR_TYPE] = "pthread_mutexattr_settype",
@@ -161,6 +162,7 @@ WRAP(ssize_t, getrandom, (void *buffer, size_t size, unsigned flags), (buffer, s
      WRAP_GETRANDOM)
 WRAP(int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a), (m, a),
      WRAP_MUTEX_INIT)
+WRAP(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex), WRAP_MUTEX_TRYLOCK)
 WRAP(int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until),
      (mutex, until), WRAP_MUTEX_TIMEDLOCK)
 WRAP(int, pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), WRAP_ATTR_INIT)
