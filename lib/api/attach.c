@@ -71,7 +71,7 @@ static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned
 	heap->shared = head_of(&region);
 	heap->read_only = !opening->writable;
 	if (opening->writable && bh_file_may_run_full(opening->fd))
-		heap->core.storage = bh_storage_take;
+		heap->core.prepare = bh_storage_take;
 	opening->heap = heap;
 	if (bh_handle_init(heap, heap_flags | (opening->flags & BH_FLAGS_OF_HANDLE),
 			   opening->writable ? BH_LOCK_SHARED : BH_LOCK_NONE,

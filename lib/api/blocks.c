@@ -18,7 +18,6 @@
 #include "core/probe.h"
 #include "handle/damage.h"
 #include "handle/fill.h"
-#include "handle/pages.h"
 #include "handle/storage.h"
 
 /* ---- between entry and exit of a call ---- */
@@ -31,15 +30,12 @@ static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t g
 
 	do {
 		bh_fill_watch(call);
-		if (call->heap->closes)
-			bh_fill_open(call->heap, bh_alloc_look(core, alignment, granules));
 		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
 					       : bh_alloc_block(core, granules);
 		if (BH_LIKELY(block) || !bh_damage_rebuild(call))
 			return block;
 	} while (--rebuilds);
 	bh_fill_watch(call);
-	bh_pages_open(call->heap, BH_FIRST, core->end);
 	return bh_alloc_by_map(core, alignment, granules);
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/attach.h"
 #include "core/annotate.h"
+#include "handle/fill.h"
 #include "handle/marks.h"
 #include "os/secret.h"
 #include "os/setting.h"
@@ -90,6 +91,8 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 		return NULL;
 	/* To the tools, what is inaccessible and opened again would be the program's. */
 	heap->closes = heap->filled && region->start && !heap->annotated;
+	if (heap->closes)
+		heap->core.prepare = bh_fill_prepare;
 	bh_core_format(&heap->core);
 	front_close(heap);
 	return heap;

@@ -33,13 +33,6 @@ static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_
 				 owner);
 }
 
-/* Where the free block after a resized one will begin. */
-static void rest_open(const bheap_t *heap, uint32_t block, size_t granules)
-{
-	if (granules < heap->core.end - block)
-		bh_fill_open(heap, block + (uint32_t)granules);
-}
-
 static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
@@ -57,7 +50,6 @@ static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block,
 		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
 	bh_intent_resize(heap, block, owner);
 	bh_fill_meet(call, block, block + granules);
-	rest_open(heap, block, bh_handle_request_granules(heap, size));
 	do {
 		bh_fill_watch(call);
 		status = bh_resize_in_place(&heap->core, block,
@@ -86,7 +78,6 @@ static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, si
 	if (!bh_resize_may_slide(core, *block, bh_handle_request_granules(heap, size)))
 		return BH_NO_ROOM;
 	bh_fill_slides(call, *block);
-	rest_open(heap, previous, bh_handle_request_granules(heap, size));
 	if (heap->annotated)
 		bh_annotate_lend(bh_core_address(core, previous), previous_size);
 	status = bh_resize_slide(core, block, bh_handle_request_granules(heap, size), kept);

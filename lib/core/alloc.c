@@ -128,9 +128,9 @@ static inline uint32_t own_bin_probe(struct bh_core *core, uint32_t own, uint32_
 
 /*
  * Exact, then the next larger bin, then the victim if it is the better fit, then the top, then a
- * whole search. With look, a constant, only the block that would be split.
+ * whole search.
  */
-static BH_ALWAYS_INLINE uint32_t large_choose(struct bh_core *core, uint32_t granules, bool look)
+static uint32_t allocate_large(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint32_t own = bh_bin_of(&core->bins, granules);
@@ -145,20 +145,14 @@ static BH_ALWAYS_INLINE uint32_t large_choose(struct bh_core *core, uint32_t gra
 	if (BH_UNLIKELY(core->bins.damaged))
 		return 0;
 	if (control->victim_granules >= granules && control->victim_granules <= size)
-		return look ? 0 : bh_alloc_from_victim(core, granules, BH_ALLOC_WHOLE);
+		return bh_alloc_from_victim(core, granules, BH_ALLOC_WHOLE);
 	if (block)
-		return look ? block : bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE);
-	block = look ? core->end - control->top >= granules
-		     : bh_alloc_from_top(core, granules, BH_ALLOC_WHOLE);
+		return bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE);
+	block = bh_alloc_from_top(core, granules, BH_ALLOC_WHOLE);
 	if (block || core->realtime)
-		return look ? 0 : block;
+		return block;
 	block = bin_search(core, own, granules, &size);
-	return block && !look ? bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE) : block;
-}
-
-static uint32_t allocate_large(struct bh_core *core, uint32_t granules)
-{
-	return large_choose(core, granules, false);
+	return block ? bh_alloc_split(core, block, size, granules, BH_ALLOC_WHOLE) : 0;
 }
 
 uint32_t bh_alloc_block(struct bh_core *core, size_t count)
@@ -256,7 +250,7 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 		return 0;
 	BH_ASSERT(skip + granules <= size);
 	block = whole + skip;
-	if (!bh_core_has_storage(core, block, block + granules)) {
+	if (!bh_core_prepare(core, block, block + granules)) {
 		bh_index_insert(core, whole, size);
 		return 0;
 	}
@@ -271,22 +265,6 @@ uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t count)
 	return bh_alloc_commit(core, block, granules, BH_ALLOC_WHOLE);
 }
 
-uint32_t bh_alloc_look(struct bh_core *core, size_t alignment, size_t count)
-{
-	uint32_t granules = (uint32_t)count, whole;
-
-	BH_ASSERT(count && bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
-	if (count > core->bins.span)
-		return 0;
-	if (alignment > BH_GRANULE)
-		whole = aligned_candidate(core, alignment, granules);
-	else
-		whole = granules < core->bins.exact_limit ? 0 : large_choose(core, granules, true);
-	if (!whole || core->bins.damaged)
-		return 0;
-	return whole + (uint32_t)aligned_skip(core, whole, alignment) + granules;
-}
-
 uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
 {
 	uint32_t whole = count <= core->bins.span ? aligned_search(core, alignment, count) : 0;
@@ -297,7 +275,7 @@ uint32_t bh_alloc_by_map(struct bh_core *core, size_t alignment, size_t count)
 		return 0;
 	next = bh_map_next(&core->map, whole);
 	block = whole + (uint32_t)aligned_skip(core, whole, alignment);
-	if (!bh_core_has_storage(core, block, block + granules))
+	if (!bh_core_prepare(core, block, block + granules))
 		return 0;
 	if (block > whole)
 		bh_map_set_start(&core->map, block, whole, next);

@@ -18,12 +18,6 @@ uint32_t bh_alloc_block(struct bh_core *core, size_t granules);
 uint32_t bh_alloc_aligned(struct bh_core *core, size_t alignment, size_t granules);
 
 /*
- * The granule after the block that such a request would be given now, if the rest of a free block
- * begins there and may get a node; else 0. Changes nothing, but may note damage.
- */
-uint32_t bh_alloc_look(struct bh_core *core, size_t alignment, size_t granules);
-
-/*
  * Allocates by the map alone, which is walked, and rebuilds the index: for a heap in which damage
  * comes back as often as it is rebuilt. alignment: a power of two, a granule at least. 0: no room.
  */
@@ -56,13 +50,13 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_commit(struct bh_core *core, uint32_t 
 }
 
 /*
- * A small block that is handed out whole has storage: each of its pages has a granule that the
+ * A small block that is handed out whole needs none: each of its pages has a granule that the
  * library writes to.
  */
-static BH_ALWAYS_INLINE bool bh_alloc_has_storage(struct bh_core *core, uint32_t from, uint32_t to,
-						  enum bh_alloc_path path)
+static BH_ALWAYS_INLINE bool bh_alloc_prepare(struct bh_core *core, uint32_t from, uint32_t to,
+					      enum bh_alloc_path path)
 {
-	return path == BH_ALLOC_FAST || bh_core_has_storage(core, from, to);
+	return path == BH_ALLOC_FAST || bh_core_prepare(core, from, to);
 }
 
 /* Ends block at rest, inside or at the end of the free block that ends at end; false: cannot. */
@@ -97,7 +91,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_victim(struct bh_core *core, uint
 	uint32_t block = control->victim, end = block + control->victim_granules, rest;
 
 	BH_ASSERT(block && granules - 1 < control->victim_granules);
-	if (BH_UNLIKELY(!bh_alloc_has_storage(core, block, block + granules, path)) ||
+	if (BH_UNLIKELY(!bh_alloc_prepare(core, block, block + granules, path)) ||
 	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, end, path)))
 		return 0;
 	BH_FORGET(control);
@@ -116,7 +110,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_from_top(struct bh_core *core, uint32_
 
 	BH_ASSERT(granules && block - BH_FIRST <= core->bins.span);
 	if (BH_UNLIKELY(core->end - block < granules) ||
-	    BH_UNLIKELY(!bh_alloc_has_storage(core, block, block + granules, path)) ||
+	    BH_UNLIKELY(!bh_alloc_prepare(core, block, block + granules, path)) ||
 	    BH_UNLIKELY(!bh_alloc_cut(core, block, block + granules, core->end, path)))
 		return 0;
 	control->top = block + granules;
@@ -151,7 +145,7 @@ static BH_ALWAYS_INLINE uint32_t bh_alloc_split(struct bh_core *core, uint32_t b
 	if (BH_UNLIKELY(!removed))
 		return 0;
 	BH_ASSERT(granules && granules <= size);
-	if (BH_UNLIKELY(!bh_alloc_has_storage(core, block, rest, path))) {
+	if (BH_UNLIKELY(!bh_alloc_prepare(core, block, rest, path))) {
 		bh_bin_insert(&core->bins, block, size);
 		return 0;
 	}

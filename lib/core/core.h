@@ -13,7 +13,7 @@
  * to: whether they, and the first granule of the rest, may be written to.
  */
 struct bh_core;
-typedef bool bh_core_storage_fn(struct bh_core *core, uint32_t from, uint32_t to);
+typedef bool bh_core_prepare_fn(struct bh_core *core, uint32_t from, uint32_t to);
 
 /* Pointers and limits, constant for the life of the handle. */
 struct bh_core {
@@ -23,7 +23,7 @@ struct bh_core {
 	uint32_t end;  /* one past the last user granule: a used sentinel */
 	bool realtime; /* never search a whole bin */
 	bool slides;   /* a resize may move a block down over itself: no process shares the heap */
-	bh_core_storage_fn *storage; /* NULL: memory needs none */
+	bh_core_prepare_fn *prepare; /* NULL: they may always be */
 };
 
 enum bh_core_status {
@@ -123,9 +123,9 @@ static inline bool bh_core_is_live(const struct bh_core *core, uint32_t granule)
 	return bh_map_is_live(&core->map, granule);
 }
 
-static inline bool bh_core_has_storage(struct bh_core *core, uint32_t from, uint32_t to)
+static inline bool bh_core_prepare(struct bh_core *core, uint32_t from, uint32_t to)
 {
-	return BH_LIKELY(!core->storage) || core->storage(core, from, to);
+	return BH_LIKELY(!core->prepare) || core->prepare(core, from, to);
 }
 
 static inline uint32_t bh_core_granules(const struct bh_core *core, uint32_t block)

@@ -49,7 +49,7 @@ static enum bh_core_status block_grow(struct bh_core *core, uint32_t block, uint
 	if (bh_map_is_used(&core->map, next))
 		return BH_NO_ROOM;
 	size = bh_core_granules(core, next);
-	if (next + size < rest || !bh_core_has_storage(core, next, rest))
+	if (next + size < rest || !bh_core_prepare(core, next, rest))
 		return BH_NO_ROOM;
 	if (!bh_index_remove(core, next))
 		return BH_DAMAGED;

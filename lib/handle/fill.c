@@ -232,27 +232,32 @@ static void page_fill(const bheap_t *heap, uint32_t granule)
 	granules_fill(heap, bh_pages_first(granule), bh_pages_end(granule));
 }
 
-void bh_fill_open(const bheap_t *heap, uint32_t granule)
+static void page_open(const bheap_t *heap, uint32_t granule)
 {
-	if (!granule || granule >= heap->core.end || !bh_pages_is_closed(heap, granule))
+	if (!bh_pages_is_closed(heap, granule))
 		return;
 	bh_pages_open(heap, granule, granule + 1);
 	page_fill(heap, granule);
 }
 
-/* Opens what is handed out, and where a free block begins then; fills what stays free of it. */
+bool bh_fill_prepare(struct bh_core *core, uint32_t from, uint32_t to)
+{
+	BH_ASSERT(from < to && to <= core->end);
+	if (to < core->end)
+		page_open((const bheap_t *)(const void *)core, to);
+	return true;
+}
+
+/* Opens what is handed out; fills what stays free of it. */
 static void pages_take(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	bool next = to < heap->core.end && bh_pages_is_closed(heap, to);
 	bool first = bh_pages_is_closed(heap, from), last = bh_pages_is_closed(heap, to - 1);
 
-	bh_pages_open(heap, from, to + next);
+	bh_pages_open(heap, from, to);
 	if (first)
 		page_fill(heap, from);
 	if (last)
 		page_fill(heap, to - 1);
-	if (next)
-		page_fill(heap, to);
 }
 
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
@@ -323,7 +328,7 @@ void bh_fill_slides(struct bh_call *call, uint32_t block)
 	const void *at;
 
 	for (uint32_t granule = previous; granule < block; granule = bh_pages_end(granule))
-		bh_fill_open(call->heap, granule);
+		page_open(call->heap, granule);
 	at = bh_fill_written(call->heap, previous, block);
 	bh_fill_watch(call);
 	if (at) {

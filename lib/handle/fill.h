@@ -25,11 +25,8 @@ void bh_fill_watch(struct bh_call *call);
  */
 void bh_fill_meet(struct bh_call *call, uint32_t block, uint32_t next);
 
-/*
- * Before an operation after which a free block may begin at the granule, which may get a node:
- * opens its page. 0 and the end of the heap: nothing is done.
- */
-void bh_fill_open(const bheap_t *heap, uint32_t granule);
+/* bh_core.prepare of heaps that close pages: the rest, which begins at to, may get a node. */
+bool bh_fill_prepare(struct bh_core *core, uint32_t from, uint32_t to);
 
 /* Verifies granules, one at least, that were free at bh_fill_watch() and are handed out now. */
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);

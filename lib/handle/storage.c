@@ -117,7 +117,7 @@ bool bh_storage_of_blocks(bheap_t *heap)
 	struct bh_shared *head = heap->shared;
 	uint64_t end = blocks_end(heap);
 
-	if (!heap->core.storage)
+	if (!heap->core.prepare)
 		return true;
 	if (head->holes || !range_reserve(heap, 0, end)) {
 		bh_shared_store(&head->holes, 1);
@@ -134,7 +134,7 @@ bool bh_storage_of_new(bheap_t *heap)
 {
 	uint64_t end = page_up(node_end(heap, BH_FIRST));
 
-	if (!heap->core.storage)
+	if (!heap->core.prepare)
 		return true;
 	if (heap->flags & BHEAP_PREALLOCATE)
 		end = heap->region.size;
@@ -147,9 +147,12 @@ bool bh_storage_of_new(bheap_t *heap)
 void bh_storage_forget(const bheap_t *heap, uint32_t block, uint32_t next)
 {
 	struct bh_shared *head = heap->shared;
-	uint64_t first = page_up(node_end(heap, block));
+	uint64_t first;
 
-	if (!heap->core.storage || first >= page_down(file_offset(heap, next)))
+	if (!head || !heap->core.prepare)
+		return;
+	first = page_up(node_end(heap, block));
+	if (first >= page_down(file_offset(heap, next)))
 		return;
 	if (next != heap->core.end)
 		bh_shared_store(&head->holes, 1);

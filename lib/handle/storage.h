@@ -4,7 +4,7 @@
  * for its writer and for every process that recovers the heap after it. All live blocks have it
  * whole, and each free block where the library writes to it: its first granule. What lies below
  * head->reserved has it, unless head->holes: then free blocks may have holes (bheap_trim()).
- * Nothing is done for memory without a disk (bh_core.storage is NULL).
+ * Nothing is done for memory without a disk (bh_core.prepare is NULL).
  */
 #ifndef BH_STORAGE_H
 #define BH_STORAGE_H
@@ -25,7 +25,7 @@ static inline struct bh_storage_handle *bh_storage_handle(const bheap_t *heap)
 	return (struct bh_storage_handle *)(void *)heap;
 }
 
-/* bh_core.storage of shared heaps. */
+/* bh_core.prepare of shared heaps. */
 bool bh_storage_take(struct bh_core *core, uint32_t from, uint32_t to);
 
 /* Storage for the bookkeeping of a new heap, or for all of it (BHEAP_PREALLOCATE); false with

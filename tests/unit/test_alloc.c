@@ -445,12 +445,12 @@ static bool no_storage(struct bh_core *core, uint32_t from, uint32_t to)
 /* A file on a full disk. */
 START_TEST(blocks_without_storage)
 {
-	box.core.storage = no_storage;
+	box.core.prepare = no_storage;
 	ck_assert_uint_eq(bh_alloc_block(&box.core, 10), 0);
 	ck_assert_uint_eq(bh_alloc_block(&box.core, 1000), 0);
 	ck_assert_uint_eq(bh_alloc_aligned(&box.core, 64, 10), 0);
 	ck_assert_uint_eq(bh_alloc_by_map(&box.core, BH_GRANULE, 10), 0);
-	box.core.storage = NULL;
+	box.core.prepare = NULL;
 	ck_assert_uint_ne(bh_alloc_by_map(&box.core, BH_GRANULE, 10), 0);
 	box_check(&box);
 }

@@ -40,7 +40,7 @@ static void setup(void)
 	fd = file_make();
 	heap = bheap_open_fd(fd, SIZE, 0);
 	ck_assert_ptr_nonnull(heap);
-	ck_assert_ptr_nonnull(heap->core.storage);
+	ck_assert_ptr_nonnull(heap->core.prepare);
 }
 
 static void teardown(void)
