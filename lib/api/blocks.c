@@ -205,7 +205,7 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 BH_COLD
 static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 {
-	struct bh_refusal_tries tries = {0};
+	struct bh_refusal_tries tries = bh_refusal_begin();
 	void *block;
 
 	do

@@ -162,18 +162,20 @@ static void *resize_by_move(bheap_t *heap, uint32_t block, size_t alignment, siz
 			    size_t size)
 {
 	void *old = bh_core_address(&heap->core, block);
+	int before = errno, error;
 	void *moved = bh_handle_has_refusal_handler(heap)
 			      ? bh_block_alloc_once(heap, alignment, size)
 			      : bh_block_alloc_aligned(heap, alignment, size);
-	int error = errno;
 
+	error = errno;
 	if (moved) {
 		memcpy(moved, old, kept);
 		bh_block_free(heap, old);
 		return moved;
 	}
 	moved = heap->core.slides ? resize_by_slide(heap, block, alignment, kept, size) : NULL;
-	return moved ? moved : bh_block_refuse(error);
+	errno = moved ? before : error;
+	return moved;
 }
 
 /*
@@ -249,12 +251,12 @@ static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t siz
 
 /* After a try that failed: the next ones, as long as the refusal handler wants them. */
 BH_COLD
-static void *realloc_again(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+static void *realloc_again(bheap_t *heap, void *ptr, size_t alignment, size_t size,
+			   struct bh_refusal_tries *tries)
 {
-	struct bh_refusal_tries tries = {0};
 	void *block = NULL;
 
-	while (!block && bh_refusal_retry(heap, &tries, alignment, size))
+	while (!block && bh_refusal_retry(heap, tries, alignment, size))
 		block = realloc_once(heap, ptr, alignment, size);
 	return block;
 }
@@ -262,18 +264,20 @@ static void *realloc_again(bheap_t *heap, void *ptr, size_t alignment, size_t si
 BH_COLD
 static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
+	struct bh_refusal_tries tries = bh_refusal_begin();
 	void *block = realloc_once(heap, ptr, alignment, size);
 
-	return block ? block : realloc_again(heap, ptr, alignment, size);
+	return block ? block : realloc_again(heap, ptr, alignment, size, &tries);
 }
 
 /* In place was no room. */
 static void *realloc_by_move(bheap_t *heap, void *ptr, uint32_t block, size_t size)
 {
 	size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
+	struct bh_refusal_tries tries = bh_refusal_begin();
 	void *moved = resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size, size);
 
-	return moved ? moved : realloc_again(heap, ptr, BH_GRANULE, size);
+	return moved ? moved : realloc_again(heap, ptr, BH_GRANULE, size, &tries);
 }
 
 /* The way of one thread among several, as far as it goes without a move. */

@@ -99,6 +99,6 @@ bool bh_refusal_retry(bheap_t *heap, struct bh_refusal_tries *tries, size_t alig
 	    !handler_may_run(__builtin_frame_address(0)))
 		return false;
 	again = handler_ask(heap, tries, &refusal);
-	errno = error;
+	errno = again ? tries->before : error;
 	return again;
 }

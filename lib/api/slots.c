@@ -78,7 +78,7 @@ static void *into_once(bheap_t *heap, uint64_t *slot, size_t size)
 
 void *bheap_alloc_into(bheap_t *heap, uint64_t *slot, size_t size)
 {
-	struct bh_refusal_tries tries = {0};
+	struct bh_refusal_tries tries = bh_refusal_begin();
 	void *block;
 
 	do
@@ -121,7 +121,7 @@ static void *root_once(bheap_t *heap, size_t size)
 
 void *bheap_root_alloc(bheap_t *heap, size_t size)
 {
-	struct bh_refusal_tries tries = {0};
+	struct bh_refusal_tries tries = bh_refusal_begin();
 	void *root;
 
 	do

@@ -103,7 +103,9 @@ START_TEST(realloc_slides_down_when_all_else_fails)
 	pattern_fill(block, 2 * part, 3);
 	pattern_fill(next, part, 4);
 	heap_free(heap, previous);
+	errno = 0;
 	ck_assert_ptr_eq(bheap_realloc(heap, block, 2 * part + 500), previous);
+	ck_assert_errno(0);
 	ck_assert(pattern_holds(previous, 2 * part, 3));
 	ck_assert(pattern_holds(next, part, 4));
 	ck_assert(!bheap_owns(heap, block));

@@ -70,8 +70,10 @@ START_TEST(room_is_made)
 
 		cache_fill(evict, 1, true);
 		pattern_fill(cache.blocks[0], 3000, 1);
+		errno = 0;
 		block = request(which, 7000);
 		ck_assert_msg(block, "request %u", which);
+		ck_assert_errno(0);
 		ck_assert_uint_ge(cache.calls, 2);
 		ck_assert_uint_le(cache.calls, 5);
 		ck_assert_uint_eq(cache.last.size, 7000);
