@@ -400,6 +400,16 @@ static bool refused_for_space(size_t size, unsigned flags)
 	       access("/dev/shm/full", F_OK) == -1;
 }
 
+/* Takes all that is left of the disk. */
+static int disk_fill(void)
+{
+	int fd = open("/dev/shm/rest", O_RDWR | O_CREAT, 0600);
+
+	while (write(fd, "", 1) == 1)
+		lseek(fd, 4095, SEEK_CUR);
+	return fd;
+}
+
 static int on_a_full_disk(void *arg)
 {
 	bheap_t *heap;
@@ -415,9 +425,7 @@ static int on_a_full_disk(void *arg)
 	heap = bheap_open("/whole", DISK_SIZE / 2, O_RDWR | O_CREAT, 0600, BHEAP_PREALLOCATE);
 	if (!heap || bheap_trim(heap))
 		return 2;
-	fd = open("/dev/shm/rest", O_RDWR | O_CREAT, 0600);
-	while (write(fd, "", 1) == 1)
-		lseek(fd, 4095, SEEK_CUR);
+	fd = disk_fill();
 	block = bheap_alloc(heap, DISK_SIZE / 3);
 	memset(block, 1, DISK_SIZE / 3);
 	if (bheap_free(heap, block) || bheap_check(heap, NULL))
@@ -435,16 +443,6 @@ static int on_a_full_disk(void *arg)
 			return 6;
 	}
 	return 0;
-}
-
-/* Takes all that is left of the disk. */
-static int disk_fill(void)
-{
-	int fd = open("/dev/shm/rest", O_RDWR | O_CREAT, 0600);
-
-	while (write(fd, "", 1) == 1)
-		lseek(fd, 4095, SEEK_CUR);
-	return fd;
 }
 
 static bheap_t *large_heap(void)
