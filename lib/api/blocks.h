@@ -42,10 +42,10 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 /* The errno of a request that such a call refused: there is no room in the heap, or on the disk. */
 int bh_block_refusal(const struct bh_call *call);
 
-/* True if no guard lies before the first block, or if it was not written to; and the fault if so.
- */
+/* What a report says of the granule before the first block. */
 #define BH_BLOCK_FRONT_WRITTEN "those in front of the first block"
 
+/* True if no seal lies there, or if it was not written to. */
 static inline bool bh_block_front_is_intact(const bheap_t *heap)
 {
 	return !heap->trailers || !bh_handle_front_size(heap) ||

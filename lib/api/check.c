@@ -136,30 +136,31 @@ static bool check_and_describe(const bheap_t *heap, struct bheap_fault *fault)
 	return good;
 }
 
-/* Nobody can hold a lock that was written over: nothing else is looked at. */
-static bool lock_check(const bheap_t *heap, struct bheap_fault *fault)
+/* For a heap whose lock cannot be had, since it, or what it protects, was written over. */
+static int refuse(const bheap_t *heap, struct bheap_fault *fault, enum bheap_fault_kind kind,
+		  const char *detail)
 {
-	struct bh_verify_finding finding;
+	const struct bh_verify_finding finding = {kind, 0, detail, NULL};
 
-	if (!heap || bh_lock_is_sound(&heap->lock))
-		return true;
-	found(&finding, BHEAP_FAULT_BAD_FILE, 0, "its lock was written over");
 	if (fault)
 		finding_describe(heap, &finding, fault);
-	return false;
+	errno = EUCLEAN;
+	return -1;
 }
 
 int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
 {
-	bool good = lock_check(heap, fault);
 	struct bh_call call;
+	bool good;
 
-	if (good) {
-		if (!bh_enter_soon(&call, heap))
-			return -1;
-		good = check_and_describe(heap, fault);
-		bh_leave(&call);
-	}
+	if (heap && !bh_lock_is_sound(&heap->lock))
+		return refuse(heap, fault, BHEAP_FAULT_BAD_FILE, "its lock was written over");
+	if (!bh_enter_soon(&call, heap))
+		return errno == EUCLEAN ? refuse(heap, fault, BHEAP_FAULT_DAMAGED_MAP,
+						 "found after a death inside an operation")
+					: -1;
+	good = check_and_describe(heap, fault);
+	bh_leave(&call);
 	if (!good)
 		errno = EUCLEAN;
 	return good ? 0 : -1;

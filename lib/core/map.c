@@ -45,15 +45,21 @@ uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule)
 	return (uint32_t)(word << 6) | bh_highest_bit(starts);
 }
 
+/* Read once, for they may change. */
+static uint64_t start_bits(const struct bh_map *map, size_t word)
+{
+	return __atomic_load_n(&map->words[word].start, __ATOMIC_RELAXED);
+}
+
 uint32_t bh_map_next_untagged(const struct bh_map *map, uint32_t granule, uint32_t end)
 {
 	size_t word = granule >> 6;
-	uint64_t starts = map->words[word].start & -(bh_map_bit(granule) << 1);
+	uint64_t starts = start_bits(map, word) & -(bh_map_bit(granule) << 1);
 	uint32_t next;
 
 	BH_ASSERT(granule < end);
 	while (!starts && word < end >> 6)
-		starts = __atomic_load_n(&map->words[++word].start, __ATOMIC_RELAXED);
+		starts = start_bits(map, ++word);
 	next = starts ? (uint32_t)(word << 6) | bh_lowest_bit(starts) : end;
 	return next < end ? next : end;
 }

@@ -93,8 +93,7 @@ int bh_region_reserve(int fd, size_t offset, size_t size)
 	return error ? -1 : 0;
 }
 
-/* A signal that comes meanwhile ends it with nothing done: no more at once than takes a
- * millisecond. */
+/* At once, a millisecond or less: a signal that comes meanwhile undoes it. */
 #define RESERVED_AT_ONCE ((uint64_t)4 << 20)
 
 static bool has_room_for(int fd, uint64_t offset, uint64_t size)

@@ -91,6 +91,7 @@ START_TEST(a_damaged_map_is_not_recovered_from)
 {
 	bheap_t *heap = make(0);
 	void *block = bheap_alloc(heap, 100);
+	struct bheap_fault fault;
 	struct child child;
 
 	if (is_emulated())
@@ -102,8 +103,11 @@ START_TEST(a_damaged_map_is_not_recovered_from)
 		ck_assert_int_eq(heap_free(heap, block), -1);
 		ck_assert_errno(EUCLEAN);
 	}
-	ck_assert_int_eq(bheap_check(heap, NULL), -1);
+	fault.kind = BHEAP_FAULT_NONE;
+	ck_assert_int_eq(bheap_check(heap, &fault), -1);
 	ck_assert_errno(EUCLEAN);
+	ck_assert_int_eq(fault.kind, BHEAP_FAULT_DAMAGED_MAP);
+	ck_assert_ptr_eq(fault.heap, heap);
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_MAP);
 	ck_assert(bh_map_is_used(&heap->core.map, 3));
