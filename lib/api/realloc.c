@@ -157,22 +157,25 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t alignment, si
 	return slid ? bh_core_address(&heap->core, slid) : NULL;
 }
 
-/* By a copy; else by a slide. The block is as it was when neither finds room. */
+/*
+ * By a copy; else by a slide. The block is as it was when neither finds room. before: errno when
+ * the request came.
+ */
 static void *resize_by_move(bheap_t *heap, uint32_t block, size_t alignment, size_t kept,
-			    size_t size)
+			    size_t size, int before)
 {
 	void *old = bh_core_address(&heap->core, block);
-	int before = errno, error;
 	void *moved = bh_handle_has_refusal_handler(heap)
 			      ? bh_block_alloc_once(heap, alignment, size)
 			      : bh_block_alloc_aligned(heap, alignment, size);
+	int error;
 
-	error = errno;
 	if (moved) {
 		memcpy(moved, old, kept);
 		bh_block_free(heap, old);
 		return moved;
 	}
+	error = errno;
 	moved = heap->core.slides ? resize_by_slide(heap, block, alignment, kept, size) : NULL;
 	errno = moved ? before : error;
 	return moved;
@@ -224,7 +227,7 @@ static enum bh_core_status resize_aligned_in_place(struct bh_call *call, uint32_
 
 /* alignment: a power of two, a granule at least. */
 BH_COLD
-static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t size)
+static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t size, int before)
 {
 	struct bh_call call;
 	enum bh_core_status status;
@@ -244,9 +247,9 @@ static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t siz
 		return resize_and_report(&call, block, alignment, status == BH_DONE ? 0 : kept,
 					 size);
 	bh_leave(&call);
-	return status == BH_DONE
-		       ? ptr
-		       : resize_by_move(heap, block, alignment, kept < size ? kept : size, size);
+	return status == BH_DONE ? ptr
+				 : resize_by_move(heap, block, alignment, kept < size ? kept : size,
+						  size, before);
 }
 
 /* After a try that failed: the next ones, as long as the refusal handler wants them. */
@@ -257,7 +260,7 @@ static void *realloc_again(bheap_t *heap, void *ptr, size_t alignment, size_t si
 	void *block = NULL;
 
 	while (!block && bh_refusal_retry(heap, tries, alignment, size))
-		block = realloc_once(heap, ptr, alignment, size);
+		block = realloc_once(heap, ptr, alignment, size, tries->before);
 	return block;
 }
 
@@ -265,7 +268,7 @@ BH_COLD
 static void *realloc_slow(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
 	struct bh_refusal_tries tries = bh_refusal_begin();
-	void *block = realloc_once(heap, ptr, alignment, size);
+	void *block = realloc_once(heap, ptr, alignment, size, tries.before);
 
 	return block ? block : realloc_again(heap, ptr, alignment, size, &tries);
 }
@@ -275,7 +278,8 @@ static void *realloc_by_move(bheap_t *heap, void *ptr, uint32_t block, size_t si
 {
 	size_t kept = bh_bytes(bh_core_granules(&heap->core, block));
 	struct bh_refusal_tries tries = bh_refusal_begin();
-	void *moved = resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size, size);
+	void *moved = resize_by_move(heap, block, BH_GRANULE, kept < size ? kept : size, size,
+				     tries.before);
 
 	return moved ? moved : realloc_again(heap, ptr, BH_GRANULE, size, &tries);
 }
