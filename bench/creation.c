@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * creation.c - what a heap costs before its first block: the time it takes to make one, and how
- * much of a caller's buffer is left for blocks.
+ * creation.c - what a heap costs before its first block: the time it takes to make one, or to reset
+ * one, and how much of a caller's buffer is left for blocks.
  */
 #include <bheap.h>
 #include <stdio.h>
@@ -50,6 +50,39 @@ static void own_mapping_print(const char *name, size_t size)
 	       end.high_quartile);
 }
 
+/*
+ * Microseconds of bheap_reset() with so many blocks of 100 bytes, and of bheap_destroy() and
+ * bheap_create() instead, after which each page is committed anew at its first write.
+ */
+static void reset_print(size_t blocks)
+{
+	static double resets[ROUNDS], creations[ROUNDS];
+	size_t size = blocks * 112 + 65536;
+	bheap_t *heap = bheap_create(size, 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		double start, reset;
+		heap_check(heap, "reset");
+		for (size_t count = 0; count < blocks; count++)
+			*(char *)bheap_alloc(heap, 100) = 1;
+		start = sample_wall_seconds();
+		bheap_reset(heap);
+		reset = sample_wall_seconds();
+		resets[i] = (reset - start) * 1e6;
+		for (size_t count = 0; count < blocks; count++)
+			*(char *)bheap_alloc(heap, 100) = 1;
+		start = sample_wall_seconds();
+		bheap_destroy(heap);
+		heap = bheap_create(size, 0);
+		creations[i] = (sample_wall_seconds() - start) * 1e6;
+	}
+	bheap_destroy(heap);
+	struct summary reset = sample_summarise(resets, ROUNDS);
+	struct summary create = sample_summarise(creations, ROUNDS);
+	printf("%-10zu %8.2f (%.2f to %.2f) %8.2f (%.2f to %.2f)\n", blocks, reset.median,
+	       reset.low_quartile, reset.high_quartile, create.median, create.low_quartile,
+	       create.high_quartile);
+}
+
 /* Microseconds of bheap_create_in() on memory in use already, and what is left for blocks. */
 static void buffer_print(const char *name, size_t size)
 {
@@ -85,5 +118,8 @@ int main(void)
 	for (size_t i = 0; i < count; i++)
 		if (sizes[i].size <= BHEAP_SIZE_MAX)
 			buffer_print(sizes[i].name, (size_t)sizes[i].size);
+	printf("\n%-10s %s\n", "blocks", "bheap_reset()            destroy and create");
+	for (size_t blocks = 10; blocks <= 100000; blocks *= 10)
+		reset_print(blocks);
 	return 0;
 }

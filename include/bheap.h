@@ -282,6 +282,13 @@ BHEAP_API int bheap_display(const bheap_t *heap, FILE *stream);
  */
 BHEAP_API size_t bheap_trim(bheap_t *heap);
 
+/*
+ * Frees all blocks at once, in time that does not depend on their number; the root is no more, the
+ * statistics of the past, the limit and the handlers stay. A heap that processes share only where
+ * no other is attached, and none was forked since it was opened: else EBUSY. 0, or -1 with errno.
+ */
+BHEAP_API int bheap_reset(bheap_t *heap);
+
 /* ---- faults ---------------------------------------------------------------------------------- */
 
 enum bheap_fault_kind {

@@ -23,6 +23,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/realloc.c \
 	%D%/api/refusal.c \
 	%D%/api/refusal.h \
+	%D%/api/reset.c \
 	%D%/api/root.c \
 	%D%/api/root.h \
 	%D%/api/show.c \
@@ -54,6 +55,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/probe.h \
 	%D%/core/rebuild.c \
 	%D%/core/rebuild.h \
+	%D%/core/reset.c \
+	%D%/core/reset.h \
 	%D%/core/resize.c \
 	%D%/core/resize.h \
 	%D%/core/sip.h \

@@ -27,6 +27,7 @@ dist_man_MANS = \
 	%D%/bheap_pointer.3 \
 	%D%/bheap_realloc.3 \
 	%D%/bheap_reclaim.3 \
+	%D%/bheap_reset.3 \
 	%D%/bheap_resize.3 \
 	%D%/bheap_root.3 \
 	%D%/bheap_root_alloc.3 \

@@ -68,6 +68,7 @@ unit_tests = \
 	%D%/unit/test_rebuild \
 	%D%/unit/test_region \
 	%D%/unit/test_rest \
+	%D%/unit/test_reset \
 	%D%/unit/test_resize \
 	%D%/unit/test_secret \
 	%D%/unit/test_show \
@@ -88,6 +89,7 @@ contract_tests = \
 	%D%/contract/test_random \
 	%D%/contract/test_refusal \
 	%D%/contract/test_realloc \
+	%D%/contract/test_reset \
 	%D%/contract/test_resize \
 	%D%/contract/test_stats \
 	%D%/contract/test_threads \

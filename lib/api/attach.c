@@ -83,6 +83,7 @@ static bool handle_make(struct bh_attach_opening *opening, size_t size, unsigned
 		bh_attach_undo(opening);
 		return false;
 	}
+	bh_storage_handle(heap)->fork_mark = bh_fork_mark();
 	heap->annotated = false; /* the tools cannot know of blocks that other processes made */
 	return true;
 }

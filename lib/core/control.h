@@ -10,6 +10,9 @@
 
 #define BH_FIRST 1 /* the first user granule; before it lies only the sentinel */
 
+/* control->root, which leads nowhere then: all blocks are being freed (reset.h). */
+#define BH_ROOT_RESET UINT64_C(0xa11b10c55e7f4ee1)
+
 /* Derived state, all of it rebuildable from the map but for the root and what happened so far. */
 struct bh_control {
 	uint32_t top;    /* the last free block, or the end: kept out of the bins */
@@ -18,7 +21,7 @@ struct bh_control {
 	uint32_t used; /* granules in allocated blocks */
 	uint32_t peak;
 	volatile uint32_t pending; /* the block being allocated; in order with map stores */
-	uint64_t root; /* where the user's data starts: an offset from granule 0, or 0 */
+	uint64_t root; /* where the user's data starts: an offset from granule 0, 0, or above */
 	uint64_t allocations;
 	uint64_t frees;
 	uint64_t failures;

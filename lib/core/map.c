@@ -35,6 +35,29 @@ void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, ui
 	bh_map_tag(map, granule, end);
 }
 
+/* Clears all of a word but for these start bits and used bits; stores only what changes. */
+static void word_clear(struct bh_map_word *word, uint64_t starts, uint64_t used)
+{
+	if (word->used & ~used)
+		bh_map_store(&word->used, word->used & used);
+	if (word->start & ~starts)
+		bh_map_store(&word->start, word->start & starts);
+}
+
+void bh_map_clear(const struct bh_map *map, uint32_t last, uint32_t end)
+{
+	uint64_t sentinels[] = {bh_map_bit(0), bh_map_bit(end)};
+
+	BH_ASSERT(last <= end && bh_map_is_start(map, 1));
+	for (uint32_t word = 0; word <= last >> 6; word++) {
+		uint64_t used =
+			(word == 0 ? sentinels[0] : 0) | (word == end >> 6 ? sentinels[1] : 0);
+
+		word_clear(&map->words[word], used | (word == 0 ? bh_map_bit(1) : 0), used);
+	}
+	bh_map_tag(map, 1, end);
+}
+
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule)
 {
 	size_t word = granule >> 6;

@@ -48,6 +48,13 @@ void bh_map_tag(const struct bh_map *map, uint32_t begin, uint32_t end);
 void bh_map_split(const struct bh_map *map, uint32_t granule, uint32_t begin, uint32_t end);
 
 /*
+ * Frees all blocks that start before last and merges them with what lies behind, which is free or
+ * nothing: from the first user granule to the sentinel at end all is one free block then. Words are
+ * cleared in the order of addresses, so that no block grows meanwhile but the free one in front.
+ */
+void bh_map_clear(const struct bh_map *map, uint32_t last, uint32_t end);
+
+/*
  * Start of the block that holds a granule: one step for each KiB of the block before the granule.
  */
 uint32_t bh_map_block_at(const struct bh_map *map, uint32_t granule);

@@ -40,6 +40,12 @@ static inline void bh_probe_free(const void *heap, const void *block)
 	DTRACE_PROBE2(bheap, free, heap, block);
 }
 
+/* All blocks are taken back at once; those of which bh_probe_free() was told are not among them. */
+static inline void bh_probe_reset(const void *heap)
+{
+	DTRACE_PROBE1(bheap, reset, heap);
+}
+
 /* There was no room for so many bytes; when a block was to be resized it may move down yet. */
 static inline void bh_probe_fail(const void *heap, size_t size)
 {

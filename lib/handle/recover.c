@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * recover.c - the pending operation is rolled back, the index rebuilt, trailers rewritten.
+ * recover.c - the pending operation is rolled back, a reset done again; the index rebuilt, trailers
+ * rewritten.
  */
 #include "handle/recover.h"
 
 #include "core/rebuild.h"
+#include "core/reset.h"
 #include "handle/fill.h"
 #include "handle/intent.h"
 #include "handle/pages.h"
@@ -32,7 +34,9 @@ static void trailers_rewrite(const bheap_t *heap)
 
 void bh_recover(bheap_t *heap)
 {
-	if (heap->shared)
+	if (heap->core.control->root == BH_ROOT_RESET)
+		bh_reset(&heap->core);
+	else if (heap->shared)
 		bh_intent_roll_back(heap);
 	bh_pages_open_all(heap);
 	bh_rebuild(&heap->core);

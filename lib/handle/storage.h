@@ -16,6 +16,7 @@
 struct bh_storage_handle {
 	bheap_t heap;
 	struct bh_file_id file; /* that heap.region.fd was open on */
+	uint64_t fork_mark;     /* bh_fork_mark() when it was attached */
 	bool refused;           /* the last request for storage, by a full disk */
 };
 

@@ -16,6 +16,7 @@
 static struct bh_fork_page unwiped = {.generation = 1};
 static unsigned last_generation = 1; /* copied by a fork */
 static unsigned before_fork;
+static uint32_t forks; /* of this process and its ancestors */
 
 struct bh_fork_page *bh_fork_page = &unwiped;
 int bh_fork_error;
@@ -23,6 +24,7 @@ int bh_fork_error;
 static void fork_prepare(void)
 {
 	before_fork = bh_fork_generation();
+	__atomic_add_fetch(&forks, 1, __ATOMIC_RELAXED);
 }
 
 /* The page still is as it was in the parent: the kernel did not wipe it. */
@@ -61,6 +63,12 @@ unsigned bh_fork_generation_begin(void)
 	}
 	BH_ASSERT(generation);
 	return generation;
+}
+
+uint64_t bh_fork_mark(void)
+{
+	return (uint64_t)__atomic_load_n(&forks, __ATOMIC_RELAXED) << 32 |
+	       bh_fork_generation_begin();
 }
 
 void bh_fork_lock(enum bh_fork_lock lock)

@@ -8,6 +8,8 @@
 #ifndef BH_FORK_H
 #define BH_FORK_H
 
+#include <stdint.h>
+
 enum bh_fork_lock {
 	BH_FORK_LOCK_REINITIALISE, /* of private locks, in the child */
 	BH_FORK_LOCK_HANDLER,      /* of the process-wide fault handler */
@@ -35,6 +37,12 @@ static inline unsigned bh_fork_generation(void)
 
 /* The generation of this process, never 0; in a child just forked a new one begins. */
 unsigned bh_fork_generation_begin(void);
+
+/*
+ * Changes with every fork, for the parent and for the child: as long as it does not, no other
+ * process can have what this one opened. The parent of _Fork(3) is not told.
+ */
+uint64_t bh_fork_mark(void);
 
 /* Held for a few instructions only. A fork leaves them open in the child. */
 void bh_fork_lock(enum bh_fork_lock lock);

@@ -230,8 +230,10 @@ static void step(struct model *model, size_t heap_size, unsigned number, const v
 		model_free(model, index);
 	else if (choice < 99)
 		free_twice(model, index);
-	else
+	else if (random_below(&model->random, 20))
 		bheap_trim(model->heap);
+	else
+		model_reset(model);
 }
 
 START_TEST(random_operations)

@@ -696,6 +696,36 @@ static void reclaim_run(struct expect *expect, bheap_t *heap)
 	expect->result = (uint64_t)bheap_reclaim(heap);
 }
 
+/* ---- all at once ---- */
+
+/* Blocks near and far, with holes, a victim and the top between and behind them; and a root. */
+static void reset_prepare(struct expect *expect, bheap_t *heap)
+{
+	free_far_prepare(expect, heap);
+	victim(expect, heap, 64, 192);
+	resize_before(expect, heap, LARGE, SMALL);
+	bheap_set_root(heap, address(expect, heap, 0));
+	expect->root = expect->blocks[0].offset;
+	for (unsigned index = 0; index < expect->count; index++)
+		expect->blocks[index].fate = MAY_GO;
+	expect->all_or_none = true;
+	expect->expected = 1;
+}
+
+/* Up to the end of the heap. */
+static void reset_full_prepare(struct expect *expect, bheap_t *heap)
+{
+	reset_prepare(expect, heap);
+	fill_up(expect, heap);
+	for (unsigned index = 0; index < expect->count; index++)
+		expect->blocks[index].fate = MAY_GO;
+}
+
+static void reset_run(struct expect *expect, bheap_t *heap)
+{
+	expect->result = bheap_reset(heap) == 0;
+}
+
 /* ---- what only looks, and what gives pages back ---- */
 
 static void look_run(struct expect *expect, bheap_t *heap)
@@ -857,6 +887,8 @@ const struct operation corpus[] = {
 	{"set_root", root_prepare, root_run, 0, 0},
 	{"root_alloc", root_alloc_prepare, root_alloc_run, RECOVERED | AWAITED, 0},
 	{"reclaim", reclaim_prepare, reclaim_run, 0, BHEAP_OWNED},
+	{"reset", reset_prepare, reset_run, SOLE | RECOVERED, 0},
+	{"reset of a full heap", reset_full_prepare, reset_run, SOLE, 0},
 	{"stats, owns, usable_size", look_prepare, look_run, 0, 0},
 	{"trim", trim_prepare, trim_run, 0, 0},
 	{"rebuild on alloc", rebuild_prepare, tiny_run, REBUILDS, 0},

@@ -17,6 +17,7 @@ enum operation_traits {
 	RECOVERED = 1u << 5, /* the recovery from a death in it is cut short too: from every fourth
 				state */
 	CLOSELY = 1u << 6,   /* ... from each of them, for one alone may show what is wrong */
+	SOLE = 1u << 7,      /* only done where no other process is attached */
 };
 
 struct operation {

@@ -208,6 +208,20 @@ static void extra_verify(struct look *look)
 		slot_verify(look);
 }
 
+/* Blocks that go together went together, and the root with them. */
+static void together_verify(const struct look *look)
+{
+	struct expect *expect = look->expect;
+	uint64_t root = bheap_offset(look->heap, bheap_root(look->heap));
+
+	if (!expect->all_or_none)
+		return;
+	if (look->live && look->live != expect->count)
+		expect_fail(expect, "%u of %u blocks are left", look->live, expect->count);
+	if (root != (look->live ? expect->root : 0))
+		expect_fail(expect, "the root and the blocks did not go together");
+}
+
 static void figures_verify(const struct look *look)
 {
 	struct expect *expect = look->expect;
@@ -345,6 +359,7 @@ void expect_verify(struct expect *expect, bheap_t *heap)
 		expect_fail(expect, "the walk failed");
 	known_verify(&look);
 	extra_verify(&look);
+	together_verify(&look);
 	figures_verify(&look);
 	root_verify(&look);
 	reclaim_verify(expect, heap, look.extra);

@@ -45,6 +45,7 @@ struct expect {
 	uint64_t slot; /* offset of the word it works on, or 0 */
 	uint64_t root, new_root;
 	bool root_is_slot;   /* the operation allocates the root */
+	bool all_or_none;    /* blocks may go, all of them and the root */
 	size_t scribbled;    /* of a free block that was written to; or 0 */
 	unsigned dead;       /* blocks of a process that is dead already */
 	uint64_t recoveries; /* before the death */

@@ -489,7 +489,7 @@ static bool makes_sense(const struct operation *operation, unsigned flags, enum 
 	if (operation->needs & ~flags || (only && strcmp(only, operation->name) != 0))
 		return false;
 	switch (company) {
-	case ATTACHED: return !(operation->traits & MAKES);
+	case ATTACHED: return !(operation->traits & (MAKES | SOLE));
 	case WAITING: return operation->traits & AWAITED;
 	default: return !(operation->traits & REBUILDS);
 	}

@@ -73,7 +73,7 @@ expect_red() {
 
 begin
 trap 'rm -rf "$work"' EXIT
-echo "1..9"
+echo "1..11"
 
 move core/free.c merge_free_neighbours 'bh_map_clear_used(&core->map, block)' \
 	'bh_map_clear_start(&core->map, with.next)' after
@@ -104,5 +104,11 @@ expect_red api/slots.c "free_from, merge both" "a slot is emptied before its blo
 
 move handle/intent.c bh_intent_roll_back 'pending = 0' 'bh_shared_store(&heap->shared->slot, 0)' after
 expect_red handle/intent.c "alloc_into, split" "a slot is forgotten before its block is rolled back"
+
+move core/reset.c bh_reset 'bh_map_clear(&core->map' 'BH_ROOT_RESET' before
+expect_red core/reset.c "reset" "blocks are freed before it is told that all are"
+
+move core/reset.c bh_reset 'root_store(control, 0)' 'bh_map_clear(&core->map' before
+expect_red core/reset.c "reset" "it is told that all is done before it is"
 
 exit $failed

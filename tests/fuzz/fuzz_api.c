@@ -401,6 +401,8 @@ static void step_on_heap(struct play *play, uint8_t choice)
 	case 5:
 		if (choice & 8 && choice & 16)
 			model_free_all(&play->model);
+		else if (choice & 16 && !play->spare)
+			model_reset(&play->model);
 		break;
 	case 6: share(play, choice >> 3); break;
 	default: pointer_wrong(play);

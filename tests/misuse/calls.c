@@ -104,6 +104,7 @@ CALL(no_heap_walk, bheap_walk(NULL, callback, &(int){0}) == -1)
 CALL(no_heap_check, bheap_check(NULL, &(struct bheap_fault){0}) == -1)
 CALL(no_heap_display, bheap_display(NULL, stdout) == -1)
 CALL(no_heap_trim, !bheap_trim(NULL))
+CALL(no_heap_reset, bheap_reset(NULL) == -1)
 CALL(no_heap_destroy, bheap_destroy(NULL) == -1)
 CALL(no_heap_close, bheap_close(NULL) == -1)
 CALL(no_heap_sync, bheap_sync(NULL) == -1)
@@ -217,6 +218,7 @@ static const struct {
 	ROW(no_heap_check, EINVAL, ANYWHERE),
 	ROW(no_heap_display, EINVAL, ANYWHERE),
 	ROW(no_heap_trim, EINVAL, ANYWHERE),
+	ROW(no_heap_reset, EINVAL, ANYWHERE),
 	ROW(no_heap_destroy, EINVAL, ANYWHERE),
 	ROW(no_heap_close, EINVAL, ANYWHERE),
 	ROW(no_heap_sync, EINVAL, ANYWHERE),

@@ -265,6 +265,20 @@ void model_free_all(struct model *model)
 		model_free(model, random_below(&model->random, model->count));
 }
 
+void model_reset(struct model *model)
+{
+	for (size_t index = 0; index < model->count; index++) {
+		const struct entry *entry = &model->live[index];
+
+		require(pattern_holds(entry->ptr, entry->size, entry->seed));
+	}
+	require_equal(bheap_reset(model->heap), 0);
+	for (size_t index = 0; index < model->count; index++)
+		require(!bheap_owns(model->heap, model->live[index].ptr));
+	model->count = 0;
+	require(!bheap_root(model->heap));
+}
+
 /* The slot's block is filled again, as if nothing had been there. */
 static uint64_t *slot_of(struct model *model, size_t index)
 {

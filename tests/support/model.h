@@ -44,6 +44,9 @@ bool model_resize(struct model *model, size_t index, size_t size);
 void model_free(struct model *model, size_t index);
 void model_free_all(struct model *model);
 
+/* All blocks at once; of a shared heap, by its only handle. */
+void model_reset(struct model *model);
+
 /*
  * By way of a slot at the start of a block, of 8 bytes or more; it may be the block itself that
  * goes.

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "wraps.h"
@@ -530,6 +531,50 @@ CALL(open_other_namespace, while_so(&system_is.no_namespace, open_again))
 CALL(open_locked, while_so(&system_is.no_file_lock, open_again))
 CALL(open_no_room, while_so(&system_is.no_room, open_new))
 CALL(open_no_mapping, while_so(&system_is.no_mapping, open_new))
+/* With a second handle, whose end is not looked at. */
+static intptr_t reset_with_another(void)
+{
+	bheap_t *other = bheap_open(path, 0, O_RDWR, 0, 0);
+	intptr_t result;
+	int error;
+
+	ck_assert_ptr_nonnull(other);
+	errno = STRANGE;
+	result = bheap_reset(heap);
+	error = errno;
+	ended(other);
+	errno = error;
+	return result;
+}
+
+/* The child has ended, but how should one know? */
+static intptr_t reset_after_fork(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	errno = STRANGE;
+	return bheap_reset(heap);
+}
+
+/* Of the heap's file, which its name leads to. */
+static void descriptors_close(void)
+{
+	struct stat named, opened;
+
+	ck_assert_int_eq(stat(path, &named), 0);
+	for (int fd = 3; fd < 100; fd++)
+		if (!fstat(fd, &opened) && opened.st_dev == named.st_dev &&
+		    opened.st_ino == named.st_ino)
+			close(fd);
+	errno = STRANGE;
+}
+
+CALL(reset_good, bheap_reset(heap))
+CALL(reset_locked, while_so(&system_is.no_file_lock, reset_good))
+CALL(reset_without_descriptor, (descriptors_close(), bheap_reset(heap)))
 CALL(open_fd_good, ended(heap_by_descriptor(0)))
 CALL(open_fd_bad, ended(bheap_open_fd(-1, SIZE, 0)))
 CALL(open_fd_huge, ended(bheap_open_fd(-1, (size_t)BHEAP_SIZE_MAX + 1, 0)))
@@ -640,6 +685,7 @@ static const struct function {
 	{"bheap_walk", -1, 0},
 	{"bheap_display", -1, 0},
 	{"bheap_trim", 0, 0},
+	{"bheap_reset", -1, 0},
 	{"bheap_set_fault_handler", -1, 0},
 	{"bheap_check", -1, 0},
 	{"bheap_open", 0, SYSTEM},
@@ -828,6 +874,14 @@ static const struct row {
 	BAD("bheap_trim", EINVAL, NONE, trim_bad),
 	BAD("bheap_trim", EROFS, READER, trim_bad),
 	IN_WALK("bheap_trim", EDEADLK, WRITABLE, trim_bad),
+	GOOD("bheap_reset", WRITABLE, reset_good),
+	BAD("bheap_reset", EINVAL, NONE, reset_good),
+	BAD("bheap_reset", EROFS, READER, reset_good),
+	BAD("bheap_reset", EBUSY, OPENED, reset_with_another),
+	BAD("bheap_reset", EBUSY, OPENED, reset_after_fork),
+	BAD("bheap_reset", EBUSY, OPENED, reset_locked),
+	BAD("bheap_reset", EBADF, OPENED, reset_without_descriptor),
+	IN_WALK("bheap_reset", EDEADLK, WRITABLE, reset_good),
 	GOOD("bheap_set_fault_handler", ALL, handler_good),
 	GOOD("bheap_set_fault_handler", NONE, handler_good),
 	IN_WALK("bheap_set_fault_handler", EDEADLK, ALL, handler_good),

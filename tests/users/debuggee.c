@@ -43,12 +43,15 @@ static void classic_fill(void)
 	bfree(classic[3]);
 }
 
-/* A refusal; a double free; and a freed block that is written to, which the next two uses find. */
+/* A refusal; a reset; a double free; and a freed block that is written to, which the next two uses
+ * find. */
 static void events_cause(void)
 {
 	void *refused = bheap_alloc(guarded, 1 << 20);
 
 	bheap_free(guarded, refused);
+	freed = bheap_alloc(in_buffer, 64);
+	bheap_reset(in_buffer);
 	freed = bheap_alloc(in_buffer, 160);
 	block = bheap_alloc(in_buffer, 32);
 	bheap_free(in_buffer, freed);

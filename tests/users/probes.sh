@@ -9,7 +9,7 @@ test -e lib/.libs/libbheap.so || skip "no shared library"
 
 readelf -n lib/.libs/libbheap.so >notes
 sed -n '/Provider: bheap/{n;s/ *Name: //p;}' notes | LC_ALL=C sort -u >seen
-printf '%s\n' alloc fail fault free rebuild >wanted
+printf '%s\n' alloc fail fault free rebuild reset >wanted
 diff -u wanted seen || fail "other probes than these"
 
 have_gdb || skip "the probes are there; no gdb to watch them"
@@ -48,6 +48,12 @@ silent
 printf "EVENT rebuild %d\n", $_probe_arg0 == in_buffer
 continue
 end
+break -probe-stap bheap:reset
+commands
+silent
+printf "EVENT reset %d\n", $_probe_arg0 == in_buffer
+continue
+end
 run shared.heap
 END
 gdb_run debuggee -x script >out 2>err || fail "gdb: $(cat out err)"
@@ -60,6 +66,8 @@ alloc 0 304
 free 0 0
 free 0 0
 fail 1 1048576
+alloc 1 64
+reset 1
 alloc 1 160
 alloc 1 32
 free 1 1
