@@ -217,6 +217,12 @@ class Heap:
     def of_control(self, name):
         return self.table.read(self.control, "control." + name)
 
+    def limit(self):
+        shared = self.field("shared")
+        if shared:
+            return self.table.read(shared, "shared.budget.limit")
+        return self.field("budget.limit")
+
     def bytes_of(self, granules):
         return granules << self.shift_of_granule
 
@@ -287,6 +293,8 @@ def display(heap):
     print("Total free:         %d bytes" % free_size)
     print("Total size:         %d bytes" % (used_size + free_size))
     print("Largest free block: %d bytes" % largest)
+    if heap.limit():
+        print("Limit:              %d bytes" % heap.limit())
 
 
 # ---- check: as verify.c and check.c of the library, with their words, and their order ----

@@ -38,7 +38,7 @@ static const char *ending_for(size_t count)
 static void figures_print(const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
-	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
+	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX], third[SIZE_TEXT_MAX];
 
 	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
 	printf("  %-14s %s in %zu block%s, %s at the peak\n", "used", size_print(one, stats->used),
@@ -51,6 +51,11 @@ static void figures_print(const struct picture *picture)
 		printf("  %-14s %s may be in use\n", "limit", size_print(one, stats->limit));
 	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n",
 	       "so far", stats->allocations, stats->frees, stats->failures);
+	if (stats->failures)
+		printf("  %-14s %s at most, %s the last time, with %s used\n", "refused",
+		       size_print(one, stats->largest_refused),
+		       size_print(other, stats->last_refused),
+		       size_print(third, stats->used_at_refusal));
 	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n",
 	       "troubles", stats->faults, stats->rebuilds, stats->recoveries);
 }
@@ -113,6 +118,9 @@ static void picture_json(const struct picture *picture, bool blocks)
 	number_add(object, "allocations", stats->allocations);
 	number_add(object, "frees", stats->frees);
 	number_add(object, "failures", stats->failures);
+	number_add(object, "largest_refused", stats->largest_refused);
+	number_add(object, "last_refused", stats->last_refused);
+	number_add(object, "used_at_refusal", stats->used_at_refusal);
 	number_add(object, "faults", stats->faults);
 	number_add(object, "rebuilds", stats->rebuilds);
 	number_add(object, "recoveries", stats->recoveries);

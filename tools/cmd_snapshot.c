@@ -128,6 +128,7 @@ static enum comparison difference_print(const struct difference *difference,
 	figure_print("allocations", before->allocations, after->allocations);
 	figure_print("frees", before->frees, after->frees);
 	figure_print("refused", before->failures, after->failures);
+	figure_print("most refused", before->largest_refused, after->largest_refused);
 	return difference->made.count || difference->gone.count || difference->resized.count ||
 			       difference->changed.count || before->size != after->size
 		       ? COMPARE_DIFFERENT

@@ -129,6 +129,13 @@ void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
 			"\nfrees %" PRIu64 "\nfailures %" PRIu64 "\nfaults %" PRIu64 "\n",
 			stats->size, stats->peak_used, stats->allocations, stats->frees,
 			stats->failures, stats->faults);
+		if (stats->failures)
+			lines.length += (size_t)snprintf(
+				lines.text + lines.length, sizeof(lines.text) - lines.length,
+				"largest_refused %" PRIu64 "\nlast_refused %" PRIu64
+				"\nused_at_refusal %" PRIu64 "\n",
+				stats->largest_refused, stats->last_refused,
+				stats->used_at_refusal);
 		bheap_walk(heap, block_write, &lines);
 		lines_flush(&lines);
 		close(lines.fd);

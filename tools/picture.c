@@ -29,11 +29,12 @@ struct stat_field {
 
 /* Those from a walk are made anew when a snapshot is read; the size must then be the one told. */
 static const struct stat_field counters[] = {
-	FIELD(size),   FIELD(peak_used), FIELD(allocations), FIELD(frees), FIELD(failures),
-	FIELD(faults), FIELD(rebuilds),  FIELD(recoveries),  FIELD(limit),
+	FIELD(size),     FIELD(peak_used),       FIELD(allocations),  FIELD(frees),
+	FIELD(failures), FIELD(faults),          FIELD(rebuilds),     FIELD(recoveries),
+	FIELD(limit),    FIELD(largest_refused), FIELD(last_refused), FIELD(used_at_refusal),
 };
 #define COUNTERS (sizeof(counters) / sizeof(*counters))
-#define COUNTERS_ALWAYS (COUNTERS - 1) /* the last ones are told if not 0: older readers fail */
+#define COUNTERS_ALWAYS (COUNTERS - 4) /* the last ones are told if not 0: older readers fail */
 
 static uint64_t counter_get(const struct bheap_stats *stats, size_t index)
 {

@@ -56,6 +56,13 @@ static int totals_print(const struct table *table)
 		       table->largest_free) < 0;
 }
 
+static int limit_print(const bheap_t *heap, FILE *stream)
+{
+	uint64_t limit = bh_handle_limit(heap);
+
+	return limit && fprintf(stream, "Limit:              %" PRIu64 " bytes\n", limit) < 0;
+}
+
 static int table_show(const bheap_t *heap, FILE *stream, bool charted)
 {
 	struct table table = {.stream = stream};
@@ -69,7 +76,8 @@ static int table_show(const bheap_t *heap, FILE *stream, bool charted)
 	failed = fprintf(stream, "%-8s%-8s%-8s%-20s%-20s%s\n", "No.", "Status", "Prev", "t_Begin",
 			 "t_End", "t_Size") < 0 ||
 		 bh_walk_blocks(heap, row_print, &table) || totals_print(&table) ||
-		 (charted && bh_chart_print(heap, stream)) || fflush(stream);
+		 limit_print(heap, stream) || (charted && bh_chart_print(heap, stream)) ||
+		 fflush(stream);
 	pthread_cleanup_pop(1);
 	return failed ? -1 : 0;
 }

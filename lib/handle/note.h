@@ -34,6 +34,7 @@ struct bh_note_field {
 	FIELD("", struct bheap, filled)                                                            \
 	FIELD("", struct bheap, shared)                                                            \
 	FIELD("", struct bheap, region.start)                                                      \
+	FIELD("", struct bheap, budget.limit)                                                      \
 	FIELD("control.", struct bh_control, top)                                                  \
 	FIELD("control.", struct bh_control, victim)                                               \
 	FIELD("control.", struct bh_control, victim_granules)                                      \
@@ -45,6 +46,7 @@ struct bh_note_field {
 	FIELD("control.", struct bh_control, bits.words)                                           \
 	FIELD("shared.", struct bh_shared, inside)                                                 \
 	FIELD("shared.", struct bh_shared, map_sum)                                                \
+	FIELD("shared.", struct bh_shared, budget.limit)                                           \
 	FIELD("word.", struct bh_map_word, start)                                                  \
 	FIELD("word.", struct bh_map_word, used)                                                   \
 	FIELD("node.", struct bh_bin_node, links.next)                                             \

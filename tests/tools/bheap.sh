@@ -118,6 +118,10 @@ expect 0 'end.snap: a heap of 64.0 GiB' "$bheap" show end.snap
 expect 134 'the budget is spent' "$bheap" run --abort --size=2M --snapshot=spent.snap \
 	dd if=/dev/zero of=/dev/null bs=3M count=1
 expect 0 ' 1 refused' "$bheap" show spent.snap
+expect 0 'refused        3.00 MiB at most, 3.00 MiB the last time, with ' "$bheap" show spent.snap
+"$bheap" show --json spent.snap >spent.json
+[ "$(figure spent.json largest_refused)" -ge 3145728 ] || fail "show: the largest refusal is not told"
+same_number "show: last refusal" "$(figure spent.json last_refused)" "$(figure spent.json largest_refused)"
 expect 143 'killed.snap: sh left no snapshot' "$bheap" run --snapshot=killed.snap sh -c 'kill -TERM $$'
 [ -e killed.snap ] && fail "run: a snapshot of nothing"
 

@@ -104,6 +104,23 @@ START_TEST(blocks_of_both_kinds)
 }
 END_TEST
 
+/* It is the last line, while there is one. */
+START_TEST(a_limit)
+{
+	char *block = bheap_alloc(heap, 1), *table, *text;
+	const char *last = "Limit:              4096 bytes\n";
+
+	heap_free(heap, block);
+	ck_assert_int_eq(bheap_set_limit(heap, 4096), 0);
+	table = table_text(block, "FREE", size, NULL);
+	ck_assert_int_ge(asprintf(&text, "%s%s", table, last), 0);
+	free(table);
+	display_expect(text);
+	ck_assert_int_eq(bheap_set_limit(heap, 0), 0);
+	display_expect(table_text(block, "FREE", size, NULL));
+}
+END_TEST
+
 START_TEST(a_full_heap)
 {
 	char *block = bheap_alloc(heap, size);
@@ -225,6 +242,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, an_empty_heap);
 	tcase_add_test(tcase, blocks_of_both_kinds);
+	tcase_add_test(tcase, a_limit);
 	tcase_add_test(tcase, a_full_heap);
 	tcase_add_test(tcase, columns_are_aligned);
 	tcase_add_test(tcase, more_rows_than_columns_are_wide);

@@ -81,6 +81,8 @@ int main(int argc, char **argv)
 	guarded_block = bheap_alloc(guarded, 40);
 	if (!block || !guarded_block)
 		return 1;
+	bheap_set_limit(guarded, 5000);
+	bheap_set_limit(shared, 6000);
 	table_write(bheap_default(), "classic.table");
 	table_write(guarded, "guarded.table");
 	table_write(in_buffer, "in_buffer.table");
