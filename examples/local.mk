@@ -2,9 +2,11 @@
 # Small finished programs: outside this tree each needs only "pkg-config --cflags --libs libbheap".
 
 EXTRA_DIST += %D%/Makefile
-noinst_PROGRAMS += %D%/hello %D%/words %D%/json
+noinst_PROGRAMS += %D%/hello %D%/leaks %D%/words %D%/json
 %C%_hello_SOURCES = %D%/hello.c
 %C%_hello_LDADD = lib/libbheap.la
+%C%_leaks_SOURCES = %D%/leaks.c
+%C%_leaks_LDADD = lib/libbheap.la
 %C%_words_SOURCES = %D%/words.c
 %C%_words_LDADD = lib/libbheap.la
 %C%_json_SOURCES = %D%/json.c

@@ -51,6 +51,12 @@ if command -v pkg-config >/dev/null; then
 	alone/hello | plain | diff -u wanted - || fail "hello built alone printed something else"
 fi
 
+# ---- leaks: by the line that allocated ----
+
+line=$(grep -n 'value = tagged_alloc' "$srcdir/examples/leaks.c" | cut -d: -f1)
+printf 'colour = blue\n%s: 100 bytes\n1 not freed\n' "leaks.c:$line" >wanted
+$examples/leaks | sed 's,.*/leaks\.c:,leaks.c:,' | diff -u wanted - || fail "leaks found others"
+
 # ---- words: against what sort(1) and uniq(1) count in the sources of the library ----
 
 cat "$srcdir"/lib/*/*.[ch] "$srcdir/COPYING" >text

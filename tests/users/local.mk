@@ -9,6 +9,7 @@
 	%D%/examples.sh \
 	%D%/gdb.sh \
 	%D%/header.sh \
+	%D%/leaks.sh \
 	%D%/probes.sh \
 	%D%/resource.sh \
 	%D%/warnings.sh
