@@ -84,6 +84,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/pages.c \
 	%D%/handle/pages.h \
 	%D%/handle/note.h \
+	%D%/handle/pattern.c \
+	%D%/handle/pattern.h \
 	%D%/handle/recover.c \
 	%D%/handle/recover.h \
 	%D%/handle/rest.c \

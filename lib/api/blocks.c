@@ -181,7 +181,7 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 
 /* ---- allocate ---- */
 
-BH_COLD
+BH_NOINLINE
 void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_call call;
@@ -191,7 +191,7 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_block_alloc_entered(&call, alignment, size);
-	if (block)
+	if (block && call.count)
 		mark = bh_block_mark(heap, block);
 	error = bh_block_refusal(&call);
 	bh_leave(&call);
@@ -202,7 +202,7 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 }
 
 /* The whole, the calls of a refusal handler included. */
-BH_COLD
+BH_NOINLINE
 static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 {
 	struct bh_refusal_tries tries = bh_refusal_begin();
@@ -333,7 +333,7 @@ void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
 
 /* ---- free ---- */
 
-BH_COLD
+BH_NOINLINE
 static int free_slow(bheap_t *heap, void *ptr)
 {
 	struct bh_call call;

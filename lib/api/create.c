@@ -12,6 +12,7 @@
 #include "core/annotate.h"
 #include "handle/fill.h"
 #include "handle/marks.h"
+#include "handle/pages.h"
 #include "os/secret.h"
 #include "os/setting.h"
 
@@ -90,7 +91,8 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
 	/* To the tools, what is inaccessible and opened again would be the program's. */
-	heap->closes = heap->filled && region->start && !heap->annotated;
+	if (heap->filled && region->start && !heap->annotated)
+		heap->closes = bh_pages_shift();
 	if (heap->closes)
 		heap->core.prepare = bh_fill_prepare;
 	bh_core_format(&heap->core);

@@ -9,7 +9,7 @@
 #include "handle/storage.h"
 
 /* Decommits the memory of a free block but for its node, which a bin may link. */
-static size_t free_block_trim(const bheap_t *heap, uint32_t block, uint32_t next)
+static size_t free_block_trim(bheap_t *heap, uint32_t block, uint32_t next)
 {
 	char *start = bh_core_address(&heap->core, block + 1);
 	size_t trimmed;

@@ -24,6 +24,48 @@ static uint64_t seal_of(uint64_t key, uint32_t block, uint32_t owner, uint32_t s
 	       UINT64_C(0x0100000000000001);
 }
 
+#define SLACK_WORD (UINT64_C(0x0101010101010101) * BH_TRAILER_SLACK_BYTE)
+
+/* At any address. Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
+typedef volatile uint64_t slack_word_t __attribute__((aligned(1), may_alias));
+
+static slack_word_t *slack_word(unsigned char *at)
+{
+	return (slack_word_t *)(void *)at;
+}
+
+/* By words, the last of which may lie over the one before it. */
+BH_UNCHECKED
+static void slack_fill(unsigned char *end, size_t size)
+{
+	volatile unsigned char *bytes = end - size;
+
+	if (size < sizeof(uint64_t)) {
+		while (bytes < end)
+			*bytes++ = BH_TRAILER_SLACK_BYTE;
+		return;
+	}
+	for (size_t left = size; left > sizeof(uint64_t); left -= sizeof(uint64_t))
+		*slack_word(end - left) = SLACK_WORD;
+	*slack_word(end - sizeof(uint64_t)) = SLACK_WORD;
+}
+
+BH_UNCHECKED
+static bool slack_is_intact(unsigned char *end, size_t size)
+{
+	const volatile unsigned char *bytes = end - size;
+
+	if (size < sizeof(uint64_t)) {
+		while (bytes < end && *bytes == BH_TRAILER_SLACK_BYTE)
+			bytes++;
+		return bytes == end;
+	}
+	for (size_t left = size; left > sizeof(uint64_t); left -= sizeof(uint64_t))
+		if (*slack_word(end - left) != SLACK_WORD)
+			return false;
+	return *slack_word(end - sizeof(uint64_t)) == SLACK_WORD;
+}
+
 BH_UNCHECKED
 void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
 		      size_t size, uint32_t owner)
@@ -31,16 +73,13 @@ void bh_trailer_write(const struct bh_core *core, uint64_t key, uint32_t block, 
 	struct bh_trailer *trailer = trailer_of(core, block, granules);
 	unsigned char *end = (unsigned char *)trailer;
 	size_t slack_size = bh_bytes(granules - BH_TRAILER_GRANULES) - size;
-	/* Volatile, or the compiler would call a memset() that AddressSanitizer watches. */
-	volatile unsigned char *slack = end - slack_size;
 
 	BH_ASSERT(granules > BH_TRAILER_GRANULES);
 	BH_ASSERT(size <= bh_bytes(granules - BH_TRAILER_GRANULES));
 	trailer->owner = owner;
 	trailer->slack_size = (uint32_t)slack_size;
 	trailer->seal = seal_of(key, block, owner, trailer->slack_size);
-	while (slack < end)
-		*slack++ = BH_TRAILER_SLACK_BYTE;
+	slack_fill(end, slack_size);
 }
 
 /* It lies where the sentinel would, which has no memory elsewhere. */
@@ -78,15 +117,11 @@ BH_UNCHECKED
 bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
 {
-	const unsigned char *end = (const unsigned char *)trailer_of(core, block, granules);
+	unsigned char *end = (unsigned char *)trailer_of(core, block, granules);
 	struct bh_trailer trailer;
 
-	if (!trailer_read(core, key, block, granules, &trailer))
-		return false;
-	for (const unsigned char *slack = end - trailer.slack_size; slack < end; slack++)
-		if (*slack != BH_TRAILER_SLACK_BYTE)
-			return false;
-	return true;
+	return trailer_read(core, key, block, granules, &trailer) &&
+	       slack_is_intact(end, trailer.slack_size);
 }
 
 BH_UNCHECKED

@@ -67,6 +67,16 @@ static bool is_of_other_namespace(const struct bh_call *call)
 	       heap->shared->pid_namespace != bh_handle_pid_namespace();
 }
 
+/*
+ * True in a private heap if its process has one thread, which is in no walk, and nothing is to be
+ * reinitialised or recovered: then there is nothing to do.
+ */
+static inline bool is_entered_freely(const bheap_t *heap)
+{
+	return heap->lock.kind == BH_LOCK_PRIVATE && bh_lock_may_skip(&heap->lock) &&
+	       !heap->lock.walker && !heap->lock.torn;
+}
+
 typedef enum bh_lock_result lock_fn(struct bh_lock *lock);
 
 static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
@@ -77,6 +87,12 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 	}
 	call->heap = (bheap_t *)heap;
 	call->count = 0;
+	if (lock != bh_lock_hold && is_entered_freely(heap)) {
+		call->lock = BH_LOCK_SKIPPED;
+		call->generation = heap->lock.generation;
+		bh_annotate_enter(heap->annotated);
+		return true;
+	}
 	call->generation = bh_fork_generation_begin();
 	if (is_of_other_namespace(call)) {
 		errno = EBUSY;

@@ -2,14 +2,12 @@
 /*
  * fill.c - fills freed memory and holds it against the pattern. Keeps: the bit of a granule is set
  * only while its owner-less bytes are the pattern, links and size of a block in a bin excepted.
- * Reads memory that the tools forbid.
  */
 #include "handle/fill.h"
 
 #include "handle/marks.h"
 #include "handle/pages.h"
-
-#define FILL_WORD (UINT64_C(0x0101010101010101) * BH_FILL_BYTE)
+#include "handle/pattern.h"
 
 /* The units that hold some granules are as others. */
 static void units_clear(const bheap_t *heap, uint32_t from, uint32_t to)
@@ -26,16 +24,7 @@ void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to)
 	units_clear(heap, from, to);
 }
 
-/* Volatile reads of memory that the tools forbid. */
-BH_UNCHECKED
-static bool is_zero(const bheap_t *heap, uint32_t granule)
-{
-	const volatile uint64_t *words = bh_core_address(&heap->core, granule);
-
-	return !(words[0] | words[1]);
-}
-
-void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to)
+void bh_fill_trimmed(bheap_t *heap, uint32_t from, uint32_t to)
 {
 	uint32_t page = (uint32_t)(bh_region_page() >> BH_GRANULE_SHIFT);
 	uint32_t first = (uint32_t)bh_round_up(from - BH_FIRST, page) + BH_FIRST;
@@ -46,31 +35,13 @@ void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to)
 	for (uint32_t granule = bh_marks_find(heap, first, last); granule < last;
 	     granule = bh_marks_find(heap, bh_marks_unit_end(heap, granule), last))
 		/* The system may have kept a page, for one that is locked. */
-		if (is_zero(heap, granule))
+		if (bh_pattern_is_zero(heap, granule)) {
+			heap->trimmed = true;
 			bh_marks_set_trimmed(heap, granule, true);
-}
-
-/* ---- the pattern ---- */
-
-static volatile uint64_t *granule_words(const bheap_t *heap, uint32_t granule)
-{
-	return bh_core_address(&heap->core, granule);
-}
-
-/* Volatile stores, or the compiler would call a memset() that AddressSanitizer watches. */
-BH_UNCHECKED
-static void granules_fill(const bheap_t *heap, uint32_t from, uint32_t to)
-{
-	BH_ASSERT(to <= heap->core.end);
-	for (uint32_t granule = from; granule < to; granule++) {
-		granule_words(heap, granule)[0] = FILL_WORD;
-		granule_words(heap, granule)[1] = FILL_WORD;
-	}
-	bh_marks_fill(heap, from, to);
+		}
 }
 
 /* The first granule of a free block: all of it that the index does not use. */
-BH_UNCHECKED
 static void first_fill(const bheap_t *heap, uint32_t block)
 {
 	const struct bh_core *core = &heap->core;
@@ -78,53 +49,10 @@ static void first_fill(const bheap_t *heap, uint32_t block)
 
 	BH_ASSERT(bh_core_is_free(core, block));
 	if (block == control->top || block == control->victim)
-		granules_fill(heap, block, block + 1);
+		bh_pattern_fill(heap, block, block + 1);
 	else if (bh_core_granules(core, block) < core->bins.exact_limit)
-		granule_words(heap, block)[1] = FILL_WORD;
+		bh_pattern_fill_half(heap, block);
 	bh_marks_fill(heap, block, block + 1);
-}
-
-/* The size that larger blocks in bins have in the second half of their first granule. */
-BH_UNCHECKED
-static bool has_size(const bheap_t *heap, uint32_t block)
-{
-	const struct bh_bin_node *node = bh_bin_node(&heap->core.bins, block);
-
-	return node->granules == ~node->check;
-}
-
-BH_UNCHECKED
-static const void *word_written(volatile uint64_t *word, uint64_t expected)
-{
-	const volatile unsigned char *byte = (const volatile unsigned char *)word;
-
-	if (*word == expected)
-		return NULL;
-	while (*byte == (unsigned char)expected)
-		byte++;
-	return (const void *)byte;
-}
-
-/* The first byte of a filled granule that is not as it was left; linked: it is a node of a bin. */
-static const void *granule_written(const bheap_t *heap, uint32_t granule, bool linked)
-{
-	volatile uint64_t *words = granule_words(heap, granule);
-	uint64_t expected = bh_marks_is_trimmed(heap, granule) ? 0 : FILL_WORD;
-	const void *at = linked ? NULL : word_written(&words[0], expected);
-
-	if (at || (linked && has_size(heap, granule)))
-		return at;
-	return word_written(&words[1], expected);
-}
-
-static const void *range_written(const bheap_t *heap, uint32_t from, uint32_t to, bool linked)
-{
-	const void *at = NULL;
-
-	for (uint32_t granule = bh_marks_find(heap, from, to); granule < to && !at;
-	     granule = bh_marks_find(heap, granule + 1, to))
-		at = granule_written(heap, granule, linked && granule == from);
-	return at;
 }
 
 const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
@@ -134,7 +62,8 @@ const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
 	if (!heap->filled)
 		return NULL;
 	BH_ASSERT(bh_core_is_free(&heap->core, block));
-	return range_written(heap, block, next, block != control->top && block != control->victim);
+	return bh_pattern_written(heap, block, next,
+				  block != control->top && block != control->victim);
 }
 
 /* ---- operations ---- */
@@ -197,19 +126,20 @@ static const void *unit_refill(const bheap_t *heap, uint32_t first, uint32_t end
 
 	for (uint32_t granule = bh_marks_find(heap, first, end); granule < end && !at;
 	     granule = bh_marks_find(heap, granule + 1, end))
-		at = granule_written(heap, granule, is_node(heap, granule));
+		at = bh_pattern_written(heap, granule, granule + 1, is_node(heap, granule));
 	for (uint32_t granule = bh_marks_find(heap, first, end); granule < end;
 	     granule = bh_marks_find(heap, granule + 1, end)) {
 		if (bh_map_is_free(&heap->core.map, granule))
 			first_fill(heap, granule);
 		else
-			granules_fill(heap, granule, granule + 1);
+			bh_pattern_fill(heap, granule, granule + 1);
 	}
 	bh_marks_set_trimmed(heap, first, false);
 	return at;
 }
 
 /* A decommitted unit of which a part was handed out, or whose granule is a free block's first. */
+BH_NOINLINE
 static void unit_meet(struct bh_call *call, uint32_t granule)
 {
 	const bheap_t *heap = call->heap;
@@ -229,7 +159,7 @@ static void unit_meet(struct bh_call *call, uint32_t granule)
 /* All of a page that was opened while it was free. */
 static void page_fill(const bheap_t *heap, uint32_t granule)
 {
-	granules_fill(heap, bh_pages_first(granule), bh_pages_end(granule));
+	bh_pattern_fill(heap, bh_pages_first(heap, granule), bh_pages_end(heap, granule));
 }
 
 static void page_open(const bheap_t *heap, uint32_t granule)
@@ -251,8 +181,12 @@ bool bh_fill_prepare(struct bh_core *core, uint32_t from, uint32_t to)
 /* Opens what is handed out; fills what stays free of it. */
 static void pages_take(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	bool first = bh_pages_is_closed(heap, from), last = bh_pages_is_closed(heap, to - 1);
+	bool first, last;
 
+	if (!bh_pages_are_closed(heap, from, to))
+		return;
+	first = bh_pages_is_closed(heap, from);
+	last = bh_pages_is_closed(heap, to - 1);
 	bh_pages_open(heap, from, to);
 	if (first)
 		page_fill(heap, from);
@@ -273,13 +207,15 @@ void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 	/* After free memory: these granules were split from the middle of a block. */
 	linked = from != call->top && from != call->victim &&
 		 bh_map_is_used(map, bh_map_previous(map, from));
-	at = range_written(heap, from, to, linked);
+	at = bh_pattern_written(heap, from, to, linked);
 	if (at)
 		written_note(call, from, to, at);
 	bh_marks_clear(heap, from, to);
-	unit_meet(call, from);
-	unit_meet(call, to);
-	units_clear(heap, from, to);
+	if (heap->trimmed) {
+		unit_meet(call, from);
+		unit_meet(call, to);
+		units_clear(heap, from, to);
+	}
 }
 
 /* Closes the pages of freed granules, none of them the first of a block; fills what is beside. */
@@ -289,8 +225,8 @@ static bool range_close(const bheap_t *heap, uint32_t from, uint32_t to)
 
 	if (!bh_pages_close(heap, &first, &end))
 		return false;
-	granules_fill(heap, from, first);
-	granules_fill(heap, end, to);
+	bh_pattern_fill(heap, from, first);
+	bh_pattern_fill(heap, end, to);
 	return true;
 }
 
@@ -304,10 +240,10 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
 	if (!heap->filled)
 		return;
 	if (to - from < BH_PAGES_MIN || !range_close(heap, from + is_first, to))
-		granules_fill(heap, from + is_first, last);
+		bh_pattern_fill(heap, from + is_first, last);
 	/* The first granule of a merged next block lies in the middle now. */
 	if (!bh_map_is_start(map, to) && bh_marks_is_filled(heap, to))
-		granules_fill(heap, to, to + 1);
+		bh_pattern_fill(heap, to, to + 1);
 	/* After a merge the previous block begins where it did, and its tag still says so. */
 	first_fill(heap, is_first ? from : bh_map_previous(map, from));
 }
@@ -327,7 +263,8 @@ void bh_fill_slides(struct bh_call *call, uint32_t block)
 	uint32_t previous = bh_map_previous(&call->heap->core.map, block);
 	const void *at;
 
-	for (uint32_t granule = previous; granule < block; granule = bh_pages_end(granule))
+	for (uint32_t granule = previous; granule < block;
+	     granule = bh_pages_end(call->heap, granule))
 		page_open(call->heap, granule);
 	at = bh_fill_written(call->heap, previous, block);
 	bh_fill_watch(call);

@@ -12,7 +12,6 @@
 
 #include "handle/call.h"
 
-#define BH_FILL_BYTE 0xdb
 /* How much of the start of a freed block is filled. */
 #define BH_FILL_MAX ((uint32_t)4096) /* granules: 64 KiB */
 
@@ -47,7 +46,7 @@ void bh_fill_forget(const bheap_t *heap, uint32_t from, uint32_t to);
  * After the whole pages of free granules were decommitted, all that the system let go: what was
  * filled there must stay zero.
  */
-void bh_fill_trimmed(const bheap_t *heap, uint32_t from, uint32_t to);
+void bh_fill_trimmed(bheap_t *heap, uint32_t from, uint32_t to);
 
 /*
  * The first byte of a free block, or of its first granules up to next, that was overwritten since

@@ -27,9 +27,11 @@ struct bheap {
 	bool annotated;     /* Valgrind or AddressSanitizer listens */
 	bool trailers;      /* blocks have one: BHEAP_GUARD or BHEAP_OWNED */
 	bool redzones;      /* else a granule that is no one's: a tool listens */
-	bool closes;        /* large freed blocks are inaccessible: pages.h */
+	uint8_t closes; /* large freed blocks are inaccessible (pages.h): the shift of pages, or 0
+			 */
 	bool read_only;
 	bool permanent;                    /* the default heap: never ends */
+	bool trimmed;                      /* what was filled may have been decommitted: marks.h */
 	uint32_t table;                    /* the block that the last slot lay in (slots.c), or 0 */
 	struct bh_budget_refused refusals; /* of a private heap: bh_handle_refusals() */
 	uint64_t key;                      /* of the trailers' seals */

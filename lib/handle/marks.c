@@ -43,15 +43,18 @@ void bh_marks_clear(const bheap_t *heap, uint32_t from, uint32_t to)
 			heap->filled[word] &= ~word_mask(word, from, to);
 }
 
-uint32_t bh_marks_find(const bheap_t *heap, uint32_t from, uint32_t to)
+uint32_t bh_marks_find_bit(const uint64_t *words, uint32_t from, uint32_t to, bool set)
 {
-	for (uint32_t word = from >> 6; from < to && word <= (to - 1) >> 6; word++) {
-		uint64_t bits = heap->filled[word] & word_mask(word, from, to);
+	uint32_t word = from >> 6, last = (to - 1) >> 6;
+	uint64_t flip = set ? 0 : ~UINT64_C(0), bits;
 
-		if (bits)
-			return word << 6 | bh_lowest_bit(bits);
-	}
-	return to;
+	if (from >= to)
+		return to;
+	bits = (words[word] ^ flip) & ~UINT64_C(0) << (from & 63);
+	while (!bits && word < last)
+		bits = words[++word] ^ flip;
+	from = word << 6 | bh_lowest_bit(bits | UINT64_C(1) << 63);
+	return bits && from < to ? from : to;
 }
 
 void bh_marks_set_trimmed(const bheap_t *heap, uint32_t granule, bool trimmed)

@@ -28,8 +28,14 @@ static inline bool bh_marks_is_filled(const bheap_t *heap, uint32_t granule)
 void bh_marks_fill(const bheap_t *heap, uint32_t from, uint32_t to);
 void bh_marks_clear(const bheap_t *heap, uint32_t from, uint32_t to);
 
+/* The first bit from ... to - 1 that is set, or is not; or to. */
+uint32_t bh_marks_find_bit(const uint64_t *words, uint32_t from, uint32_t to, bool set);
+
 /* The first granule from ... to - 1 that is filled, or to. */
-uint32_t bh_marks_find(const bheap_t *heap, uint32_t from, uint32_t to);
+static inline uint32_t bh_marks_find(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	return bh_marks_find_bit(heap->filled, from, to, true);
+}
 
 /* ---- decommitted ---- */
 

@@ -9,6 +9,7 @@
 
 #include "handle/fill.h"
 #include "handle/marks.h"
+#include "handle/pattern.h"
 
 /* A field of a structure, or, of size 0, a constant. The commands look for it by its name. */
 struct bh_note_field {

@@ -9,24 +9,29 @@
 
 #include "handle/marks.h"
 
-static uint32_t page_granules(void)
+uint8_t bh_pages_shift(void)
 {
-	return (uint32_t)(bh_region_page() >> BH_GRANULE_SHIFT);
+	return (uint8_t)bh_highest_bit(bh_region_page() >> BH_GRANULE_SHIFT);
 }
 
-uint32_t bh_pages_first(uint32_t granule)
+static uint32_t page_granules(const bheap_t *heap)
 {
-	return ((granule - BH_FIRST) & ~(page_granules() - 1)) + BH_FIRST;
+	return UINT32_C(1) << heap->closes;
 }
 
-uint32_t bh_pages_end(uint32_t granule)
+static uint32_t page_of(const bheap_t *heap, uint32_t granule)
 {
-	return bh_pages_first(granule) + page_granules();
+	return (granule - BH_FIRST) >> heap->closes;
 }
 
-static uint32_t page_of(uint32_t granule)
+uint32_t bh_pages_first(const bheap_t *heap, uint32_t granule)
 {
-	return (granule - BH_FIRST) / page_granules();
+	return (page_of(heap, granule) << heap->closes) + BH_FIRST;
+}
+
+uint32_t bh_pages_end(const bheap_t *heap, uint32_t granule)
+{
+	return bh_pages_first(heap, granule) + page_granules(heap);
 }
 
 static bool page_is_closed(const bheap_t *heap, uint32_t page)
@@ -34,10 +39,21 @@ static bool page_is_closed(const bheap_t *heap, uint32_t page)
 	return bh_marks_pages(heap)[page >> 6] >> (page & 63) & 1;
 }
 
-bool bh_pages_is_closed(const bheap_t *heap, uint32_t granule)
+/* The first page from ... to - 1 that is closed, or is not; or to. */
+static uint32_t page_find(const bheap_t *heap, uint32_t from, uint32_t to, bool closed)
 {
-	BH_ASSERT(granule - BH_FIRST < heap->core.bins.span);
-	return heap->closes && page_is_closed(heap, page_of(granule));
+	return bh_marks_find_bit(bh_marks_pages(heap), from, to, closed);
+}
+
+bool bh_pages_are_closed(const bheap_t *heap, uint32_t from, uint32_t to)
+{
+	uint32_t end;
+
+	BH_ASSERT(from < to && to <= heap->core.end);
+	if (!heap->closes)
+		return false;
+	end = page_of(heap, to - 1) + 1;
+	return page_find(heap, page_of(heap, from), end, true) < end;
 }
 
 /* Pages from ... to - 1. */
@@ -61,8 +77,8 @@ bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to)
 
 	if (!heap->closes)
 		return false;
-	first = page_of(*from + page_granules() - 1);
-	end = page_of(*to);
+	first = page_of(heap, *from + page_granules(heap) - 1);
+	end = page_of(heap, *to);
 	if (first >= end)
 		return false;
 	if (!pages_protect(heap, first, end, true)) {
@@ -70,8 +86,8 @@ bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to)
 		pages_protect(heap, first, end, false);
 		return false;
 	}
-	*from = BH_FIRST + first * page_granules();
-	*to = BH_FIRST + end * page_granules();
+	*from = BH_FIRST + first * page_granules(heap);
+	*to = BH_FIRST + end * page_granules(heap);
 	return true;
 }
 
@@ -81,7 +97,7 @@ bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to)
  */
 static void run_open(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	uint32_t pages = page_of(heap->core.end);
+	uint32_t pages = page_of(heap, heap->core.end);
 
 	if (pages_protect(heap, from, to, false))
 		return;
@@ -92,24 +108,14 @@ static void run_open(const bheap_t *heap, uint32_t from, uint32_t to)
 	pages_protect(heap, from, to, false);
 }
 
-/* The first page from ... to - 1 that is closed, or is not; or to. */
-static uint32_t page_find(const bheap_t *heap, uint32_t from, uint32_t to, bool closed)
-{
-	uint64_t other = closed ? 0 : ~UINT64_C(0);
-
-	while (from < to && page_is_closed(heap, from) != closed)
-		from += !(from & 63) && bh_marks_pages(heap)[from >> 6] == other ? 64 : 1;
-	return from < to ? from : to;
-}
-
 void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to)
 {
 	uint32_t last;
 
 	if (!heap->closes)
 		return;
-	last = page_of(to - 1) + 1;
-	for (uint32_t page = page_find(heap, page_of(from), last, true), end; page < last;
+	last = page_of(heap, to - 1) + 1;
+	for (uint32_t page = page_find(heap, page_of(heap, from), last, true), end; page < last;
 	     page = page_find(heap, end, last, true)) {
 		end = page_find(heap, page, last, false);
 		run_open(heap, page, end);
@@ -119,5 +125,5 @@ void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to)
 void bh_pages_open_all(const bheap_t *heap)
 {
 	if (heap->closes)
-		pages_protect(heap, 0, page_of(heap->core.end), false);
+		pages_protect(heap, 0, page_of(heap, heap->core.end), false);
 }

@@ -3,7 +3,7 @@
  * pages.h - whole pages inside large freed blocks of guarded heaps with a mapping of their own are
  * closed, that is inaccessible, until they are handed out: a read or write after free is seen when
  * it happens. Keeps: the first granule of a free block is in an open page, for a node. Refuses to
- * know the pattern. In other heaps (heap->closes is false) no page is ever closed.
+ * know the pattern. In other heaps (heap->closes is 0) no page is ever closed.
  */
 #ifndef BH_PAGES_H
 #define BH_PAGES_H
@@ -13,11 +13,21 @@
 /* A freed block of so many granules has its pages closed: 128 KiB. Smaller ones are filled. */
 #define BH_PAGES_MIN ((uint32_t)8192)
 
-/* The first granule of the page that holds a granule, and that of the next page. */
-uint32_t bh_pages_first(uint32_t granule);
-uint32_t bh_pages_end(uint32_t granule);
+/* Of the granules of a page. */
+uint8_t bh_pages_shift(void);
 
-bool bh_pages_is_closed(const bheap_t *heap, uint32_t granule);
+/* The first granule of the page that holds a granule, and that of the next page. */
+uint32_t bh_pages_first(const bheap_t *heap, uint32_t granule);
+uint32_t bh_pages_end(const bheap_t *heap, uint32_t granule);
+
+/* True if a page that holds one of these granules, one at least, is closed; the page of a granule.
+ */
+bool bh_pages_are_closed(const bheap_t *heap, uint32_t from, uint32_t to);
+
+static inline bool bh_pages_is_closed(const bheap_t *heap, uint32_t granule)
+{
+	return bh_pages_are_closed(heap, granule, granule + 1);
+}
 
 /*
  * Closes the whole pages among free granules, none of them the first of its block, and narrows the

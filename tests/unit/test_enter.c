@@ -91,6 +91,25 @@ START_TEST(more_faults_than_a_call_has_room_for)
 }
 END_TEST
 
+/* In the child of a fork that has one thread, too, if the C library should say so. */
+START_TEST(a_torn_heap_is_recovered_without_threads)
+{
+	bheap_t *heap = bheap_create(65536, BHEAP_GUARD);
+	struct bheap_stats stats;
+	struct faults faults;
+
+	faults_expect(&faults);
+	heap->lock.torn = heap->lock.detour = true;
+	ck_assert_ptr_nonnull(bheap_alloc(heap, 16));
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_RECOVERED);
+	ck_assert(!heap->lock.torn);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.recoveries, 1);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 /* Threads that race for it are not sure to meet. */
 START_TEST(the_default_heap_has_a_lock)
 {
@@ -108,6 +127,7 @@ int main(void)
 	tcase_add_test(tcase, small_work_takes_no_lock);
 	tcase_add_test(tcase, a_slide_takes_the_lock);
 	tcase_add_test(tcase, more_faults_than_a_call_has_room_for);
+	tcase_add_test(tcase, a_torn_heap_is_recovered_without_threads);
 	tcase_add_test(tcase, the_default_heap_has_a_lock);
 	return suite_run(suite);
 }

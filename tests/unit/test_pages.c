@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(less_than_a_page_stays_open)
 {
-	uint32_t from = bh_pages_first(1000) + 1, to = from + 10;
+	uint32_t from = bh_pages_first(heap, 1000) + 1, to = from + 10;
 
 	ck_assert(!bh_pages_close(heap, &from, &to));
 	ck_assert(!bh_pages_is_closed(heap, from));
