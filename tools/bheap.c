@@ -32,7 +32,28 @@ static void help_print(FILE *stream)
 	      stream);
 	for (size_t index = 0; index < COMMAND_COUNT; index++)
 		fprintf(stream, "  %-10s %s\n", commands[index]->name, commands[index]->summary);
-	fputs("\n'bheap COMMAND --help' tells more; the manual page is bheap(1).\n", stream);
+	fputs("\n'bheap help COMMAND' tells more; the manual page is bheap(1).\n", stream);
+}
+
+static int unknown(const char *name)
+{
+	warnx("'%s' is no command; 'bheap help' lists them", name);
+	return STATUS_USAGE;
+}
+
+/* "bheap help" and "bheap help COMMAND". */
+static int help(int argc, char **argv)
+{
+	const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
+
+	if (argc > 2) {
+		warnx("help: one command is wanted");
+		return STATUS_USAGE;
+	}
+	if (argc > 1)
+		return command ? command_help(command) : unknown(argv[1]);
+	help_print(stdout);
+	return command_done();
 }
 
 int command_help(const struct command *command)
@@ -73,19 +94,17 @@ int main(int argc, char **argv)
 		help_print(stderr);
 		return STATUS_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-		help_print(stdout);
-		return command_done();
-	}
+	if (strcmp(argv[1], "help") == 0)
+		return help(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0)
+		return help(1, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bheap %s\n", bheap_version());
 		return command_done();
 	}
 	command = command_find(argv[1]);
-	if (!command) {
-		warnx("'%s' is no command; 'bheap --help' lists them", argv[1]);
-		return STATUS_USAGE;
-	}
+	if (!command)
+		return unknown(argv[1]);
 	snprintf(name, sizeof(name), "bheap %s", command->name); /* for what getopt says */
 	argv[1] = name;
 	return command->run(argc - 1, argv + 1);

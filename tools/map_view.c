@@ -48,6 +48,27 @@ static void row_print(const struct cells *cells, size_t first, unsigned columns,
 	fputs(colours ? "\033[0m\n" : "\n", stream);
 }
 
+#define TOTALS_IN_ROW 3
+
+/* Bytes in live blocks of each kind, three in a row, in the colours of the map. */
+static void totals_print(const struct cells *cells, FILE *stream, bool colours)
+{
+	unsigned column = 0;
+
+	for (unsigned kind = KIND_FREE + 1; kind < KINDS; kind++) {
+		char size[SIZE_TEXT_MAX];
+
+		if (!cells->totals[kind])
+			continue;
+		fprintf(stream, "%s  %s%-11s%s %10s", column == TOTALS_IN_ROW ? "\n" : "",
+			colours ? escapes[kind] : "", kind_names[kind], colours ? "\033[0m" : "",
+			size_print(size, cells->totals[kind]));
+		column = column % TOTALS_IN_ROW + 1;
+	}
+	if (column)
+		fputc('\n', stream);
+}
+
 static void legend_print(const struct cells *cells, const struct picture *picture, FILE *stream,
 			 bool colours)
 {
@@ -55,9 +76,7 @@ static void legend_print(const struct cells *cells, const struct picture *pictur
 
 	fprintf(stream, "one character is %s: '.' free, '1' to '9' tenths in use, '#' full\n",
 		size_print(text, cells->cell_size));
-	for (unsigned kind = 0; colours && kind < KINDS; kind++)
-		fprintf(stream, "%s%s\033[0m%s", escapes[kind], kind_names[kind],
-			kind + 1 < KINDS ? "  " : "\n");
+	totals_print(cells, stream, colours);
 	if (cells->covered < picture->stats.size)
 		fprintf(stream, "%12" PRIx64 " and on: %s free\n", cells->covered,
 			size_print(text, picture->stats.size - cells->covered));

@@ -48,8 +48,12 @@ expect 2 'Usage: bheap COMMAND' "$bheap"
 expect 0 'repair .*make a heap whole' "$bheap" --help
 expect 0 '^bheap [0-9]+\.[0-9]+\.[0-9]+$' "$bheap" --version
 expect 2 "'frob' is no command" "$bheap" frob
+"$bheap" help >all && "$bheap" --help | cmp -s all - || fail "help: other than --help"
+expect 2 "'frob' is no command" "$bheap" help frob
+expect 2 'one command is wanted' "$bheap" help show size
 for command in run size show check repair snapshot; do
 	expect 0 "^Usage: bheap $command " "$bheap" $command --help
+	"$bheap" $command --help >wanted && "$bheap" help $command | cmp -s wanted - || fail "help $command: other text"
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command --frob
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command
 done
@@ -202,6 +206,7 @@ cp heap heap.before
 cp guarded guarded.before
 expect 0 'used +30.3 KiB in 3 blocks' "$bheap" show heap
 grep -Eq '^ +0 #+' out || fail "show: no map"
+grep -Eqx '  to 1 KiB +1008 bytes  to 64 KiB +29.3 KiB' out || fail "show: not what lies in blocks of each size: $(cat out)"
 expect 0 'used' "$bheap" show --color=always guarded
 grep -q "$(printf '\033')" out || fail "show: no colours"
 # Its rows fit the terminal. (Older versions of script(1) pass no window size on.)

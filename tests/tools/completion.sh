@@ -38,6 +38,7 @@ for command in run size show check repair snapshot; do
 	complete bheap $command -- >offered
 	cmp all offered || { diff all offered; fail "$command: the options are others"; }
 done
+offers snapshot bheap help sn
 offers 64M bheap run --size 6
 offers always bheap show --color al
 offers a-heap-file bheap show a-
