@@ -17,9 +17,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_SIZE ((size_t)1 << 20) /* of the file: the budget */
+#define CACHE_SIZE_MIN ((size_t)64 << 10) /* of the file, the budget: table, and some entries */
 #define CACHE_SETS 256
 #define CACHE_WAYS 8
 
@@ -40,6 +41,7 @@ struct cache_table {
 struct cache {
 	bheap_t *heap;
 	struct cache_table *table;
+	size_t entry_max; /* bytes of the largest entry that an empty cache has room for */
 };
 
 static inline struct cache_entry *cache_entry_at(const struct cache *cache, uint64_t slot)
@@ -116,30 +118,65 @@ static inline int cache_make(bheap_t *heap)
 	return 0;
 }
 
-/*
- * Attaches to the cache in a file, and makes it first if need be: one at a time, which the lock on
- * the file sees to. 0, or -1 with errno.
- */
-static inline int cache_open(struct cache *cache, const char *path)
+/* The bytes of a file; 0 with errno ENODATA if it has none. */
+static inline size_t cache_file_size(int fd)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), saved;
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return 0;
+	errno = ENODATA;
+	return (size_t)status.st_size;
+}
+
+/* With the file locked. An empty file is made a cache of this size; 0: it is left as it is. */
+static inline bheap_t *cache_heap_open(int fd, size_t size)
+{
+	size_t file_size = cache_file_size(fd);
+	bheap_t *heap;
+
+	if (!file_size && !size)
+		return NULL;
+	heap = bheap_open_fd(fd, file_size ? 0 : size, 0);
+	if (heap && cache_make(heap)) {
+		int saved = errno;
+
+		bheap_close(heap);
+		errno = saved;
+		return NULL;
+	}
+	return heap;
+}
+
+/* The table lies at one end of the heap, so that the rest is one piece when no entry is left. */
+static inline int cache_measure(struct cache *cache)
+{
+	struct bheap_stats stats;
+
+	if (bheap_stats(cache->heap, &stats))
+		return -1;
+	cache->table = bheap_root(cache->heap);
+	cache->entry_max = stats.size - bheap_usable_size(cache->heap, cache->table);
+	if (cache->entry_max > UINT32_MAX)
+		cache->entry_max = UINT32_MAX;
+	return 0;
+}
+
+/*
+ * Attaches to the cache in a file. Where there is none, one of size bytes is made first: by one
+ * process, which the lock on the file sees to. size 0: none is made. 0, or -1 with errno.
+ */
+static inline int cache_open(struct cache *cache, const char *path, size_t size)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | (size ? O_CREAT : 0), 0600), saved;
 
 	if (fd < 0)
 		return -1;
-	cache->heap = flock(fd, LOCK_EX) ? NULL : bheap_open_fd(fd, CACHE_SIZE, 0);
-	if (cache->heap && cache_make(cache->heap)) {
-		saved = errno;
-		bheap_close(cache->heap);
-		cache->heap = NULL;
-		errno = saved;
-	}
+	cache->heap = flock(fd, LOCK_EX) ? NULL : cache_heap_open(fd, size);
 	saved = errno;
 	close(fd); /* and with it goes the lock; the heap has a descriptor of its own */
 	errno = saved;
-	if (!cache->heap)
-		return -1;
-	cache->table = bheap_root(cache->heap);
-	return 0;
+	return cache->heap ? cache_measure(cache) : -1;
 }
 
 /* ---- keys ---- */

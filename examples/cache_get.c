@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cache_get.c - gets values from the cache that cache.h describes and cache_put.c fills; without a
- * key, all of them, and how much of the budget they take.
+ * key, all of them, and how much of the budget they take. Where there is no cache, it makes none.
  *
  *	cc cache_get.c -o cache_get $(pkg-config --cflags --libs libbheap)
  *	./cache_get /dev/shm/cache answer
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: cache_get FILE [KEY]\n");
 		return 2;
 	}
-	if (cache_open(&cache, argv[1])) {
+	if (cache_open(&cache, argv[1], 0)) {
 		fprintf(stderr, "cache_get: %s: %m\n", argv[1]);
 		return 1;
 	}

@@ -4,12 +4,13 @@
  * other half. Kill either with SIGKILL whenever you like: the other one goes on.
  *
  *	cc cache_put.c -o cache_put $(pkg-config --cflags --libs libbheap)
- *	./cache_put /dev/shm/cache answer 42
+ *	./cache_put -s 64k /dev/shm/cache answer 42
  *	generate-lines-of-key-space-value | ./cache_put /dev/shm/cache
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include "cache.h"
+#include "size.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static int oldest_evict(struct cache *cache)
 	return oldest && bheap_free_from(cache->heap, oldest) == 0;
 }
 
-/* With the lock held. 0, or -1 with errno. */
+/* With the lock held, of an entry that an empty cache has room for. 0, or -1 with errno. */
 static int entry_put(struct cache *cache, const char *key, const char *value)
 {
 	struct cache_table *table = cache->table;
@@ -73,54 +74,85 @@ static int entry_put(struct cache *cache, const char *key, const char *value)
 	return 0;
 }
 
+/* An entry that can never fit is refused before any other is evicted for it: errno EFBIG. */
 static int put(struct cache *cache, const char *key, const char *value)
 {
+	size_t size = sizeof(struct cache_entry) + strlen(key) + strlen(value);
 	int result;
 
+	if (size > cache->entry_max) {
+		fprintf(stderr, "cache_put: an entry of %zu bytes: the cache has room for %zu\n",
+			size, cache->entry_max);
+		errno = EFBIG;
+		return -1;
+	}
 	if (cache_lock(cache))
 		return -1;
 	result = entry_put(cache, key, value);
 	cache_unlock(cache);
+	if (result)
+		perror("cache_put");
 	return result;
 }
 
-/* Lines of a key, a space, and a value. */
+/* A key, a space, and a value. */
+static int put_line(struct cache *cache, char *line)
+{
+	char *value = strchr(line, ' ');
+
+	line[strcspn(line, "\n")] = '\0';
+	if (value)
+		*value++ = '\0';
+	return put(cache, line, value ? value : "");
+}
+
+/* Lines that are too long are refused, and the next ones put. */
 static int put_lines(struct cache *cache, FILE *input)
 {
 	char *line = NULL;
 	size_t room = 0;
-	ssize_t length;
 	int result = 0;
 
-	while (result == 0 && (length = getline(&line, &room, input)) > 0) {
-		char *value;
-
-		if (line[length - 1] == '\n')
-			line[length - 1] = '\0';
-		value = strchr(line, ' ');
-		if (value)
-			*value++ = '\0';
-		result = put(cache, line, value ? value : "");
+	while (getline(&line, &room, input) > 0)
+		if (put_line(cache, line)) {
+			result = -1;
+			if (errno != EFBIG)
+				break;
+		}
+	if (ferror(input)) {
+		perror("cache_put: standard input");
+		result = -1;
 	}
 	free(line);
-	return result || ferror(input) ? -1 : 0;
+	return result;
+}
+
+static int usage(void)
+{
+	fputs("Usage: cache_put [-s SIZE] FILE [KEY VALUE]\n"
+	      "Puts VALUE for KEY into the cache in FILE, or lines of both from standard input.\n"
+	      "SIZE is that of a new cache (1M), 64k at least; one that is there keeps its own.\n",
+	      stderr);
+	return 2;
 }
 
 int main(int argc, char **argv)
 {
+	size_t size = (size_t)1 << 20;
 	struct cache cache;
+	int option, result;
 
-	if (argc != 2 && argc != 4) {
-		fprintf(stderr, "Usage: cache_put FILE [KEY VALUE]\n");
-		return 2;
-	}
-	if (cache_open(&cache, argv[1])) {
-		fprintf(stderr, "cache_put: %s: %m\n", argv[1]);
+	while ((option = getopt(argc, argv, "+s:")) != -1)
+		if (option != 's' || !size_parse(optarg, &size) || size < CACHE_SIZE_MIN)
+			return usage();
+	argv += optind;
+	argc -= optind;
+	if (argc != 1 && argc != 3)
+		return usage();
+	if (cache_open(&cache, argv[0], size)) {
+		fprintf(stderr, "cache_put: %s: %m\n", argv[0]);
 		return 1;
 	}
-	if (argc == 4 ? put(&cache, argv[2], argv[3]) : put_lines(&cache, stdin)) {
-		perror("cache_put");
-		return 1;
-	}
-	return bheap_close(cache.heap) ? 1 : 0;
+	result = argc == 3 ? put(&cache, argv[1], argv[2]) : put_lines(&cache, stdin);
+	return bheap_close(cache.heap) || result ? 1 : 0;
 }

@@ -5,9 +5,11 @@
  * next one is not touched by that. No node is ever freed: the heap is destroyed whole.
  *
  *	cc json.c -o json $(pkg-config --cflags --libs libbheap)
- *	./json -b 64K small.json huge.json
+ *	./json -b 64k small.json huge.json
  */
 #define _POSIX_C_SOURCE 200809L
+
+#include "size.h"
 
 #include <bheap.h>
 #include <ctype.h>
@@ -246,7 +248,7 @@ static struct value *list_parse(struct document *document, enum kind kind)
 	if (!list || token_accept(document, close))
 		return list;
 	if (++document->depth > DEPTH_MAX)
-		return fail(document, "nested too deep");
+		return fail(document, "nested too deep: more than 500 levels");
 	link = &list->first;
 	do {
 		*link = kind == OBJECT ? member_parse(document) : value_parse(document);
@@ -342,7 +344,7 @@ static void document_report(const struct document *document)
 	putc('\n', stderr);
 }
 
-/* A heap for one document, from its first byte to its last. */
+/* A heap for one document, from its first byte to its last. Returns the exit status. */
 static int document_process(const char *path, FILE *file, size_t budget)
 {
 	struct document document = {.path = path, .heap = bheap_create(budget, BHEAP_UNLOCKED)};
@@ -359,55 +361,47 @@ static int document_process(const char *path, FILE *file, size_t budget)
 	}
 	document_report(&document);
 	bheap_destroy(document.heap);
-	return !value;
+	return value ? 0 : document.error == spent ? 3 : 1;
 }
 
 static int file_process(const char *path, size_t budget)
 {
 	FILE *file = fopen(path, "r");
-	int failed;
+	int status;
 
 	if (!file) {
 		fprintf(stderr, "json: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	failed = document_process(path, file, budget);
+	status = document_process(path, file, budget);
 	fclose(file);
-	return failed;
-}
-
-/* A number of bytes, or of KiB or MiB with a suffix K or M; 0 for anything else. */
-static size_t budget_parse(const char *text)
-{
-	char *end;
-	size_t budget = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
-	unsigned shift;
-
-	if (!budget)
-		return 0;
-	shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
-	return end[shift > 0] || budget > SIZE_MAX >> shift ? 0 : budget << shift;
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	size_t budget = (size_t)1 << 20;
-	int option, failed = 0;
+	int option, worst = 0;
 
 	while ((option = getopt(argc, argv, "b:")) != -1)
-		budget = option == 'b' ? budget_parse(optarg) : 0;
+		if (option != 'b' || !size_parse(optarg, &budget))
+			budget = 0;
 	if (!budget || optind == argc) {
 		fputs("Usage: json [-b BUDGET] FILE...\n"
 		      "Prints JSON documents indented. BUDGET bounds the memory of each, in bytes,\n"
-		      "or with a suffix K or M (1M).\n",
+		      "or with a suffix k, M or G (1M).\n"
+		      "Ends with 1 if a document is malformed, with 3 if one spends its budget.\n",
 		      stderr);
 		return 2;
 	}
-	for (; optind < argc; optind++)
-		failed |= file_process(argv[optind], budget);
+	for (; optind < argc; optind++) {
+		int status = file_process(argv[optind], budget);
+
+		worst = status > worst ? status : worst;
+	}
 	if (fflush(stdout) || ferror(stdout)) {
 		fputs("json: cannot write the result\n", stderr);
 		return 1;
 	}
-	return failed;
+	return worst;
 }

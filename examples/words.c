@@ -4,11 +4,13 @@
  * most frequent, frees all the others, and shows what is then in the heap.
  *
  *	cc words.c -o words $(pkg-config --cflags --libs libbheap)
- *	./words -n 5 -s 1M book.txt
+ *	./words -n 5 -s 64k book.txt
  *
  * A word is a run of letters, bytes of UTF-8 sequences and inner apostrophes; A counts as a.
  */
 #define _POSIX_C_SOURCE 200809L
+
+#include "size.h"
 
 #include <bheap.h>
 #include <ctype.h>
@@ -221,32 +223,11 @@ static int words_print(struct table *table, size_t wanted)
 
 /* ---- the command ---- */
 
-/* A number with an optional suffix K, M or G; false if it is none. */
-static int number_parse(const char *text, size_t *number)
-{
-	static const char suffixes[] = "KMG";
-	unsigned shift = 0;
-	const char *suffix;
-	char *end;
-
-	errno = 0;
-	*number = strtoul(text, &end, 10);
-	suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
-	if (suffix) {
-		shift = 10 * (unsigned)(suffix - suffixes + 1);
-		end++;
-	}
-	if (!isdigit((unsigned char)*text) || *end || errno || *number > SIZE_MAX >> shift)
-		return 0;
-	*number <<= shift;
-	return 1;
-}
-
 static int usage(void)
 {
 	fputs("Usage: words [-n COUNT] [-s HEAP_SIZE] FILE\n"
 	      "Counts the words of FILE and prints the COUNT most frequent (10) and the heap.\n"
-	      "HEAP_SIZE is in bytes (4M), or with a suffix K, M or G.\n",
+	      "HEAP_SIZE is in bytes (4M), or with a suffix k, M or G.\n",
 	      stderr);
 	return 2;
 }
@@ -290,9 +271,9 @@ int main(int argc, char **argv)
 	int option;
 
 	while ((option = getopt(argc, argv, "n:s:")) != -1) {
-		if (option == 'n' && number_parse(optarg, &wanted))
+		if (option == 'n' && size_parse(optarg, &wanted))
 			continue;
-		if (option == 's' && number_parse(optarg, &heap_size))
+		if (option == 's' && size_parse(optarg, &heap_size))
 			continue;
 		return usage();
 	}

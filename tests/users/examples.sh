@@ -102,10 +102,10 @@ $examples/json out 2>err | diff -u out - || fail "json changed what it had print
 
 # A budget that is spent by one document, by its tree or by its text, leaves the others alone.
 awk 'BEGIN { print "["; for (i = 0; i < 5000; i++) print i ","; print "null]" }' >large.json
-expect_error 1 'large.json:[0-9]*:[0-9]*: the budget is spent: [1-9][0-9]* values, [0-9]* of 65536' \
+expect_error 3 'large.json:[0-9]*:[0-9]*: the budget is spent: [1-9][0-9]* values, [0-9]* of 65536' \
 	$examples/json -b 64K "$data/orders.json" large.json "$data/orders.json"
 cat "$data/orders.out" "$data/orders.out" | diff -u - out || fail "the other documents suffered"
-expect_error 1 'large.json: the budget is spent: 0 values' $examples/json -b 4K large.json
+expect_error 3 'large.json: the budget is spent: 0 values' $examples/json -b 4K large.json
 $examples/json -b 2M large.json >out 2>err || fail "2 MiB are not enough: $(cat err)"
 test "$(wc -l <out)" -eq 5003 || fail "json lost elements"
 
@@ -142,8 +142,32 @@ true\n\n false|3:2: something follows
 [1,\0002]|1:4: a value is wanted
 "\000"|1:2: a control character
 END
-awk 'BEGIN { for (i = 0; i < 100000; i++) printf "[" }' >deep.json
-expect_error 1 'deep.json:1:502: nested too deep' $examples/json -b 16M deep.json
+printf '[1,]' >bad.json
+expect_error 3 'bad.json:1:4: a value is wanted' $examples/json -b 64K bad.json large.json bad.json
+
+# The parser calls itself: the depth is bounded, not by the budget and not by the stack.
+for opening in '[' '{"a":'; do
+	awk -v opening="$opening" 'BEGIN { for (i = 0; i < 1000000; i++) printf "%s", opening }' >deep.json
+	expect_error 1 'deep.json:1:[0-9]*: nested too deep: more than 500 levels' \
+		$examples/json -b 16M deep.json
+done
+awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "[" }' >deep.json
+expect_error 1 'deep.json:1:502: nested too deep' $examples/json deep.json
+awk 'BEGIN { while (i++ < 500) printf "["; while (--i) printf "]" }' >deep_enough.json
+$examples/json deep_enough.json >out 2>err || fail "500 levels are too deep: $(cat err)"
+test "$(wc -l <out)" -eq 999 || fail "500 levels are not 999 lines"
+
+# ---- sizes: with a suffix, small or large, or none ----
+
+for size in 65536 64k 64K; do
+	expect_error 1 ' of 65536 bytes used' $examples/json -b $size bad.json
+	$examples/words -s $size empty | grep -q '^Total size:  *65536 bytes$' || fail "words -s $size"
+done
+expect_error 1 ' of 1073741824 bytes used' $examples/json -b 1g bad.json
+for size in k 64kk 64k1 -64k ' 64k' 0x10 1.5M 99999999999999999999; do
+	expect_error 2 'Usage: json' $examples/json -b "$size" out
+	expect_error 2 'Usage: words' $examples/words -s "$size" text
+done
 
 # ---- all of it without a memory error; and no heap outlives its document ----
 
@@ -152,7 +176,7 @@ if have_valgrind; then
 	echo '[]' >out
 	(ulimit -v 1000000 && $examples/json -b 256M $documents >/dev/null 2>err) || fail "$(cat err)"
 	for run in "hello" "words -n 7 text" "words -s 8K text" "json $data/orders.json bad.json" \
-		"json -b 64K large.json" "json deep.json"; do
+		"json -b 64K large.json" "json deep.json" "json deep_enough.json"; do
 		memcheck $examples/$run >out 2>err || fail "$run: $(cat err)"
 	done
 fi
