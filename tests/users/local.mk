@@ -3,6 +3,11 @@
 # the reports of memcheck and AddressSanitizer.
 
 %C%_scripts = \
+	%D%/adapter_cjson.sh \
+	%D%/adapter_duktape.sh \
+	%D%/adapter_libxml2.sh \
+	%D%/adapter_lua.sh \
+	%D%/adapter_sqlite.sh \
 	%D%/annotate.sh \
 	%D%/attributes.sh \
 	%D%/damages.sh \
@@ -16,6 +21,7 @@
 dist_check_SCRIPTS += $(%C%_scripts)
 TESTS += $(%C%_scripts)
 EXTRA_DIST += \
+	%D%/adapter.sh \
 	%D%/common.sh \
 	%D%/damages.c \
 	%D%/damages.py \
@@ -30,3 +36,26 @@ EXTRA_DIST += \
 	%D%/usable.c \
 	%D%/annotate.c
 AM_TESTS_ENVIRONMENT += CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)'; export CXX CXXFLAGS;
+
+# What the scripts of adapters run beside the examples; each includes one.
+
+if HAVE_CJSON
+check_PROGRAMS += %D%/cjson_scopes
+endif
+%C%_cjson_scopes_SOURCES = %D%/cjson_scopes.c
+%C%_cjson_scopes_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS)
+%C%_cjson_scopes_LDADD = lib/libbheap.la $(CJSON_LIBS)
+
+if HAVE_LIBXML2
+check_PROGRAMS += %D%/libxml2_scopes
+endif
+%C%_libxml2_scopes_SOURCES = %D%/libxml2_scopes.c
+%C%_libxml2_scopes_CFLAGS = $(AM_CFLAGS) $(LIBXML2_CFLAGS)
+%C%_libxml2_scopes_LDADD = lib/libbheap.la $(LIBXML2_LIBS)
+
+if HAVE_SQLITE
+check_PROGRAMS += %D%/sqlite_sizes
+endif
+%C%_sqlite_sizes_SOURCES = %D%/sqlite_sizes.c
+%C%_sqlite_sizes_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+%C%_sqlite_sizes_LDADD = lib/libbheap.la $(SQLITE_LIBS)
