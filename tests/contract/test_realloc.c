@@ -166,6 +166,25 @@ START_TEST(realloc_that_fails_changes_nothing)
 }
 END_TEST
 
+/* With nothing free after it, and a limit below what is in use: in place, to any size. */
+START_TEST(realloc_to_fewer_bytes_never_fails)
+{
+	char *block, *rest;
+
+	heap_make(_i);
+	block = bheap_alloc(heap, size_of_all(_i) / 2);
+	rest = bheap_alloc(heap, size_of_all(_i) / 2 - 32);
+	ck_assert_ptr_nonnull(rest);
+	bheap_set_limit(heap, 16);
+	for (size_t wanted = size_of_all(_i) / 2; wanted; wanted--) {
+		ck_assert_ptr_eq(bheap_realloc(heap, block, wanted), block);
+		ck_assert_uint_ge(bheap_usable_size(heap, block), wanted);
+	}
+	ck_assert_ptr_eq(bheap_realloc(heap, rest, 1), rest);
+	bheap_set_limit(heap, 0);
+}
+END_TEST
+
 START_TEST(an_overflow_is_reported_at_realloc)
 {
 	static const size_t sizes[] = {10, 100, 200, 2000};
@@ -221,6 +240,7 @@ int main(void)
 	tcase_add_loop_test(tcase, realloc_slides_down_when_all_else_fails, 0, KINDS);
 	tcase_add_loop_test(tcase, a_slide_leaves_the_others_of_the_size, 0, KINDS);
 	tcase_add_loop_test(tcase, realloc_that_fails_changes_nothing, 0, KINDS);
+	tcase_add_loop_test(tcase, realloc_to_fewer_bytes_never_fails, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_realloc, 0, 8);
 	tcase_add_loop_test(tcase, a_wrong_pointer_among_threads, 0, KINDS);
 	return suite_run(suite);
