@@ -17,7 +17,9 @@ enum { MALFORMED = 1, USAGE = 2, TOO_LARGE = 3 };
 
 struct job {
 	const char *program;
-	const char *path; /* NULL: standard input */
+	const char *path;  /* NULL: standard input */
+	const char *trace; /* where to record the requests, or NULL */
+	bool traces;       /* the program has the option -t */
 	size_t budget;
 	bheap_t *heap;
 	char *text; /* the input and a NUL, in the heap */
@@ -87,22 +89,31 @@ static inline bheap_t *job_heap(const struct job *job)
 static inline int job_usage(const struct job *job)
 {
 	fprintf(stderr,
-		"Usage: %s [-b BUDGET] [FILE]\n"
+		"Usage: %s [-b BUDGET]%s [FILE]\n"
 		"Reads FILE or standard input. BUDGET bounds the memory, in bytes, or with a\n"
 		"suffix k, M or G (1M). Ends with 1 if the input is malformed or fails, with 3 if\n"
 		"it needs more than the budget.\n",
-		job->program);
+		job->program, job->traces ? " [-t TRACE]" : "");
 	return USAGE;
 }
 
-/* 0, or the exit status. */
-static inline int job_begin(struct job *job, const char *program, int argc, char **argv)
+static inline bool job_option(struct job *job, int option)
+{
+	if (option == 't' && job->traces)
+		job->trace = optarg;
+	else
+		return option == 'b' && size_parse(optarg, &job->budget) && job->budget;
+	return true;
+}
+
+/* job: the program's name, and what else is not zero. 0, or the exit status. */
+static inline int job_begin(struct job *job, int argc, char **argv)
 {
 	int option;
 
-	*job = (struct job){.program = program, .budget = (size_t)1 << 20};
-	while ((option = getopt(argc, argv, "b:")) != -1)
-		if (option != 'b' || !size_parse(optarg, &job->budget) || !job->budget)
+	job->budget = (size_t)1 << 20;
+	while ((option = getopt(argc, argv, "b:t:")) != -1)
+		if (!job_option(job, option))
 			return job_usage(job);
 	if (argc - optind > 1)
 		return job_usage(job);

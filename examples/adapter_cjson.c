@@ -14,13 +14,13 @@
 #include <cJSON.h>
 
 /* ---- adapter ---- */
-/* Once, before the first thread uses cJSON. Outside all scopes cJSON gets no memory. */
+/* Once, before any thread uses cJSON. No memory outside all scopes. */
 static void cjson_heap_init(void)
 {
 	cJSON_InitHooks(&(cJSON_Hooks){heap_scope_alloc, heap_scope_free});
 }
 
-/* NULL: heap_scope->refused tells whether it was too large; else it is malformed at *end. */
+/* NULL: too large if heap_scope->refused, else malformed at *end. */
 static cJSON *cjson_heap_parse(const char *text, size_t length, const char **end)
 {
 	heap_scope->refused = 0;
@@ -82,8 +82,8 @@ static int job_do(const struct job *job)
 
 int main(int argc, char **argv)
 {
-	struct job job;
-	int status = job_begin(&job, "adapter_cjson", argc, argv);
+	struct job job = {.program = "adapter_cjson"};
+	int status = job_begin(&job, argc, argv);
 
 	if (status)
 		return status;

@@ -29,7 +29,7 @@ static void *duk_heap_realloc(void *arg, void *ptr, duk_size_t size)
 	if (!size)
 		bheap_free(duk->heap, ptr);
 	else if (!block && !duk->ready)
-		longjmp(duk->fatal, 1); /* Duktape 2.7 would call itself without end */
+		longjmp(duk->fatal, 1); /* Duktape 2.7 would recurse for ever */
 	return block;
 }
 
@@ -43,7 +43,7 @@ static void duk_heap_free(void *arg, void *ptr)
 	duk_heap_realloc(arg, ptr, 0);
 }
 
-/* Must not return. From here on Duktape is unusable, and bheap_destroy() frees all that it has. */
+/* Must not return. All that Duktape has is freed by bheap_destroy(). */
 static void duk_heap_fatal(void *arg, const char *message)
 {
 	(void)message;
@@ -159,8 +159,8 @@ static int job_do(struct job *job)
 
 int main(int argc, char **argv)
 {
-	struct job job;
-	int status = job_begin(&job, "adapter_duktape", argc, argv);
+	struct job job = {.program = "adapter_duktape"};
+	int status = job_begin(&job, argc, argv);
 
 	if (status)
 		return status;

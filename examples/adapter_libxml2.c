@@ -25,7 +25,7 @@ static char *xml_heap_strdup(const char *text)
 	return copy ? memcpy(copy, text, size) : NULL;
 }
 
-/* Before all other calls of libxml2, outside all scopes: its globals are made in the base. */
+/* First of all calls, outside all scopes: globals lie in the base. */
 static int xml_heap_init(bheap_t *base)
 {
 	heap_scope_base = base;
@@ -35,7 +35,7 @@ static int xml_heap_init(bheap_t *base)
 	return 0;
 }
 
-/* The last error of the thread is in the heap that was current: it must not outlive it. */
+/* The last error of the thread lies in the heap that was current. */
 static void xml_heap_leave(void)
 {
 	xmlResetLastError();
@@ -120,8 +120,8 @@ static int job_do(const struct job *job)
 
 int main(int argc, char **argv)
 {
-	struct job job;
-	int status = job_begin(&job, "adapter_libxml2", argc, argv);
+	struct job job = {.program = "adapter_libxml2"};
+	int status = job_begin(&job, argc, argv);
 	bheap_t *base;
 
 	if (status)

@@ -5,6 +5,7 @@
  *
  *	cc adapter_lua.c -o adapter_lua $(pkg-config --cflags --libs libbheap lua5.4)
  *	./adapter_lua -b 64k script.lua
+ *	./adapter_lua -b 64M -t trace script.lua && bheap size -t trace
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -18,13 +19,37 @@
 /* lua_newstate(lua_heap_alloc, heap) */
 static void *lua_heap_alloc(void *heap, void *ptr, size_t old_size, size_t size)
 {
-	(void)old_size; /* where ptr is NULL this is a type, not a size */
+	(void)old_size; /* where ptr is NULL: a type, not a size */
 	if (size)
-		return bheap_realloc(heap, ptr, size); /* to fewer bytes: never fails */
+		return bheap_realloc(heap, ptr, size); /* smaller: never fails */
 	bheap_free(heap, ptr);
 	return NULL;
 }
 /* ---- end of the adapter ---- */
+
+/* ---- recorder ---- */
+struct lua_heap_trace {
+	bheap_t *heap;
+	FILE *file; /* for bheap size --trace */
+};
+
+/* lua_newstate(lua_heap_record, &trace): a line for each request. */
+static void *lua_heap_record(void *arg, void *ptr, size_t old_size, size_t size)
+{
+	const struct lua_heap_trace *trace = arg;
+	uint64_t before = bheap_offset(trace->heap, ptr) / BHEAP_ALIGNMENT;
+	void *block = lua_heap_alloc(trace->heap, ptr, old_size, size);
+	uint64_t after = bheap_offset(trace->heap, block) / BHEAP_ALIGNMENT;
+
+	if (block && before == after)
+		fprintf(trace->file, "r %" PRIu64 " %zu\n", after, size);
+	if (block && before != after)
+		fprintf(trace->file, "a %" PRIu64 " %zu\n", after, size);
+	if (before && before != after && (block || !size))
+		fprintf(trace->file, "f %" PRIu64 "\n", before);
+	return block;
+}
+/* ---- end of the recorder ---- */
 
 /* Called by lua_pcall(): outside of it an error would end the program. */
 static int libraries_open(lua_State *state)
@@ -85,10 +110,9 @@ static int error_tell(const struct job *job, lua_State *state, int result)
 				       : job_error(job, line, message + text);
 }
 
-static int job_do(const struct job *job)
+static int state_use(const struct job *job, lua_State *state)
 {
-	lua_State *state = lua_newstate(lua_heap_alloc, job->heap);
-	int status, result;
+	int result, status;
 
 	if (!state)
 		return job_too_large(job);
@@ -100,10 +124,24 @@ static int job_do(const struct job *job)
 	return status;
 }
 
+static int job_do(const struct job *job)
+{
+	struct lua_heap_trace trace = {.heap = job->heap};
+	int status;
+
+	if (!job->trace)
+		return state_use(job, lua_newstate(lua_heap_alloc, job->heap));
+	trace.file = fopen(job->trace, "w");
+	if (!trace.file)
+		return job_failed(job, job->trace);
+	status = state_use(job, lua_newstate(lua_heap_record, &trace));
+	return fclose(trace.file) ? job_failed(job, job->trace) : status;
+}
+
 int main(int argc, char **argv)
 {
-	struct job job;
-	int status = job_begin(&job, "adapter_lua", argc, argv);
+	struct job job = {.program = "adapter_lua", .traces = true};
+	int status = job_begin(&job, argc, argv);
 
 	if (status)
 		return status;

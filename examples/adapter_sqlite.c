@@ -13,7 +13,7 @@
 #include <sqlite3.h>
 
 /* ---- adapter ---- */
-static bheap_t *sqlite_heap; /* with a lock, where SQLite is used by several threads */
+static bheap_t *sqlite_heap; /* with a lock, if threads use SQLite */
 
 static int sqlite_heap_roundup(int size)
 {
@@ -52,7 +52,7 @@ static void sqlite_heap_shutdown(void *heap)
 	(void)heap;
 }
 
-/* Before all other calls of SQLite, or after sqlite3_shutdown(). SQLite's result. */
+/* Before all other calls of SQLite, or after sqlite3_shutdown(). */
 static int sqlite_heap_use(bheap_t *heap)
 {
 	return sqlite3_config(SQLITE_CONFIG_MALLOC,
@@ -187,8 +187,8 @@ static int job_do(const struct job *job)
 
 int main(int argc, char **argv)
 {
-	struct job job;
-	int status = job_begin(&job, "adapter_sqlite", argc, argv);
+	struct job job = {.program = "adapter_sqlite"};
+	int status = job_begin(&job, argc, argv);
 
 	if (status)
 		return status;

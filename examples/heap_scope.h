@@ -14,11 +14,12 @@
 struct heap_scope {
 	bheap_t *heap;
 	struct heap_scope *outer;
-	size_t refused; /* bytes of the last request refused in this scope; 0: none was */
+	size_t refused; /* the last request refused in this scope, or 0 */
 };
 
-static _Thread_local struct heap_scope *heap_scope; /* the innermost of this thread */
-static bheap_t *heap_scope_base; /* for what is allocated outside all scopes; set once */
+/* The innermost of this thread; the heap outside all scopes, or NULL. */
+static _Thread_local struct heap_scope *heap_scope;
+static bheap_t *heap_scope_base;
 
 static inline void heap_scope_enter(struct heap_scope *scope, bheap_t *heap)
 {
@@ -31,7 +32,7 @@ static inline void heap_scope_leave(void)
 	heap_scope = heap_scope->outer;
 }
 
-/* The heap to resize or free a block in. The base refuses and reports what no scope owns. */
+/* Whose block it is. The base refuses and reports what no scope owns. */
 static inline bheap_t *heap_scope_of(const void *ptr)
 {
 	for (struct heap_scope *scope = heap_scope; ptr && scope; scope = scope->outer)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The documents speak of things that exist: links and the headings they lead to, paths, make targets,
 # functions, constants and environment variables; the decisions that code refers to; and README.md names
-# every document. What only looks like such a name is listed below.
+# every document and every example. What only looks like such a name is listed below.
 set -eu
 srcdir=${srcdir:-.}
 failed=0
@@ -106,6 +106,13 @@ for page in "$srcdir"/man/*.[17]; do
 	grep -q '^\.so ' "$page" && continue
 	name=$(basename "$page")
 	grep -qF "${name%.?}(${name##*.})" "$srcdir/README.md" || say "README.md: no word of $name"
+done
+
+# README.md and bheap(7) name every example.
+for example in "$srcdir"/examples/*.c; do
+	name=$(basename "$example")
+	grep -qF "](examples/$name)" "$srcdir/README.md" || say "README.md: no link to examples/$name"
+	grep -q "^\.I.*\b$name\b" "$srcdir/man/bheap.7" || say "bheap.7: no word of examples/$name"
 done
 
 # The architecture names every room, as `folder/room`.

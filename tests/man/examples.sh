@@ -50,7 +50,7 @@ try() {
 	diff -u "$work/$2.want" "$work/$2.have"
 }
 
-for page in "$srcdir"/man/*.3 "$srcdir"/man/bheap.7; do
+for page in "$srcdir"/man/*.3 "$srcdir"/man/bheap.7 "$srcdir"/man/bheap_adapters.7; do
 	grep -q '^\.so ' "$page" && continue
 	programs=$(sed -n 's/^\.\\" SRC BEGIN (\(.*\)\.c)$/\1/p' "$page")
 	[ -n "$programs" ] || complain "${page##*/}: no example"

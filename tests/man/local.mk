@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The checks that hold the manual pages.
 man_checks = \
+	%D%/adapters.sh \
 	%D%/examples.sh \
 	%D%/groff.sh \
 	%D%/lint.sh \

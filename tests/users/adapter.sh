@@ -7,7 +7,7 @@
 adapter()
 {
 	program=./examples/adapter_$1
-	test -x "$program" || skip "examples/adapter_$1 is not built: configure did not find $2"
+	test -x "$program" || skip "examples/adapter_$1 is not built: configure did not find what Debian has in $2"
 }
 
 # expect STATUS BUDGET INPUT TEXT...: the program ends so, says each TEXT, and frees all it had.
@@ -56,7 +56,7 @@ sweep()
 # What all say of their arguments and of files that cannot be read.
 expect_usage()
 {
-	for arguments in '-b 0' '-b 64x' '-x' 'a b'; do
+	for arguments in '-t' '-b' '-b 0' '-b 64x' '-x' 'a b'; do
 		status=0
 		$program $arguments >out 2>err || status=$?
 		test "$status" -eq 2 && grep -q '^Usage: adapter_' err || fail "$arguments: $status, $(cat err)"

@@ -3,7 +3,7 @@
 # A JSON document in a heap by cJSON: printed, refused, or malformed, which cJSON itself does not tell
 # apart. Heaps nest, and blocks are freed where they belong.
 . "$srcdir/tests/users/adapter.sh"
-adapter cjson libcjson
+adapter cjson libcjson-dev
 expect_usage
 
 awk 'BEGIN { printf "["; for (i = 1; i < 5000; i++) printf "%d,", i; print "5000]" }' >large.json

@@ -3,7 +3,7 @@
 # A JavaScript program in Duktape in a heap: done, refused and caught, or wrong; and budgets in which
 # Duktape itself has no room to start.
 . "$srcdir/tests/users/adapter.sh"
-adapter duktape duktape
+adapter duktape duktape-dev
 expect_usage
 
 cat >fits.js <<'END'

@@ -3,7 +3,7 @@
 # An XML document in a heap by libxml2: counted, refused, or malformed. What libxml2 keeps for the
 # program is not in the document's heap.
 . "$srcdir/tests/users/adapter.sh"
-adapter libxml2 libxml-2.0
+adapter libxml2 libxml2-dev
 expect_usage
 
 cat >fits.xml <<'END'

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A Lua script in a heap: done, refused and caught, or wrong; the state goes on in each case.
+# A Lua script in a heap: done, refused and caught, or wrong; the state goes on in each case. The trace
+# of a run tells how large its heap must be.
 . "$srcdir/tests/users/adapter.sh"
-adapter lua lua5.4
+adapter lua liblua5.4-dev
 expect_usage
 
 cat >fits.lua <<'END'
@@ -33,5 +34,19 @@ expect 1 64k compiled.lua 'malformed input: attempt to load a binary chunk'
 expect 0 64k caught.lua '1 requests refused'
 expect_output 'false	not enough memory'
 sweep fits.lua 499 65536
+
+# A trace of the heap, and what bheap(1) says of it: so much, and 4 KiB for the text, suffices.
+echo 'local t = {} for i = 1, 5000 do t[i] = tostring(i) end print(#t)' >measured.lua
+if test -x "$build/tools/bheap"; then
+	$program -t trace measured.lua >out 2>err || fail "with a trace: $(cat err)"
+	smallest=$("$build/tools/bheap" size -j -t trace | sed -n 's/^ *"smallest":\([0-9]*\),$/\1/p' | sed q)
+	test "${smallest:-0}" -gt 262144 || fail "smallest: $smallest"
+	expect 0 $((smallest + 4096)) measured.lua
+	expect 3 $((smallest / 2)) measured.lua
+	$program -b 64k -t trace large.lua 2>err && fail "large.lua with a trace"
+	"$build/tools/bheap" size -t trace >out || fail "the trace of a script that was refused"
+	$program -t ./missing/trace measured.lua >out 2>err && fail "a trace that cannot be written"
+	grep -q 'missing/trace: No such file' err || fail "$(cat err)"
+fi
 is_clean large.lua 64k
 is_clean bad.lua 64k

@@ -3,7 +3,7 @@
 # SQLite in a heap: statements done, refused, or wrong; the connection goes on in each case. The sizes
 # that the adapter tells SQLite are right.
 . "$srcdir/tests/users/adapter.sh"
-adapter sqlite sqlite3
+adapter sqlite libsqlite3-dev
 expect_usage
 
 cat >fits.sql <<'END'
