@@ -12,6 +12,7 @@
 #include "adapter.h"
 #include "heap_scope.h"
 
+#include <limits.h>
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
 #include <libxml/xmlmemory.h>
@@ -60,9 +61,14 @@ static void message_ignore(void *arg, const char *format, ...)
 	(void)format;
 }
 
-/* Without XML_PARSE_HUGE: libxml2's own limits bound the depth, and so the stack. */
+/*
+ * Without XML_PARSE_HUGE: libxml2's own limits bound the depth, and so the stack. NULL without an
+ * error: too large for an int.
+ */
 static xmlDoc *text_parse(xmlParserCtxt *parser, const char *text, size_t length)
 {
+	if (length > INT_MAX)
+		return NULL;
 	return xmlCtxtReadMemory(parser, text, (int)length, NULL, NULL,
 				 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 }

@@ -160,6 +160,8 @@ static int database_run(const struct job *job, sqlite3 *database)
 
 	while (result == SQLITE_OK && *text)
 		result = statement_run(database, &text);
+	if (result == SQLITE_OK && text < job->text + job->length)
+		return job_malformed(job, job_line_of(job, text), "a NUL, where SQLite stops");
 	if (result == SQLITE_OK)
 		return 0;
 	status = error_tell(job, database, result, text);

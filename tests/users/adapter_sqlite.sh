@@ -28,6 +28,8 @@ expect 3 256k large.sql 'large.sql: needs more than the budget' 'next statement 
 expect 3 256k one.sql '(largest refused request 100000000 bytes,' 'next statement of this connection: done'
 expect 1 256k bad.sql 'bad.sql: malformed input: line 4: near "FROM": syntax error'
 expect_output 1
+printf 'SELECT 1;\n\000SELECT 2;\n' >nul.sql
+expect 1 256k nul.sql 'nul.sql: malformed input: line 2: a NUL'
 expect 1 256k error.sql 'error.sql: error: line 4: UNIQUE constraint failed'
 sweep fits.sql 997 98304
 is_clean large.sql 256k
