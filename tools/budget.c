@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "cache.h"
-#include "ledger.h"
 #include "setting.h"
 #include "size_text.h"
 
@@ -31,8 +30,6 @@
 /* A trim walks all blocks, and decommitted pages cost a fault each when they are used again. */
 #define TRIM_LEAST ((size_t)64 << 20)
 #define TRIM_MOST ((size_t)1 << 30)
-/* No record before the heap has grown by so much, or by a quarter. */
-#define GROWTH_LEAST ((size_t)4 << 10)
 
 /* Number of looks at a taken lock before a nap, and the length of the nap in nanoseconds. */
 #define LOOKS 4
@@ -44,6 +41,7 @@ struct budget budget __attribute__((section(".bheap.malloc"))) = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,
 	.trim_at = SIZE_MAX,
+	.freed_limit = SIZE_MAX,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -107,13 +105,6 @@ void budget_wait(void)
 }
 
 /* ---- settings ---- */
-
-static bool setting_is_on(const char *name, bool otherwise)
-{
-	const char *value = setting_find(name);
-
-	return value && *value ? strcmp(value, "0") != 0 : otherwise;
-}
 
 /* The size asked for, or 0: none was. */
 static size_t setting_size(void)
@@ -183,56 +174,45 @@ void budget_give_back(void *block, size_t usable)
  * Looks less often where little is found. Memory that was never in use is trimmed, too, and does
  * not count.
  */
-void budget_trim(void)
+static void budget_trim(void)
 {
 	size_t untouched = (size_t)(budget.end - budget.fresh);
 
-	budget.freed = 0;
+	budget.freed_before = 0;
 	if (bheap_trim(budget.heap) > untouched + TRIM_LEAST / 2)
 		budget.trim_at = TRIM_LEAST;
 	else if (budget.trim_at < TRIM_MOST)
 		budget.trim_at *= 2;
 }
 
-/* ---- what it came to ---- */
-
-/* Inside. */
-static void ledger_update(struct bheap_stats *stats, bool ended)
+static size_t freed_limit(void)
 {
-	int saved = errno, state;
-
-	bheap_stats(budget.heap, stats);
-	stats->faults += budget.faults;
-	if (!ledger_is_wanted())
-		return;
-	/* To write is a cancellation point; malloc() and free() are none, and keep errno. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	ledger_write(stats, (size_t)(budget.fresh - budget.start), ended);
-	pthread_setcancelstate(state, &state);
-	errno = saved;
+	return account_is_wanted() && budget.trim_at > ACCOUNT_FREED ? ACCOUNT_FREED
+								     : budget.trim_at;
 }
 
-void budget_note(void)
+void budget_freed_much(void)
 {
-	struct bheap_stats stats;
-	size_t growth;
-
-	ledger_update(&stats, false);
-	growth = stats.used / 4;
-	budget.mark = budget.fresh + (growth > GROWTH_LEAST ? growth : GROWTH_LEAST);
+	budget.freed_before += budget.freed;
+	budget.freed = 0;
+	if (account_is_wanted())
+		account_note();
+	if (budget.freed_before > budget.trim_at)
+		budget_trim();
+	budget.freed_limit = freed_limit();
 }
 
 void *budget_refuse(size_t size)
 {
 	struct bheap_stats stats;
-	bool locked = budget_enter();
+	bool locked = budget_enter(), ends = budget.aborts && size <= PTRDIFF_MAX;
 
-	if (budget.refusals++ == 0 || budget.aborts)
-		ledger_update(&stats, false);
-	if (budget.aborts)
-		ledger_write_blocks(budget.heap, &stats);
+	if (budget.refusals++ == 0 || ends)
+		account_refusal(ends);
+	if (ends)
+		bheap_stats(budget.heap, &stats);
 	budget_leave(locked);
-	if (budget.aborts && size <= PTRDIFF_MAX) {
+	if (ends) {
 		line_write("libbheap-malloc: the budget is spent: %zu bytes refused; of %zu bytes "
 			   "%zu are used, the largest free block has %zu",
 			   size, stats.size, stats.used, stats.largest_free);
@@ -286,9 +266,9 @@ static bheap_t *heap_set_up(void)
 	heap = heap_create(setting_size(), flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	bheap_walk(heap, bounds_note, NULL);
-	ledger_open(setting_find("BHEAP_MALLOC_REPORT"),
-		    setting_is_on("BHEAP_MALLOC_SNAPSHOT", false));
-	if (ledger_is_wanted())
+	account_open();
+	budget.freed_limit = freed_limit();
+	if (account_is_wanted())
 		budget.mark = NULL;
 	setting_end();
 	return heap;
@@ -312,7 +292,7 @@ bheap_t *budget_make(void)
 	return heap;
 }
 
-/* ---- fork, start and end of the process ---- */
+/* ---- fork and start of the process ---- */
 
 static void fork_prepare(void)
 {
@@ -324,26 +304,15 @@ static void fork_done(void)
 	pthread_mutex_unlock(&budget.lock);
 }
 
+static void fork_child(void)
+{
+	account_fork();
+	pthread_mutex_unlock(&budget.lock);
+}
+
 /* Registered as early as can be, so that the handlers of others run while the heap is open. */
 static void __attribute__((constructor(101))) process_start(void)
 {
-	pthread_atfork(fork_prepare, fork_done, fork_done);
+	pthread_atfork(fork_prepare, fork_done, fork_child);
 	cache_set_up();
-}
-
-static void __attribute__((destructor(101))) process_end(void)
-{
-	struct bheap_stats stats;
-	bool locked;
-
-	/* A program that allocated nothing leaves a record too. */
-	if (setting_find("BHEAP_MALLOC_REPORT"))
-		budget_heap();
-	if (!ledger_is_wanted())
-		return;
-	cache_end();
-	locked = budget_enter();
-	ledger_update(&stats, true);
-	ledger_write_blocks(budget.heap, &stats);
-	budget_leave(locked);
 }

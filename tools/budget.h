@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <sys/single_threaded.h>
 
+#include "account.h"
+
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -20,11 +22,13 @@ struct budget {
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
 	const char *end;
-	const char *mark; /* when fresh passes it, the process's record is written anew */
-	size_t large;   /* a freed block above this gives its pages back at once; grows as such are
-			   wanted again */
-	size_t freed;   /* bytes freed since the heap was last trimmed */
-	size_t trim_at; /* what that may come to */
+	const char *mark; /* when fresh passes it, figures are noted */
+	size_t large; /* a freed block above this gives its pages back at once; grows as such are
+			 wanted again */
+	size_t freed; /* bytes freed since budget_freed_much() was last called */
+	size_t freed_limit;  /* what that may come to */
+	size_t freed_before; /* bytes freed before, since the heap was last trimmed */
+	size_t trim_at;      /* what that may come to */
 	bool guarded;
 	bool cached; /* threads may keep freed blocks */
 	bool aborts; /* when a request is refused for want of room */
@@ -69,9 +73,6 @@ static inline void budget_leave(bool locked)
 		pthread_mutex_unlock(&budget.lock);
 }
 
-/* Inside: writes the record of a process that may end without telling. */
-void budget_note(void);
-
 /* Inside: blocks up to this size, which are wanted again, keep their pages from now on. */
 void budget_keep(size_t size);
 
@@ -85,7 +86,7 @@ static inline bool budget_touch(const void *block, size_t size)
 		return false;
 	budget.fresh = end;
 	if (UNLIKELY(end > budget.mark))
-		budget_note();
+		account_note();
 	return true;
 }
 
@@ -99,8 +100,8 @@ static inline void budget_made(const void *block, size_t size)
 /* The pages of a block about to be freed go back to the system. */
 void budget_give_back(void *block, size_t usable);
 
-/* The pages of all free blocks do. */
-void budget_trim(void);
+/* Inside: much was freed. Figures are noted; the pages of all free blocks go back to the system. */
+void budget_freed_much(void);
 
 /* Inside: frees a block; usable: its bytes, 0 when not known. -1 after a report: it is none. */
 static inline int budget_release(void *block, size_t usable)
@@ -108,8 +109,8 @@ static inline int budget_release(void *block, size_t usable)
 	if (UNLIKELY(usable > budget.large))
 		budget_give_back(block, usable);
 	budget.freed += usable;
-	if (UNLIKELY(budget.freed > budget.trim_at))
-		budget_trim();
+	if (UNLIKELY(budget.freed > budget.freed_limit))
+		budget_freed_much();
 	return bheap_free(budget.heap, block);
 }
 

@@ -122,3 +122,15 @@ void cache_end(void)
 		list_release(first, granules);
 	}
 }
+
+void cache_count(size_t *blocks, size_t *size)
+{
+	*blocks = *size = 0;
+	for (size_t granules = 1; granules <= CACHE_CLASSES && cache.state == CACHE_ON;
+	     granules++) {
+		size_t count = bin_limit(granules) - cache.bins[granules].room;
+
+		*blocks += count;
+		*size += count * granules * BHEAP_ALIGNMENT;
+	}
+}

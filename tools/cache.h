@@ -54,6 +54,9 @@ void cache_fill(bheap_t *heap, size_t granules);
 /* All of this thread's blocks go to the heap; it keeps none from now on. */
 void cache_end(void);
 
+/* What this thread keeps, without touching it. */
+void cache_count(size_t *blocks, size_t *size);
+
 static inline size_t cache_granules(size_t size)
 {
 	return (size + BHEAP_ALIGNMENT - 1) / BHEAP_ALIGNMENT;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,6 +80,8 @@ static void signals_restore(void)
 
 /* ---- the program ---- */
 
+#define WATCH_PAUSE 100000 /* microseconds */
+
 static void preload_set(const char *library)
 {
 	const char *before = getenv("LD_PRELOAD");
@@ -100,6 +103,10 @@ program_become(const struct child *child, char **argv, int tell)
 	for (char *const *variable = child->environment; *variable; variable++)
 		putenv(*variable);
 	preload_set(child->preload);
+	if (child->fd)
+		fcntl(child->fd, F_SETFD, 0);
+	if (child->own_pid)
+		*child->own_pid = (int32_t)getpid();
 	execvp(argv[0], argv);
 	error = errno;
 	if (write(tell, &error, sizeof(error)) < 0)
@@ -126,12 +133,32 @@ static double wall_seconds(void)
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void child_wait(struct child_end *end)
+static void alarm_ignore(int number)
+{
+	(void)number;
+}
+
+/* Signals that come again and again, each of which ends a wait. */
+static void alarms_set(suseconds_t microseconds)
+{
+	const struct itimerval often = {{0, microseconds}, {0, microseconds}};
+	const struct sigaction action = {.sa_handler = alarm_ignore};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void child_wait(const struct child *child, struct child_end *end)
 {
 	int status;
 
+	if (child->watch)
+		alarms_set(WATCH_PAUSE);
 	while (wait4((pid_t)end->pid, &status, 0, &end->usage) < 0 && errno == EINTR)
-		;
+		if (child->watch)
+			child->watch(child->watch_arg);
+	if (child->watch)
+		alarms_set(0);
 	if (WIFSIGNALED(status)) {
 		end->signal = WTERMSIG(status);
 		end->status = 128 + end->signal;
@@ -163,7 +190,7 @@ void child_run(const struct child *child, char **argv, struct child_end *end)
 		return;
 	}
 	error = start_error(pipes[0]);
-	child_wait(end);
+	child_wait(child, end);
 	signals_restore();
 	end->seconds = wall_seconds() - begin;
 	end->ran = !error;

@@ -40,6 +40,7 @@ struct size {
 	bool json;
 	char **argv;
 	struct trace trace;
+	size_t processes; /* that there were; 0: a trace was read */
 	struct answer answers[VARIANTS];
 };
 
@@ -95,26 +96,40 @@ static double overhead(const struct size *size, const struct answer *answer)
 	return 100.0 * ((double)answer->smallest / (double)size->trace.peak_size - 1);
 }
 
+static void trace_print(FILE *stream, const struct size *size)
+{
+	const struct trace *trace = &size->trace;
+	char peak[SIZE_TEXT_MAX];
+
+	fprintf(stream, "%s: %zu operation%s\n", trace->name, trace->op_count,
+		trace->op_count == 1 ? "" : "s");
+	if (size->processes > 1)
+		fprintf(stream, "  of %zu processes the one that needed most\n", size->processes);
+	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
+	if (!strstr(peak, "bytes"))
+		fprintf(stream, " (%zu bytes)", trace->peak_size);
+	fprintf(stream, " asked for; %zu block%s at most\n\n", trace->peak_blocks,
+		trace->peak_blocks == 1 ? "" : "s");
+}
+
 static void answers_print(FILE *stream, const struct size *size)
 {
-	char peak[SIZE_TEXT_MAX], smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX];
+	char smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX], heading[32];
 
-	fprintf(stream,
-		"%s: %zu operations; at the peak %s (%zu bytes) asked for in %zu blocks at most\n\n",
-		size->trace.name, size->trace.op_count, size_print(peak, size->trace.peak_size),
-		size->trace.peak_size, size->trace.peak_blocks);
-	fprintf(stream, "%-28s %26s %10s   recommended (+%u %%)\n", "", "smallest that suffices",
-		"overhead", size->margin);
+	trace_print(stream, size);
+	snprintf(heading, sizeof(heading), "recommended (+%u %%)", size->margin);
+	fprintf(stream, "%-27s %21s %7s %21s\n", "", "smallest that suffices", "more", heading);
 	for (unsigned index = 0; index < VARIANTS; index++) {
 		const struct answer *answer = &size->answers[index];
 
-		fprintf(stream, "%-28s %13zu %12s %8.1f %%   %zu (%s)\n", variants[index].title,
+		fprintf(stream, "%-27s %10zu %10s %5.1f %% %10zu %10s\n", variants[index].title,
 			answer->smallest, size_print(smallest, answer->smallest),
 			overhead(size, answer), answer->recommended,
 			size_print(recommended, answer->recommended));
 	}
-	fputs("\nThis is what one run needs; another input, or threads that interleave otherwise, may\n"
-	      "need more: that is what the margin is for.\n",
+	fputs("\nThe first line is for 'bheap run --size'. This is what one run needs; another\n"
+	      "input, or threads that interleave otherwise, may need more: that is what the\n"
+	      "margin is for.\n",
 	      stream);
 }
 
@@ -123,6 +138,9 @@ static void answers_json(FILE *stream, const struct size *size)
 	struct json_object *object = json_object_new_object(), *heaps = json_object_new_object();
 
 	json_object_object_add(object, "name", utf8_json(size->trace.name));
+	if (size->processes)
+		json_object_object_add(object, "processes",
+				       json_object_new_uint64(size->processes));
 	json_object_object_add(object, "operations", json_object_new_uint64(size->trace.op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
 	json_object_object_add(object, "peak_blocks",
@@ -164,7 +182,7 @@ static void outputs_drop(struct size *size)
 static int size_answer(struct size *size)
 {
 	bool good = size->trace_path ? trace_load(&size->trace, size->trace_path) == 0
-				     : recording_make(&size->trace, size->argv);
+				     : recording_make(&size->trace, &size->processes, size->argv);
 
 	if (!good)
 		return STATUS_FAILED;
@@ -256,8 +274,8 @@ const struct command command_size = {
 	.usage =
 		"[OPTION]... PROGRAM [ARGUMENT]...\n"
 		"  or:  bheap size [OPTION]... --trace=FILE\n"
-		"Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many sizes.\n"
-		"Where it starts other programs, the process that needs most memory is the one sized.\n\n"
+		"Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many\n"
+		"sizes. Of several processes the one that needs most memory is sized.\n\n"
 		"  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
 		"  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
 		"  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"

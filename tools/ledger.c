@@ -15,13 +15,11 @@
 
 /* NULL: none is wanted. On a page of its own, which a process without a record goes without. */
 static char *folder;
-static bool with_blocks;
 
-void ledger_open(const char *path, bool snapshot)
+void ledger_open(const char *path)
 {
 	void *page;
 
-	with_blocks = snapshot;
 	if (!path || !*path || strlen(path) >= PATH_MAX)
 		return;
 	page = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -82,7 +80,9 @@ void ledger_write(const struct bheap_stats *stats, size_t extent, bool ended)
 /* ---- blocks ---- */
 
 struct lines {
-	int fd;
+	int fd;                        /* or */
+	const struct table_view *view; /* not NULL */
+	size_t opened, put;            /* bytes of the area */
 	bool failed;
 	const char *start;
 	size_t length;
@@ -90,11 +90,27 @@ struct lines {
 };
 
 #define LINE_MAX_SIZE 100
+#define AREA_STEP ((size_t)1 << 20) /* opened at once; more than the text */
+
+static bool text_put(struct lines *lines)
+{
+	if (lines->put + lines->length > lines->opened) {
+		if (!table_area_open(lines->view, lines->opened, AREA_STEP))
+			return false;
+		lines->opened += AREA_STEP;
+	}
+	memcpy(lines->view->area + lines->put, lines->text, lines->length);
+	lines->put += lines->length;
+	return true;
+}
 
 static void lines_flush(struct lines *lines)
 {
-	if (!text_write(lines->fd, lines->text, lines->length))
-		lines->failed = true;
+	bool written =
+		!lines->failed &&
+		(lines->view ? text_put(lines) : text_write(lines->fd, lines->text, lines->length));
+
+	lines->failed = !written;
 	lines->length = 0;
 }
 
@@ -114,31 +130,43 @@ static int block_write(const struct bheap_block *block, void *arg)
 	return lines->failed;
 }
 
+static void blocks_write(struct lines *lines, const bheap_t *heap, const struct bheap_stats *stats)
+{
+	lines->length =
+		(size_t)snprintf(lines->text, sizeof(lines->text),
+				 "bheap snapshot 1\nsize %zu\npeak_used %zu\nallocations %" PRIu64
+				 "\nfrees %" PRIu64 "\nfailures %" PRIu64 "\nfaults %" PRIu64 "\n",
+				 stats->size, stats->peak_used, stats->allocations, stats->frees,
+				 stats->failures, stats->faults);
+	if (stats->failures)
+		lines->length += (size_t)snprintf(
+			lines->text + lines->length, sizeof(lines->text) - lines->length,
+			"largest_refused %" PRIu64 "\nlast_refused %" PRIu64
+			"\nused_at_refusal %" PRIu64 "\n",
+			stats->largest_refused, stats->last_refused, stats->used_at_refusal);
+	bheap_walk(heap, block_write, lines);
+	lines_flush(lines);
+}
+
 void ledger_write_blocks(const bheap_t *heap, const struct bheap_stats *stats)
 {
-	struct lines lines = {.start = NULL};
+	struct lines lines = {.fd = ledger_create(".snapshot")};
 	int saved = errno;
 
-	if (!ledger_is_wanted() || !with_blocks)
-		return;
-	lines.fd = ledger_create(".snapshot");
 	if (lines.fd >= 0) {
-		lines.length = (size_t)snprintf(
-			lines.text, sizeof(lines.text),
-			"bheap snapshot 1\nsize %zu\npeak_used %zu\nallocations %" PRIu64
-			"\nfrees %" PRIu64 "\nfailures %" PRIu64 "\nfaults %" PRIu64 "\n",
-			stats->size, stats->peak_used, stats->allocations, stats->frees,
-			stats->failures, stats->faults);
-		if (stats->failures)
-			lines.length += (size_t)snprintf(
-				lines.text + lines.length, sizeof(lines.text) - lines.length,
-				"largest_refused %" PRIu64 "\nlast_refused %" PRIu64
-				"\nused_at_refusal %" PRIu64 "\n",
-				stats->largest_refused, stats->last_refused,
-				stats->used_at_refusal);
-		bheap_walk(heap, block_write, &lines);
-		lines_flush(&lines);
+		blocks_write(&lines, heap, stats);
 		close(lines.fd);
 	}
 	errno = saved;
+}
+
+size_t ledger_put_blocks(const bheap_t *heap, const struct bheap_stats *stats,
+			 const struct table_view *view)
+{
+	struct lines lines = {.view = view};
+	int saved = errno;
+
+	blocks_write(&lines, heap, stats);
+	errno = saved;
+	return lines.failed ? 0 : lines.put;
 }

@@ -7,12 +7,14 @@ if SHARED_LIBRARIES
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
 endif
 %C%_libbheap_malloc_la_SOURCES = \
+	%D%/account.c %D%/account.h \
 	%D%/budget.c %D%/budget.h \
 	%D%/cache.c %D%/cache.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/malloc.c \
 	%D%/setting.c %D%/setting.h \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/table.c %D%/table.h \
 	$(lib_libbheap_core_la_SOURCES)
 %C%_libbheap_malloc_la_CPPFLAGS = $(LIB_CPPFLAGS)
 %C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
@@ -36,6 +38,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/handover.c %D%/handover.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \
@@ -44,9 +47,12 @@ bin_PROGRAMS += %D%/bheap
 	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
+	%D%/table.h \
 	%D%/trace.c %D%/trace.h \
+	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
 %C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
@@ -60,7 +66,7 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c
+%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

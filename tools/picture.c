@@ -199,18 +199,33 @@ static bool snapshot_read(struct picture *picture, const char *path, FILE *strea
 	return false;
 }
 
+static bool first_line_read(FILE *stream)
+{
+	char line[sizeof(first_line)] = "";
+
+	return fgets(line, sizeof(line), stream) && strcmp(line, first_line) == 0;
+}
+
 /* The stream after the first line if the path is that of a snapshot, else NULL. */
 static FILE *snapshot_open(const char *path)
 {
-	char line[sizeof(first_line)] = "";
 	bool is_name = path[0] == '/' && path[1] && !strchr(path + 1, '/');
 	FILE *stream = is_name ? NULL : fopen(path, "re");
 
-	if (stream && fgets(line, sizeof(line), stream) && strcmp(line, first_line) == 0)
+	if (stream && first_line_read(stream))
 		return stream;
 	if (stream)
 		fclose(stream);
 	return NULL;
+}
+
+bool picture_read(struct picture *picture, const char *name, FILE *stream)
+{
+	*picture = (struct picture){.name = name};
+	if (first_line_read(stream) && snapshot_read(picture, name, stream))
+		return true;
+	picture_release(picture);
+	return false;
 }
 
 /* ---- the whole ---- */

@@ -8,6 +8,7 @@
 #define TOOLS_PICTURE_H
 
 #include <bheap.h>
+#include <stdio.h>
 
 struct block {
 	uint64_t offset;
@@ -27,6 +28,9 @@ struct picture {
 
 /* False after a message. contents: checksums are wanted too. */
 bool picture_load(struct picture *picture, const char *path, bool contents);
+
+/* Reads a snapshot from its beginning; false after a message, which has the name. */
+bool picture_read(struct picture *picture, const char *name, FILE *stream);
 
 /* Writes it as a snapshot; errors are the stream's. */
 void picture_write(const struct picture *picture, FILE *stream);

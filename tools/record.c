@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c - a module to preload: writes down what a program asks of malloc(3), for the script
- * record.
+ * record.c - a module to preload: writes down what a program asks of malloc(3), for "bheap size"
+ * and for the script bench/record.
  *
- * Calls go on to glibc's own functions. One line each is left in a file in the folder BENCH_RECORD,
- * with addresses in place of block numbers. With BENCH_PROCESS, a process ID, only that process is
- * recorded, in the file "program", and when it executes another program that one's traffic replaces
- * what there was; without it each process is, in a file NAME.PID. A forked child is not recorded.
- * The file is written through a shared mapping, so that it is whole when the program is killed.
+ * Calls go on to glibc's own functions. There is one line each, with addresses in place of block
+ * numbers. For bheap, which sets BHEAP_RECORD_TABLE, each process is recorded, the children of
+ * fork(2) with the blocks that they began with (stream.h); nothing is said on standard error. For
+ * the script the lines are left in a file in the folder BENCH_RECORD. With BENCH_PROCESS, a process
+ * ID, only that process is recorded, in the file "program", and when it executes another program
+ * that one's traffic replaces what there was; without it each process is, in a file NAME.PID. A
+ * forked child is not recorded. The file is written through a shared mapping, so that it is whole
+ * when the program is killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +25,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "stream.h"
 
 #define WINDOW_SIZE (1 << 20)
 #define LINE_SIZE 80
@@ -40,7 +45,9 @@ static int file = -1;
 static struct stat identity; /* of the file, for the program may close all it did not open */
 static off_t file_size;
 static char *window;
-static size_t window_used;
+static size_t window_used, window_size;
+static struct stream stream; /* for bheap */
+static char *generation;     /* a page that the kernel wipes in the child of a fork */
 
 /* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
@@ -81,11 +88,11 @@ static bool file_is_own(void)
 }
 
 /* The next stretch of the file; the line that did not fit in the last one begins it. */
-static bool window_move(void)
+static bool file_window_move(void)
 {
 	if (window != NULL)
 		munmap(window, WINDOW_SIZE);
-	window_used = 0;
+	window_size = WINDOW_SIZE;
 	window = MAP_FAILED;
 	if (file_is_own() && ftruncate(file, file_size + WINDOW_SIZE) == 0)
 		window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file,
@@ -94,19 +101,55 @@ static bool window_move(void)
 	return window != MAP_FAILED;
 }
 
+static bool window_move(void)
+{
+	window_used = 0;
+	return stream.slot != NULL ? stream_move(&stream, &window, &window_size)
+				   : file_window_move();
+}
+
 static void recording_stop(const char *why)
 {
 	static const char text[] = "record: the recording is cut short: ";
 	state = STOPPED;
-	if (why != NULL && write(STDERR_FILENO, text, sizeof(text) - 1) > 0 &&
+	if (why != NULL && stream.slot == NULL &&
+	    write(STDERR_FILENO, text, sizeof(text) - 1) > 0 &&
 	    write(STDERR_FILENO, why, strlen(why)) > 0)
 		(void)!write(STDERR_FILENO, "\n", 1);
 }
 
+/* Where the kernel has no such pages, the handlers of fork(2) have to do. */
+static void generation_begin(void)
+{
+	void *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	generation = page;
+	*generation = 1;
+	madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
+}
+
+/* Parent and child would write over one another. */
+static void child_begin(void)
+{
+	if (generation != NULL)
+		*generation = 1;
+	window_used = window_size;
+	if (stream.slot == NULL || !stream_fork(&stream))
+		state = STOPPED;
+}
+
 static void recording_begin(void)
 {
+	const char *table = secure_getenv("BHEAP_RECORD_TABLE");
 	char path[4096];
 	state = STOPPED;
+	generation_begin();
+	if (table != NULL) {
+		state = stream_open(&stream, table) ? OPEN : STOPPED;
+		return;
+	}
 	if (!path_make(path, sizeof(path)))
 		return;
 	state = OPEN;
@@ -118,13 +161,15 @@ static bool recording_ready(void)
 {
 	if (state == UNOPENED)
 		recording_begin();
-	if (state == OPEN && window_used + LINE_SIZE > WINDOW_SIZE && !window_move())
+	if (state == OPEN && generation != NULL && *generation == 0)
+		child_begin(); /* by _Fork(3), which calls no handlers */
+	if (state == OPEN && window_used + LINE_SIZE > window_size && !window_move())
 		recording_stop("no room for the file");
 	return state == OPEN;
 }
 
-/* The lock is held. */
-__attribute__((format(printf, 1, 2))) static void line_write(const char *format, ...)
+/* The lock is held. size: bytes that the program has more now, or less. */
+__attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const char *format, ...)
 {
 	if (!recording_ready())
 		return;
@@ -133,6 +178,14 @@ __attribute__((format(printf, 1, 2))) static void line_write(const char *format,
 	int length = vsnprintf(window + window_used, LINE_SIZE, format, args);
 	va_end(args);
 	window_used += (size_t)length;
+	if (stream.slot != NULL)
+		stream_note(&stream, (size_t)length, size);
+}
+
+/* What a block takes of glibc's heap. */
+static int64_t size_of(void *block)
+{
+	return (int64_t)malloc_usable_size(block);
 }
 
 static void *alloc_write(void *block, size_t size)
@@ -140,7 +193,7 @@ static void *alloc_write(void *block, size_t size)
 	int error = errno;
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
-		line_write("a %p %zu\n", block, size);
+		line_write(size_of(block), "a %p %zu\n", block, size);
 	pthread_mutex_unlock(&lock);
 	errno = error;
 	return block;
@@ -154,7 +207,7 @@ static void *aligned_write(void *block, size_t alignment, size_t size)
 		power *= 2;
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
-		line_write("m %p %zu %zu\n", block, power, size);
+		line_write(size_of(block), "m %p %zu %zu\n", block, power, size);
 	pthread_mutex_unlock(&lock);
 	errno = error;
 	return block;
@@ -176,7 +229,7 @@ void free(void *block)
 	int error = errno;
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
-		line_write("f %p\n", block);
+		line_write(-size_of(block), "f %p\n", block);
 	pthread_mutex_unlock(&lock);
 	__libc_free(block);
 	errno = error;
@@ -189,12 +242,13 @@ void *realloc(void *block, size_t size)
 		return malloc(size);
 	pthread_mutex_lock(&lock);
 	uintptr_t old = (uintptr_t)block;
+	int64_t before = size_of(block);
 	void *moved = __libc_realloc(block, size);
 	int error = errno;
 	if (moved != NULL)
-		line_write("r %#jx %p %zu\n", (uintmax_t)old, moved, size);
+		line_write(size_of(moved) - before, "r %#jx %p %zu\n", (uintmax_t)old, moved, size);
 	else if (size == 0)
-		line_write("f %#jx\n", (uintmax_t)old);
+		line_write(-before, "f %#jx\n", (uintmax_t)old);
 	pthread_mutex_unlock(&lock);
 	errno = error;
 	return moved;
@@ -248,10 +302,10 @@ static void fork_parent(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Parent and child would write over one another. */
 static void fork_child(void)
 {
-	recording_stop(NULL);
+	if (state == OPEN)
+		child_begin();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -259,6 +313,9 @@ __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	pthread_mutex_lock(&lock);
-	recording_ready();
+	if (state == UNOPENED)
+		recording_begin();
+	if (stream.slot != NULL)
+		table_name(stream.slot);
 	pthread_mutex_unlock(&lock);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * recording.c - see recording.h. The recorder is record.c; what it writes has addresses, which
- * become block numbers here. tsearch(3) keeps the live blocks by address.
+ * become block numbers here. tsearch(3) keeps the live blocks by address. Of processes that are not
+ * sized only the peak is known, as glibc has it.
  */
 #include "recording.h"
 
-#include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,9 +16,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "child.h"
-#include "records.h"
 #include "size_text.h"
+#include "streams.h"
+
+/* A sparse file: no recording is longer. */
+#define AREA_SIZE (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
 
 struct live {
 	uintptr_t address;
@@ -131,8 +133,9 @@ static uint8_t alignment_log2(size_t alignment)
 	return (uint8_t)__builtin_ctzll(alignment | (SIZE_MAX ^ SIZE_MAX >> 1));
 }
 
-static const char *line_convert(struct conversion *conversion, const char *line)
+static const char *line_convert(void *arg, const char *line)
 {
+	struct conversion *conversion = arg;
 	uint64_t numbers[3] = {0};
 	char *rest = (char *)(uintptr_t)line + 1;
 
@@ -157,123 +160,156 @@ static const char *line_convert(struct conversion *conversion, const char *line)
 	}
 }
 
-/* The bytes of a raw recording are lines, and zeros that mean nothing. */
-static bool stream_convert(struct conversion *conversion, FILE *stream, const char *path)
-{
-	char line[128];
-	size_t length = 0;
-	int byte;
-
-	while ((byte = getc_unlocked(stream)) != EOF) {
-		const char *wrong = NULL;
-
-		if (byte == '\n') {
-			line[length] = '\0';
-			wrong = line_convert(conversion, line);
-			length = 0;
-		} else if (byte && length + 1 < sizeof(line)) {
-			line[length++] = (char)byte;
-		}
-		if (wrong) {
-			warnx("%s: %s: '%s'", path, wrong, line);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool raw_load(struct trace *trace, const char *path, const char *name)
+static bool stream_load(struct trace *trace, const struct handover *handover,
+			const struct stream_summary *summary)
 {
 	struct conversion conversion = {.trace = trace};
-	FILE *stream = fopen(path, "re");
-	bool loaded;
+	const char *wrong;
+	char name[64];
 
-	if (!stream) {
-		warn("%s", path);
-		return false;
-	}
+	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
-	loaded = stream_convert(&conversion, stream, path);
-	fclose(stream);
+	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
 	tdestroy(conversion.tree, free);
 	free(conversion.spare);
-	if (!loaded)
+	if (wrong) {
+		warnx("%s: %s", name, wrong);
 		trace_release(trace);
-	return loaded;
+	}
+	return !wrong;
 }
 
 /* ---- recordings ---- */
 
-static void other_tell(const struct trace *trace)
+/* The processes that ran one program, but for the one that is sized. */
+struct others {
+	const char *program;
+	size_t count;
+	uint64_t peak;
+};
+
+static int others_order(const void *one, const void *other)
+{
+	uint64_t left = ((const struct others *)one)->peak;
+	uint64_t right = ((const struct others *)other)->peak;
+
+	return (left < right) - (left > right);
+}
+
+static struct others *others_for(struct others *list, size_t *count, const char *program)
+{
+	for (size_t index = 0; index < *count; index++)
+		if (strcmp(list[index].program, program) == 0)
+			return &list[index];
+	list[*count].program = program;
+	return &list[(*count)++];
+}
+
+/* By program, those that needed most first; their number. */
+static size_t others_make(struct others *list, const struct streams *streams)
+{
+	size_t count = 0;
+
+	for (size_t index = 0; index < streams->count; index++) {
+		const struct stream_summary *one = &streams->list[index];
+		struct others *others;
+
+		if (index == streams->best)
+			continue;
+		others = others_for(list, &count, one->program);
+		others->count++;
+		others->peak = one->peak > others->peak ? one->peak : others->peak;
+	}
+	if (count)
+		qsort(list, count, sizeof(*list), others_order);
+	return count;
+}
+
+static void others_print(const struct others *others)
 {
 	char peak[SIZE_TEXT_MAX];
 
-	warnx("another process, %s, needed less: %s at the peak", trace->name,
-	      size_print(peak, trace->peak_size));
+	if (others->count == 1)
+		warnx("another process, %s, needed less: %s at the peak", others->program,
+		      size_print(peak, others->peak));
+	else
+		warnx("%zu other processes, %s, needed less: %s at most", others->count,
+		      others->program, size_print(peak, others->peak));
 }
 
-/* Keeps the one of two traces that needed more. */
-static void trace_prefer(struct trace *best, struct trace *other)
-{
-	struct trace less = *other;
+#define OTHERS_MOST 5 /* lines about them */
 
-	if (other->peak_size > best->peak_size || !best->op_count) {
-		less = *best;
-		*best = *other;
-	}
-	if (less.op_count)
-		other_tell(&less);
-	trace_release(&less);
+static void others_tell(const struct streams *streams)
+{
+	struct others *list = calloc(streams->count + 1, sizeof(*list));
+	size_t count = list ? others_make(list, streams) : 0, rest = 0;
+
+	for (size_t index = 0; index < count; index++)
+		if (index < OTHERS_MOST)
+			others_print(&list[index]);
+		else
+			rest += list[index].count;
+	if (rest)
+		warnx("%zu process%s of other programs needed less still", rest,
+		      rest == 1 ? "" : "es");
+	if (streams->missed)
+		warnx("%zu more processes were not recorded: there is no room", streams->missed);
+	free(list);
 }
 
-/* Loads what is in the folder, and removes all of it. */
-static bool folder_take(struct trace *best, const char *folder)
+/* Loads the one that needed most, and tells of the others. */
+static bool streams_take(struct trace *trace, size_t *processes, const struct handover *handover)
 {
-	DIR *entries = opendir(folder);
-	struct dirent *entry;
-	bool good = true;
+	struct streams streams;
+	const struct stream_summary *best;
+	bool good = false;
 
-	*best = (struct trace){0};
-	while (entries && (entry = readdir(entries))) {
-		struct trace trace;
-		char *path;
-
-		if (entry->d_name[0] == '.' || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-			continue;
-		if (good && (good = raw_load(&trace, path, entry->d_name)))
-			trace_prefer(best, &trace);
-		unlink(path);
-		free(path);
+	streams_find(&streams, handover);
+	*processes = streams.count + streams.missed;
+	best = &streams.list[streams.best];
+	if (streams.count) {
+		others_tell(&streams);
+		if (best->error)
+			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
+			      strerror(best->error));
+		good = stream_load(trace, handover, best);
 	}
-	if (entries)
-		closedir(entries);
-	rmdir(folder);
+	streams_release(&streams);
 	return good;
 }
 
-bool recording_make(struct trace *trace, char **argv)
+static void end_tell(const char *program, const struct child_end *end)
+{
+	if (end->signal)
+		warnx("%s was ended by signal %d (%s)", program, end->signal,
+		      strsignal(end->signal));
+	else if (end->status)
+		warnx("%s ended with status %d", program, end->status);
+}
+
+bool recording_make(struct trace *trace, size_t *processes, char **argv)
 {
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
-	char *folder = library ? records_folder_make() : NULL, *setting;
+	struct handover handover;
+	struct child child = {.preload = library};
 	struct child_end end;
 	bool good;
 
-	if (!folder || asprintf(&setting, "BENCH_RECORD=%s", folder) < 0)
+	*processes = 0;
+	if (!library || !handover_open(&handover, "BHEAP_RECORD_TABLE", AREA_SIZE, true))
 		return false;
-	child_run(&(struct child){(char *[]){setting, (char[]){"BENCH_FOLLOW=1"}, NULL}, library},
-		  argv, &end);
-	good = folder_take(trace, folder);
-	if (end.ran && end.signal)
-		warnx("%s was ended by signal %d (%s)", argv[0], end.signal, strsignal(end.signal));
-	else if (end.ran && end.status)
-		warnx("%s ended with status %d", argv[0], end.status);
-	if (end.ran && good && !trace->op_count)
+	handover_give(&handover, &child);
+	child.environment = (char *[]){handover.setting, NULL};
+	child_run(&child, argv, &end);
+	good = end.ran && streams_take(trace, processes, &handover);
+	if (end.ran)
+		end_tell(argv[0], &end);
+	if (end.ran && !*processes)
 		warnx("%s: nothing was recorded: it allocates nothing, takes no preloaded library, "
 		      "or has a malloc() of its own",
 		      argv[0]);
-	free(setting);
-	free(folder);
-	return end.ran && good && trace->op_count;
+	handover_close(&handover);
+	return good;
 }
 
 /* ---- saving ---- */

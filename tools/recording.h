@@ -11,10 +11,11 @@
 #include "output.h"
 
 /*
- * Runs a program, and every program that it executes, and loads the trace of the process that
- * needed most memory. The others are told of on standard error. False after a message.
+ * Runs a program, and all that it starts, and loads the trace of the process that needed most
+ * memory; *processes: how many there were. The others are told of on standard error. False after a
+ * message.
  */
-bool recording_make(struct trace *trace, char **argv);
+bool recording_make(struct trace *trace, size_t *processes, char **argv);
 
 /* Writes a trace, compressed when the name ends in .gz, and keeps it. False after a message. */
 bool recording_save(const struct trace *trace, struct output *output);

@@ -4,14 +4,13 @@
  */
 #include "records.h"
 
-#include <dirent.h>
 #include <err.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "account.h"
 
 const char *const figure_names[FIGURES] = {
 	[FIGURE_PARENT] = "parent",
@@ -30,122 +29,96 @@ const char *const figure_names[FIGURES] = {
 	[FIGURE_FAULTS] = "faults",
 };
 
-char *records_folder_make(void)
+static const enum figure figure_of[ACCOUNT_FIGURES] = {
+	[ACCOUNT_SIZE] = FIGURE_SIZE,
+	[ACCOUNT_USED] = FIGURE_USED,
+	[ACCOUNT_LARGEST_FREE] = FIGURE_LARGEST_FREE,
+	[ACCOUNT_LIVE_BLOCKS] = FIGURE_LIVE_BLOCKS,
+	[ACCOUNT_FREE_BLOCKS] = FIGURE_FREE_BLOCKS,
+	[ACCOUNT_PEAK_USED] = FIGURE_PEAK_USED,
+	[ACCOUNT_EXTENT] = FIGURE_EXTENT,
+	[ACCOUNT_ALLOCATIONS] = FIGURE_ALLOCATIONS,
+	[ACCOUNT_FREES] = FIGURE_FREES,
+	[ACCOUNT_FAILURES] = FIGURE_FAILURES,
+	[ACCOUNT_FAULTS] = FIGURE_FAULTS,
+};
+/* Those that are about the process come first. */
+#define OF_HEAP FIGURE_SIZE
+
+/* False for a slot that is empty, or was claimed a moment ago. */
+static bool record_read(struct record *record, const struct table_slot *slot)
 {
-	const char *setting = secure_getenv("TMPDIR");
-	const char *parent = setting && *setting ? setting : "/tmp";
-	char *whole = realpath(parent, NULL); /* a program may go elsewhere */
-	char *path = NULL;
+	enum table_state state = table_state(slot);
 
-	if (whole && asprintf(&path, "%s/bheap-XXXXXX", whole) < 0)
-		path = NULL;
-	free(whole);
-	if (path && mkdtemp(path))
-		return path;
-	warn("%s", path ? path : parent);
-	free(path);
-	return NULL;
-}
-
-static void line_parse(struct record *record, const char *line, unsigned *seen)
-{
-	for (unsigned index = 0; index < FIGURES; index++) {
-		size_t length = strlen(figure_names[index]);
-
-		if (strncmp(line, figure_names[index], length) == 0 && line[length] == ' ') {
-			record->figures[index] = strtoumax(line + length + 1, NULL, 10);
-			*seen |= 1u << index;
-			return;
-		}
-	}
-	if (strncmp(line, "program ", 8) == 0)
-		snprintf(record->program, sizeof(record->program), "%.*s",
-			 (int)strcspn(line + 8, "\n"), line + 8);
-}
-
-/* False for what is no whole record. */
-static bool record_read(struct record *record, const char *path)
-{
-	char line[128];
-	unsigned seen = 0;
-	FILE *stream = fopen(path, "re");
-
-	if (!stream)
+	if (state == TABLE_EMPTY || !slot->figures[ACCOUNT_SIZE])
 		return false;
-	while (fgets(line, sizeof(line), stream))
-		line_parse(record, line, &seen);
-	fclose(stream);
-	return seen == (1u << FIGURES) - 1;
+	*record = (struct record){
+		.pid = slot->pid,
+		.forked = slot->origin,
+		.replaced = state == TABLE_REPLACED,
+		.walked = slot->figures[ACCOUNT_WALKED],
+		.snapshot_size = (size_t)slot->figures[ACCOUNT_SNAPSHOT],
+	};
+	snprintf(record->program, sizeof(record->program), "%.31s", slot->program);
+	for (unsigned index = 0; index < ACCOUNT_FIGURES; index++)
+		if (figure_of[index] >= OF_HEAP)
+			record->figures[figure_of[index]] = slot->figures[index];
+	record->figures[FIGURE_FREE] = record->figures[FIGURE_SIZE] - record->figures[FIGURE_USED];
+	record->figures[FIGURE_PARENT] = (uint64_t)slot->parent;
+	record->figures[FIGURE_ENDED] = state == TABLE_ENDED;
+	return true;
 }
 
-static void record_add(struct records *records, const struct record *record)
+/* True for a zombie, too; its number may be another one's where processes are numbered anew. */
+static bool process_is_gone(pid_t pid)
 {
-	struct record *list = reallocarray(records->list, records->count + 1, sizeof(*list));
+	char path[32], state = 0;
+	FILE *stream;
 
-	if (!list)
-		err(1, "records");
-	records->list = list;
-	list[records->count++] = *record;
+	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	stream = fopen(path, "re");
+	if (stream && fscanf(stream, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (stream)
+		fclose(stream);
+	return state == 'Z';
 }
 
-static int record_order(const void *one, const void *other)
+void records_watch(void *arg)
 {
-	long left = ((const struct record *)one)->pid, right = ((const struct record *)other)->pid;
+	struct handover *handover = arg;
+	size_t missed, slots = handover_count(handover, &missed);
 
-	return (left > right) - (left < right);
-}
+	for (size_t index = 0; index < slots; index++) {
+		struct table_slot *slot = &handover->table->slots[index];
+		uint64_t counted = slot->figures[ACCOUNT_COUNTED];
 
-/* Calls visit with the path of each file in the folder; name is its last part. */
-static void folder_visit(const char *folder,
-			 void (*visit)(const char *path, const char *name, void *), void *arg)
-{
-	DIR *entries = opendir(folder);
-	struct dirent *entry;
-	char *path;
-
-	while (entries && (entry = readdir(entries))) {
-		if (entry->d_name[0] == '.' || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+		if (!counted || table_state(slot) != TABLE_RUNNING || !process_is_gone(slot->pid))
 			continue;
-		visit(path, entry->d_name, arg);
-		free(path);
+		slot->figures[ACCOUNT_COUNTED] = 0;
+		__atomic_sub_fetch(&handover->table->used, (int64_t)counted, __ATOMIC_RELAXED);
 	}
-	if (entries)
-		closedir(entries);
 }
 
-static void file_read(const char *path, const char *name, void *records)
+void records_read(struct records *records, const struct handover *handover)
 {
-	char *end;
-	struct record record = {.pid = strtol(name, &end, 10)};
+	size_t slots;
 
-	if (record.pid > 0 && !*end && record_read(&record, path))
-		record_add(records, &record);
-}
-
-void records_read(struct records *records, const char *folder)
-{
-	*records = (struct records){0};
-	folder_visit(folder, file_read, records);
-	if (records->count)
-		qsort(records->list, records->count, sizeof(*records->list), record_order);
-}
-
-static void file_remove(const char *path, const char *name, void *unused)
-{
-	(void)name;
-	(void)unused;
-	unlink(path);
-}
-
-void records_folder_remove(const char *folder)
-{
-	folder_visit(folder, file_remove, NULL);
-	rmdir(folder);
+	*records = (struct records){.peak = handover->table->peak};
+	slots = handover_count(handover, &records->missed);
+	records->list = calloc(slots + 1, sizeof(*records->list));
+	if (!records->list)
+		err(1, "%zu records", slots);
+	for (size_t index = 0; index < slots; index++)
+		records->count +=
+			record_read(&records->list[records->count], &handover->table->slots[index]);
 }
 
 const struct record *records_find(const struct records *records, long pid)
 {
-	for (size_t index = 0; index < records->count; index++)
+	for (size_t index = records->count; index-- > 0;)
 		if (records->list[index].pid == pid)
 			return &records->list[index];
 	return NULL;

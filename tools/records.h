@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * records.h - the records that processes under libbheap-malloc leave in a folder (ledger.h), read.
+ * records.h - what processes under libbheap-malloc left in the table that bheap shares with them
+ * (account.h), read when the program has ended. Nothing in it is trusted.
  */
 #ifndef TOOLS_RECORDS_H
 #define TOOLS_RECORDS_H
@@ -8,9 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "handover.h"
+
 enum figure {
 	FIGURE_PARENT,
-	FIGURE_ENDED, /* 0: the process ended without telling; its last figures known */
+	FIGURE_ENDED, /* 0: the process ended without telling, or runs: the figures may be old */
 	FIGURE_SIZE,
 	FIGURE_USED,
 	FIGURE_FREE,
@@ -30,24 +33,30 @@ extern const char *const figure_names[FIGURES];
 
 struct record {
 	long pid;
-	char program[80];
+	char program[32];
+	bool forked;   /* by fork(2): it began with the heap of its parent */
+	bool walked;   /* the figures of free blocks are known */
+	bool replaced; /* it executed another program, which has a record of its own */
+	size_t snapshot_size;
 	uint64_t figures[FIGURES];
 };
 
 struct records {
-	struct record *list; /* by process number */
+	struct record *list; /* in the order in which they began */
 	size_t count;
+	size_t missed; /* processes that the table had no room for */
+	uint64_t peak; /* the most bytes in use in all heaps at one time */
 };
 
-/* Makes an empty folder for them below TMPDIR; its path, or NULL after a message. */
-char *records_folder_make(void);
+/*
+ * To be called now and then while the program runs: what a process had that was killed is no longer
+ * counted as in use.
+ */
+void records_watch(void *handover);
 
-/* Reads the records in the folder. What is none is left out. */
-void records_read(struct records *records, const char *folder);
+void records_read(struct records *records, const struct handover *handover);
 
-/* Removes the folder and what is in it. */
-void records_folder_remove(const char *folder);
-
+/* The last program that a process executed. */
 const struct record *records_find(const struct records *records, long pid);
 void records_release(struct records *records);
 

@@ -65,6 +65,13 @@ const char *setting_find(const char *name)
 	return text_find(name);
 }
 
+bool setting_is_on(const char *name, bool otherwise)
+{
+	const char *value = setting_find(name);
+
+	return value && *value ? strcmp(value, "0") != 0 : otherwise;
+}
+
 void setting_end(void)
 {
 	if (text)

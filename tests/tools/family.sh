@@ -11,7 +11,7 @@ cd "$scratch" || exit 99
 # It exports the family and nothing else, and needs nothing but the C library.
 if command -v readelf >/dev/null; then
 	readelf --wide --dyn-syms "$preload" | awk '$5 != "LOCAL" && $7 ~ /^[0-9]+$/ { print $8 }' | sort >exported
-	sed -n 's/^\t\([a-z_]*\);$/\1/p' "$map" | sort >wanted
+	sed -n 's/^\t\([A-Za-z_]*\);$/\1/p' "$map" | sort >wanted
 	cmp wanted exported || { diff wanted exported; fail "it exports others than it should"; }
 	readelf --wide --dynamic "$preload" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
 		grep -v -e '^libc\.' -e '^ld-linux' && fail "it needs other libraries"

@@ -2,7 +2,7 @@
 # Tests of libbheap-malloc and of bheap: scripts, run in the build folder.
 
 EXTRA_DIST += %D%/common.sh
-dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh
+dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh
 TESTS += %D%/programs.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -19,8 +19,13 @@ TESTS += %D%/family.sh
 endif
 
 if HAVE_TOOLS
+check_PROGRAMS += %D%/ends
+%C%_ends_SOURCES = %D%/ends.c
+%C%_ends_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_ends_LDADD =
+
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh %D%/completion.sh
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh
 endif

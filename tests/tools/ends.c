@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ends.c - a program that does what its arguments say, one after the other, for processes.sh:
+ * blocks are made, privileges dropped, processes forked, and it ends in each way that there is.
+ * Status 77: that cannot be done here.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CANNOT 77
+#define NOBODY 65534
+
+#define BLOCKS_MOST 5000
+
+static char *volatile last;
+static unsigned last_size;
+static char *blocks[BLOCKS_MOST];
+static unsigned block_count;
+
+static void blocks_make(const char *text)
+{
+	unsigned count = 0, size = 0;
+
+	if (sscanf(text, "%ux%u", &count, &size) != 2)
+		_exit(2);
+	last_size = size;
+	while (count--) {
+		last = malloc(size);
+		memset(last, 1, size);
+		if (block_count < BLOCKS_MOST)
+			blocks[block_count++] = last;
+	}
+}
+
+static void blocks_free(void)
+{
+	while (block_count)
+		free(blocks[--block_count]);
+}
+
+static void all_close(void)
+{
+	for (int fd = STDERR_FILENO + 1; fd < (int)sysconf(_SC_OPEN_MAX) && fd < 65536; fd++)
+		close(fd);
+}
+
+/* The child goes on, and its parent ends when it has. */
+static void child_go_on(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		return;
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		exit(CANNOT);
+	exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void shared_child_end(void)
+{
+	if (vfork() == 0)
+		_exit(0);
+	wait(NULL);
+}
+
+static void freed_write(void)
+{
+	char *block = malloc(100);
+
+	last = malloc(100); /* the one freed does not lie at the end of the heap */
+	free(block);
+	*(char *volatile *)&last = block;
+	last[50] = 1;
+}
+
+static int step(const char *what)
+{
+	if (what[0] == '+')
+		blocks_make(what + 1);
+	else if (!strcmp(what, "uid"))
+		return setuid(NOBODY);
+	else if (!strcmp(what, "root"))
+		return chroot(".") || chdir("/");
+	else if (!strcmp(what, "close"))
+		all_close();
+	else if (!strcmp(what, "fork"))
+		child_go_on();
+	else if (!strcmp(what, "vfork"))
+		shared_child_end();
+	else if (!strcmp(what, "free"))
+		blocks_free();
+	else if (!strcmp(what, "overflow"))
+		last[last_size] = 1;
+	else if (!strcmp(what, "late"))
+		freed_write();
+	else if (!strcmp(what, "_exit"))
+		_exit(0);
+	else if (!strcmp(what, "_Exit"))
+		_Exit(0);
+	else if (!strcmp(what, "quick_exit"))
+		quick_exit(0);
+	else if (!strcmp(what, "abort"))
+		abort();
+	else if (!strcmp(what, "exit_group"))
+		syscall(SYS_exit_group, 0);
+	else
+		return raise(atoi(what));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	for (int index = 1; index < argc; index++) {
+		if (!strcmp(argv[index], "exec")) {
+			execvp(argv[index + 1], argv + index + 1);
+			return 127;
+		}
+		if (step(argv[index]))
+			return CANNOT;
+	}
+	return 0;
+}

@@ -1,0 +1,154 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# bheap run and bheap size, of programs that fork, drop privileges, or end without telling: nothing that
+# they needed is left out, and what may be old is marked.
+. "$srcdir/tests/tools/common.sh"
+
+bheap=$PWD/tools/bheap
+program=$PWD/tests/tools/ends
+[ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
+# Where another user and another root can load them, too.
+chmod 755 "$scratch"
+cp "$program" "$preload" "$PWD/tools/.libs/bheap-record.so" "$scratch" || exit 99
+BHEAP_MALLOC_LIBRARY=$scratch/libbheap-malloc.so BHEAP_RECORD_LIBRARY=$scratch/bheap-record.so
+program=$scratch/ends
+export BHEAP_MALLOC_LIBRARY BHEAP_RECORD_LIBRARY
+LC_ALL=C; export LC_ALL
+cd "$scratch" || exit 99
+[ "$(id -u)" -eq 0 ] && drops='uid root' || { drops=; echo "skipped: setuid() and chroot(), for want of privileges"; }
+
+# heap_figure NAME: of the program's own heap; all_figures NAME: of all processes, one a line
+heap_figure()
+{
+	sed -n '/"heap"/,/}/s/^ *"'"$1"'": *\([-0-9.a-z"_]*\),*$/\1/p' r.json | head -n 1
+}
+all_figures()
+{
+	sed -n 's/^ *"'"$1"'": *\([-0-9.a-z"_]*\),*$/\1/p' r.json
+}
+
+# ran STATUS STEP...: runs the program, with the report in r.json
+ran()
+{
+	wanted=$1
+	shift
+	"$bheap" run --json --report=r.json "$program" "$@" >out 2>&1
+	got=$?
+	[ $got -eq "$wanted" ] || { cat out; fail "$*: status $got, not $wanted"; }
+	[ ! -s out ] || { cat out; fail "$*: something is said to the program's user"; }
+}
+
+# is WHAT ONE OTHER
+is()
+{
+	[ "$2" = "$3" ] || { cat r.json; fail "$1: '$2', not '$3'"; }
+}
+
+# ---- run ----
+# A table that the program has before it starts needs no name, privilege or descriptor.
+for way in close $drops; do
+	ran 0 +1x1000 $way +50x100000
+	is "allocations after $way" "$(heap_figure allocations)" 51
+	is "the end after $way" "$(heap_figure ended)" true
+	ran 0 +1x1000 fork $way +50x100000
+	is "allocations of a child after $way" "$(all_figures allocations | sort -n | tail -n 1)" 50
+	is "live blocks of a child after $way" "$(all_figures live_blocks | sort -n | tail -n 1)" 51
+done
+if [ -n "$drops" ]; then
+	ran 0 +1x1000 close root uid +50x100000 fork +50x100000
+	is "allocations after all" "$(heap_figure allocations)" 51
+	ran 0 +1x1000 uid exec "$program" +50x100000
+	is "allocations of another user's program" "$(heap_figure allocations)" 50
+fi
+# A descriptor that was closed, as Python does for what it starts, is opened anew.
+ran 0 close exec "$program" +50x100000
+is "allocations of a program without the descriptor" "$(heap_figure allocations)" 50
+
+# Each way to end tells the last figures, but for signals and system calls.
+for way in _exit _Exit quick_exit; do
+	ran 0 +100x1000 +30x3000 $way
+	is "allocations before $way" "$(heap_figure allocations)" 130
+	is "the end by $way" "$(heap_figure ended)" true
+done
+for way in 9:137 15:143 abort:134 exit_group:0; do
+	ran ${way#*:} +100x1000 +30x3000 ${way%:*}
+	is "the end by $way" "$(heap_figure ended)" false
+	used=$(heap_figure used)
+	[ "$used" -ge $((190000 - 4096)) ] && [ "$used" -le 195000 ] || fail "old figures before $way: $used bytes of 190000"
+	is "free blocks before $way" "$(heap_figure largest_free)" null
+	"$bheap" run "$program" +100x1000 ${way%:*} 2>&1 | grep -q 'may be old' || fail "$way: old figures are not marked"
+done
+# What was freed counts, too: of 2 MB all but 64 KiB.
+ran 137 +1000x2000 free 9
+[ "$(heap_figure used)" -le 65536 ] || fail "what was freed before the end is not known"
+"$bheap" run sh -c '"$0" +1x1000 9; exit 0' "$program" 2>&1 | grep -q '\* may be old: ended without telling' ||
+	fail "old figures of another process are not marked"
+# The child of a vfork() is in the memory of its parent, which has not ended.
+ran 0 +10x1000 vfork +10x100000
+is "allocations after a vfork()" "$(heap_figure allocations)" 20
+
+# The blocks at the end are there in each case but one.
+for way in _exit:0 quick_exit:0 15:143 11:139 abort:134; do
+	"$bheap" run --snapshot=s.snap "$program" +30x3000 close ${drops:+root uid} +1x500 ${way%:*} >out 2>&1
+	is "the status of $way" $? ${way#*:}
+	"$bheap" show s.snap | grep -q ' in 31 blocks' || { cat out; fail "$way: no snapshot of the end"; }
+	rm -f s.snap
+done
+"$bheap" run --snapshot=s.snap "$program" +30x3000 9 2>&1 | grep -q 's.snap: .* left no snapshot' ||
+	fail "a snapshot of what was killed"
+[ -e s.snap ] && fail "a snapshot of nothing"
+
+# Many processes: by program, the result last, and on request each.
+"$bheap" run sh -c 'for i in 1 2 3 4 5 6 7; do "$0" +${i}0x10000; done; exit 3' "$program" 2>out
+grep -Eq '^ +7  ends +68[0-9] KiB  +2\.[67][0-9] MiB +0 +0$' out || { cat out; fail "processes are not summed up"; }
+[ "$(grep -n 'sh ended with status 3' out | cut -d: -f1)" -gt "$(grep -n '  ends ' out | cut -d: -f1)" ] ||
+	fail "the result is not last"
+grep -q 'all processes .* 68[0-9] KiB in use at one time' out || { cat out; fail "one after the other, and all at one time"; }
+"$bheap" run --processes sh -c 'for i in 1 2 3 4 5 6 7; do "$0" +${i}0x10000; done; exit 3' "$program" 2>out
+[ "$(grep -Ec '^ +[0-9]+  ends +[0-9.]+ KiB ' out)" -eq 7 ] || { cat out; fail "not each process has a line"; }
+"$bheap" run sh -c '"$0" +10x100000 fork +10x100000; exit 0' "$program" 2>&1 | grep -q 'all processes .* 2\.8[0-9] MiB in use' ||
+	fail "a process and its child at one time"
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do ln -s "$program" p$n; done
+"$bheap" run sh -c 'for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do ./p$n +1x1000; done; exit 0' 2>out
+grep -q '^ *3  of 3 other programs: --processes lists them' out || { cat out; fail "more than a screen"; }
+# A child that only executes another program is that one.
+"$bheap" run --processes sh -c 'true; env true; exit 0' 2>out
+grep -Eq '  (sh|dash|bash) ' out && { cat out; fail "a shell's child that executes at once has a line"; }
+
+# ---- size ----
+# sized SIZE STEP...: the process that needs most asks for so many bytes, and nothing is said beside.
+sized()
+{
+	wanted=$1
+	shift
+	"$bheap" size --json --output=s.json "$program" "$@" >out 2>&1
+	got=$(sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p' s.json)
+	[ "$got" = "$wanted" ] || { cat out s.json; fail "size, $*: $got bytes, not $wanted"; }
+	! grep -v '^bheap: .* \(needed less: \|was ended by signal\)' out || fail "size, $*: something is said to the program's user"
+}
+for way in close $drops; do
+	sized 5001000 +1x1000 $way +50x100000
+	sized 5001000 +1x1000 fork $way +50x100000
+	sized 25001000 +1x1000 fork $way +50x100000 fork +200x100000
+done
+[ -z "$drops" ] || sized 5000000 +1x1000 uid exec "$program" +50x100000
+sized 5000000 close exec "$program" +50x100000
+for way in _exit _Exit quick_exit abort exit_group 9 15; do
+	sized 190000 +100x1000 +30x3000 $way
+done
+sized 1010000 +10x1000 vfork +10x100000
+# A child frees what its parent made, and has what it made later itself.
+sized 3000000 +10x100000 fork free +10x300000
+sized 2000000 +10x100000 free fork +10x200000
+# Whoever executes after a fork passes its parent's blocks on to its own children only.
+sized 2100000 +1x100000 fork fork +10x200000
+"$bheap" size --output=answer sh -c '"$0" +1x5000000; "$0" +1x10; exit 0' "$program" 2>out
+grep -q '^ends\.[0-9]*: 1 operation$' answer && grep -q '  of 3 processes the one that needed most' answer || {
+	cat answer out; fail "size: of several processes not the largest"; }
+# A trace that is long is in many parts, and a child's begins with its parent's.
+"$bheap" size --json --save=long.trace --output=s.json "$program" $(i=0; while [ $i -lt 40 ]; do echo +5000x16; i=$((i + 1)); done) \
+	fork +70000x16 >out 2>&1
+grep -q '"operations":270000' s.json || { cat out s.json; fail "size: a long recording"; }
+[ "$(grep -c '^a' long.trace)" -eq 270000 ] || fail "size: a long recording, kept"
+
+finish

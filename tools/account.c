@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * account.c - see account.h. What is noted while the program runs costs a few loads and stores: the
+ * counters that the heap keeps anyway. Only at the end, and at the first refusal, all blocks are
+ * walked for the rest. The child of a fork(2) counts from the fork on, but for its live blocks.
+ */
+#include "account.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache.h"
+#include "handle/handle.h"
+#include "ledger.h"
+#include "setting.h"
+#include "table.h"
+
+_Static_assert(ACCOUNT_FIGURES <= TABLE_FIGURES, "a slot has room for the figures");
+
+#define EXPORT __attribute__((visibility("default")))
+/* How long an end waits for a thread that is inside, in nanoseconds. */
+#define PATIENCE 50000000
+
+/* The program's own exits, which glibc's exit() does not call. */
+EXPORT void _exit(int status) __attribute__((noreturn));
+EXPORT void _Exit(int status) __attribute__((noreturn));
+
+static struct table_view view;
+static struct table_slot *slot;          /* of this process, or NULL */
+static const char *file_mark;            /* when budget.fresh passes it, the file is written anew */
+static uint64_t before[ACCOUNT_FIGURES]; /* counted by the parent before the fork */
+static bool with_blocks, has_ended;
+
+/* ---- a slot ---- */
+
+static void figure_set(enum account_figure figure, uint64_t value)
+{
+	slot->figures[figure] = value - before[figure];
+}
+
+/* Bytes in use, and what all processes have together: more than that at this one's peak. */
+static void total_update(uint64_t used, uint64_t peak)
+{
+	struct table *table = view.table;
+	int64_t change = (int64_t)(used - slot->figures[ACCOUNT_COUNTED]);
+	int64_t total = __atomic_add_fetch(&table->used, change, __ATOMIC_RELAXED);
+	uint64_t most = (uint64_t)total + (peak > used ? peak - used : 0);
+	uint64_t seen = __atomic_load_n(&table->peak, __ATOMIC_RELAXED);
+
+	slot->figures[ACCOUNT_COUNTED] = used;
+	while (total > 0 && most > seen &&
+	       !__atomic_compare_exchange_n(&table->peak, &seen, most, true, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+/* The peak counts in the sum where it is new: else it may have been long ago. */
+static void slot_note(void)
+{
+	const struct bh_control *control = budget.heap->core.control;
+	uint64_t used = bh_bytes(control->used), peak = bh_bytes(control->peak);
+
+	total_update(used, peak > slot->figures[ACCOUNT_PEAK_USED] ? peak : used);
+	figure_set(ACCOUNT_SIZE, bh_core_size(&budget.heap->core));
+	figure_set(ACCOUNT_USED, used);
+	figure_set(ACCOUNT_PEAK_USED, peak);
+	figure_set(ACCOUNT_LIVE_BLOCKS, control->allocations - control->frees);
+	figure_set(ACCOUNT_EXTENT, (uint64_t)(budget.fresh - budget.start));
+	figure_set(ACCOUNT_ALLOCATIONS, control->allocations);
+	figure_set(ACCOUNT_FREES, control->frees);
+	figure_set(ACCOUNT_FAILURES, control->failures);
+	figure_set(ACCOUNT_FAULTS, control->faults + budget.faults);
+	figure_set(ACCOUNT_WALKED, 0);
+}
+
+static void slot_complete(const struct bheap_stats *stats)
+{
+	figure_set(ACCOUNT_USED, stats->used);
+	figure_set(ACCOUNT_LIVE_BLOCKS, stats->live_blocks);
+	figure_set(ACCOUNT_FREES, stats->frees);
+	figure_set(ACCOUNT_LARGEST_FREE, stats->largest_free);
+	figure_set(ACCOUNT_FREE_BLOCKS, stats->free_blocks);
+	figure_set(ACCOUNT_WALKED, 1);
+}
+
+static void slot_end(void)
+{
+	total_update(0, 0);
+	table_state_set(slot, TABLE_ENDED);
+}
+
+/*
+ * A forked child that executes a program tells nothing that the two others do not: unless its heap
+ * grew.
+ */
+static int slot_tells_nothing(struct table *table, struct table_slot *other)
+{
+	int64_t counted = (int64_t)other->figures[ACCOUNT_COUNTED];
+
+	__atomic_sub_fetch(&table->used, counted, __ATOMIC_RELAXED);
+	other->figures[ACCOUNT_COUNTED] = 0;
+	return other->origin && other->figures[ACCOUNT_PEAK_USED] <= (uint64_t)counted;
+}
+
+/* ---- while it runs ---- */
+
+void account_open(void)
+{
+	with_blocks = setting_is_on("BHEAP_MALLOC_SNAPSHOT", false);
+	ledger_open(setting_find("BHEAP_MALLOC_REPORT"));
+	table_attach(&view, setting_find("BHEAP_MALLOC_TABLE"));
+	if (view.table)
+		slot = table_claim(view.table, NULL, slot_tells_nothing);
+}
+
+bool account_is_wanted(void)
+{
+	return slot || ledger_is_wanted();
+}
+
+static void file_note(struct bheap_stats *stats)
+{
+	size_t growth;
+
+	bheap_stats(budget.heap, stats);
+	stats->faults += budget.faults;
+	ledger_write(stats, (size_t)(budget.fresh - budget.start), has_ended);
+	growth = stats->used / 4;
+	file_mark = budget.fresh + (growth > ACCOUNT_GROWTH ? growth : ACCOUNT_GROWTH);
+}
+
+/* To write is a cancellation point; malloc() and free() are none, and keep errno. */
+void account_note(void)
+{
+	int saved = errno, state;
+	struct bheap_stats stats;
+
+	if (slot)
+		slot_note();
+	if (ledger_is_wanted() && budget.fresh > file_mark) {
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+		file_note(&stats);
+		pthread_setcancelstate(state, &state);
+	}
+	budget.mark = budget.fresh + ACCOUNT_GROWTH;
+	errno = saved;
+}
+
+/* ---- the end ---- */
+
+/* The figures with all that only a walk finds. */
+static void account_complete(struct bheap_stats *stats, size_t cached_blocks, size_t cached_size)
+{
+	bheap_stats(budget.heap, stats);
+	stats->faults += budget.faults;
+	stats->live_blocks -= cached_blocks;
+	stats->frees += cached_blocks;
+	stats->used -= cached_size;
+	stats->free += cached_size;
+	if (slot) {
+		slot_note();
+		slot_complete(stats);
+	}
+	if (ledger_is_wanted())
+		ledger_write(stats, (size_t)(budget.fresh - budget.start), has_ended);
+}
+
+static void blocks_write(const struct bheap_stats *stats)
+{
+	if (!with_blocks)
+		return;
+	if (slot && slot->pid == view.table->pid)
+		slot->figures[ACCOUNT_SNAPSHOT] = ledger_put_blocks(budget.heap, stats, &view);
+	if (ledger_is_wanted())
+		ledger_write_blocks(budget.heap, stats);
+}
+
+static void account_finish(size_t cached_blocks, size_t cached_size)
+{
+	struct bheap_stats stats;
+
+	has_ended = true;
+	account_complete(&stats, cached_blocks, cached_size);
+	blocks_write(&stats);
+	if (slot)
+		slot_end();
+}
+
+void account_refusal(bool last)
+{
+	int saved = errno, state;
+	struct bheap_stats stats;
+
+	if (!account_is_wanted())
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (last)
+		account_finish(0, 0);
+	else
+		account_complete(&stats, 0, 0);
+	pthread_setcancelstate(state, &state);
+	errno = saved;
+}
+
+/* False for the child of a vfork(2), which is in its parent's memory, and after the end. */
+static bool end_is_to_be_told(void)
+{
+	return account_is_wanted() && !has_ended && (!slot || slot->pid == getpid());
+}
+
+/*
+ * By _exit(), perhaps in a signal handler that interrupted a call: what this thread's cache has is
+ * only counted, and a lock that does not come is done without.
+ */
+static void end_at_once(void)
+{
+	struct timespec until;
+	size_t blocks, size;
+
+	if (!end_is_to_be_told())
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += PATIENCE;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	if (!__libc_single_threaded && pthread_mutex_timedlock(&budget.lock, &until))
+		return;
+	cache_count(&blocks, &size);
+	account_finish(blocks, size);
+	budget_leave(!__libc_single_threaded);
+}
+
+void _exit(int status)
+{
+	end_at_once();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+void _Exit(int status)
+{
+	_exit(status);
+}
+
+/* Before the signal's own action: the handler is set for once. */
+static void signal_end(int number)
+{
+	int saved = errno;
+
+	end_at_once();
+	errno = saved;
+	raise(number);
+}
+
+/*
+ * Where the blocks are wanted, signals that end the process and that it does not handle are
+ * handled: the heap is gone afterwards.
+ */
+static void signals_take(void)
+{
+	static const int numbers[] = {SIGHUP, SIGINT,  SIGQUIT, SIGILL,  SIGABRT, SIGBUS,
+				      SIGFPE, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU};
+	struct sigaction action = {.sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
+	struct sigaction found;
+
+	action.sa_handler = signal_end;
+	for (size_t index = 0; index < sizeof(numbers) / sizeof(*numbers); index++)
+		if (sigaction(numbers[index], NULL, &found) == 0 && found.sa_handler == SIG_DFL)
+			sigaction(numbers[index], &action, NULL);
+}
+
+/* ---- start, fork and end of the process ---- */
+
+void account_fork(void)
+{
+	struct bh_control *control = budget.heap ? budget.heap->core.control : NULL;
+
+	has_ended = false;
+	if (!slot || !control)
+		return;
+	slot = table_claim(view.table, slot, slot_tells_nothing);
+	before[ACCOUNT_ALLOCATIONS] = control->allocations;
+	before[ACCOUNT_FREES] = control->frees;
+	before[ACCOUNT_FAILURES] = control->failures;
+	before[ACCOUNT_FAULTS] = control->faults + budget.faults;
+	control->peak = control->used;
+	if (slot)
+		slot_note();
+}
+
+/* A program that allocates nothing has a heap for its record. */
+static void __attribute__((constructor(102))) account_start(void)
+{
+	if (setting_find("BHEAP_MALLOC_REPORT") || setting_find("BHEAP_MALLOC_TABLE"))
+		budget_heap();
+	if (!account_is_wanted())
+		return;
+	if (slot)
+		table_name(slot);
+	at_quick_exit(end_at_once);
+	if (with_blocks)
+		signals_take();
+}
+
+static void __attribute__((destructor(101))) account_end(void)
+{
+	bool locked;
+
+	if (!end_is_to_be_told())
+		return;
+	cache_end();
+	locked = budget_enter();
+	account_finish(0, 0);
+	budget_leave(locked);
+}

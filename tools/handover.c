@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handover.c - see handover.h. A table in memory is sealed, so that nobody can make it shorter
+ * under the programs that have it mapped.
+ */
+#include "handover.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Of Linux 6.3. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+/* A number that programs do not choose: so far below the limit, or this. */
+#define BELOW_LIMIT 16
+#define NUMBER_MOST 1000
+
+static int memory_make(off_t size)
+{
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("bheap", flags | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("bheap", flags);
+	if (fd >= 0 && ftruncate(fd, size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	warn("no memory to share");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static const char *temporary_folder(void)
+{
+	const char *folder = secure_getenv("TMPDIR");
+
+	return folder && *folder ? folder : "/tmp";
+}
+
+/* As large as files may be here; a sparse one. False with errno. */
+static bool file_lengthen(int fd, off_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    (off_t)limit.rlim_cur < size)
+		size = (off_t)limit.rlim_cur;
+	while (size >= TABLE_AREA_OFFSET && ftruncate(fd, size))
+		size = errno == EFBIG ? size / 2 : 0;
+	return size >= TABLE_AREA_OFFSET;
+}
+
+static int file_make(off_t size)
+{
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/bheap-XXXXXX", temporary_folder()) < 0)
+		return -1;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	if (fd >= 0 && !file_lengthen(fd, size)) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		warn("TMPDIR: %s", temporary_folder());
+	free(path);
+	return fd;
+}
+
+/* The same file under a high number, as far as numbers go. */
+static int number_choose(int fd)
+{
+	struct rlimit limit;
+	int wanted = NUMBER_MOST, chosen;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < NUMBER_MOST + BELOW_LIMIT)
+		wanted = limit.rlim_cur > 2 * BELOW_LIMIT ? (int)limit.rlim_cur - BELOW_LIMIT
+							  : STDERR_FILENO + 1;
+	chosen = fcntl(fd, F_DUPFD_CLOEXEC, wanted);
+	if (chosen < 0)
+		return fd;
+	close(fd);
+	return chosen;
+}
+
+bool handover_open(struct handover *handover, const char *name, size_t area_size, bool on_disk)
+{
+	off_t size = TABLE_AREA_OFFSET + (off_t)area_size;
+	struct stat status;
+	void *table;
+
+	*handover = (struct handover){.fd = on_disk ? file_make(size) : memory_make(size)};
+	if (handover->fd < 0)
+		return false;
+	handover->fd = number_choose(handover->fd);
+	table = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, handover->fd,
+		     0);
+	if (table == MAP_FAILED || fstat(handover->fd, &status)) {
+		warn("no memory to share");
+		close(handover->fd);
+		return false;
+	}
+	handover->table = table;
+	snprintf(handover->setting, sizeof(handover->setting), "%s=%d:%ld:%ju:%ju", name,
+		 handover->fd, (long)getpid(), (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+	return true;
+}
+
+void handover_give(struct handover *handover, struct child *child)
+{
+	child->fd = handover->fd;
+	child->own_pid = &handover->table->pid;
+}
+
+size_t handover_count(const struct handover *handover, size_t *missed)
+{
+	uint32_t claimed = __atomic_load_n(&handover->table->claimed, __ATOMIC_ACQUIRE);
+
+	*missed = claimed > TABLE_SLOTS ? claimed - TABLE_SLOTS : 0;
+	return claimed - *missed;
+}
+
+size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset)
+{
+	ssize_t length = pread(handover->fd, into, size, TABLE_AREA_OFFSET + (off_t)offset);
+
+	return length > 0 ? (size_t)length : 0;
+}
+
+void handover_close(struct handover *handover)
+{
+	munmap(handover->table, sizeof(struct table));
+	close(handover->fd);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handover.h - bheap's side of the table that it shares with programs (table.h): made before they
+ * start, read when they have ended. Other users cannot get at it: it has no name, and its
+ * descriptor is handed to the program alone.
+ */
+#ifndef TOOLS_HANDOVER_H
+#define TOOLS_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "child.h"
+#include "table.h"
+
+struct handover {
+	int fd;
+	struct table *table;
+	char setting[128]; /* "NAME=VALUE", for the program's environment */
+};
+
+/*
+ * The area is so large, and takes what is used of it: memory, or, if on_disk, room in TMPDIR. False
+ * after a message.
+ */
+bool handover_open(struct handover *handover, const char *name, size_t area_size, bool on_disk);
+
+/* Completes what is said of a child: it runs with the table. */
+void handover_give(struct handover *handover, struct child *child);
+
+/* The number of slots that can be read; *missed: of processes that found no slot. */
+size_t handover_count(const struct handover *handover, size_t *missed);
+
+/* Reads from the area; the bytes read. */
+size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset);
+
+void handover_close(struct handover *handover);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * summary.c - see summary.h.
+ */
+#include "summary.h"
+
+#include <err.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account.h"
+#include "size_text.h"
+#include "utf8.h"
+
+#define ROWS_MOST 12
+
+static const char *ending_for(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* ---- the program ---- */
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void fragmentation_print(FILE *stream, const uint64_t *figures)
+{
+	uint64_t scattered = figures[FIGURE_FREE] - figures[FIGURE_LARGEST_FREE];
+	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
+
+	fprintf(stream, "  %-16s %.1f %%: %s of %s free lie in smaller blocks\n", "fragmentation",
+		percent(scattered, figures[FIGURE_FREE]), size_print(one, scattered),
+		size_print(other, figures[FIGURE_FREE]));
+}
+
+static void heap_print(FILE *stream, const struct record *record)
+{
+	const uint64_t *figures = record->figures;
+	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
+
+	fprintf(stream, "  %-16s %s\n", "heap", size_print(one, figures[FIGURE_SIZE]));
+	fprintf(stream, "  %-16s %s (%.1f %% of the heap), within the first %s\n", "peak",
+		size_print(one, figures[FIGURE_PEAK_USED]),
+		percent(figures[FIGURE_PEAK_USED], figures[FIGURE_SIZE]),
+		size_print(other, figures[FIGURE_EXTENT]));
+	fprintf(stream, "  %-16s %" PRIu64 " allocated, %" PRIu64 " freed\n", "blocks",
+		figures[FIGURE_ALLOCATIONS], figures[FIGURE_FREES]);
+	fprintf(stream, "  %-16s %" PRIu64 " block%s of %s\n", "live at the end",
+		figures[FIGURE_LIVE_BLOCKS], ending_for(figures[FIGURE_LIVE_BLOCKS]),
+		size_print(one, figures[FIGURE_USED]));
+	if (record->walked)
+		fragmentation_print(stream, figures);
+	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, %" PRIu64 " fault%s\n", "failures",
+		figures[FIGURE_FAILURES], ending_for(figures[FIGURE_FAILURES]),
+		figures[FIGURE_FAULTS], ending_for(figures[FIGURE_FAULTS]));
+}
+
+static double cpu_seconds(const struct rusage *usage)
+{
+	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+	       1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
+static void end_print(FILE *stream, const struct summary *summary)
+{
+	const struct child_end *end = &summary->end;
+
+	if (end->signal)
+		fprintf(stream, "bheap: %s was ended by signal %d (%s)\n", summary->argv[0],
+			end->signal, strsignal(end->signal));
+	else
+		fprintf(stream, "bheap: %s ended with status %d\n", summary->argv[0], end->status);
+}
+
+static void program_print(FILE *stream, const struct summary *summary)
+{
+	const struct record *record = records_find(&summary->records, summary->end.pid);
+	const struct rusage *usage = &summary->end.usage;
+	char resident[SIZE_TEXT_MAX];
+
+	end_print(stream, summary);
+	if (record && !record->figures[FIGURE_ENDED])
+		fprintf(stream,
+			"  without telling: the figures may be old, by %zu KiB freed at most,\n"
+			"  or %zu KiB of memory that it took for the first time\n",
+			ACCOUNT_FREED >> 10, ACCOUNT_GROWTH >> 10);
+	if (record)
+		heap_print(stream, record);
+	else
+		fputs("  it left no record of its heap: it takes no preloaded library (statically\n"
+		      "  linked, or set-user-ID), or has a malloc() of its own\n",
+		      stream);
+	fprintf(stream, "  %-16s %.2f s of processor time in %.2f s, %s resident at most\n",
+		"process", cpu_seconds(usage), summary->end.seconds,
+		size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
+}
+
+/* ---- the others ---- */
+
+/* A process, or all that ran one program. */
+struct row {
+	char program[32];
+	size_t count, replaced, untold; /* the figures of these may be old */
+	long pid;
+	uint64_t largest, sum, refused, faults;
+};
+
+static void row_add(struct row *row, const struct record *record)
+{
+	uint64_t peak = record->figures[FIGURE_PEAK_USED];
+
+	memcpy(row->program, record->program, sizeof(row->program));
+	row->pid = record->pid;
+	row->count++;
+	row->replaced += record->replaced;
+	row->untold += !record->replaced && !record->figures[FIGURE_ENDED];
+	row->largest = peak > row->largest ? peak : row->largest;
+	row->sum += peak;
+	row->refused += record->figures[FIGURE_FAILURES];
+	row->faults += record->figures[FIGURE_FAULTS];
+}
+
+static int row_order(const void *one, const void *other)
+{
+	const struct row *left = one, *right = other;
+
+	if (left->largest != right->largest)
+		return left->largest < right->largest ? 1 : -1;
+	return strcmp(left->program, right->program);
+}
+
+static struct row *row_for(struct row *rows, size_t *count, const struct record *record, bool each)
+{
+	for (size_t index = 0; index < *count && !each; index++)
+		if (strcmp(rows[index].program, record->program) == 0)
+			return &rows[index];
+	return &rows[(*count)++];
+}
+
+/* Of all but the program itself; their number. */
+static size_t rows_make(const struct summary *summary, struct row *rows)
+{
+	const struct records *records = &summary->records;
+	const struct record *own = records_find(records, summary->end.pid);
+	size_t count = 0;
+
+	for (size_t index = 0; index < records->count; index++)
+		if (&records->list[index] != own)
+			row_add(row_for(rows, &count, &records->list[index], summary->each),
+				&records->list[index]);
+	/* Of each process the order tells more. */
+	if (count && !summary->each)
+		qsort(rows, count, sizeof(*rows), row_order);
+	return count;
+}
+
+static char mark_of(const struct row *row)
+{
+	return row->untold || row->replaced ? '*' : ' ';
+}
+
+static void row_print(FILE *stream, const struct row *row, bool each)
+{
+	char largest[SIZE_TEXT_MAX], sum[SIZE_TEXT_MAX];
+
+	if (each)
+		fprintf(stream, "  %9ld  %-20.20s %12s%c %9" PRIu64 " %7" PRIu64 "\n", row->pid,
+			row->program, size_print(largest, row->largest), mark_of(row), row->refused,
+			row->faults);
+	else
+		fprintf(stream, "  %9zu  %-20.20s %12s%c %12s %9" PRIu64 " %7" PRIu64 "\n",
+			row->count, row->program, size_print(largest, row->largest), mark_of(row),
+			size_print(sum, row->sum), row->refused, row->faults);
+}
+
+static void heading_print(FILE *stream, size_t processes, bool each)
+{
+	fprintf(stream, "bheap: %zu other process%s with a heap of its own:\n", processes,
+		processes == 1 ? "," : "es, each");
+	if (each)
+		fprintf(stream, "  %9s  %-20s %12s  %9s %7s\n", "process", "program", "peak",
+			"refused", "faults");
+	else
+		fprintf(stream, "  %9s  %-20s %12s  %12s %9s %7s\n", "processes", "program",
+			"largest peak", "sum of peaks", "refused", "faults");
+}
+
+static void rest_print(FILE *stream, const struct row *rows, size_t first, size_t count)
+{
+	size_t processes = 0;
+
+	for (size_t index = first; index < count; index++)
+		processes += rows[index].count;
+	if (processes)
+		fprintf(stream, "  %9zu  of %zu other program%s: --processes lists them\n",
+			processes, count - first, ending_for(count - first));
+}
+
+static void marks_explain(FILE *stream, const struct row *rows, size_t count)
+{
+	size_t replaced = 0, untold = 0;
+
+	for (size_t index = 0; index < count; index++) {
+		replaced += rows[index].replaced;
+		untold += rows[index].untold;
+	}
+	if (untold)
+		fputs("  * may be old: ended without telling (a signal), or runs on\n", stream);
+	if (replaced)
+		fputs("  * may be old: executed another program\n", stream);
+}
+
+static void others_print(FILE *stream, const struct summary *summary, const struct row *rows,
+			 size_t count)
+{
+	size_t shown = summary->each || count <= ROWS_MOST ? count : ROWS_MOST;
+	size_t processes = 0;
+
+	for (size_t index = 0; index < count; index++)
+		processes += rows[index].count;
+	heading_print(stream, processes, summary->each);
+	for (size_t index = 0; index < shown; index++)
+		row_print(stream, &rows[index], summary->each);
+	rest_print(stream, rows, shown, count);
+	marks_explain(stream, rows, shown);
+}
+
+static struct row *rows_room(const struct summary *summary)
+{
+	struct row *rows = calloc(summary->records.count + 1, sizeof(*rows));
+
+	if (!rows)
+		err(1, "%zu records", summary->records.count);
+	return rows;
+}
+
+void summary_print(FILE *stream, const struct summary *summary)
+{
+	struct row *rows = rows_room(summary);
+	size_t count = rows_make(summary, rows);
+	char peak[SIZE_TEXT_MAX];
+
+	if (count)
+		others_print(stream, summary, rows, count);
+	if (summary->records.missed)
+		fprintf(stream, "bheap: %zu more processes are not counted: there is no room\n",
+			summary->records.missed);
+	program_print(stream, summary);
+	if (count)
+		fprintf(stream, "  %-16s %s in use at one time\n", "all processes",
+			size_print(peak, summary->records.peak));
+	free(rows);
+}
+
+/* ---- as JSON ---- */
+
+static struct json_object *figure_json(const struct record *record, enum figure figure)
+{
+	if (figure == FIGURE_ENDED)
+		return json_object_new_boolean(record->figures[figure] != 0);
+	if ((figure == FIGURE_LARGEST_FREE || figure == FIGURE_FREE_BLOCKS) && !record->walked)
+		return NULL;
+	return json_object_new_uint64(record->figures[figure]);
+}
+
+static struct json_object *record_json(const struct record *record)
+{
+	struct json_object *object = json_object_new_object();
+	const uint64_t *figures = record->figures;
+	double fragmentation =
+		1.0 - (double)figures[FIGURE_LARGEST_FREE] / (double)figures[FIGURE_FREE];
+
+	json_object_object_add(object, "process", json_object_new_int64(record->pid));
+	json_object_object_add(object, "program", utf8_json(record->program));
+	json_object_object_add(object, "forked", json_object_new_boolean(record->forked));
+	for (unsigned index = 0; index < FIGURES; index++)
+		json_object_object_add(object, figure_names[index],
+				       figure_json(record, (enum figure)index));
+	json_object_object_add(
+		object, "fragmentation",
+		record->walked ? json_object_new_double(figures[FIGURE_FREE] ? fragmentation : 0)
+			       : NULL);
+	return object;
+}
+
+void summary_json(FILE *stream, const struct summary *summary)
+{
+	struct json_object *object = json_object_new_object(), *others = json_object_new_array();
+	const struct records *records = &summary->records;
+	const struct record *own = records_find(records, summary->end.pid);
+	const struct rusage *usage = &summary->end.usage;
+
+	json_object_object_add(object, "program", utf8_json(summary->argv[0]));
+	json_object_object_add(object, "status", json_object_new_int(summary->end.status));
+	json_object_object_add(object, "signal", json_object_new_int(summary->end.signal));
+	json_object_object_add(object, "seconds", json_object_new_double(summary->end.seconds));
+	json_object_object_add(object, "cpu_seconds", json_object_new_double(cpu_seconds(usage)));
+	json_object_object_add(object, "peak_resident",
+			       json_object_new_int64((int64_t)usage->ru_maxrss * 1024));
+	json_object_object_add(object, "peak_of_all", json_object_new_uint64(records->peak));
+	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
+	json_object_object_add(object, "heap", own ? record_json(own) : NULL);
+	for (size_t index = 0; index < records->count; index++)
+		if (&records->list[index] != own)
+			json_object_array_add(others, record_json(&records->list[index]));
+	json_object_object_add(object, "other_processes", others);
+	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
+	json_object_put(object);
+}

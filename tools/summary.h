@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * summary.h - what "bheap run" tells in the end, for people and as JSON.
+ */
+#ifndef TOOLS_SUMMARY_H
+#define TOOLS_SUMMARY_H
+
+#include <stdio.h>
+
+#include "child.h"
+#include "records.h"
+
+struct summary {
+	char **argv;
+	struct child_end end;
+	struct records records;
+	bool each; /* of the other processes, not of programs */
+};
+
+/* The result comes last; of the other processes there are a few lines, unless each is wanted. */
+void summary_print(FILE *stream, const struct summary *summary);
+
+void summary_json(FILE *stream, const struct summary *summary);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.h - the table of processes that bheap shares with a program and all that it starts: a slot
+ * for each, and an area behind the slots. Keeps: a process maps it when its program begins, so that
+ * it needs no file, name or permission later; it has no name in any folder; what another process
+ * wrote is looked at with care. Refuses to know what the figures mean. Allocates nothing.
+ */
+#ifndef TOOLS_TABLE_H
+#define TOOLS_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TABLE_SLOTS 65536
+#define TABLE_FIGURES 14
+
+enum table_state {
+	TABLE_EMPTY,
+	TABLE_RUNNING,  /* or it ended without telling: the figures may be old */
+	TABLE_ENDED,    /* the figures are its last */
+	TABLE_REPLACED, /* it executed another program, which has a slot of its own */
+};
+
+struct table_slot {
+	uint32_t state;  /* enum table_state; atomic, stored last */
+	uint32_t origin; /* 0: a program was executed; else 1 + the slot it was forked from */
+	int32_t pid;
+	int32_t parent;
+	char program[32];
+	uint64_t figures[TABLE_FIGURES];
+};
+
+struct table {
+	uint32_t claimed; /* slots, with those that there was no room for; atomic */
+	int32_t pid;      /* of the program that bheap started */
+	uint32_t area_used;
+	uint32_t unused;
+	int64_t used;                     /* bytes in the heaps of all processes now; atomic */
+	uint64_t peak;                    /* the most that this came to; atomic */
+	uint32_t by_process[TABLE_SLOTS]; /* 1 + the latest slot of a process, by its number */
+	struct table_slot slots[TABLE_SLOTS];
+};
+
+/* Where the area begins in the file: a multiple of every page size. */
+#define TABLE_AREA_OFFSET (((off_t)sizeof(struct table) + 0xffff) & ~(off_t)0xffff)
+
+struct table_view {
+	struct table *table; /* NULL: there is none */
+	char *area;          /* inaccessible until table_area_open() */
+	size_t area_size;
+};
+
+/* A module that is preloaded exports none of this. */
+#pragma GCC visibility push(hidden)
+
+/*
+ * Maps the table that a setting of bheap's names. A part of the area only, or none, where addresses
+ * are scarce.
+ */
+void table_attach(struct table_view *view, const char *setting);
+
+/* Makes a part of the area, of whole pages, accessible; false if it cannot have memory. */
+int table_area_open(const struct table_view *view, size_t offset, size_t size);
+
+/*
+ * A slot for this process, running, with its name and numbers, and the figures 0. NULL: they are
+ * all taken. A slot that the process has already becomes TABLE_REPLACED, or is taken over if
+ * may_replace() says that it tells nothing.
+ */
+struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
+			       int (*may_replace)(struct table *, struct table_slot *));
+
+/* The number of a slot from 0 on. */
+static inline uint32_t table_index(const struct table *table, const struct table_slot *slot)
+{
+	return (uint32_t)(slot - table->slots);
+}
+
+/* Writes the program's name, which is not known yet where a program allocates early. */
+void table_name(struct table_slot *slot);
+
+#pragma GCC visibility pop
+
+static inline enum table_state table_state(const struct table_slot *slot)
+{
+	return (enum table_state)__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
+}
+
+static inline void table_state_set(struct table_slot *slot, enum table_state state)
+{
+	__atomic_store_n(&slot->state, (uint32_t)state, __ATOMIC_RELEASE);
+}
+
+#endif
