@@ -34,6 +34,7 @@ static struct table_slot *slot;          /* of this process, or NULL */
 static const char *file_mark;            /* when budget.fresh passes it, the file is written anew */
 static uint64_t before[ACCOUNT_FIGURES]; /* counted by the parent before the fork */
 static bool with_blocks, has_ended;
+static pid_t owner; /* this process: the child of a vfork(2) is another */
 
 /* ---- a slot ---- */
 
@@ -110,6 +111,7 @@ static int slot_tells_nothing(struct table *table, struct table_slot *other)
 
 void account_open(void)
 {
+	owner = getpid();
 	with_blocks = setting_is_on("BHEAP_MALLOC_SNAPSHOT", false);
 	ledger_open(setting_find("BHEAP_MALLOC_REPORT"));
 	table_attach(&view, setting_find("BHEAP_MALLOC_TABLE"));
@@ -179,15 +181,20 @@ static void blocks_write(const struct bheap_stats *stats)
 		ledger_write_blocks(budget.heap, stats);
 }
 
-static void account_finish(size_t cached_blocks, size_t cached_size)
+/* True if the program is to be aborted for a fault that was found only now. */
+static bool account_finish(size_t cached_blocks, size_t cached_size)
 {
 	struct bheap_stats stats;
+	bool aborts = budget_inspect();
 
 	has_ended = true;
+	if (!account_is_wanted())
+		return aborts;
 	account_complete(&stats, cached_blocks, cached_size);
 	blocks_write(&stats);
 	if (slot)
 		slot_end();
+	return aborts;
 }
 
 void account_refusal(bool last)
@@ -209,7 +216,7 @@ void account_refusal(bool last)
 /* False for the child of a vfork(2), which is in its parent's memory, and after the end. */
 static bool end_is_to_be_told(void)
 {
-	return account_is_wanted() && !has_ended && (!slot || slot->pid == getpid());
+	return (account_is_wanted() || budget.guarded) && !has_ended && owner == getpid();
 }
 
 /*
@@ -220,6 +227,7 @@ static void end_at_once(void)
 {
 	struct timespec until;
 	size_t blocks, size;
+	bool aborts;
 
 	if (!end_is_to_be_told())
 		return;
@@ -230,8 +238,10 @@ static void end_at_once(void)
 	if (!__libc_single_threaded && pthread_mutex_timedlock(&budget.lock, &until))
 		return;
 	cache_count(&blocks, &size);
-	account_finish(blocks, size);
+	aborts = account_finish(blocks, size);
 	budget_leave(!__libc_single_threaded);
+	if (aborts)
+		abort();
 }
 
 void _exit(int status)
@@ -280,6 +290,7 @@ void account_fork(void)
 	struct bh_control *control = budget.heap ? budget.heap->core.control : NULL;
 
 	has_ended = false;
+	owner = getpid();
 	if (!slot || !control)
 		return;
 	slot = table_claim(view.table, slot, slot_tells_nothing);
@@ -297,23 +308,23 @@ static void __attribute__((constructor(102))) account_start(void)
 {
 	if (setting_find("BHEAP_MALLOC_REPORT") || setting_find("BHEAP_MALLOC_TABLE"))
 		budget_heap();
-	if (!account_is_wanted())
-		return;
 	if (slot)
 		table_name(slot);
 	at_quick_exit(end_at_once);
-	if (with_blocks)
+	if (with_blocks && account_is_wanted())
 		signals_take();
 }
 
 static void __attribute__((destructor(101))) account_end(void)
 {
-	bool locked;
+	bool locked, aborts;
 
 	if (!end_is_to_be_told())
 		return;
 	cache_end();
 	locked = budget_enter();
-	account_finish(0, 0);
+	aborts = account_finish(0, 0);
 	budget_leave(locked);
+	if (aborts)
+		abort();
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "inspect.h"
 #include "setting.h"
 #include "size_text.h"
 
@@ -147,6 +148,21 @@ void budget_report_free(const void *ptr, size_t usable)
 	if (budget.fault_aborts)
 		abort();
 	errno = saved;
+}
+
+static void fault_tell(const struct bheap_fault *fault)
+{
+	line_write("%s", fault->text);
+}
+
+bool budget_inspect(void)
+{
+	size_t found = budget.guarded ? inspect_heap(budget.heap, fault_tell) : 0;
+
+	budget.faults += found;
+	if (found > INSPECT_MOST)
+		line_write("bheap: and %zu faults more", found - INSPECT_MOST);
+	return found && budget.fault_aborts;
 }
 
 /* ---- pages ---- */

@@ -117,6 +117,12 @@ static inline int budget_release(void *block, size_t usable)
 /* A block in a thread's cache was freed or resized again. */
 void budget_report_free(const void *ptr, size_t usable);
 
+/*
+ * Inside, at the end: reports what guards see of blocks that were never freed, or not handed out
+ * again. True if the program is to be aborted for it.
+ */
+bool budget_inspect(void);
+
 /* A request of size bytes found no room: NULL with errno ENOMEM, or the end, as set. */
 void *budget_refuse(size_t size);
 

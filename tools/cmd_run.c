@@ -93,8 +93,10 @@ static size_t settings_make(const struct run *run, char **environment)
 		environment[count++] = setting("BHEAP_MALLOC_SIZE", run->size);
 	if (run->guard)
 		environment[count++] = setting("BHEAP_MALLOC_GUARD", "1");
-	if (run->aborts)
+	if (run->aborts) {
 		environment[count++] = setting("BHEAP_MALLOC_ABORT", "1");
+		environment[count++] = setting("BHEAP_ABORT", "1");
+	}
 	if (run->uncached)
 		environment[count++] = setting("BHEAP_MALLOC_CACHE", "0");
 	if (run->snapshot.path)
@@ -210,8 +212,8 @@ const struct command command_run = {
 		"  -j, --json           the summary is JSON\n"
 		"  -p, --processes      a line for each other process, not for each program\n"
 		"  -g, --guard          find writes behind the end of blocks and to freed ones\n"
-		"  -a, --abort          report and abort when the heap is spent; without it\n"
-		"                       malloc() fails\n"
+		"  -a, --abort          abort when the heap is spent, and at a fault; without it\n"
+		"                       malloc() fails, and the program goes on\n"
 		"      --snapshot=FILE  write down the blocks of the heap at the end; 'bheap show\n"
 		"                       FILE' shows them\n"
 		"      --no-cache       no per-thread cache of freed blocks\n"
