@@ -97,17 +97,21 @@ static int heap_file_open(const char *path)
 				    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* -1 after a message. */
 static int nameless_file(void)
 {
-	const char *folder = secure_getenv("TMPDIR");
+	const char *setting = secure_getenv("TMPDIR");
+	const char *folder = setting && *setting ? setting : "/tmp";
 	char *path;
 	int fd;
 
-	if (asprintf(&path, "%s/bheap-XXXXXX", folder && *folder ? folder : "/tmp") < 0)
+	if (asprintf(&path, "%s/bheap-XXXXXX", folder) < 0)
 		return -1;
 	fd = mkstemp(path);
 	if (fd >= 0)
 		unlink(path);
+	else
+		warn("TMPDIR: %s", folder);
 	free(path);
 	return fd;
 }
@@ -221,10 +225,9 @@ int heap_copy(const char *path, bool *at_rest)
 	if (!*at_rest)
 		open_lock_set(from, F_UNLCK);
 	to = nameless_file();
-	if (to < 0 || file_copy(from, to)) {
+	if (to >= 0 && file_copy(from, to)) {
 		warn("%s: no copy to check", path);
-		if (to >= 0)
-			close(to);
+		close(to);
 		to = -1;
 	}
 	close(from);

@@ -225,10 +225,10 @@ static int repair_main(int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.summary = "tell whether heap files and shared heaps are sound; change nothing",
-	.usage =
-		"FILE...\n"
-		"Checks every invariant of the heap in FILE, or of the shared memory name \"/name\".\n"
-		"Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
+	.usage = "FILE...\n"
+		 "Checks every invariant of the heap in FILE, or of the shared memory name\n"
+		 "\"/name\".\n"
+		 "Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
 	.run = check_main,
 };
 
@@ -237,8 +237,8 @@ const struct command command_repair = {
 	.summary = "make a heap whole after a crash or damage to its index",
 	.usage =
 		"FILE...\n"
-		"Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process may\n"
-		"be using it. A sound heap is not touched.\n"
+		"Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process\n"
+		"may be using it. A sound heap is not touched.\n"
 		"Exit status: 0 all are sound now, 1 one is not, 2 bad usage.\n",
 	.run = repair_main,
 };

@@ -126,6 +126,7 @@ static int program_run(struct run *run, const char *library)
 	child.watch = records_watch;
 	child.watch_arg = &run->handover;
 	environment[count] = run->handover.setting;
+	run->summary.overridden = environment;
 	child_run(&child, run->argv, &run->summary.end);
 	if (run->summary.end.ran)
 		program_report(run);

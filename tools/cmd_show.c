@@ -30,11 +30,6 @@ struct show {
 	bool coloured, plain; /* as asked for; neither: on a terminal */
 };
 
-static const char *ending_for(size_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 static void figures_print(const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
@@ -42,22 +37,23 @@ static void figures_print(const struct picture *picture)
 
 	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
 	printf("  %-14s %s in %zu block%s, %s at the peak\n", "used", size_print(one, stats->used),
-	       stats->live_blocks, ending_for(stats->live_blocks),
-	       size_print(other, stats->peak_used));
+	       stats->live_blocks, plural(stats->live_blocks), size_print(other, stats->peak_used));
 	printf("  %-14s %s in %zu block%s, the largest %s, fragmentation %.1f %%\n", "free",
-	       size_print(one, stats->free), stats->free_blocks, ending_for(stats->free_blocks),
+	       size_print(one, stats->free), stats->free_blocks, plural(stats->free_blocks),
 	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
 	if (stats->limit)
 		printf("  %-14s %s may be in use\n", "limit", size_print(one, stats->limit));
-	printf("  %-14s %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " refused\n",
-	       "so far", stats->allocations, stats->frees, stats->failures);
+	printf("  %-14s %" PRIu64 " allocation%s, %" PRIu64 " free%s, %" PRIu64 " refused\n",
+	       "so far", stats->allocations, plural(stats->allocations), stats->frees,
+	       plural(stats->frees), stats->failures);
 	if (stats->failures)
 		printf("  %-14s %s at most, %s the last time, with %s used\n", "refused",
 		       size_print(one, stats->largest_refused),
 		       size_print(other, stats->last_refused),
 		       size_print(third, stats->used_at_refusal));
-	printf("  %-14s %" PRIu64 " faults, %" PRIu64 " rebuilds, %" PRIu64 " recoveries\n",
-	       "troubles", stats->faults, stats->rebuilds, stats->recoveries);
+	printf("  %-14s %" PRIu64 " fault%s, %" PRIu64 " rebuild%s, %" PRIu64 " %s\n", "troubles",
+	       stats->faults, plural(stats->faults), stats->rebuilds, plural(stats->rebuilds),
+	       stats->recoveries, stats->recoveries == 1 ? "recovery" : "recoveries");
 }
 
 static void blocks_print(const struct picture *picture)
@@ -241,14 +237,14 @@ static int show_main(int argc, char **argv)
 const struct command command_show = {
 	.name = "show",
 	.summary = "figures and a map of a heap file, a shared heap or a snapshot",
-	.usage =
-		"[OPTION]... FILE\n"
-		"Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a snapshot.\n\n"
-		"  -b, --blocks       every block too\n"
-		"  -s, --svg=FILE     draw the map into FILE\n"
-		"  -w, --whole        map the whole heap, not just up to its last used block\n"
-		"  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
-		"      --color=WHEN   auto, always or never\n"
-		"  -h, --help         this text\n",
+	.usage = "[OPTION]... FILE\n"
+		 "Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a\n"
+		 "snapshot.\n\n"
+		 "  -b, --blocks       every block too\n"
+		 "  -s, --svg=FILE     draw the map into FILE\n"
+		 "  -w, --whole        map the whole heap, not just up to its last used block\n"
+		 "  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
+		 "      --color=WHEN   auto, always or never\n"
+		 "  -h, --help         this text\n",
 	.run = show_main,
 };

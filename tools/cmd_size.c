@@ -102,14 +102,14 @@ static void trace_print(FILE *stream, const struct size *size)
 	char peak[SIZE_TEXT_MAX];
 
 	fprintf(stream, "%s: %zu operation%s\n", trace->name, trace->op_count,
-		trace->op_count == 1 ? "" : "s");
+		plural(trace->op_count));
 	if (size->processes > 1)
 		fprintf(stream, "  of %zu processes the one that needed most\n", size->processes);
 	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
 	if (!strstr(peak, "bytes"))
 		fprintf(stream, " (%zu bytes)", trace->peak_size);
 	fprintf(stream, " asked for; %zu block%s at most\n\n", trace->peak_blocks,
-		trace->peak_blocks == 1 ? "" : "s");
+		plural(trace->peak_blocks));
 }
 
 static void answers_print(FILE *stream, const struct size *size)
@@ -271,17 +271,17 @@ static int size_main(int argc, char **argv)
 const struct command command_size = {
 	.name = "size",
 	.summary = "tell how large a heap a program needs",
-	.usage =
-		"[OPTION]... PROGRAM [ARGUMENT]...\n"
-		"  or:  bheap size [OPTION]... --trace=FILE\n"
-		"Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of many\n"
-		"sizes. Of several processes the one that needs most memory is sized.\n\n"
-		"  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
-		"  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
-		"  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
-		"  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
-		"      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
-		"  -j, --json         the answer is JSON\n"
-		"  -h, --help         this text\n",
+	.usage = "[OPTION]... PROGRAM [ARGUMENT]...\n"
+		 "  or:  bheap size [OPTION]... --trace=FILE\n"
+		 "Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of\n"
+		 "many sizes. Of several processes the one that needs most memory is sized. One\n"
+		 "that is ended by Ctrl-C is sized, too.\n\n"
+		 "  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
+		 "  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
+		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
+		 "  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
+		 "      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
+		 "  -j, --json         the answer is JSON; with --output, if PROGRAM prints, too\n"
+		 "  -h, --help         this text\n",
 	.run = size_main,
 };

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "output.h"
 #include "picture.h"
+#include "size_text.h"
 
 /* As diff(1) has it. */
 enum comparison { COMPARE_SAME, COMPARE_DIFFERENT, COMPARE_TROUBLE };
@@ -107,7 +108,8 @@ static void figure_print(const char *name, uint64_t before, uint64_t after)
 static void tally_print(const char *name, const struct tally *tally)
 {
 	if (tally->count)
-		printf("%zu blocks %s (%" PRIu64 " bytes)\n", tally->count, name, tally->bytes);
+		printf("%zu block%s %s (%" PRIu64 " bytes)\n", tally->count, plural(tally->count),
+		       name, tally->bytes);
 }
 
 static enum comparison difference_print(const struct difference *difference,
@@ -177,6 +179,10 @@ static int snapshot_main(int argc, char **argv)
 		default: return command_misused(&command_snapshot);
 		}
 	}
+	if (quiet && !compare) {
+		warnx("snapshot: --quiet goes with --compare");
+		return command_misused(&command_snapshot);
+	}
 	if (argc - optind != (compare ? 2 : 1) || (compare && file)) {
 		warnx(compare ? "snapshot: --compare takes two heaps or snapshots, and no --output"
 			      : "snapshot: of which heap?");
@@ -192,8 +198,9 @@ const struct command command_snapshot = {
 	.usage =
 		"[-o FILE] HEAP\n"
 		"  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
-		"Writes down the blocks of HEAP, a heap file or shared memory name; or tells what is\n"
-		"different between two heaps or snapshots, and ends with status 1 if anything is.\n\n"
+		"Writes down the blocks of HEAP, a heap file or shared memory name; or tells what\n"
+		"is different between two heaps or snapshots, and ends with status 1 if their\n"
+		"sizes or blocks are: statistics, such as the peak, do not count.\n\n"
 		"  -o, --output=FILE  write to FILE, not to standard output\n"
 		"  -c, --compare      compare\n"
 		"  -q, --quiet        only the totals, not each block\n"

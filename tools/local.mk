@@ -45,6 +45,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/picture.c %D%/picture.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/progress.c %D%/progress.h \
+	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
 	%D%/size_text.c %D%/size_text.h \

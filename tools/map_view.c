@@ -172,10 +172,10 @@ static void heading_draw(const struct cells *cells, const struct picture *pictur
 	svg_text(stream, LEFT, 22, ANCHOR_START, 16, line);
 	snprintf(
 		line, sizeof(line),
-		"%s, %s used in %zu blocks, largest free block %s, fragmentation %.1f %%; a column is %s",
+		"%s, %s used in %zu block%s, largest free block %s, fragmentation %.1f %%; a column is %s",
 		size_print(size, stats->size), size_print(used, stats->used), stats->live_blocks,
-		size_print(largest, stats->largest_free), 100 * stats->fragmentation,
-		size_print(cell, cells->cell_size));
+		plural(stats->live_blocks), size_print(largest, stats->largest_free),
+		100 * stats->fragmentation, size_print(cell, cells->cell_size));
 	svg_text(stream, LEFT, 42, ANCHOR_START, 12, line);
 }
 

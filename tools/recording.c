@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "reason.h"
 #include "size_text.h"
 #include "streams.h"
 
@@ -287,6 +288,22 @@ static void end_tell(const char *program, const struct child_end *end)
 		warnx("%s ended with status %d", program, end->status);
 }
 
+/* Where the program itself was not recorded, its children may have been. */
+static void absence_tell(const struct handover *handover, const struct child_end *end,
+			 size_t processes, const char *program)
+{
+	const char *reason = NULL;
+
+	if (streams_have(handover, end->pid))
+		return;
+	reason = reason_find(program);
+	if (processes && reason)
+		warnx("%s itself was not recorded:\n  %s", program, reason);
+	if (!processes)
+		warnx("%s: nothing was recorded:\n  %s", program,
+		      reason ? reason : "it allocates nothing, or could not load the library");
+}
+
 bool recording_make(struct trace *trace, size_t *processes, char **argv)
 {
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
@@ -304,10 +321,8 @@ bool recording_make(struct trace *trace, size_t *processes, char **argv)
 	good = end.ran && streams_take(trace, processes, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
-	if (end.ran && !*processes)
-		warnx("%s: nothing was recorded: it allocates nothing, takes no preloaded library, "
-		      "or has a malloc() of its own",
-		      argv[0]);
+	if (end.ran)
+		absence_tell(&handover, &end, *processes, argv[0]);
 	handover_close(&handover);
 	return good;
 }

@@ -22,6 +22,12 @@ bool size_parse(const char *text, size_t *size);
 
 #define SIZE_TEXT_MAX 24
 
+/* What follows the name of so many things: "" for one, else "s". */
+static inline const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 /* "4096 bytes" to "1.50 GiB", three or four digits; returns text. */
 char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size);
 

@@ -45,6 +45,19 @@ void streams_find(struct streams *streams, const struct handover *handover)
 	}
 }
 
+bool streams_have(const struct handover *handover, long pid)
+{
+	size_t missed, slots = handover_count(handover, &missed);
+
+	for (size_t index = 0; index < slots; index++) {
+		const struct table_slot *slot = &handover->table->slots[index];
+
+		if (slot->pid == pid && slot->figures[STREAM_LENGTH])
+			return true;
+	}
+	return false;
+}
+
 void streams_release(struct streams *streams)
 {
 	free(streams->list);

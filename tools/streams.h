@@ -26,6 +26,9 @@ struct streams {
 };
 
 void streams_find(struct streams *streams, const struct handover *handover);
+/* True if a process recorded anything itself. */
+bool streams_have(const struct handover *handover, long pid);
+
 void streams_release(struct streams *streams);
 
 /*

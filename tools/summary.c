@@ -11,15 +11,11 @@
 #include <string.h>
 
 #include "account.h"
+#include "reason.h"
 #include "size_text.h"
 #include "utf8.h"
 
 #define ROWS_MOST 12
-
-static const char *ending_for(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 /* ---- the program ---- */
 
@@ -51,13 +47,13 @@ static void heap_print(FILE *stream, const struct record *record)
 	fprintf(stream, "  %-16s %" PRIu64 " allocated, %" PRIu64 " freed\n", "blocks",
 		figures[FIGURE_ALLOCATIONS], figures[FIGURE_FREES]);
 	fprintf(stream, "  %-16s %" PRIu64 " block%s of %s\n", "live at the end",
-		figures[FIGURE_LIVE_BLOCKS], ending_for(figures[FIGURE_LIVE_BLOCKS]),
+		figures[FIGURE_LIVE_BLOCKS], plural(figures[FIGURE_LIVE_BLOCKS]),
 		size_print(one, figures[FIGURE_USED]));
 	if (record->walked)
 		fragmentation_print(stream, figures);
 	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, %" PRIu64 " fault%s\n", "failures",
-		figures[FIGURE_FAILURES], ending_for(figures[FIGURE_FAILURES]),
-		figures[FIGURE_FAULTS], ending_for(figures[FIGURE_FAULTS]));
+		figures[FIGURE_FAILURES], plural(figures[FIGURE_FAILURES]), figures[FIGURE_FAULTS],
+		plural(figures[FIGURE_FAULTS]));
 }
 
 static double cpu_seconds(const struct rusage *usage)
@@ -77,9 +73,16 @@ static void end_print(FILE *stream, const struct summary *summary)
 		fprintf(stream, "bheap: %s ended with status %d\n", summary->argv[0], end->status);
 }
 
+/* Why there is nothing to tell, or NULL. */
+static const char *reason_for(const struct summary *summary, const struct record *record)
+{
+	return record && record->figures[FIGURE_ALLOCATIONS] ? NULL : reason_find(summary->argv[0]);
+}
+
 static void program_print(FILE *stream, const struct summary *summary)
 {
 	const struct record *record = records_find(&summary->records, summary->end.pid);
+	const char *reason = reason_for(summary, record);
 	const struct rusage *usage = &summary->end.usage;
 	char resident[SIZE_TEXT_MAX];
 
@@ -92,12 +95,57 @@ static void program_print(FILE *stream, const struct summary *summary)
 	if (record)
 		heap_print(stream, record);
 	else
-		fputs("  it left no record of its heap: it takes no preloaded library (statically\n"
-		      "  linked, or set-user-ID), or has a malloc() of its own\n",
-		      stream);
+		fputs("  it left no record of its heap\n", stream);
+	if (reason)
+		fprintf(stream, "  %s\n", reason);
+	else if (!record)
+		fputs("  it could not load the library, or was ended before it began\n", stream);
 	fprintf(stream, "  %-16s %.2f s of processor time in %.2f s, %s resident at most\n",
 		"process", cpu_seconds(usage), summary->end.seconds,
 		size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
+}
+
+/* ---- settings ---- */
+
+static const char *const setting_names[] = {
+	"BHEAP_MALLOC_SIZE", "BHEAP_MALLOC_ABORT", "BHEAP_MALLOC_GUARD", "BHEAP_MALLOC_CACHE",
+	"BHEAP_MALLOC_TRIM", "BHEAP_ABORT",        "BHEAP_GUARD",
+};
+#define SETTINGS (sizeof(setting_names) / sizeof(*setting_names))
+
+/* The value of a setting that the program found in the environment and no option made; or NULL. */
+static const char *setting_found(const struct summary *summary, const char *name)
+{
+	const char *value = getenv(name);
+
+	for (char *const *own = summary->overridden; value && *own; own++)
+		if (strncmp(*own, name, strlen(name)) == 0 && (*own)[strlen(name)] == '=')
+			return NULL;
+	return value && *value ? value : NULL;
+}
+
+static void settings_print(FILE *stream, const struct summary *summary)
+{
+	for (size_t index = 0; index < SETTINGS; index++) {
+		const char *value = setting_found(summary, setting_names[index]);
+
+		if (value)
+			fprintf(stream, "  %-16s %s=%s\n", "environment", setting_names[index],
+				value);
+	}
+}
+
+static void settings_json(struct json_object *object, const struct summary *summary)
+{
+	struct json_object *settings = json_object_new_object();
+
+	for (size_t index = 0; index < SETTINGS; index++) {
+		const char *value = setting_found(summary, setting_names[index]);
+
+		if (value)
+			json_object_object_add(settings, setting_names[index], utf8_json(value));
+	}
+	json_object_object_add(object, "environment", settings);
 }
 
 /* ---- the others ---- */
@@ -198,7 +246,7 @@ static void rest_print(FILE *stream, const struct row *rows, size_t first, size_
 		processes += rows[index].count;
 	if (processes)
 		fprintf(stream, "  %9zu  of %zu other program%s: --processes lists them\n",
-			processes, count - first, ending_for(count - first));
+			processes, count - first, plural(count - first));
 }
 
 static void marks_explain(FILE *stream, const struct row *rows, size_t count)
@@ -251,6 +299,7 @@ void summary_print(FILE *stream, const struct summary *summary)
 		fprintf(stream, "bheap: %zu more processes are not counted: there is no room\n",
 			summary->records.missed);
 	program_print(stream, summary);
+	settings_print(stream, summary);
 	if (count)
 		fprintf(stream, "  %-16s %s in use at one time\n", "all processes",
 			size_print(peak, summary->records.peak));
@@ -303,8 +352,11 @@ void summary_json(FILE *stream, const struct summary *summary)
 	json_object_object_add(object, "peak_resident",
 			       json_object_new_int64((int64_t)usage->ru_maxrss * 1024));
 	json_object_object_add(object, "peak_of_all", json_object_new_uint64(records->peak));
+	settings_json(object, summary);
 	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
 	json_object_object_add(object, "heap", own ? record_json(own) : NULL);
+	if (reason_for(summary, own))
+		json_object_object_add(object, "reason", utf8_json(reason_for(summary, own)));
 	for (size_t index = 0; index < records->count; index++)
 		if (&records->list[index] != own)
 			json_object_array_add(others, record_json(&records->list[index]));

@@ -14,7 +14,8 @@ struct summary {
 	char **argv;
 	struct child_end end;
 	struct records records;
-	bool each; /* of the other processes, not of programs */
+	char *const *overridden; /* settings of bheap's own, "NAME=VALUE", NULL-terminated */
+	bool each;               /* of the other processes, not of programs */
 };
 
 /* The result comes last; of the other processes there are a few lines, unless each is wanted. */

@@ -187,7 +187,8 @@ done
 expect 1 'large: not even the largest heap suffices' "$bheap" size --trace=large
 expect 1 'no-such-trace: No such file' "$bheap" size --trace=no-such-trace
 expect 1 'no-such-program: No such file' "$bheap" size no-such-program
-expect 1 'true: nothing was recorded: it allocates nothing' "$bheap" size true
+expect 1 'true: nothing was recorded:$' "$bheap" size true
+grep -q '^  it allocates nothing' out || { cat out; fail "size: no word of why nothing was recorded"; }
 expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
 expect 2 'not both' "$bheap" size --trace=trace sort
 expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
@@ -248,7 +249,7 @@ grep -Eq '^- +3f0 +10000  freed|^~ +3f0 +5008  resized from 10000' out ||
 	fail "snapshot: the freed block is not told"
 grep -Eq '^[+~] +[0-9a-f]+ +5008  ' out || fail "snapshot: the new block is not told"
 grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block is not told"
-expect 1 '^1 blocks with other content' "$bheap" snapshot -c -q one.snap heap
+expect 1 '^1 block with other content' "$bheap" snapshot -c -q one.snap heap
 grep -q '^\*' out && fail "snapshot: -q is not quiet"
 
 # A symbolic link stays; what it leads to is written, there or not yet, and whole or not at all.
@@ -332,6 +333,10 @@ TMPDIR=relative expect 0 'at the peak' "$bheap" size env -C / ls -d /
 grep -q 'cut short' out && fail "size: a program that goes elsewhere is not recorded"
 TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" size true
 TMPDIR=nowhere expect 0 'ended with status 0' "$bheap" run true
+for command in check repair; do
+	TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" $command heap
+	[ "$(wc -l <out)" -eq 1 ] || { cat out; fail "$command: more than one line for a bad TMPDIR"; }
+done
 
 # Names are bytes; JSON and XML are UTF-8.
 odd=$(printf 'n\303\266\377\355\240\200"<\001')
@@ -439,6 +444,7 @@ sed '$d' end.snap >cut.snap
 expect 1 '^bheap: cut.snap: the snapshot is cut short' "$bheap" show cut.snap
 expect 2 'no-such-file' "$bheap" snapshot --compare one.snap no-such-file
 expect 2 'takes two' "$bheap" snapshot --compare one.snap
+expect 2 'quiet goes with --compare' "$bheap" snapshot --quiet heap
 expect 2 "'pink' is not one of" "$bheap" show --color=pink heap
 expect 1 'no-such-dir/map.svg' "$bheap" show --svg=no-such-dir/map.svg heap
 if [ "$(id -u)" -ne 0 ]; then

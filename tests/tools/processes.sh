@@ -181,4 +181,74 @@ grep -q '^ends\.[0-9]*: 1 operation$' answer && grep -q '  of 3 processes the on
 grep -q '"operations":270000' s.json || { cat out s.json; fail "size: a long recording"; }
 [ "$(grep -c '^a' long.trace)" -eq 270000 ] || fail "size: a long recording, kept"
 
+# ---- programs that are not reached: why ----
+cat >own.c <<'END'
+static char pool[1 << 20];
+static unsigned long used;
+void *malloc(unsigned long size) { void *block = pool + used; used += (size + 15) & ~15ul; return block; }
+void free(void *block) { (void)block; }
+void *calloc(unsigned long count, unsigned long size) { return malloc(count * size); }
+void *realloc(void *block, unsigned long size) { (void)block; return malloc(size); }
+int main(void) { return !malloc(100); }
+END
+echo 'int main(void) { void *volatile block = __builtin_malloc(100); return !block; }' >plain.c
+echo 'void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(0)); }' >small.c
+
+# why PATTERN FILE...: run and size give this reason, if the compiler made the file
+why()
+{
+	[ -x "./$2" ] || { echo "skipped: no program to be had: $2"; return; }
+	"$bheap" run ./$2 2>&1 | grep -Fq "  $1" || { "$bheap" run ./$2; fail "run $2: no word of '$1'"; }
+	"$bheap" size ./$2 2>&1 | grep -A1 -E "$2(: nothing was| itself was not) recorded:$" | grep -Fq "  $1" || {
+		"$bheap" size ./$2; fail "size $2: no word of '$1'"; }
+}
+: "${CC:=cc}"
+$CC -w -fno-builtin -o own own.c 2>/dev/null
+$CC -w -static -o static plain.c 2>/dev/null
+$CC -w -static-pie -o static-pie plain.c 2>/dev/null
+$CC -w -m32 -nostdlib -ffreestanding -static -o small small.c 2>/dev/null && ./small || rm -f small
+for sanitizer in address thread; do
+	$CC -w -fsanitize=$sanitizer -o $sanitizer plain.c 2>/dev/null && ASAN_OPTIONS=detect_leaks=0 ./$sanitizer 2>/dev/null || rm -f $sanitizer
+done
+$CC -w -o plain plain.c
+why 'it has a malloc() of its own' own
+why 'it is statically linked' static
+why 'it is statically linked' static-pie
+why 'it is a program of 32 bits; the library has 64' small
+why 'it is built with AddressSanitizer, which has a malloc() of its own' address
+why 'it is built with ThreadSanitizer, which has a malloc() of its own' thread
+[ ! -x static ] || { printf '#!%s\n' "$scratch/static" >script; chmod +x script; why 'it is statically linked' script; }
+if [ -n "$drops" ] && cp plain raised && chown 65534 raised && chmod 4755 raised; then
+	why 'it is set-user-ID, or gains privileges otherwise' raised
+fi
+"$bheap" run ./plain 2>&1 | grep '  it ' && fail "a reason where there is none"
+head -c 3000 plain >torn
+chmod +x torn
+"$bheap" run ./torn >/dev/null 2>&1
+[ $? -le 139 ] || fail "a program that is torn"
+
+# Settings of the environment that hold are told of.
+BHEAP_MALLOC_SIZE=32M BHEAP_MALLOC_CACHE=0 "$bheap" run --size=16M ./plain 2>&1 | grep -q '^  environment  *BHEAP_MALLOC_CACHE=0$' ||
+	fail "settings of the environment hold in silence"
+BHEAP_MALLOC_SIZE=32M BHEAP_MALLOC_GUARD= "$bheap" run ./plain 2>out
+grep -q '^  environment  *BHEAP_MALLOC_SIZE=32M$' out || { cat out; fail "the size of the environment is not told"; }
+BHEAP_MALLOC_SIZE=32M "$bheap" run --json --report=r.json ./plain
+is "the size of the environment in JSON" "$(sed -n 's/^ *"BHEAP_MALLOC_SIZE":"\(.*\)",*$/\1/p' r.json)" 32M
+"$bheap" run ./plain 2>&1 | grep -q environment && fail "settings that there are not"
+
+# ---- 80 columns ----
+for command in '' run size show check repair snapshot; do
+	"$bheap" $command --help | awk 'length > 80 { print; bad = 1 } END { exit bad }' || fail "$command --help: more than 80 columns"
+done
+"$bheap" run --size=60G sh -c '"$0" +1000x100000 free; "$0" +10x10 9; exit 0' "$program" 2>out
+"$bheap" run --snapshot=s.snap --processes "$program" +10x100000 fork +1x10 >>out 2>&1
+"$bheap" show s.snap >>out
+for file in own static small address thread script raised; do
+	[ ! -x ./$file ] || "$bheap" size ./$file 2>&1 | grep '^bheap: \|^  ' >>out
+	[ ! -x ./$file ] || "$bheap" run ./$file 2>&1 | grep '^bheap: \|^  ' >>out
+done
+"$bheap" size "$program" +1000x100000 fork +1x16 >>out 2>&1
+awk 'length > 80 { print; bad = 1 } END { exit bad }' out || fail "more than 80 columns"
+grep -E '(^|[^0-9.])1 (blocks|faults|requests|processes|operations|allocations|frees)' out && fail "one, and its plural"
+
 finish

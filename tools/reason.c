@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reason.c - see reason.h. A file may have anything in it: nothing outside of it is read, and what
+ * lies in it is copied before it is looked at.
+ */
+#include "reason.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define NATIVE_CLASS (sizeof(void *) > 4 ? ELFCLASS64 : ELFCLASS32)
+#define SCRIPTS_MOST 4 /* one that is run by another, as the kernel has it */
+
+struct image {
+	const char *bytes;
+	size_t size;
+	ElfW(Ehdr) head;
+};
+
+/* What a file may define, and what that means; the first that is found counts. */
+static const struct mark {
+	const char *symbol;
+	const char *reason;
+} marks[] = {
+	{"__asan_init", "it is built with AddressSanitizer, which has a malloc() of its own"},
+	{"__hwasan_init", "it is built with HWAddressSanitizer, which has a malloc() of its own"},
+	{"__tsan_init", "it is built with ThreadSanitizer, which has a malloc() of its own"},
+	{"__msan_init", "it is built with MemorySanitizer, which has a malloc() of its own"},
+	{"__lsan_init", "it is built with LeakSanitizer, which has a malloc() of its own"},
+	{"malloc", "it has a malloc() of its own"},
+};
+#define MARKS (sizeof(marks) / sizeof(*marks))
+
+/* The same, in a library that it needs. */
+static const struct mark libraries[] = {
+	{"libasan.so", "it is built with AddressSanitizer, which has a malloc() of its own"},
+	{"libhwasan.so", "it is built with HWAddressSanitizer, which has a malloc() of its own"},
+	{"libtsan.so", "it is built with ThreadSanitizer, which has a malloc() of its own"},
+	{"liblsan.so", "it is built with LeakSanitizer, which has a malloc() of its own"},
+	{"libclang_rt.", "it is built with a sanitizer of clang, which has a malloc() of its own"},
+};
+#define LIBRARIES (sizeof(libraries) / sizeof(*libraries))
+
+/* ---- the file ---- */
+
+static bool part_copy(const struct image *image, void *into, size_t size, uint64_t at)
+{
+	if (at > image->size || size > image->size - at)
+		return false;
+	memcpy(into, image->bytes + at, size);
+	return true;
+}
+
+/* A string of the table that another section names, or "". */
+static const char *string_at(const struct image *image, const ElfW(Shdr) * strings, uint64_t at)
+{
+	uint64_t from = strings->sh_offset + at;
+
+	if (from >= image->size || !memchr(image->bytes + from, '\0', image->size - from))
+		return "";
+	return image->bytes + from;
+}
+
+static bool section_read(const struct image *image, unsigned index, ElfW(Shdr) * section)
+{
+	return index < image->head.e_shnum &&
+	       part_copy(image, section, sizeof(*section),
+			 image->head.e_shoff + (uint64_t)index * sizeof(*section));
+}
+
+/* The first section of a type, and the strings that go with it. */
+static bool section_find(const struct image *image, unsigned type, ElfW(Shdr) * section,
+			 ElfW(Shdr) * strings)
+{
+	for (unsigned index = 0; section_read(image, index, section); index++)
+		if (section->sh_type == type)
+			return section_read(image, section->sh_link, strings);
+	return false;
+}
+
+/* ---- what it tells ---- */
+
+static bool is_dynamic(const struct image *image)
+{
+	ElfW(Phdr) segment;
+
+	for (unsigned index = 0; index < image->head.e_phnum; index++)
+		if (part_copy(image, &segment, sizeof(segment),
+			      image->head.e_phoff + (uint64_t)index * sizeof(segment)) &&
+		    segment.p_type == PT_INTERP)
+			return true;
+	return false;
+}
+
+static size_t mark_of(const char *name)
+{
+	size_t mark = 0;
+
+	while (mark < MARKS && strcmp(marks[mark].symbol, name) != 0)
+		mark++;
+	return mark;
+}
+
+static const char *symbols_tell(const struct image *image)
+{
+	ElfW(Shdr) section, strings;
+	size_t least = MARKS;
+	ElfW(Sym) symbol;
+
+	if (!section_find(image, SHT_DYNSYM, &section, &strings))
+		return NULL;
+	for (uint64_t at = 0; at < section.sh_size; at += sizeof(symbol)) {
+		size_t mark;
+
+		if (!part_copy(image, &symbol, sizeof(symbol), section.sh_offset + at))
+			break;
+		mark = symbol.st_shndx == SHN_UNDEF
+			       ? MARKS
+			       : mark_of(string_at(image, &strings, symbol.st_name));
+		least = mark < least ? mark : least;
+	}
+	return least < MARKS ? marks[least].reason : NULL;
+}
+
+static const char *library_tells(const char *name)
+{
+	for (size_t index = 0; index < LIBRARIES; index++)
+		if (strncmp(name, libraries[index].symbol, strlen(libraries[index].symbol)) == 0)
+			return libraries[index].reason;
+	return NULL;
+}
+
+static const char *libraries_tell(const struct image *image)
+{
+	ElfW(Shdr) section, strings;
+	const char *reason = NULL;
+	ElfW(Dyn) entry;
+
+	if (!section_find(image, SHT_DYNAMIC, &section, &strings))
+		return NULL;
+	for (uint64_t at = 0; at < section.sh_size && !reason; at += sizeof(entry)) {
+		if (!part_copy(image, &entry, sizeof(entry), section.sh_offset + at))
+			break;
+		if (entry.d_tag == DT_NEEDED)
+			reason = library_tells(string_at(image, &strings, entry.d_un.d_val));
+	}
+	return reason;
+}
+
+static const char *elf_tells(struct image *image)
+{
+	const char *reason;
+
+	if (image->bytes[EI_CLASS] != NATIVE_CLASS)
+		return NATIVE_CLASS == ELFCLASS64
+			       ? "it is a program of 32 bits; the library has 64"
+			       : "it is a program of 64 bits; the library has 32";
+	if (!part_copy(image, &image->head, sizeof(image->head), 0) ||
+	    image->head.e_shentsize != sizeof(ElfW(Shdr)))
+		return NULL;
+	if (!is_dynamic(image))
+		return "it is statically linked, so that no library can be preloaded";
+	reason = libraries_tell(image);
+	return reason ? reason : symbols_tell(image);
+}
+
+static const char *file_tells(const char *path, int depth);
+
+/* The program that "#!" names. */
+static const char *script_tells(const struct image *image, int depth)
+{
+	char line[256] = "", path[256];
+
+	memcpy(line, image->bytes, image->size < sizeof(line) - 1 ? image->size : sizeof(line) - 1);
+	if (depth == SCRIPTS_MOST || sscanf(line, "#! %255s", path) != 1)
+		return NULL;
+	return file_tells(path, depth + 1);
+}
+
+static const char *content_tells(int fd, size_t size, int depth)
+{
+	struct image image = {.size = size};
+	void *bytes =
+		size > EI_NIDENT ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	const char *reason = NULL;
+
+	if (bytes == MAP_FAILED)
+		return NULL;
+	image.bytes = bytes;
+	if (memcmp(image.bytes, ELFMAG, SELFMAG) == 0)
+		reason = elf_tells(&image);
+	else if (memcmp(image.bytes, "#!", 2) == 0)
+		reason = script_tells(&image, depth);
+	munmap(bytes, size);
+	return reason;
+}
+
+static bool gains_privileges(const char *path, const struct stat *status)
+{
+	return (status->st_mode & S_ISUID && status->st_uid != getuid()) ||
+	       (status->st_mode & S_ISGID && status->st_gid != getgid()) ||
+	       (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0);
+}
+
+static const char *file_tells(const char *path, int depth)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+	const char *reason = NULL;
+
+	if (stat(path, &status) == 0 && S_ISREG(status.st_mode) && gains_privileges(path, &status))
+		reason = "it is set-user-ID, or gains privileges otherwise: nothing is preloaded";
+	else if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+		reason = content_tells(fd, (size_t)status.st_size, depth);
+	if (fd >= 0)
+		close(fd);
+	return reason;
+}
+
+/* In the folders of PATH, as execvp(3) goes through them. */
+const char *reason_find(const char *program)
+{
+	const char *folders = getenv("PATH"), *reason = NULL;
+	bool found = false;
+
+	if (strchr(program, '/'))
+		return file_tells(program, 0);
+	while (folders && *folders && !found) {
+		size_t length = strcspn(folders, ":");
+		char *path;
+
+		if (asprintf(&path, "%.*s/%s", (int)length, folders, program) < 0)
+			return NULL;
+		found = access(path, X_OK) == 0;
+		if (found)
+			reason = file_tells(path, 0);
+		free(path);
+		folders += length + (folders[length] == ':');
+	}
+	return reason;
+}
