@@ -54,9 +54,15 @@ static bool file_lengthen(int fd, off_t size)
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
 	    (off_t)limit.rlim_cur < size)
 		size = (off_t)limit.rlim_cur;
-	while (size >= TABLE_AREA_OFFSET && ftruncate(fd, size))
-		size = errno == EFBIG ? size / 2 : 0;
-	return size >= TABLE_AREA_OFFSET;
+	while (size >= TABLE_AREA_OFFSET) {
+		if (ftruncate(fd, size) == 0)
+			return true;
+		if (errno != EFBIG)
+			return false;
+		size /= 2;
+	}
+	errno = EFBIG;
+	return false;
 }
 
 static int file_make(off_t size)

@@ -98,6 +98,11 @@ done
 	fail "a snapshot of what was killed"
 [ -e s.snap ] && fail "a snapshot of nothing"
 
+# The file of a recording is as large as files may be.
+(ulimit -f 200000 && peak=$("$bheap" size --json "$program" +10x1000 2>&1 | sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p') &&
+	[ "$peak" = 10000 ]) || fail "size: where files have a limit"
+(ulimit -f 1000; "$bheap" size "$program" +10x1000 2>&1) | grep -q '^bheap: TMPDIR: .*: File too large' || fail "size: where files have too low a limit"
+
 # Many processes: by program, the result last, and on request each.
 "$bheap" run sh -c 'for i in 1 2 3 4 5 6 7; do "$0" +${i}0x10000; done; exit 3' "$program" 2>out
 grep -Eq '^ +7  ends +68[0-9] KiB  +2\.[67][0-9] MiB +0 +0$' out || { cat out; fail "processes are not summed up"; }
@@ -206,11 +211,13 @@ why()
 $CC -w -fno-builtin -o own own.c 2>/dev/null
 $CC -w -static -o static plain.c 2>/dev/null
 $CC -w -static-pie -o static-pie plain.c 2>/dev/null
-$CC -w -m32 -nostdlib -ffreestanding -static -o small small.c 2>/dev/null && ./small || rm -f small
+$CC -w -o plain plain.c || exit 99
+if [ "$(od -An -tu1 -j4 -N1 plain)" -eq 2 ]; then # of 64 bits itself
+	$CC -w -m32 -nostdlib -ffreestanding -static -o small small.c 2>/dev/null && ./small || rm -f small
+fi
 for sanitizer in address thread; do
 	$CC -w -fsanitize=$sanitizer -o $sanitizer plain.c 2>/dev/null && ASAN_OPTIONS=detect_leaks=0 ./$sanitizer 2>/dev/null || rm -f $sanitizer
 done
-$CC -w -o plain plain.c
 why 'it has a malloc() of its own' own
 why 'it is statically linked' static
 why 'it is statically linked' static-pie
