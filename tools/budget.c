@@ -157,7 +157,7 @@ static void fault_tell(const struct bheap_fault *fault)
 
 bool budget_inspect(void)
 {
-	size_t found = budget.guarded ? inspect_heap(budget.heap, fault_tell) : 0;
+	size_t found = budget.guarded ? inspect_heap(budget.heap, budget.fresh, fault_tell) : 0;
 
 	budget.faults += found;
 	if (found > INSPECT_MOST)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inspect.c - see inspect.h. bheap_check() tells of one fault; if it is one that guards see, the
- * map is sound, and every block is looked at.
+ * inspect.c - see inspect.h. Not bheap_check(), which tells of one fault and reads the block map
+ * whole: a GiB where the heap has its largest size.
  */
 #include "inspect.h"
 
@@ -10,6 +10,7 @@
 
 struct inspection {
 	const bheap_t *heap;
+	const char *fresh;
 	void (*tell)(const struct bheap_fault *fault);
 	size_t count;
 };
@@ -20,18 +21,35 @@ static void fault_count(struct inspection *inspection, const struct bheap_fault 
 		inspection->tell(fault);
 }
 
+/* The first byte of a free block that was written to, or NULL. */
+static const void *written_at(const struct inspection *inspection, const struct bheap_block *block)
+{
+	const struct bh_core *core = &inspection->heap->core;
+	const char *from = block->address, *end = from + block->size;
+
+	if (end > inspection->fresh)
+		end = inspection->fresh;
+	return from < end ? bh_fill_written(inspection->heap, bh_core_granule(core, from),
+					    bh_core_granule(core, end))
+			  : NULL;
+}
+
+static bool trailer_is_intact(const struct inspection *inspection, const struct bheap_block *block)
+{
+	const struct bh_core *core = &inspection->heap->core;
+
+	return bh_trailer_is_intact(core, inspection->heap->key,
+				    bh_core_granule(core, block->address),
+				    (uint32_t)bh_granules(block->size));
+}
+
 static int block_inspect(const struct bheap_block *block, void *arg)
 {
 	struct inspection *inspection = arg;
-	const struct bh_core *core = &inspection->heap->core;
-	uint32_t first = bh_core_granule(core, block->address);
-	uint32_t granules = (uint32_t)bh_granules(block->size);
-	const void *at = NULL;
+	const void *at = block->used ? NULL : written_at(inspection, block);
 	struct bheap_fault fault;
 
-	if (block->used && bh_trailer_is_intact(core, inspection->heap->key, first, granules))
-		return 0;
-	if (!block->used && !(at = bh_fill_written(inspection->heap, first, first + granules)))
+	if (block->used ? trailer_is_intact(inspection, block) : !at)
 		return 0;
 	bh_fault_describe(&fault, block->used ? BHEAP_FAULT_OVERFLOW : BHEAP_FAULT_WRITTEN_FREE,
 			  inspection->heap, block->address,
@@ -40,17 +58,11 @@ static int block_inspect(const struct bheap_block *block, void *arg)
 	return 0;
 }
 
-size_t inspect_heap(const bheap_t *heap, void (*tell)(const struct bheap_fault *fault))
+size_t inspect_heap(const bheap_t *heap, const char *fresh,
+		    void (*tell)(const struct bheap_fault *fault))
 {
-	struct inspection inspection = {.heap = heap, .tell = tell};
-	struct bheap_fault fault;
+	struct inspection inspection = {.heap = heap, .fresh = fresh, .tell = tell};
 
-	if (bheap_check(heap, &fault) == 0)
-		return 0;
-	if (fault.kind == BHEAP_FAULT_OVERFLOW || fault.kind == BHEAP_FAULT_WRITTEN_FREE)
-		bheap_walk(heap, block_inspect, &inspection);
-	/* Or what lies in front of the first block. */
-	if (!inspection.count)
-		fault_count(&inspection, &fault);
+	bheap_walk(heap, block_inspect, &inspection);
 	return inspection.count;
 }

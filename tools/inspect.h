@@ -9,8 +9,12 @@
 
 #include <bheap.h>
 
-/* Calls tell() for each fault, the first INSPECT_MOST of them; their number. */
+/*
+ * Calls tell() for each fault, the first INSPECT_MOST of them; their number. What lies from fresh
+ * on was never in use.
+ */
 #define INSPECT_MOST 20
-size_t inspect_heap(const bheap_t *heap, void (*tell)(const struct bheap_fault *fault));
+size_t inspect_heap(const bheap_t *heap, const char *fresh,
+		    void (*tell)(const struct bheap_fault *fault));
 
 #endif
