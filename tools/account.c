@@ -33,6 +33,7 @@ static struct table_view view;
 static struct table_slot *slot;          /* of this process, or NULL */
 static const char *file_mark;            /* when budget.fresh passes it, the file is written anew */
 static uint64_t before[ACCOUNT_FIGURES]; /* counted by the parent before the fork */
+static char *generation;                 /* 0 in the child of a fork */
 static bool with_blocks, has_ended;
 static pid_t owner; /* this process: the child of a vfork(2) is another */
 
@@ -117,6 +118,8 @@ void account_open(void)
 	table_attach(&view, setting_find("BHEAP_MALLOC_TABLE"));
 	if (view.table)
 		slot = table_claim(view.table, NULL, slot_tells_nothing);
+	if (slot)
+		generation = table_generation();
 }
 
 bool account_is_wanted(void)
@@ -135,13 +138,21 @@ static void file_note(struct bheap_stats *stats)
 	file_mark = budget.fresh + (growth > ACCOUNT_GROWTH ? growth : ACCOUNT_GROWTH);
 }
 
+/* The child of a fork that called no handlers. */
+static void fork_notice(void)
+{
+	if (generation && !*generation)
+		account_fork();
+}
+
 /* To write is a cancellation point; malloc() and free() are none, and keep errno. */
 void account_note(void)
 {
 	int saved = errno, state;
 	struct bheap_stats stats;
 
-	if (slot)
+	fork_notice();
+	if (slot && !has_ended)
 		slot_note();
 	if (ledger_is_wanted() && budget.fresh > file_mark) {
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
@@ -229,6 +240,7 @@ static void end_at_once(void)
 	size_t blocks, size;
 	bool aborts;
 
+	fork_notice();
 	if (!end_is_to_be_told())
 		return;
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -272,8 +284,10 @@ static void signal_end(int number)
  */
 static void signals_take(void)
 {
-	static const int numbers[] = {SIGHUP, SIGINT,  SIGQUIT, SIGILL,  SIGABRT, SIGBUS,
-				      SIGFPE, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU};
+	static const int numbers[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP,   SIGABRT,
+				      SIGBUS,  SIGFPE,  SIGUSR1, SIGSEGV, SIGUSR2,   SIGPIPE,
+				      SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF,
+				      SIGIO,   SIGPWR,  SIGSYS};
 	struct sigaction action = {.sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
 	struct sigaction found;
 
@@ -291,6 +305,8 @@ void account_fork(void)
 
 	has_ended = false;
 	owner = getpid();
+	if (generation)
+		*generation = 1;
 	if (!slot || !control)
 		return;
 	slot = table_claim(view.table, slot, slot_tells_nothing);
@@ -319,6 +335,7 @@ static void __attribute__((destructor(101))) account_end(void)
 {
 	bool locked, aborts;
 
+	fork_notice();
 	if (!end_is_to_be_told())
 		return;
 	cache_end();

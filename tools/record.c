@@ -47,7 +47,7 @@ static off_t file_size;
 static char *window;
 static size_t window_used, window_size;
 static struct stream stream; /* for bheap */
-static char *generation;     /* a page that the kernel wipes in the child of a fork */
+static char *generation;     /* 0 in the child of a fork */
 
 /* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
@@ -118,18 +118,6 @@ static void recording_stop(const char *why)
 		(void)!write(STDERR_FILENO, "\n", 1);
 }
 
-/* Where the kernel has no such pages, the handlers of fork(2) have to do. */
-static void generation_begin(void)
-{
-	void *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return;
-	generation = page;
-	*generation = 1;
-	madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
-}
-
 /* Parent and child would write over one another. */
 static void child_begin(void)
 {
@@ -145,7 +133,7 @@ static void recording_begin(void)
 	const char *table = secure_getenv("BHEAP_RECORD_TABLE");
 	char path[4096];
 	state = STOPPED;
-	generation_begin();
+	generation = table_generation();
 	if (table != NULL) {
 		state = stream_open(&stream, table) ? OPEN : STOPPED;
 		return;

@@ -140,6 +140,20 @@ void table_name(struct table_slot *slot)
 	snprintf(slot->program, sizeof(slot->program), "%s", name ? name : "");
 }
 
+char *table_generation(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return NULL;
+	*page = 1;
+	if (madvise(page, size, MADV_WIPEONFORK) == 0)
+		return page;
+	munmap(page, size);
+	return NULL;
+}
+
 /* The slot that a process of this number claimed last and has not left, or NULL. */
 static struct table_slot *slot_of(struct table *table, pid_t pid)
 {

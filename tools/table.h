@@ -77,6 +77,12 @@ static inline uint32_t table_index(const struct table *table, const struct table
 	return (uint32_t)(slot - table->slots);
 }
 
+/*
+ * A byte that is 1, and 0 in the child of a fork: also of one that calls no handlers, as _Fork(3)
+ * or clone(2). NULL where the kernel cannot do that.
+ */
+char *table_generation(void);
+
 /* Writes the program's name, which is not known yet where a program allocates early. */
 void table_name(struct table_slot *slot);
 

@@ -62,6 +62,19 @@ static void child_go_on(void)
 	exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* The same without fork()'s handlers. */
+static void copy_go_on(void)
+{
+	long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	int status;
+
+	if (child == 0)
+		return;
+	if (child < 0 || waitpid((pid_t)child, &status, 0) != child)
+		exit(CANNOT);
+	exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 static void shared_child_end(void)
 {
 	if (vfork() == 0)
@@ -91,6 +104,8 @@ static int step(const char *what)
 		all_close();
 	else if (!strcmp(what, "fork"))
 		child_go_on();
+	else if (!strcmp(what, "clone"))
+		copy_go_on();
 	else if (!strcmp(what, "vfork"))
 		shared_child_end();
 	else if (!strcmp(what, "free"))

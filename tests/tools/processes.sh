@@ -83,6 +83,14 @@ ran 137 +1000x2000 free 9
 [ "$(heap_figure used)" -le 65536 ] || fail "what was freed before the end is not known"
 "$bheap" run sh -c '"$0" +1x1000 9; exit 0' "$program" 2>&1 | grep -q '\* may be old: ended without telling' ||
 	fail "old figures of another process are not marked"
+# A child that was made without fork()'s handlers has figures of its own, but for its first block, however it
+# ends.
+for way in _exit:0 9:137 +0x1:0; do
+	ran ${way#*:} +10x100000 clone +20x100000 ${way%:*}
+	is "allocations of the parent of a clone(), ${way%:*}" "$(heap_figure allocations)" 10
+	is "allocations of a clone(), ${way%:*}" "$(all_figures allocations | sort -n | tail -n 1)" 19
+	is "live blocks of a clone(), ${way%:*}" "$(all_figures live_blocks | sort -n | tail -n 1)" 30
+done
 # The child of a vfork() is in the memory of its parent, which has not ended.
 ran 0 +10x1000 vfork +10x100000
 is "allocations after a vfork()" "$(heap_figure allocations)" 20
@@ -168,6 +176,7 @@ for way in close $drops; do
 done
 [ -z "$drops" ] || sized 5000000 +1x1000 uid exec "$program" +50x100000
 sized 5000000 close exec "$program" +50x100000
+sized 3000000 +10x100000 clone +20x100000
 for way in _exit _Exit quick_exit abort exit_group 9 15; do
 	sized 190000 +100x1000 +30x3000 $way
 done
