@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -136,6 +137,37 @@ size_t handover_count(const struct handover *handover, size_t *missed)
 
 	*missed = claimed > TABLE_SLOTS ? claimed - TABLE_SLOTS : 0;
 	return claimed - *missed;
+}
+
+/* Not a zombie. Where processes are numbered anew, a number may be another one's. */
+static bool process_runs(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *stream;
+
+	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	stream = fopen(path, "re");
+	if (stream && fscanf(stream, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (stream)
+		fclose(stream);
+	return state != 'Z';
+}
+
+bool handover_runs(const struct table_slot *slot)
+{
+	return table_state(slot) == TABLE_RUNNING && process_runs(slot->pid);
+}
+
+size_t handover_running(const struct handover *handover)
+{
+	size_t missed, slots = handover_count(handover, &missed), running = 0;
+
+	for (size_t index = 0; index < slots; index++)
+		running += handover_runs(&handover->table->slots[index]);
+	return running;
 }
 
 size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset)

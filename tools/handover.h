@@ -31,6 +31,12 @@ void handover_give(struct handover *handover, struct child *child);
 /* The number of slots that can be read; *missed: of processes that found no slot. */
 size_t handover_count(const struct handover *handover, size_t *missed);
 
+/* True if the process of a slot has neither ended nor executed another program. */
+bool handover_runs(const struct table_slot *slot);
+
+/* The number of processes that run still. */
+size_t handover_running(const struct handover *handover);
+
 /* Reads from the area; the bytes read. */
 size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset);
 

@@ -321,6 +321,9 @@ bool recording_make(struct trace *trace, size_t *processes, char **argv)
 	good = end.ran && streams_take(trace, processes, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
+	if (end.ran && handover_running(&handover))
+		warnx("of these processes %zu run%s on: what is needed from now on is not told",
+		      handover_running(&handover), handover_running(&handover) == 1 ? "s" : "");
 	if (end.ran)
 		absence_tell(&handover, &end, *processes, argv[0]);
 	handover_close(&handover);

@@ -5,8 +5,6 @@
 #include "records.h"
 
 #include <err.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,23 +67,6 @@ static bool record_read(struct record *record, const struct table_slot *slot)
 	return true;
 }
 
-/* True for a zombie, too; its number may be another one's where processes are numbered anew. */
-static bool process_is_gone(pid_t pid)
-{
-	char path[32], state = 0;
-	FILE *stream;
-
-	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	stream = fopen(path, "re");
-	if (stream && fscanf(stream, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (stream)
-		fclose(stream);
-	return state == 'Z';
-}
-
 void records_watch(void *arg)
 {
 	struct handover *handover = arg;
@@ -95,7 +76,7 @@ void records_watch(void *arg)
 		struct table_slot *slot = &handover->table->slots[index];
 		uint64_t counted = slot->figures[ACCOUNT_COUNTED];
 
-		if (!counted || table_state(slot) != TABLE_RUNNING || !process_is_gone(slot->pid))
+		if (!counted || table_state(slot) != TABLE_RUNNING || handover_runs(slot))
 			continue;
 		slot->figures[ACCOUNT_COUNTED] = 0;
 		__atomic_sub_fetch(&handover->table->used, (int64_t)counted, __ATOMIC_RELAXED);
@@ -106,7 +87,10 @@ void records_read(struct records *records, const struct handover *handover)
 {
 	size_t slots;
 
-	*records = (struct records){.peak = handover->table->peak};
+	*records = (struct records){
+		.peak = handover->table->peak,
+		.running = handover_running(handover),
+	};
 	slots = handover_count(handover, &records->missed);
 	records->list = calloc(slots + 1, sizeof(*records->list));
 	if (!records->list)

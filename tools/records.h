@@ -44,8 +44,9 @@ struct record {
 struct records {
 	struct record *list; /* in the order in which they began */
 	size_t count;
-	size_t missed; /* processes that the table had no room for */
-	uint64_t peak; /* the most bytes in use in all heaps at one time */
+	size_t missed;  /* processes that the table had no room for */
+	size_t running; /* processes that run on */
+	uint64_t peak;  /* the most bytes in use in all heaps at one time */
 };
 
 /*

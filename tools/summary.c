@@ -298,6 +298,10 @@ void summary_print(FILE *stream, const struct summary *summary)
 	if (summary->records.missed)
 		fprintf(stream, "bheap: %zu more processes are not counted: there is no room\n",
 			summary->records.missed);
+	if (summary->records.running)
+		fprintf(stream, "bheap: %zu process%s on: what is needed from now on is not told\n",
+			summary->records.running,
+			summary->records.running == 1 ? " runs" : "es run");
 	program_print(stream, summary);
 	settings_print(stream, summary);
 	if (count)
@@ -353,6 +357,7 @@ void summary_json(FILE *stream, const struct summary *summary)
 			       json_object_new_int64((int64_t)usage->ru_maxrss * 1024));
 	json_object_object_add(object, "peak_of_all", json_object_new_uint64(records->peak));
 	settings_json(object, summary);
+	json_object_object_add(object, "running", json_object_new_uint64(records->running));
 	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
 	json_object_object_add(object, "heap", own ? record_json(own) : NULL);
 	if (reason_for(summary, own))

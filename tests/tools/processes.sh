@@ -111,6 +111,13 @@ done
 	[ "$peak" = 10000 ]) || fail "size: where files have a limit"
 (ulimit -f 1000; "$bheap" size "$program" +10x1000 2>&1) | grep -q '^bheap: TMPDIR: .*: File too large' || fail "size: where files have too low a limit"
 
+# What runs on is not waited for, and it is said.
+"$bheap" run sh -c '"$0" +1x1000 sleep & sleep 1' "$program" 2>out
+grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "a process that runs on is not told of"; }
+"$bheap" size sh -c '"$0" +1x1000000 sleep & sleep 1' "$program" >out 2>&1
+grep -q '^bheap: of these processes 1 runs on: ' out && grep -q ' (1000000 bytes)' out || { cat out; fail "size: a process that runs on"; }
+"$bheap" run sh -c '"$0" +1x1000; "$0" 9; exit 0' "$program" 2>&1 | grep 'on: what' && fail "a process that has ended runs on"
+
 # Many processes: by program, the result last, and on request each.
 "$bheap" run sh -c 'for i in 1 2 3 4 5 6 7; do "$0" +${i}0x10000; done; exit 3' "$program" 2>out
 grep -Eq '^ +7  ends +68[0-9] KiB  +2\.[67][0-9] MiB +0 +0$' out || { cat out; fail "processes are not summed up"; }
