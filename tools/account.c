@@ -208,7 +208,7 @@ static bool account_finish(size_t cached_blocks, size_t cached_size)
 	return aborts;
 }
 
-void account_refusal(bool last)
+void account_refusal(void)
 {
 	int saved = errno, state;
 	struct bheap_stats stats;
@@ -216,12 +216,19 @@ void account_refusal(bool last)
 	if (!account_is_wanted())
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	if (last)
-		account_finish(0, 0);
-	else
-		account_complete(&stats, 0, 0);
+	account_complete(&stats, 0, 0);
 	pthread_setcancelstate(state, &state);
 	errno = saved;
+}
+
+void account_abort(void)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (account_is_wanted() && !has_ended)
+		account_finish(0, 0);
+	pthread_setcancelstate(state, &state);
 }
 
 /* False for the child of a vfork(2), which is in its parent's memory, and after the end. */

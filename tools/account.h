@@ -41,8 +41,11 @@ bool account_is_wanted(void);
 /* Inside budget_enter(): notes the figures, and sets budget.mark. */
 void account_note(void);
 
-/* Inside: a request was refused; last: and the process is about to be aborted for it. */
-void account_refusal(bool last);
+/* Inside: a request was refused for the first time. */
+void account_refusal(void);
+
+/* Inside: the process is about to be aborted, for a refusal or a fault. */
+void account_abort(void);
 
 /* Inside, in the child of a fork: it gets a slot of its own. */
 void account_fork(void);

@@ -126,7 +126,17 @@ static size_t setting_size(void)
 
 /* ---- faults ---- */
 
-/* Called by the library inside budget_enter(): a handler of SIGABRT may want to allocate. */
+/* Outside: a handler of SIGABRT may want to allocate. */
+static void __attribute__((noreturn)) fault_abort(void)
+{
+	bool locked = budget_enter();
+
+	account_abort();
+	budget_leave(locked);
+	abort();
+}
+
+/* Called by the library inside budget_enter(): whoever reads the line may want to allocate. */
 static void fault_report(const struct bheap_fault *fault, void *arg)
 {
 	bool locked = !__libc_single_threaded;
@@ -135,7 +145,7 @@ static void fault_report(const struct bheap_fault *fault, void *arg)
 	budget_leave(locked);
 	line_write("%s", fault->text);
 	if (budget.fault_aborts)
-		abort();
+		fault_abort();
 	budget_enter();
 }
 
@@ -146,7 +156,7 @@ void budget_report_free(const void *ptr, size_t usable)
 	__atomic_fetch_add(&budget.faults, 1, __ATOMIC_RELAXED);
 	line_write("bheap: %p (%zu bytes): the block is free already", ptr, usable);
 	if (budget.fault_aborts)
-		abort();
+		fault_abort();
 	errno = saved;
 }
 
@@ -223,8 +233,10 @@ void *budget_refuse(size_t size)
 	struct bheap_stats stats;
 	bool locked = budget_enter(), ends = budget.aborts && size <= PTRDIFF_MAX;
 
-	if (budget.refusals++ == 0 || ends)
-		account_refusal(ends);
+	if (budget.refusals++ == 0 && !ends)
+		account_refusal();
+	if (ends)
+		account_abort();
 	if (ends)
 		bheap_stats(budget.heap, &stats);
 	budget_leave(locked);

@@ -108,6 +108,8 @@ static int step(const char *what)
 		copy_go_on();
 	else if (!strcmp(what, "vfork"))
 		shared_child_end();
+	else if (!strcmp(what, "twice"))
+		free(last);
 	else if (!strcmp(what, "sleep"))
 		sleep(3);
 	else if (!strcmp(what, "free"))

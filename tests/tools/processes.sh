@@ -169,6 +169,13 @@ is "the status after a fault with --abort" $? 134
 grep -q ' 1 fault$' out || { cat out; fail "--abort: no figures"; }
 "$bheap" run --guard --abort "$program" +1x100 overflow free +1000x1000 >out 2>&1
 grep -q 'blocks  *1 allocated' out || { cat out; fail "--abort: the program goes on after a fault"; }
+grep -q 'may be old' out && { cat out; fail "--abort: old figures of a fault"; }
+for size in 100 5000; do
+	"$bheap" run --abort --snapshot=s.snap "$program" +3x$size free twice >out 2>&1
+	is "the status after a double free with --abort" $? 134
+	! grep -q 'may be old' out && grep -q ' 1 fault$' out && "$bheap" show s.snap | grep -q ' 1 fault,' || {
+		cat out; fail "--abort: a double free of $size bytes"; }
+done
 LD_PRELOAD=$preload BHEAP_MALLOC_GUARD=1 "$program" +1x100 overflow 2>&1 | grep -q 'bytes behind' || fail "a guarded heap without bheap"
 
 # ---- size ----
