@@ -79,8 +79,25 @@ static void slot_note(void)
 	figure_set(ACCOUNT_WALKED, 0);
 }
 
+/* Of the free blocks below what was never used. */
+static int hole_measure(const struct bheap_block *block, void *largest)
+{
+	const char *start = block->address, *end = start + block->size;
+
+	if (end > budget.fresh)
+		end = budget.fresh;
+	if (!block->used && start < end && *(uint64_t *)largest < (uint64_t)(end - start))
+		*(uint64_t *)largest = (uint64_t)(end - start);
+	return 0;
+}
+
 static void slot_complete(const struct bheap_stats *stats)
 {
+	uint64_t hole = 0;
+
+	bheap_walk(budget.heap, hole_measure, &hole);
+	figure_set(ACCOUNT_LARGEST_HOLE, hole);
+
 	figure_set(ACCOUNT_USED, stats->used);
 	figure_set(ACCOUNT_LIVE_BLOCKS, stats->live_blocks);
 	figure_set(ACCOUNT_FREES, stats->frees);

@@ -28,9 +28,10 @@ enum account_figure {
 	ACCOUNT_FREES,
 	ACCOUNT_FAILURES,
 	ACCOUNT_FAULTS,
-	ACCOUNT_WALKED,   /* 0: largest_free and free_blocks are not known */
-	ACCOUNT_COUNTED,  /* bytes that this process has in the sum of all */
-	ACCOUNT_SNAPSHOT, /* bytes of the snapshot in the area */
+	ACCOUNT_LARGEST_HOLE, /* largest free block, of what lies below the extent */
+	ACCOUNT_WALKED,       /* 0: what free blocks there are is not known */
+	ACCOUNT_COUNTED,      /* bytes that this process has in the sum of all */
+	ACCOUNT_SNAPSHOT,     /* bytes of the snapshot in the area */
 	ACCOUNT_FIGURES,
 };
 

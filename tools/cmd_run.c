@@ -127,6 +127,7 @@ static int program_run(struct run *run, const char *library)
 	child.watch_arg = &run->handover;
 	environment[count] = run->handover.setting;
 	run->summary.overridden = environment;
+	run->summary.sized = run->size || getenv("BHEAP_MALLOC_SIZE");
 	child_run(&child, run->argv, &run->summary.end);
 	if (run->summary.end.ran)
 		program_report(run);

@@ -25,6 +25,7 @@ const char *const figure_names[FIGURES] = {
 	[FIGURE_FREES] = "frees",
 	[FIGURE_FAILURES] = "failures",
 	[FIGURE_FAULTS] = "faults",
+	[FIGURE_LARGEST_HOLE] = "largest_hole",
 };
 
 static const enum figure figure_of[ACCOUNT_FIGURES] = {
@@ -39,6 +40,7 @@ static const enum figure figure_of[ACCOUNT_FIGURES] = {
 	[ACCOUNT_FREES] = FIGURE_FREES,
 	[ACCOUNT_FAILURES] = FIGURE_FAILURES,
 	[ACCOUNT_FAULTS] = FIGURE_FAULTS,
+	[ACCOUNT_LARGEST_HOLE] = FIGURE_LARGEST_HOLE,
 };
 /* Those that are about the process come first. */
 #define OF_HEAP FIGURE_SIZE

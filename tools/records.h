@@ -26,6 +26,7 @@ enum figure {
 	FIGURE_FREES,
 	FIGURE_FAILURES,
 	FIGURE_FAULTS,
+	FIGURE_LARGEST_HOLE, /* largest free block within the extent */
 	FIGURES,
 };
 

@@ -24,33 +24,57 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-static void fragmentation_print(FILE *stream, const uint64_t *figures)
+/* Free bytes, and those of them that lie in the largest block. */
+struct free_part {
+	uint64_t all, largest;
+};
+
+/* Of the heap; of the part that was used, where the heap is only as large as a heap can be. */
+static struct free_part free_part(const uint64_t *figures, bool sized)
 {
-	uint64_t scattered = figures[FIGURE_FREE] - figures[FIGURE_LARGEST_FREE];
+	if (sized)
+		return (struct free_part){figures[FIGURE_FREE], figures[FIGURE_LARGEST_FREE]};
+	return (struct free_part){figures[FIGURE_EXTENT] - figures[FIGURE_USED],
+				  figures[FIGURE_LARGEST_HOLE]};
+}
+
+static void fragmentation_print(FILE *stream, const uint64_t *figures, bool sized)
+{
+	struct free_part part = free_part(figures, sized);
+	uint64_t scattered = part.all - part.largest;
 	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
 
 	fprintf(stream, "  %-16s %.1f %%: %s of %s free lie in smaller blocks\n", "fragmentation",
-		percent(scattered, figures[FIGURE_FREE]), size_print(one, scattered),
-		size_print(other, figures[FIGURE_FREE]));
+		percent(scattered, part.all), size_print(one, scattered),
+		size_print(other, part.all));
 }
 
-static void heap_print(FILE *stream, const struct record *record)
+static void peak_print(FILE *stream, const uint64_t *figures, bool sized)
+{
+	char peak[SIZE_TEXT_MAX], extent[SIZE_TEXT_MAX];
+
+	fprintf(stream, "  %-16s %s", "peak", size_print(peak, figures[FIGURE_PEAK_USED]));
+	if (sized)
+		fprintf(stream, " (%.1f %% of the heap)",
+			percent(figures[FIGURE_PEAK_USED], figures[FIGURE_SIZE]));
+	fprintf(stream, ", within the first %s\n", size_print(extent, figures[FIGURE_EXTENT]));
+}
+
+static void heap_print(FILE *stream, const struct record *record, bool sized)
 {
 	const uint64_t *figures = record->figures;
-	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX];
+	char one[SIZE_TEXT_MAX];
 
-	fprintf(stream, "  %-16s %s\n", "heap", size_print(one, figures[FIGURE_SIZE]));
-	fprintf(stream, "  %-16s %s (%.1f %% of the heap), within the first %s\n", "peak",
-		size_print(one, figures[FIGURE_PEAK_USED]),
-		percent(figures[FIGURE_PEAK_USED], figures[FIGURE_SIZE]),
-		size_print(other, figures[FIGURE_EXTENT]));
+	fprintf(stream, "  %-16s %s%s\n", "heap", size_print(one, figures[FIGURE_SIZE]),
+		sized ? "" : ", for no size was given");
+	peak_print(stream, figures, sized);
 	fprintf(stream, "  %-16s %" PRIu64 " allocated, %" PRIu64 " freed\n", "blocks",
 		figures[FIGURE_ALLOCATIONS], figures[FIGURE_FREES]);
 	fprintf(stream, "  %-16s %" PRIu64 " block%s of %s\n", "live at the end",
 		figures[FIGURE_LIVE_BLOCKS], plural(figures[FIGURE_LIVE_BLOCKS]),
 		size_print(one, figures[FIGURE_USED]));
 	if (record->walked)
-		fragmentation_print(stream, figures);
+		fragmentation_print(stream, figures, sized);
 	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, %" PRIu64 " fault%s\n", "failures",
 		figures[FIGURE_FAILURES], plural(figures[FIGURE_FAILURES]), figures[FIGURE_FAULTS],
 		plural(figures[FIGURE_FAULTS]));
@@ -93,7 +117,7 @@ static void program_print(FILE *stream, const struct summary *summary)
 			"  or %zu KiB of memory that it took for the first time\n",
 			ACCOUNT_FREED >> 10, ACCOUNT_GROWTH >> 10);
 	if (record)
-		heap_print(stream, record);
+		heap_print(stream, record, summary->sized);
 	else
 		fputs("  it left no record of its heap\n", stream);
 	if (reason)
@@ -316,17 +340,18 @@ static struct json_object *figure_json(const struct record *record, enum figure 
 {
 	if (figure == FIGURE_ENDED)
 		return json_object_new_boolean(record->figures[figure] != 0);
-	if ((figure == FIGURE_LARGEST_FREE || figure == FIGURE_FREE_BLOCKS) && !record->walked)
+	if ((figure == FIGURE_LARGEST_FREE || figure == FIGURE_FREE_BLOCKS ||
+	     figure == FIGURE_LARGEST_HOLE) &&
+	    !record->walked)
 		return NULL;
 	return json_object_new_uint64(record->figures[figure]);
 }
 
-static struct json_object *record_json(const struct record *record)
+static struct json_object *record_json(const struct record *record, bool sized)
 {
 	struct json_object *object = json_object_new_object();
 	const uint64_t *figures = record->figures;
-	double fragmentation =
-		1.0 - (double)figures[FIGURE_LARGEST_FREE] / (double)figures[FIGURE_FREE];
+	struct free_part part = free_part(figures, sized);
 
 	json_object_object_add(object, "process", json_object_new_int64(record->pid));
 	json_object_object_add(object, "program", utf8_json(record->program));
@@ -334,10 +359,12 @@ static struct json_object *record_json(const struct record *record)
 	for (unsigned index = 0; index < FIGURES; index++)
 		json_object_object_add(object, figure_names[index],
 				       figure_json(record, (enum figure)index));
-	json_object_object_add(
-		object, "fragmentation",
-		record->walked ? json_object_new_double(figures[FIGURE_FREE] ? fragmentation : 0)
-			       : NULL);
+	if (record->walked)
+		json_object_object_add(
+			object, "fragmentation",
+			json_object_new_double(percent(part.all - part.largest, part.all) / 100));
+	else
+		json_object_object_add(object, "fragmentation", NULL);
 	return object;
 }
 
@@ -359,12 +386,13 @@ void summary_json(FILE *stream, const struct summary *summary)
 	settings_json(object, summary);
 	json_object_object_add(object, "running", json_object_new_uint64(records->running));
 	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
-	json_object_object_add(object, "heap", own ? record_json(own) : NULL);
+	json_object_object_add(object, "heap", own ? record_json(own, summary->sized) : NULL);
 	if (reason_for(summary, own))
 		json_object_object_add(object, "reason", utf8_json(reason_for(summary, own)));
 	for (size_t index = 0; index < records->count; index++)
 		if (&records->list[index] != own)
-			json_object_array_add(others, record_json(&records->list[index]));
+			json_object_array_add(others,
+					      record_json(&records->list[index], summary->sized));
 	json_object_object_add(object, "other_processes", others);
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);

@@ -15,6 +15,7 @@ struct summary {
 	struct child_end end;
 	struct records records;
 	char *const *overridden; /* settings of bheap's own, "NAME=VALUE", NULL-terminated */
+	bool sized;              /* the heap has a size that somebody chose */
 	bool each;               /* of the other processes, not of programs */
 };
 

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #define TABLE_SLOTS 65536
-#define TABLE_FIGURES 14
+#define TABLE_FIGURES 15
 
 enum table_state {
 	TABLE_EMPTY,

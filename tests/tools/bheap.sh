@@ -66,7 +66,7 @@ if [ -w /dev/full ]; then
 fi
 
 # ---- run ----
-expect 0 'peak .*of the heap' "$bheap" run sort /dev/null
+expect 0 'peak .*of the heap' "$bheap" run --size=64M sort /dev/null
 expect 3 'ended with status 3' "$bheap" run sh -c 'exit 3'
 expect 143 'was ended by signal 15 .Terminated' "$bheap" run sh -c 'kill -TERM $$'
 grep -q 'without telling' out || fail "run: no word of the signal"

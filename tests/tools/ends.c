@@ -43,6 +43,13 @@ static void blocks_free(void)
 		free(blocks[--block_count]);
 }
 
+/* Every second block. */
+static void holes_make(void)
+{
+	for (unsigned index = 0; index < block_count; index += 2)
+		free(blocks[index]);
+}
+
 static void all_close(void)
 {
 	for (int fd = STDERR_FILENO + 1; fd < (int)sysconf(_SC_OPEN_MAX) && fd < 65536; fd++)
@@ -114,6 +121,8 @@ static int step(const char *what)
 		sleep(3);
 	else if (!strcmp(what, "free"))
 		blocks_free();
+	else if (!strcmp(what, "holes"))
+		holes_make();
 	else if (!strcmp(what, "overflow"))
 		last[last_size] = 1;
 	else if (!strcmp(what, "late"))

@@ -51,6 +51,16 @@ is()
 }
 
 # ---- run ----
+# Without a size, free memory is that of the part that was used: holes of 2000 bytes, nearly all of it.
+"$bheap" run --no-cache "$program" +4000x2000 holes 2>out
+grep -Eq '^  fragmentation +(9[0-9]|100)\.[0-9] %: 3\.[78][0-9] MiB of 3\.[789][0-9] MiB free ' out ||
+	{ cat out; fail "holes: the fragmentation of what is in use is not told"; }
+grep -q '^  heap .*, for no size was given$' out && ! grep -q 'of the heap' out || { cat out; fail "of which heap?"; }
+"$bheap" run --no-cache --size=64M "$program" +4000x2000 holes 2>out
+grep -Eq '^  fragmentation +[56]\.[0-9] %: 3\.[78][0-9] MiB of 60\.[0-9] MiB free ' out ||
+	{ cat out; fail "holes: the fragmentation of a heap of that size is not told"; }
+grep -q '^  peak .*of the heap' out || { cat out; fail "how much of the heap was used is not told"; }
+
 # A table that the program has before it starts needs no name, privilege or descriptor.
 for way in close $drops; do
 	ran 0 +1x1000 $way +50x100000
