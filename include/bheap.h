@@ -250,8 +250,18 @@ struct bheap_stats {
 	uint64_t reserved[4];     /* zero; room for later versions */
 };
 
+/* To C++ the name of this function hides that of the structure, which -Wshadow warns of. */
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+
 /* Fills in stats; takes time in proportion to the blocks. 0; or -1 with errno EINVAL (NULL). */
 BHEAP_API int bheap_stats(const bheap_t *heap, struct bheap_stats *stats);
+
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 struct bheap_block {
 	const void *address; /* first byte */

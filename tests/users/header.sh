@@ -52,6 +52,7 @@ for compiler in "$CC" gcc clang; do
 	done
 done
 test $done -ge 3 || fail "only $done C compilers and standards were tried"
+warnings="$warnings -Wshadow"
 for compiler in "$CXX" g++ clang++; do
 	$compiler --version >/dev/null 2>&1 || continue
 	for standard in c++11 c++14 c++17 c++20; do
