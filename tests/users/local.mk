@@ -17,12 +17,17 @@
 	%D%/leaks.sh \
 	%D%/probes.sh \
 	%D%/resource.sh \
+	%D%/shared.sh \
 	%D%/warnings.sh
 dist_check_SCRIPTS += $(%C%_scripts)
 TESTS += $(%C%_scripts)
 EXTRA_DIST += \
 	%D%/adapter.sh \
+	%D%/allocator.cpp \
+	%D%/check.hpp \
 	%D%/common.sh \
+	%D%/container.cpp \
+	%D%/cxx.sh \
 	%D%/damages.c \
 	%D%/damages.py \
 	%D%/debuggee.c \
@@ -31,7 +36,9 @@ EXTRA_DIST += \
 	%D%/observed.c \
 	%D%/orders.json \
 	%D%/orders.out \
+	%D%/pointer.cpp \
 	%D%/resource.cpp \
+	%D%/shared.cpp \
 	%D%/typed.c \
 	%D%/usable.c \
 	%D%/annotate.c

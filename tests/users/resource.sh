@@ -1,22 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# bheap.hpp works in C++17 and C++20.
+# bheap.hpp for one process: the memory resource, the allocator, the deleter, the pointer; from C++17
+# on, with each compiler here, with and without RTTI and exceptions.
 . "$srcdir/tests/users/common.sh"
+. "$srcdir/tests/users/cxx.sh"
 
-warnings="-Wall -Wextra -pedantic -Wconversion -Wnon-virtual-dtor -Werror"
+cxx_knows "$CXX" c++17 || skip "no C++17 compiler with memory_resource"
 
-echo '#include <memory_resource>' >probe.cpp
-$CXX $CXXFLAGS -std=c++17 -c probe.cpp 2>probe.err || skip "no C++17 compiler with memory_resource"
-
-for standard in c++17 c++20; do
-	$CXX $CXXFLAGS -std=$standard -c probe.cpp 2>probe.err || continue
-	$CXX $CXXFLAGS -std=$standard $warnings -I"$srcdir/include" -c \
-		"$srcdir/tests/users/resource.cpp" -o resource.o || fail "$CXX -std=$standard: warnings"
-	"$build/libtool" --quiet --tag=CXX --mode=link $CXX $CXXFLAGS $LDFLAGS resource.o \
-		-o resource lib/libbheap.la || fail "$CXX -std=$standard: does not link"
-	./resource || fail "$standard: $? checks failed"
-	! have_valgrind || memcheck ./resource || fail "$standard: memory errors"
+for program in resource allocator pointer; do
+	cxx_matrix $program
+	cxx_build "$CXX" c++17 $program || fail "$program does not build"
+	! have_valgrind || memcheck ./$program || fail "$program: memory errors"
 done
+echo "$cxx_tried programs"
+
+# libc++ had no memory resource before its version 16: then the rest is there.
+if is_plain && clang++ $CXXFLAGS -stdlib=libc++ -std=c++17 -include vector probe.cpp -o probe 2>probe.err; then
+	for program in allocator pointer; do
+		cxx_try "clang++ -stdlib=libc++" c++17 $program
+	done
+fi
 
 $CXX $CXXFLAGS -std=c++14 -fsyntax-only -I"$srcdir/include" -include bheap.hpp probe.cpp 2>probe.err &&
 	fail "C++14 was taken"
