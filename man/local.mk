@@ -5,6 +5,7 @@ dist_man_MANS = \
 	%D%/bfree.3 \
 	%D%/bheap.1 \
 	%D%/bheap.7 \
+	%D%/bheap.hpp.3 \
 	%D%/bheap_adapters.7 \
 	%D%/bheap_aligned_alloc.3 \
 	%D%/bheap_aligned_realloc.3 \
