@@ -108,6 +108,9 @@ template <typename T> void *allocate_array(bheap_t *in, std::size_t count)
 	return allocate(in, count * sizeof(T), alignof(T));
 }
 
+/* An allocator without a heap: not to be called, only to be named. */
+template <typename T> constexpr bool has_heap = !std::is_same_v<T, T>;
+
 /* A block that is freed unless it was taken: its constructor may throw. */
 class block
 {
@@ -192,6 +195,15 @@ template <typename T> class allocator
 
 	allocator(bheap_t *in) noexcept : heap_(in)
 	{
+	}
+
+	/* Declared, since the strings of libstdc++ 16 do not compile without it in clang (C++20).
+	 */
+	allocator() noexcept : heap_(nullptr)
+	{
+		static_assert(detail::has_heap<T>,
+			      "a container is constructed with its heap: std::vector<int, "
+			      "libbheap::allocator<int>> numbers(heap)");
 	}
 
 	template <typename Other>
@@ -820,6 +832,14 @@ template <typename T> class shared_allocator
 
 	shared_allocator(const attachment &where) noexcept : base_(where.base())
 	{
+	}
+
+	/* Declared as that of allocator is. */
+	shared_allocator() noexcept
+	{
+		static_assert(detail::has_heap<T>,
+			      "a container is constructed with its heap: std::vector<int, "
+			      "libbheap::shared_allocator<int>> numbers(attachment)");
 	}
 
 	template <typename Other>

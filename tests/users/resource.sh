@@ -21,6 +21,18 @@ if is_plain && clang++ $CXXFLAGS -stdlib=libc++ -std=c++17 -include vector probe
 	done
 fi
 
+# A container without a heap does not compile, and the message tells what is missing.
+cat >none.cpp <<'END'
+#include <bheap.hpp>
+#include <vector>
+std::vector<int, libbheap::ALLOCATOR<int>> none;
+END
+for allocator in allocator shared_allocator; do
+	! $CXX $CXXFLAGS -std=c++17 -I"$srcdir/include" -DALLOCATOR=$allocator -c none.cpp 2>probe.err ||
+		fail "a container has a $allocator of no heap"
+	grep -q 'is constructed with its heap' probe.err || fail "unclear: $(cat probe.err)"
+done
+
 $CXX $CXXFLAGS -std=c++14 -fsyntax-only -I"$srcdir/include" -include bheap.hpp probe.cpp 2>probe.err &&
 	fail "C++14 was taken"
 grep -q 'needs C++17' probe.err || fail "C++14: unclear: $(cat probe.err)"
