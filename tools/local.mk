@@ -10,6 +10,7 @@ endif
 	%D%/account.c %D%/account.h \
 	%D%/budget.c %D%/budget.h \
 	%D%/cache.c %D%/cache.h \
+	%D%/deepbind.c \
 	%D%/inspect.c %D%/inspect.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/malloc.c \

@@ -2,8 +2,9 @@
 # Tests of libbheap-malloc and of bheap: scripts, run in the build folder.
 
 EXTRA_DIST += %D%/common.sh
-dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh
-TESTS += %D%/programs.sh
+dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
+	%D%/loading.sh
+TESTS += %D%/programs.sh %D%/loading.sh
 
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c

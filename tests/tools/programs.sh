@@ -62,6 +62,10 @@ print(sorted(out))
 print(subprocess.run([sys.executable, \"-c\", \"print(sum(map(len, [str(i) for i in range(9999)])))\"], capture_output=True).stdout)
 '"
 same perl "perl -ne '\$n{\$_}++ for split; END { print \"\$_ \$n{\$_}\n\" for sort keys %n }' ../text"
+# Its modules are opened with RTLD_DEEPBIND, the first of them before it does anything.
+same php "php -m && php -r '
+\$rows = []; for (\$n = 0; \$n < 20000; \$n++) \$rows[] = [\"n\" => \$n, \"s\" => str_repeat((string)\$n, \$n % 9)];
+\$text = json_encode(\$rows); echo strlen(\$text), json_decode(\$text, true) == \$rows, md5(serialize(\$rows)), \"\n\";'"
 same lua5.4 "lua5.4 -e 't = {} for i = 1, 100000 do t[i] = tostring(i) .. \"x\" end
 	table.sort(t) print(#table.concat(t), t[1], t[#t])'"
 same git "git init -q . && cp ../text . && git add text && git -c user.name=n -c user.email=e commit -qm one &&
