@@ -16,6 +16,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/classic.c \
 	%D%/api/create.c \
 	%D%/api/create.h \
+	%D%/api/growing.c \
+	%D%/api/growing.h \
 	%D%/api/handler.c \
 	%D%/api/limit.c \
 	%D%/api/open.c \
@@ -47,6 +49,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/free.c \
 	%D%/core/free.h \
 	%D%/core/granule.h \
+	%D%/core/growth.c \
+	%D%/core/growth.h \
 	%D%/core/index.h \
 	%D%/core/layout.c \
 	%D%/core/layout.h \

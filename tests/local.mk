@@ -60,6 +60,8 @@ unit_tests = \
 	%D%/unit/test_foreign \
 	%D%/unit/test_free \
 	%D%/unit/test_granule \
+	%D%/unit/test_growing \
+	%D%/unit/test_growth \
 	%D%/unit/test_layout \
 	%D%/unit/test_lock \
 	%D%/unit/test_map \

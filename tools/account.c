@@ -67,7 +67,7 @@ static void slot_note(void)
 	uint64_t used = bh_bytes(control->used), peak = bh_bytes(control->peak);
 
 	total_update(used, peak > slot->figures[ACCOUNT_PEAK_USED] ? peak : used);
-	figure_set(ACCOUNT_SIZE, bh_core_size(&budget.heap->core));
+	figure_set(ACCOUNT_SIZE, bh_handle_size(budget.heap));
 	figure_set(ACCOUNT_USED, used);
 	figure_set(ACCOUNT_PEAK_USED, peak);
 	figure_set(ACCOUNT_LIVE_BLOCKS, control->allocations - control->frees);

@@ -15,15 +15,12 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "growth.h"
 #include "inspect.h"
 #include "setting.h"
 #include "size_text.h"
 
 #define STATUS_BAD_SETTING 2
-/*
- * Where the address space is limited the largest heap may not fit: halves the size until it does.
- */
-#define SIZE_LEAST ((size_t)1 << 20)
 
 /* glibc's mmap() threshold, and what it grows to at most: blocks above it are never kept. */
 #define LARGE_LEAST ((size_t)128 << 10)
@@ -185,7 +182,7 @@ void budget_keep(size_t size)
 	budget.large = size < LARGE_MOST / 5 * 4 ? size + size / 4 : LARGE_MOST;
 }
 
-void budget_give_back(void *block, size_t usable)
+static void pages_give_back(void *block, size_t usable)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t first = ((uintptr_t)block + page - 1) & -page;
@@ -196,19 +193,34 @@ void budget_give_back(void *block, size_t usable)
 	errno = saved;
 }
 
+int budget_release_large(void *block, size_t usable)
+{
+	int result;
+
+	pages_give_back(block, usable);
+	budget.freed += usable;
+	if (budget.freed > budget.freed_limit)
+		budget_freed_much();
+	result = bheap_free(budget.heap, block);
+	growth_shorten(budget.heap);
+	return result;
+}
+
 /*
  * Looks less often where little is found. Memory that was never in use is trimmed, too, and does
  * not count.
  */
 static void budget_trim(void)
 {
-	size_t untouched = (size_t)(budget.end - budget.fresh);
+	const char *end = growth_end(budget.heap);
+	size_t untouched = end > budget.fresh ? (size_t)(end - budget.fresh) : 0;
 
 	budget.freed_before = 0;
 	if (bheap_trim(budget.heap) > untouched + TRIM_LEAST / 2)
 		budget.trim_at = TRIM_LEAST;
 	else if (budget.trim_at < TRIM_MOST)
 		budget.trim_at *= 2;
+	growth_shorten(budget.heap);
 }
 
 static size_t freed_limit(void)
@@ -233,6 +245,7 @@ void *budget_refuse(size_t size)
 	struct bheap_stats stats;
 	bool locked = budget_enter(), ends = budget.aborts && size <= PTRDIFF_MAX;
 
+	growth_refused(budget.heap);
 	if (budget.refusals++ == 0 && !ends)
 		account_refusal();
 	if (ends)
@@ -254,16 +267,11 @@ void *budget_refuse(size_t size)
 
 static bheap_t *heap_create(size_t size, unsigned flags)
 {
-	size_t wanted = size ? size : BHEAP_SIZE_MAX;
-	bheap_t *heap = bheap_create(wanted, flags);
+	bheap_t *heap = growth_create(&size, flags);
 
-	while (!heap && !size && wanted > SIZE_LEAST) {
-		wanted /= 2;
-		heap = bheap_create(wanted, flags);
-	}
 	if (heap)
 		return heap;
-	line_write("libbheap-malloc: no heap of %zu bytes: %s", wanted, strerrorname_np(errno));
+	line_write("libbheap-malloc: no heap of %zu bytes: %s", size, strerrorname_np(errno));
 	_Exit(STATUS_BAD_SETTING);
 }
 
@@ -272,7 +280,6 @@ static int bounds_note(const struct bheap_block *block, void *unused)
 {
 	(void)unused;
 	budget.start = budget.fresh = block->address;
-	budget.end = budget.start + block->size;
 	return 1;
 }
 

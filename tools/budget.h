@@ -21,8 +21,7 @@ struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
-	const char *end;
-	const char *mark; /* when fresh passes it, figures are noted */
+	const char *mark;  /* when fresh passes it, figures are noted */
 	size_t large; /* a freed block above this gives its pages back at once; grows as such are
 			 wanted again */
 	size_t freed; /* bytes freed since budget_freed_much() was last called */
@@ -97,8 +96,8 @@ static inline void budget_made(const void *block, size_t size)
 		budget_keep(size);
 }
 
-/* The pages of a block about to be freed go back to the system. */
-void budget_give_back(void *block, size_t usable);
+/* Inside: frees a large block; its pages go back to the system. As budget_release(). */
+int budget_release_large(void *block, size_t usable);
 
 /* Inside: much was freed. Figures are noted; the pages of all free blocks go back to the system. */
 void budget_freed_much(void);
@@ -107,7 +106,7 @@ void budget_freed_much(void);
 static inline int budget_release(void *block, size_t usable)
 {
 	if (UNLIKELY(usable > budget.large))
-		budget_give_back(block, usable);
+		return budget_release_large(block, usable);
 	budget.freed += usable;
 	if (UNLIKELY(budget.freed > budget.freed_limit))
 		budget_freed_much();

@@ -11,6 +11,7 @@ endif
 	%D%/budget.c %D%/budget.h \
 	%D%/cache.c %D%/cache.h \
 	%D%/deepbind.c \
+	%D%/growth.c %D%/growth.h \
 	%D%/inspect.c %D%/inspect.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/malloc.c \

@@ -158,25 +158,33 @@ bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
 	return same;
 }
 
+/* Of a free block, or of the end: with what the heap may grow by, where freed blocks were. */
+static size_t free_size(const bheap_t *heap, uint32_t block)
+{
+	uint32_t end = heap->core.end,
+		 next = block < end ? bh_map_next(&heap->core.map, block) : end;
+
+	return bh_bytes(next - block) + (next == end ? bh_bytes(bh_handle_ahead(heap)) : 0);
+}
+
 void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 {
 	const struct bh_core *core = &call->heap->core;
 	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_core_start(core);
-	uint32_t granule, block;
-	size_t size;
+	uint32_t granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT), block;
 
-	if (offset >= bh_core_size(core)) {
+	if (offset >= bh_handle_size(call->heap)) {
 		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
 		return;
 	}
-	granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT);
-	block = bh_core_block_at(core, granule);
-	size = bh_bytes(bh_core_granules(core, block));
-	if (bh_map_is_used(&core->map, block))
-		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, size,
+	block = offset < bh_core_size(core) ? bh_core_block_at(core, granule) : core->control->top;
+	if (block < core->end && bh_map_is_used(&core->map, block))
+		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr,
+			     bh_bytes(bh_core_granules(core, block)),
 			     "inside a live block of that size");
 	else
-		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, size, NULL);
+		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, free_size(call->heap, block),
+			     NULL);
 }
 
 /* ---- allocate ---- */

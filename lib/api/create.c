@@ -74,9 +74,8 @@ static void front_close(const bheap_t *heap)
 				   heap->trailers || heap->redzones);
 }
 
-/* Turns zeroed memory of this layout into a heap, with its handle first. */
-static bheap_t *handle_make(char *start, const struct bh_layout *layout,
-			    const struct bh_region *region, unsigned flags)
+bheap_t *bh_create_handle(char *start, const struct bh_layout *layout,
+			  const struct bh_region *region, unsigned flags)
 {
 	bheap_t *heap = (bheap_t *)(void *)start;
 
@@ -100,6 +99,15 @@ static bheap_t *handle_make(char *start, const struct bh_layout *layout,
 	return heap;
 }
 
+size_t bh_create_granules(size_t size)
+{
+	size_t page = bh_region_page();
+	size_t granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
+
+	return granules <= BH_GRANULES_MAX ? granules
+					   : BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
+}
+
 bheap_t *bh_create(size_t size, unsigned flags)
 {
 	size_t page = bh_region_page(), granules, lead;
@@ -112,15 +120,13 @@ bheap_t *bh_create(size_t size, unsigned flags)
 		return NULL;
 	}
 	flags = flags_with_settings(flags);
-	granules = bh_round_up(size, page) >> BH_GRANULE_SHIFT;
-	if (granules > BH_GRANULES_MAX)
-		granules = BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
+	granules = bh_create_granules(size);
 	lead = lead_size(flags, granules) +
 	       (flags & BHEAP_GUARD ? bh_marks_pages_size(granules) : 0);
 	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
-	heap = handle_make(region.start, &layout, &region, flags);
+	heap = bh_create_handle(region.start, &layout, &region, flags);
 	if (!heap) {
 		int saved = errno;
 
@@ -150,7 +156,7 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	}
 	start = (char *)buffer + skip;
 	memset(start, 0, layout.granules);
-	return handle_make(start, &layout, &region, flags);
+	return bh_create_handle(start, &layout, &region, flags);
 }
 
 int bh_destroy(bheap_t *heap)

@@ -158,14 +158,15 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t alignment, si
 }
 
 /*
- * By a copy; else by a slide. The block is as it was when neither finds room. before: errno when
- * the request came.
+ * By a copy; else by a slide, before a refusal handler is called, unless it is the one that lets
+ * the heap grow. The block is as it was when neither finds room. before: errno when the request
+ * came.
  */
 static void *resize_by_move(bheap_t *heap, uint32_t block, size_t alignment, size_t kept,
 			    size_t size, int before)
 {
 	void *old = bh_core_address(&heap->core, block);
-	void *moved = bh_handle_has_refusal_handler(heap)
+	void *moved = bh_handle_has_refusal_handler(heap) && !heap->grows
 			      ? bh_block_alloc_once(heap, alignment, size)
 			      : bh_block_alloc_aligned(heap, alignment, size);
 	int error;

@@ -95,7 +95,7 @@ bool bh_refusal_retry(bheap_t *heap, struct bh_refusal_tries *tries, size_t alig
 	bool again;
 
 	if ((error != ENOMEM && error != ENOSPC) || !bh_handle_has_refusal_handler(heap) ||
-	    tries->last || size > bh_core_size(&heap->core) ||
+	    tries->last || size > bh_handle_size(heap) ||
 	    !handler_may_run(__builtin_frame_address(0)))
 		return false;
 	again = handler_ask(heap, tries, &refusal);

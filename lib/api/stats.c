@@ -51,8 +51,7 @@ int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 	}
 	if (!bh_enter(&call, heap))
 		return -1;
-	*stats = (struct bheap_stats){.size = bh_core_size(&heap->core),
-				      .limit = bh_handle_limit(heap)};
+	*stats = (struct bheap_stats){.size = bh_handle_size(heap), .limit = bh_handle_limit(heap)};
 	bh_walk_blocks(heap, block_count, stats);
 	counters_copy(stats, heap->core.control);
 	refusals_copy(stats, bh_handle_refusals(heap));

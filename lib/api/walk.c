@@ -74,6 +74,18 @@ static uint32_t block_look(const bheap_t *heap, uint32_t block, struct bheap_blo
 	return next;
 }
 
+/* What a heap may grow by belongs to its last free block, or is one. */
+static int ahead_visit(const bheap_t *heap, struct bheap_block *seen, bheap_walk_fn *callback,
+		       void *arg)
+{
+	if (!bh_handle_ahead(heap) || !seen->used)
+		return 0;
+	seen->previous_used = true;
+	seen->used = false;
+	block_describe(heap, heap->core.end, bh_handle_ahead(heap), seen);
+	return callback(seen, arg);
+}
+
 int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 {
 	struct bheap_block seen = {.previous_used = true};
@@ -81,14 +93,17 @@ int bh_walk_blocks(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 
 	while (block < heap->core.end) {
 		uint32_t next = block_look(heap, block, &seen);
-		int result = callback(&seen, arg);
+		int result;
 
+		if (next == heap->core.end && !seen.used)
+			seen.size += bh_bytes(bh_handle_ahead(heap));
+		result = callback(&seen, arg);
 		if (result)
 			return result;
 		seen.previous_used = seen.used;
 		block = next;
 	}
-	return 0;
+	return ahead_visit(heap, &seen, callback, arg);
 }
 
 void bh_walk_cancelled(void *call)

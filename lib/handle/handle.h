@@ -32,6 +32,7 @@ struct bheap {
 	bool read_only;
 	bool permanent;                    /* the default heap: never ends */
 	bool trimmed;                      /* what was filled may have been decommitted: marks.h */
+	bool grows;                        /* only a part is mapped (growing.h) */
 	uint32_t table;                    /* the block that the last slot lay in (slots.c), or 0 */
 	struct bh_budget_refused refusals; /* of a private heap: bh_handle_refusals() */
 	uint64_t key;                      /* of the trailers' seals */
@@ -69,6 +70,21 @@ bool bh_handle_wants_redzones(void);
 
 /* Which calls may skip the lock while no walk is under way: none that must look at a limit. */
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
+
+/* Granules by which the heap may still grow. */
+static inline uint32_t bh_handle_ahead(const bheap_t *heap)
+{
+	const char *limit = heap->region.start + heap->region.size;
+	const char *end = bh_core_address(&heap->core, heap->core.end);
+
+	return heap->grows ? (uint32_t)((size_t)(limit - end) >> BH_GRANULE_SHIFT) : 0;
+}
+
+/* Bytes of blocks, with those by which the heap may still grow. */
+static inline size_t bh_handle_size(const bheap_t *heap)
+{
+	return bh_core_size(&heap->core) + bh_bytes(bh_handle_ahead(heap));
+}
 
 /* Where reports go. */
 static inline struct bh_fault_sink bh_handle_fault_sink(const bheap_t *heap)

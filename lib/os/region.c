@@ -40,6 +40,50 @@ int bh_region_map(struct bh_region *region, size_t front, size_t back)
 	return 0;
 }
 
+/* The kernel's choice, or the address asked for where that is free; NULL: no room. */
+static char *room_look(char *start, size_t size)
+{
+	char *found =
+		mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (found == MAP_FAILED)
+		return NULL;
+	munmap(found, size);
+	return found;
+}
+
+/*
+ * The system maps downwards from the stack, or upwards from a third of the address space: at three
+ * quarters of such an address neither comes by.
+ */
+char *bh_region_find(size_t size, bool certain)
+{
+	size_t page = bh_region_page();
+	char *other = room_look(NULL, size), *wanted;
+
+	/* EAGAIN: what is mapped would be locked, and that is too much; the addresses are there. */
+	if (!other && (!certain || errno == EAGAIN))
+		other = room_look(NULL, size = page);
+	if (!other)
+		return NULL;
+	wanted = (char *)(((uintptr_t)other - (uintptr_t)other / 4) & ~(uintptr_t)(page - 1));
+	return room_look(wanted, size) == wanted ? wanted : other;
+}
+
+int bh_region_map_at(char *start, size_t size)
+{
+	char *found = mmap(start, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	BH_ASSERT(start && size && size % bh_region_page() == 0);
+	if (found == start)
+		return 0;
+	if (found != MAP_FAILED)
+		munmap(found, size);
+	errno = ENOMEM;
+	return -1;
+}
+
 int bh_region_unmap(struct bh_region *region)
 {
 	return region->start ? munmap(region->start, region->size) : 0;

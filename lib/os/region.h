@@ -26,6 +26,16 @@ size_t bh_region_page(void);
 int bh_region_map(struct bh_region *region, size_t front, size_t back);
 int bh_region_unmap(struct bh_region *region);
 
+/*
+ * An address at which as many bytes are free, away from where the system maps what has no address
+ * of its own; nothing is mapped. NULL with ENOMEM if the address space has no room for them; not
+ * certain: then it may only be tried.
+ */
+char *bh_region_find(size_t size, bool certain);
+
+/* Zero pages at this address; -1 with errno if the address is taken, or the system refuses. */
+int bh_region_map_at(char *start, size_t size);
+
 /* One zero page or more, outside any region; size is a multiple of the page. */
 void *bh_region_pages(size_t size);
 int bh_region_pages_free(void *pages, size_t size);

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Limits of the system meet no more of the heap than is in use: mlockall(2), RLIMIT_AS, RLIMIT_DATA, core
+# files; and a write that runs off it ends the program.
+. "$srcdir/tests/tools/common.sh"
+
+limits=$PWD/tests/tools/limits
+cd "$scratch" || exit 99
+ran=0
+
+# limits_in KIND SIZE STATUS: the program with a heap of this size, after one with the C library's malloc()
+limits_in()
+{
+	timeout 120 "$limits" "$1" >out 2>&1
+	got=$?
+	[ $got -eq 77 ] && { echo "skipped: $1"; return; }
+	[ $got -eq $3 ] || fail "$1 with the C library: status $got: $(cat out)"
+	timeout 120 env LD_PRELOAD="$preload" BHEAP_MALLOC_SIZE="$2" "$limits" "$1" >out 2>&1
+	got=$?
+	[ $got -eq $3 ] || fail "$1 with BHEAP_MALLOC_SIZE=$2: status $got: $(cat out)"
+	ran=$((ran + 1))
+}
+
+# A sanitizer maps terabytes.
+case "${CC-} ${CFLAGS:-}" in *-fsanitize=*) echo "a sanitizer has no limits"; exit 77 ;; esac
+ulimit -c 0
+for size in '' 1G; do
+	for kind in little root address data write; do
+		limits_in $kind "$size" 0
+	done
+	limits_in core "$size" 134
+done
+
+# A core file holds what was written to, where the system leaves one here at all.
+if (ulimit -c unlimited) 2>/dev/null; then
+	for library in '' "$preload"; do
+		(ulimit -c unlimited; LD_PRELOAD=$library "$limits" core) >/dev/null 2>&1
+		for file in core*; do
+			[ -e "$file" ] || { echo "skipped: no core file"; continue; }
+			size=$(wc -c <"$file")
+			[ "$size" -le 67108864 ] || fail "a core file of $size bytes"
+			rm -f "$file"
+		done
+	done
+fi
+
+# The same real program, with as much address space, does the same.
+if command -v xz >/dev/null; then
+	head -c 100000 "$preload" >file
+	for space in 40000 110000 150000 250000; do
+		(ulimit -v $space; xz -6 -T1 -c file) >plain.xz 2>/dev/null
+		wanted=$?
+		(ulimit -v $((space + space / 50 + 4000)); LD_PRELOAD=$preload xz -6 -T1 -c file) >own.xz 2>err
+		got=$?
+		[ $got -eq 0 ] || [ $wanted -ne 0 ] || fail "xz in $space KiB: $(cat err)"
+	done
+fi
+[ $ran -gt 0 ] || exit 77
+finish
