@@ -85,6 +85,19 @@ static bool lock_look(void)
 	return false;
 }
 
+/* The C library notes the owner in each mutex; there is no other way to ask. */
+static bool lock_is_own(void)
+{
+	return __atomic_load_n(&budget.lock.__data.__owner, __ATOMIC_RELAXED) == (int)gettid();
+}
+
+static _Noreturn void recursion_report(void)
+{
+	line_write("libbheap-malloc: malloc() or free() was called inside of either: by a signal "
+		   "handler, or by a function of another preloaded library");
+	abort();
+}
+
 /*
  * Not asleep in the mutex: the holder would have to wake this thread, and with every turn
  * the heap would move to another processor. A run of turns is slept through, and then this thread
@@ -97,8 +110,11 @@ void budget_wait(void)
 
 	/* malloc() is no point where a thread is cancelled; a nap would be one. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	while (!lock_look())
+	while (!lock_look()) {
+		if (lock_is_own())
+			recursion_report();
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
 	pthread_setcancelstate(state, &state);
 }
 
@@ -315,7 +331,8 @@ bheap_t *budget_make(void)
 	bheap_t *heap;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pthread_mutex_lock(&budget.lock);
+	if (pthread_mutex_trylock(&budget.lock))
+		budget_wait();
 	heap = budget.heap;
 	if (!heap) {
 		heap = heap_set_up();

@@ -17,6 +17,7 @@ endif
 	%D%/malloc.c \
 	%D%/setting.c %D%/setting.h \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/system.c \
 	%D%/table.c %D%/table.h \
 	$(lib_libbheap_core_la_SOURCES)
 %C%_libbheap_malloc_la_CPPFLAGS = $(LIB_CPPFLAGS)

@@ -3,8 +3,8 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/limits.sh %D%/loading.sh
-TESTS += %D%/programs.sh %D%/limits.sh %D%/loading.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh
+TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
 
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c
@@ -15,6 +15,11 @@ check_PROGRAMS += %D%/limits
 %C%_limits_SOURCES = %D%/limits.c
 %C%_limits_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_limits_LDADD =
+
+check_PROGRAMS += %D%/filter
+%C%_filter_SOURCES = %D%/filter.c
+%C%_filter_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_filter_LDADD =
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
