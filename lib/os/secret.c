@@ -7,6 +7,8 @@
 #include "os/secret.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
@@ -23,13 +25,22 @@ uint64_t bh_secret_derived(enum bh_secret_purpose purpose, const void *address)
 	return bh_sip(key, (uint64_t)purpose, (uintptr_t)address);
 }
 
+/* getrandom() is a cancellation point. */
+static bool kernel_gives(uint64_t *key)
+{
+	int saved = errno, state;
+	bool given;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	given = getrandom(key, sizeof(*key), GRND_NONBLOCK) == (ssize_t)sizeof(*key);
+	pthread_setcancelstate(state, NULL);
+	errno = saved;
+	return given;
+}
+
 uint64_t bh_secret_random(enum bh_secret_purpose purpose, const void *address)
 {
-	int saved = errno;
 	uint64_t key;
 
-	if (getrandom(&key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key))
-		return key;
-	errno = saved;
-	return bh_secret_derived(purpose, address);
+	return kernel_gives(&key) ? key : bh_secret_derived(purpose, address);
 }

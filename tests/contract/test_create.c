@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -370,6 +371,30 @@ static int overflow_run(void *arg)
 	return 9;
 }
 
+/* Cancelled already: the first cancellation point ends the thread. */
+static void *create_cancelled(void *flags)
+{
+	bheap_t *heap;
+
+	pthread_cancel(pthread_self());
+	heap = bheap_create(page, *(const unsigned *)flags);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	return heap;
+}
+
+START_TEST(creation_is_no_cancellation_point)
+{
+	unsigned flags = _i ? BHEAP_GUARD : 0;
+	pthread_t thread;
+	void *heap;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, create_cancelled, &flags), 0);
+	ck_assert_int_eq(pthread_join(thread, &heap), 0);
+	ck_assert_ptr_ne(heap, PTHREAD_CANCELED);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+END_TEST
+
 START_TEST(the_environment_guards_a_heap_in_a_buffer)
 {
 	static char on[] = "1", off[] = "0";
@@ -398,6 +423,7 @@ int main(int count, char **arguments)
 	tcase_add_test(tcase, the_largest_heap);
 	tcase_add_test(tcase, inaccessible_pages_around_the_blocks);
 	tcase_add_test(tcase, nothing_is_left_after_destroy);
+	tcase_add_loop_test(tcase, creation_is_no_cancellation_point, 0, 2);
 	tcase_add_loop_test(tcase, a_buffer_of_any_alignment, 0, 17);
 	tcase_add_loop_test(tcase, what_a_buffer_leaves_for_blocks, 0, 5);
 	tcase_add_test(tcase, a_buffer_that_will_not_do);
