@@ -16,7 +16,10 @@
 
 enum outcome { OPENED, FAILED, GONE };
 
-/* Of the open lock: a process that may only read can keep it for ever. */
+/*
+ * Of the open lock, which a process that may only read can keep for ever. The holder of the attach
+ * lock stays unnamed: this process has the open lock then.
+ */
 static void holder_name(struct bh_attach_opening *opening)
 {
 	int pid = bh_file_open_lock_holder(opening->fd);
@@ -53,6 +56,8 @@ static enum outcome opening_try(struct bh_attach_opening *opening)
 		opened = bh_attach(opening, (uint64_t)file_size);
 	/* A reader does not count: the lock, and what a death left, are no business of his. */
 	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
+		if (errno == EBUSY)
+			holder_name(opening);
 		bh_attach_undo(opening);
 		opened = false;
 	}

@@ -35,6 +35,7 @@ static struct {
 	bool no_protection, no_mapping;
 	bool protection_refused;      /* the next one, once */
 	bool vanished;                /* the next file that is there is not found, once */
+	bool attach_lock_taken;       /* by another process, for ever */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
 	bool full;                    /* the disk */
 	bool no_nap;                  /* time passes at once */
@@ -94,6 +95,8 @@ static struct wrap_answer lock_answer(const struct wrap_call *call)
 		run_once(&system_is.open_locking);
 	if (lock->l_start && lock->l_type == F_RDLCK && system_is.no_attach_lock)
 		return instead(true, -1, ENOLCK);
+	if (lock->l_start && lock->l_type == F_RDLCK && system_is.attach_lock_taken)
+		return instead(true, -1, EAGAIN);
 	return instead(system_is.no_lock, -1, EACCES);
 }
 
@@ -673,6 +676,23 @@ START_TEST(a_reader_that_keeps_the_open_lock)
 }
 END_TEST
 
+/* The second lock that an opening takes may be another process's, too, and is reported. */
+START_TEST(an_attach_lock_that_is_kept)
+{
+	bheap_close(path_heap(SIZE, 0));
+	system_is.attach_lock_taken = system_is.no_nap = true;
+	errno = 0;
+	ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+	ck_assert_errno(EBUSY);
+	ck_assert_uint_eq(faults.count, 1);
+	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_BAD_FILE);
+	ck_assert_msg(strstr(faults.last.text, "another process has a lock on it"), "it says: %s",
+		      faults.last.text);
+	system_is.attach_lock_taken = false;
+	bheap_close(path_heap(SIZE, 0));
+}
+END_TEST
+
 /*
  * A creator that failed removes the name of its empty file while another waits for it, which begins
  * anew.
@@ -912,6 +932,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_name_that_leads_elsewhere_the_second_time, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
 	tcase_add_loop_test(tcase, a_reader_that_keeps_the_open_lock, 0, 2);
+	tcase_add_test(tcase, an_attach_lock_that_is_kept);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 3);
 	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
