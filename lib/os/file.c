@@ -221,6 +221,7 @@ static bool is_held_elsewhere(int error)
 static int byte_lock_soon(int fd, enum lock_byte byte, short type)
 {
 	long nap = LOCK_NAP_FIRST;
+	int saved = errno;
 
 	for (int64_t left = LOCK_WAIT; byte_lock(fd, byte, type); left -= nap) {
 		if (!is_held_elsewhere(errno))
@@ -232,6 +233,7 @@ static int byte_lock_soon(int fd, enum lock_byte byte, short type)
 		nap = 2 * nap < LOCK_NAP_LAST ? 2 * nap : LOCK_NAP_LAST;
 		bh_wait_nap(nap);
 	}
+	errno = saved;
 	return 0;
 }
 

@@ -51,7 +51,8 @@ int bh_file_reopen(int fd, bool *writable);
 
 /*
  * Takes the open lock; exclusive where the file can be written to. Waits for other opens to end,
- * but not for ever: -1 with EBUSY when another process has the lock for half a minute.
+ * but not for ever: -1 with EBUSY when another process has the lock for half a minute. Keeps errno
+ * when it succeeds.
  */
 int bh_file_lock_open(int fd, bool exclusive);
 

@@ -36,6 +36,7 @@ static struct {
 	bool protection_refused;      /* the next one, once */
 	bool vanished;                /* the next file that is there is not found, once */
 	bool attach_lock_taken;       /* by another process, for ever */
+	unsigned locks_taken;         /* so often is a lock another process's, for a moment */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
 	bool full;                    /* the disk */
 	bool no_nap;                  /* time passes at once */
@@ -97,6 +98,10 @@ static struct wrap_answer lock_answer(const struct wrap_call *call)
 		return instead(true, -1, ENOLCK);
 	if (lock->l_start && lock->l_type == F_RDLCK && system_is.attach_lock_taken)
 		return instead(true, -1, EAGAIN);
+	if (system_is.locks_taken) {
+		system_is.locks_taken--;
+		return instead(true, -1, EAGAIN);
+	}
 	return instead(system_is.no_lock, -1, EACCES);
 }
 
@@ -693,6 +698,21 @@ START_TEST(an_attach_lock_that_is_kept)
 }
 END_TEST
 
+/* A process that opens the heap at that moment has the open lock. */
+START_TEST(a_reset_that_waits_for_a_lock)
+{
+	bheap_t *heap = path_heap(SIZE, 0);
+
+	system_is.locks_taken = 3;
+	system_is.no_nap = true;
+	errno = 0;
+	ck_assert_int_eq(bheap_reset(heap), 0);
+	ck_assert_errno(0);
+	ck_assert_uint_eq(system_is.locks_taken, 0);
+	bheap_close(heap);
+}
+END_TEST
+
 /*
  * A creator that failed removes the name of its empty file while another waits for it, which begins
  * anew.
@@ -933,6 +953,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_name_that_goes_while_the_open_lock_is_held, 0, 2);
 	tcase_add_loop_test(tcase, a_reader_that_keeps_the_open_lock, 0, 2);
 	tcase_add_test(tcase, an_attach_lock_that_is_kept);
+	tcase_add_test(tcase, a_reset_that_waits_for_a_lock);
 	tcase_add_loop_test(tcase, a_name_that_is_taken_meanwhile, 0, 3);
 	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
