@@ -198,7 +198,7 @@ BHEAP_API void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment
 		BHEAP_FREED_BY(bheap_free, 2);
 
 /*
- * Makes a block larger or smaller where it is, in bounded time, or says no: 0, or -1 with errno
+ * Makes a block larger or smaller where it is, in bounded time, or fails: 0, or -1 with errno
  * ENOMEM (the memory after it is not free, or too little), ENOSPC (the disk is full) or EINVAL
  * (size 0, not a live block), and the block is as it was. Compilers go on to take the block for as
  * large as it was when ptr was returned: bheap_resize(3) tells how to use what was added.
@@ -293,9 +293,10 @@ BHEAP_API int bheap_display(const bheap_t *heap, FILE *stream);
 BHEAP_API size_t bheap_trim(bheap_t *heap);
 
 /*
- * Frees all blocks at once, in time that does not depend on their number; the root is no more, the
- * statistics of the past, the limit and the handlers stay. A heap that processes share only where
- * no other is attached, and none was forked since it was opened: else EBUSY. 0, or -1 with errno.
+ * Frees all blocks at once, in time that does not depend on their number, unless guards or tools
+ * look at each; the root is no more, the statistics of the past, the limit and the handlers stay. A
+ * heap that processes share only where no other is attached, and none was forked since it was
+ * opened: else EBUSY. 0, or -1 with errno.
  */
 BHEAP_API int bheap_reset(bheap_t *heap);
 
@@ -356,9 +357,9 @@ typedef bool bheap_refusal_fn(const struct bheap_refusal *refusal, void *arg);
 BHEAP_API int bheap_set_refusal_handler(bheap_t *heap, bheap_refusal_fn *handler, void *arg);
 
 /*
- * Checks every invariant, reading only and trusting nothing. 0; or -1 with errno EUCLEAN and the
- * first broken one in *fault (which may be NULL); or EBUSY if another process keeps a shared heap's
- * lock for 5 seconds. Takes time in proportion to the heap.
+ * Checks every invariant, reading only and trusting nothing (after a recovery, where one is due).
+ * 0; or -1 with errno EUCLEAN and the first broken one in *fault (which may be NULL); or EBUSY if
+ * another process keeps a shared heap's lock for 5 seconds. Takes time in proportion to the heap.
  */
 BHEAP_API int bheap_check(const bheap_t *heap, struct bheap_fault *fault);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every function of bheap.h has a page in section 3, and every page and alias there is of such
-# functions, or of a header; pages are installed, and refer only to pages that exist.
+# Every function of bheap.h has a page in section 3 and stands in two lists of bheap.7, and every page
+# and alias of section 3 is of such functions, or of a header; pages are installed, and refer only to
+# pages that exist.
 srcdir=${srcdir:-.}
 pages=$srcdir/man
 failed=0
@@ -18,8 +19,14 @@ installed() {
 functions=$(sed -n 's/^BHEAP_API [^(]*[ *]\([a-z_]*\)(.*/\1/p' "$srcdir/include/bheap.h")
 [ "$(echo "$functions" | wc -l)" -gt 30 ] || complain "bheap.h: too few functions found"
 
+# The lines of bheap(7) between two headings of subsections.
+overview() { sed -n "/^\\.SS $1/,/^\\.SS $2/p" "$pages/bheap.7"; }
+
 for function in $functions; do
 	[ -f "$pages/$function.3" ] || complain "$function: exported, but has no page"
+	overview Functions 'The block map' | grep -q "^\\.BR $function (3)" ||
+		complain "$function: not in the list of functions of bheap.7"
+	overview Time Threads | grep -qF "\\fB$function\\fP()" || complain "$function: not in the table of time of bheap.7"
 done
 
 for page in "$pages"/*.[1-9]; do
