@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocks.h - the block functions under hidden names: a library that called its exported names could
- * be led astray by a program that has a bfree() of its own.
+ * blocks.h - the block functions under hidden names: a library that called its exported names would
+ * call the function of a program that has a bfree() of its own.
  */
 #ifndef BH_BLOCKS_H
 #define BH_BLOCKS_H

@@ -54,7 +54,7 @@ static enum outcome opening_try(struct bh_attach_opening *opening)
 		return GONE;
 	if (file_size >= 0)
 		opened = bh_attach(opening, (uint64_t)file_size);
-	/* A reader does not count: the lock, and what a death left, are no business of his. */
+	/* A reader takes no attach lock: it neither locks nor recovers the heap. */
 	if (opened && opening->writable && bh_file_lock_attach(opening->fd)) {
 		if (errno == EBUSY)
 			holder_name(opening);

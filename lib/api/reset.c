@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reset.c - all blocks freed at once. Keeps: those of a shared heap only where no other process can
- * hold one; whoever looks at freed memory (guards, tools) is told of each block.
+ * hold one; guards and tools, which look at freed memory, are told of each block.
  */
 #include <errno.h>
 
@@ -61,7 +61,7 @@ static bool reset_if_alone(bheap_t *heap)
 	if (alone)
 		bh_reset(&heap->core);
 	saved = errno;
-	bh_file_lock_attach(fd); /* as before, while nobody else can ask for it */
+	bh_file_lock_attach(fd); /* as before, while no other process can take it */
 	bh_file_unlock_open(fd);
 	errno = saved;
 	return alone;

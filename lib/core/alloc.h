@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alloc.h - a free block becomes an allocated one, whole or split. Each way to one is an inline
- * function of the path: on the fast path, which is for small blocks, it is cut to what needs no
- * boundary tag; if it cannot complete, it changes nothing, and bh_alloc_block() does the whole.
+ * alloc.h - a free block becomes an allocated one, whole or split. Each way to do so is an inline
+ * function that gets the path as a constant: on the fast path, which is for small blocks, it is cut
+ * to what needs no boundary tag; if it cannot complete, it changes nothing, and bh_alloc_block()
+ * does the whole.
  */
 #ifndef BH_ALLOC_H
 #define BH_ALLOC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * annotate.h - tells Valgrind and AddressSanitizer which bytes of a heap belong to its user.
- * Owns every mention of the two tools. Where the Valgrind headers are absent its requests are
+ * Owns every request to the two tools. Where the Valgrind headers are absent its requests are
  * empty. An AddressSanitizer runtime is found at run time, so that a plain library serves a
  * sanitized program.
  */

@@ -30,7 +30,8 @@ _Static_assert(sizeof(struct bh_bin_node) == BH_GRANULE, "the smallest block is 
 
 /* The part of the bins that lies in the control block. */
 struct bh_bin_bits {
-	uint64_t summary;                 /* a bit for each word below that is not zero, or was */
+	/* A bit for each word below, set at least if a bin of several sizes in it is not empty. */
+	uint64_t summary;
 	uint64_t words[BH_BIN_WORDS_MAX]; /* a bit for each bin that is not empty */
 };
 

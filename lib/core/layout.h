@@ -3,9 +3,9 @@
  * layout.h - the parts of a region, as byte offsets from its start: one layout for private, buffer
  * and shared heaps, without pointers. Refuses to know how the parts are used.
  *
- *   lead | control | heads | map | gap | granules
- *                                                  ^ granule 1 ... span; 0 and span + 1 are
- * sentinels
+ *   lead | control | heads | map | gap | granules 1 ... span
+ *
+ * lead: the handle and the marks of a private heap, or the head of a shared one.
  */
 #ifndef BH_LAYOUT_H
 #define BH_LAYOUT_H

@@ -15,8 +15,8 @@
 #include "handle/rest.h"
 
 /*
- * Ends a call that found no map to recover from: the lock stays torn, and so nobody takes it for
- * sound.
+ * Ends a call that found no map to recover from: the lock stays torn, so that every later call
+ * fails.
  */
 static bool call_give_up(struct bh_call *call)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill.c - fills freed memory and holds it against the pattern. Keeps: the bit of a granule is set
- * only while its owner-less bytes are the pattern, links and size of a block in a bin excepted.
+ * fill.c - fills freed memory and verifies it. Keeps: the bit of a granule is set only while it is
+ * free and has the pattern, or zeros after a trim; links and size of a block in a bin excepted.
  */
 #include "handle/fill.h"
 

@@ -2,10 +2,10 @@
 /*
  * fill.h - in private heaps with BHEAP_GUARD freed memory is filled with a pattern, which is
  * verified when the memory is handed out, by the checker, and (the first granule) when a neighbour
- * is freed: a write after free is found. A bit for each granule tells that it is filled, one for
- * each page that it was decommitted since and is zero. In a bin, a free block's links lie in the
- * first half of its first granule, and perhaps its size in the second. In heaps without the bits
- * (heap->filled is NULL) nothing is done.
+ * is freed or resized: a write after free is found. A bit for each granule tells that it is filled,
+ * one for each unit of 4 KiB that it was decommitted since and is zero. In a bin, a free block's
+ * links lie in the first half of its first granule, and perhaps its size in the second. In heaps
+ * without the bits (heap->filled is NULL) nothing is done.
  */
 #ifndef BH_FILL_H
 #define BH_FILL_H

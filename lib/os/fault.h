@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fault.h - reports of misuse and damage: one line of text, made without stdio and allocation.
- * Owns the default handler, the only global state besides the classic heap.
+ * Owns the default handler.
  */
 #ifndef BH_FAULT_H
 #define BH_FAULT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * region.h - memory from the system: the only room that maps, protects and gives back pages, and
- * that opens files. Refuses to know blocks; sets errno.
+ * region.h - memory from the system: the only room that maps, protects, decommits and syncs pages,
+ * and that sets the length of files and reserves their storage. Refuses to know blocks; sets errno.
  */
 #ifndef BH_REGION_H
 #define BH_REGION_H
@@ -68,7 +68,7 @@ int bh_region_sync(const struct bh_region *region);
 int bh_region_protect(char *start, size_t size, bool accessible);
 
 /*
- * Gives back the whole pages of a range of the region; how many bytes. Private pages read as zero
+ * Decommits the whole pages of a range of the region; how many bytes. Private pages read as zero
  * afterwards.
  */
 size_t bh_region_decommit(const struct bh_region *region, char *start, size_t size);
