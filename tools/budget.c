@@ -304,7 +304,9 @@ static bheap_t *heap_set_up(void)
 	unsigned flags = BHEAP_UNLOCKED;
 	bheap_t *heap;
 
-	budget.guarded = setting_is_on("BHEAP_MALLOC_GUARD", setting_is_on("BHEAP_GUARD", false));
+	/* As the heap will be: the library guards each that BHEAP_GUARD tells it to. */
+	budget.guarded =
+		setting_is_on("BHEAP_MALLOC_GUARD", false) || setting_is_on("BHEAP_GUARD", false);
 	budget.cached = setting_is_on("BHEAP_MALLOC_CACHE", true) && !budget.guarded;
 	budget.aborts = setting_is_on("BHEAP_MALLOC_ABORT", false);
 	budget.fault_aborts = setting_is_on("BHEAP_ABORT", false);

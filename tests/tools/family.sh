@@ -32,6 +32,7 @@ env LD_PRELOAD="$preload" BHEAP_MALLOC_REPORT=cancelled CK_RUN_CASE=processes ti
 	{ cat out; fail "with records"; }
 family_in BHEAP_MALLOC_CACHE=0
 family_in BHEAP_MALLOC_GUARD=1
+family_in BHEAP_GUARD=1 BHEAP_MALLOC_GUARD=0
 env LD_PRELOAD="$preload" BHEAP_MALLOC_TRIM=0 CK_RUN_CASE=pages "$family" >out 2>&1 &&
 	fail "BHEAP_MALLOC_TRIM=0 gives pages back"
 
