@@ -224,11 +224,12 @@ static int repair_main(int argc, char **argv)
 
 const struct command command_check = {
 	.name = "check",
-	.summary = "tell whether heap files and shared heaps are sound; change nothing",
+	.summary = "check that heap files and shared heaps are sound; change nothing",
 	.usage = "FILE...\n"
-		 "Checks every invariant of the heap in FILE, or of the shared memory name\n"
+		 "Checks every invariant of the heap in FILE, or in the shared memory object\n"
 		 "\"/name\".\n"
-		 "Exit status: 0 all are sound, 1 one is not, or cannot be read, 2 bad usage.\n",
+		 "The exit status is 0 if all heaps are sound, 1 if one is not sound or cannot be\n"
+		 "read, and 2 for wrong usage.\n",
 	.run = check_main,
 };
 
@@ -237,8 +238,11 @@ const struct command command_repair = {
 	.summary = "make a heap whole after a crash or damage to its index",
 	.usage =
 		"FILE...\n"
-		"Makes the heap in FILE, or of the shared memory name \"/name\", whole. No process\n"
-		"may be using it. A sound heap is not touched.\n"
-		"Exit status: 0 all are sound now, 1 one is not, 2 bad usage.\n",
+		"Recovers the heap in FILE, or in the shared memory object \"/name\", after\n"
+		"the death of a process inside an operation, and rebuilds a damaged index of free\n"
+		"blocks.\n"
+		"No process may be using the heap. A sound heap is not changed.\n"
+		"The exit status is 0 if all heaps are sound now, 1 if one is not, and 2 for\n"
+		"wrong usage.\n",
 	.run = repair_main,
 };

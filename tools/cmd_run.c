@@ -202,23 +202,23 @@ static int run_main(int argc, char **argv)
 
 const struct command command_run = {
 	.name = "run",
-	.summary = "run a program on a bounded heap and tell what became of it",
+	.summary = "run a program in a bounded heap and print a summary of the heap",
 	.usage =
 		"[OPTION]... PROGRAM [ARGUMENT]...\n"
-		"Runs PROGRAM with its malloc() in a bounded heap, and ends with a summary.\n"
-		"The exit status is the program's; 128 + N when signal N ended it.\n\n"
-		"  -s, --size=SIZE      the heap: bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
+		"Runs PROGRAM with its malloc() in a bounded heap, and then prints a summary.\n"
+		"The exit status is that of the program, or 128 + N if signal N ended it.\n\n"
+		"  -s, --size=SIZE      size in bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
 		",\n"
-		"                       as it is needed)\n"
-		"  -r, --report=FILE    the summary goes to FILE, not to standard error\n"
-		"  -j, --json           the summary is JSON\n"
-		"  -p, --processes      a line for each other process, not for each program\n"
-		"  -g, --guard          find writes behind the end of blocks and to freed ones\n"
-		"  -a, --abort          abort when the heap is spent, and at a fault; without it\n"
-		"                       malloc() fails, and the program goes on\n"
-		"      --snapshot=FILE  write down the blocks of the heap at the end; 'bheap show\n"
-		"                       FILE' shows them\n"
-		"      --no-cache       no per-thread cache of freed blocks\n"
-		"  -h, --help           this text\n",
+		"                       of which only the used part takes memory)\n"
+		"  -r, --report=FILE    write the summary to FILE, not to standard error\n"
+		"  -j, --json           print the summary as JSON\n"
+		"  -p, --processes      print a line for each other process, not each program\n"
+		"  -g, --guard          detect writes past the end of blocks and to freed blocks\n"
+		"  -a, --abort          abort the program if the heap is full, and at a fault;\n"
+		"                       by default malloc() fails, and the program continues\n"
+		"      --snapshot=FILE  write a list of the blocks to FILE when the program ends;\n"
+		"                       'bheap show FILE' displays them\n"
+		"      --no-cache       disable the cache of freed blocks of each thread\n"
+		"  -h, --help           print this text\n",
 	.run = run_main,
 };

@@ -236,15 +236,16 @@ static int show_main(int argc, char **argv)
 
 const struct command command_show = {
 	.name = "show",
-	.summary = "figures and a map of a heap file, a shared heap or a snapshot",
-	.usage = "[OPTION]... FILE\n"
-		 "Shows the heap in FILE, of the shared memory name FILE (\"/name\"), or of a\n"
-		 "snapshot.\n\n"
-		 "  -b, --blocks       every block too\n"
-		 "  -s, --svg=FILE     draw the map into FILE\n"
-		 "  -w, --whole        map the whole heap, not just up to its last used block\n"
-		 "  -j, --json         the figures (and with --blocks the blocks) as JSON\n"
-		 "      --color=WHEN   auto, always or never\n"
-		 "  -h, --help         this text\n",
+	.summary = "print statistics and a map of a heap file, shared heap or snapshot",
+	.usage =
+		"[OPTION]... FILE\n"
+		"Prints statistics and a map of the heap in FILE. FILE is a heap file, a shared\n"
+		"memory object (\"/name\") or a snapshot.\n\n"
+		"  -b, --blocks       list every block, too\n"
+		"  -s, --svg=FILE     draw the map into FILE\n"
+		"  -w, --whole        map the whole heap, not only up to its last used block\n"
+		"  -j, --json         print the statistics (and with --blocks the blocks) as JSON\n"
+		"      --color=WHEN   use colours: auto, always or never\n"
+		"  -h, --help         print this text\n",
 	.run = show_main,
 };

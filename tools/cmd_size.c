@@ -270,18 +270,18 @@ static int size_main(int argc, char **argv)
 
 const struct command command_size = {
 	.name = "size",
-	.summary = "tell how large a heap a program needs",
+	.summary = "determine how large a heap a program needs",
 	.usage = "[OPTION]... PROGRAM [ARGUMENT]...\n"
 		 "  or:  bheap size [OPTION]... --trace=FILE\n"
-		 "Runs PROGRAM, records what it asks of malloc(), and replays that in heaps of\n"
-		 "many sizes. Of several processes the one that needs most memory is sized. One\n"
-		 "that is ended by Ctrl-C is sized, too.\n\n"
-		 "  -t, --trace=FILE   a trace recorded before, plain or compressed by gzip\n"
-		 "  -m, --margin=N     recommend N per cent more than just suffices (default: 10)\n"
+		 "Runs PROGRAM, records its calls of malloc() and related functions, and replays\n"
+		 "them in heaps of many sizes. If there are several processes, the one that needs\n"
+		 "most memory is sized. A program that Ctrl-C ends is sized, too.\n\n"
+		 "  -t, --trace=FILE   read a trace recorded before, plain or compressed by gzip\n"
+		 "  -m, --margin=N     recommend N per cent more than suffices (default: 10)\n"
 		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
-		 "  -o, --output=FILE  the answer goes to FILE, not to standard output\n"
-		 "      --save=FILE    keep the trace, compressed when FILE ends in .gz\n"
-		 "  -j, --json         the answer is JSON; with --output, if PROGRAM prints, too\n"
-		 "  -h, --help         this text\n",
+		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"
+		 "      --save=FILE    keep the trace in FILE, compressed if FILE ends in .gz\n"
+		 "  -j, --json         print the answer as JSON; use --output if PROGRAM prints\n"
+		 "  -h, --help         print this text\n",
 	.run = size_main,
 };

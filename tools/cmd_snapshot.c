@@ -194,16 +194,16 @@ static int snapshot_main(int argc, char **argv)
 
 const struct command command_snapshot = {
 	.name = "snapshot",
-	.summary = "write a heap's blocks down, or compare two such pictures",
-	.usage =
-		"[-o FILE] HEAP\n"
-		"  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
-		"Writes down the blocks of HEAP, a heap file or shared memory name; or tells what\n"
-		"is different between two heaps or snapshots, and ends with status 1 if their\n"
-		"sizes or blocks are: statistics, such as the peak, do not count.\n\n"
-		"  -o, --output=FILE  write to FILE, not to standard output\n"
-		"  -c, --compare      compare\n"
-		"  -q, --quiet        only the totals, not each block\n"
-		"  -h, --help         this text\n",
+	.summary = "list the blocks of a heap in a file, or compare two heaps or lists",
+	.usage = "[-o FILE] HEAP\n"
+		 "  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
+		 "Writes a list of the blocks of HEAP, a heap file or shared memory object; or\n"
+		 "prints the differences between two heaps or snapshots. With --compare the exit\n"
+		 "status is 1 if their sizes or blocks differ; statistics, such as the peak, do\n"
+		 "not count.\n\n"
+		 "  -o, --output=FILE  write to FILE, not to standard output\n"
+		 "  -c, --compare      compare two heaps or snapshots\n"
+		 "  -q, --quiet        print only the totals, not each block\n"
+		 "  -h, --help         print this text\n",
 	.run = snapshot_main,
 };
