@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter.h - what the programs adapter_*.c share: the command line, the input, which is read into
- * the heap, too, and what they say of the budget. They end with 0; 1: the input is malformed or
- * fails; 2: usage; 3: the input needs more than the budget.
+ * adapter.h - code that the programs adapter_*.c share: it parses the command line, reads the input
+ * into the heap, and reports how much of the budget was used. The exit status is 0 on success; 1 if
+ * the input is malformed or fails; 2 for wrong usage; 3 if the input needs more than the budget.
  */
 #ifndef ADAPTER_H
 #define ADAPTER_H

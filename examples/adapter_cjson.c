@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter_cjson.c - prints a JSON document, parsed by cJSON in a heap of its own. cJSON's hooks
- *have no context: heap_scope.h has the current heap of each thread.
+ * adapter_cjson.c - prints a JSON document, which cJSON parses in a heap of its own. The hooks of
+ * cJSON have no context argument: heap_scope.h keeps the current heap of each thread.
  *
  *	cc adapter_cjson.c -o adapter_cjson $(pkg-config --cflags --libs libbheap libcjson)
  *	./adapter_cjson -b 64k orders.json
@@ -14,13 +14,13 @@
 #include <cJSON.h>
 
 /* ---- adapter ---- */
-/* Once, before any thread uses cJSON. No memory outside all scopes. */
+/* Call once, before any thread uses cJSON. Allocations need a scope. */
 static void cjson_heap_init(void)
 {
 	cJSON_InitHooks(&(cJSON_Hooks){heap_scope_alloc, heap_scope_free});
 }
 
-/* NULL: too large if heap_scope->refused, else malformed at *end. */
+/* On NULL: too large if heap_scope->refused, else malformed at *end. */
 static cJSON *cjson_heap_parse(const char *text, size_t length, const char **end)
 {
 	heap_scope->refused = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter_duktape.c - runs a JavaScript program in Duktape, all of whose memory is one heap. A
- * program that needs more gets an exception; where Duktape itself cannot go on, the heap is thrown
- * away as it is.
+ * adapter_duktape.c - runs a JavaScript program in Duktape, which allocates all its memory from one
+ * heap. A program that needs more gets an exception. If Duktape itself cannot continue, the heap is
+ * destroyed with all its blocks.
  *
  *	cc adapter_duktape.c -o adapter_duktape $(pkg-config --cflags --libs libbheap duktape)
  *	./adapter_duktape -b 256k program.js
@@ -18,7 +18,7 @@
 struct duk_heap {
 	bheap_t *heap;
 	bool ready;    /* duk_create_heap() has returned */
-	jmp_buf fatal; /* where the program goes on without Duktape */
+	jmp_buf fatal; /* the program continues here without Duktape */
 };
 
 static void *duk_heap_realloc(void *arg, void *ptr, duk_size_t size)
@@ -29,7 +29,7 @@ static void *duk_heap_realloc(void *arg, void *ptr, duk_size_t size)
 	if (!size)
 		bheap_free(duk->heap, ptr);
 	else if (!block && !duk->ready)
-		longjmp(duk->fatal, 1); /* Duktape 2.7 would recurse for ever */
+		longjmp(duk->fatal, 1); /* Duktape 2.7 would recurse without end */
 	return block;
 }
 
@@ -43,7 +43,7 @@ static void duk_heap_free(void *arg, void *ptr)
 	duk_heap_realloc(arg, ptr, 0);
 }
 
-/* Must not return. All that Duktape has is freed by bheap_destroy(). */
+/* Must not return. bheap_destroy() frees all memory of Duktape. */
 static void duk_heap_fatal(void *arg, const char *message)
 {
 	(void)message;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter_libxml2.c - counts the elements of an XML document, parsed by libxml2 in a heap of its
- * own. libxml2's hooks have no context: heap_scope.h has the current heap of each thread. What
- * libxml2 keeps for the whole program is in a heap that lives as long.
+ * adapter_libxml2.c - counts the elements of an XML document, which libxml2 parses in a heap of its
+ * own. The hooks of libxml2 have no context argument: heap_scope.h keeps the current heap of each
+ * thread. Data that libxml2 keeps until the program ends lies in another heap.
  *
  *	cc adapter_libxml2.c -o adapter_libxml2 $(pkg-config --cflags --libs libbheap libxml-2.0)
  *	./adapter_libxml2 -b 256k orders.xml
@@ -26,7 +26,7 @@ static char *xml_heap_strdup(const char *text)
 	return copy ? memcpy(copy, text, size) : NULL;
 }
 
-/* First of all calls, outside all scopes: globals lie in the base. */
+/* Call first, outside all scopes: libxml2's globals lie in the base. */
 static int xml_heap_init(bheap_t *base)
 {
 	heap_scope_base = base;
@@ -36,7 +36,7 @@ static int xml_heap_init(bheap_t *base)
 	return 0;
 }
 
-/* The last error of the thread lies in the heap that was current. */
+/* Frees the thread's last error, which lies in the current heap. */
 static void xml_heap_leave(void)
 {
 	xmlResetLastError();

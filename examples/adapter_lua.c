@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter_lua.c - runs a Lua 5.4 script whose state lives in a heap of its own. A script that needs
- * more gets an error, which the program catches; the state is then used again.
+ * adapter_lua.c - runs a Lua 5.4 script in a state that lies in a heap of its own. If the script
+ * needs more memory, Lua raises an error. The program catches it and uses the state again.
  *
  *	cc adapter_lua.c -o adapter_lua $(pkg-config --cflags --libs libbheap lua5.4)
  *	./adapter_lua -b 64k script.lua
@@ -16,10 +16,10 @@
 #include <lualib.h>
 
 /* ---- adapter ---- */
-/* lua_newstate(lua_heap_alloc, heap) */
+/* For lua_newstate(lua_heap_alloc, heap). */
 static void *lua_heap_alloc(void *heap, void *ptr, size_t old_size, size_t size)
 {
-	(void)old_size; /* where ptr is NULL: a type, not a size */
+	(void)old_size; /* if ptr is NULL: a type, not a size */
 	if (size)
 		return bheap_realloc(heap, ptr, size); /* smaller: never fails */
 	bheap_free(heap, ptr);
@@ -33,7 +33,7 @@ struct lua_heap_trace {
 	FILE *file; /* for bheap size --trace */
 };
 
-/* lua_newstate(lua_heap_record, &trace): a line for each request. */
+/* For lua_newstate(lua_heap_record, &trace): writes each request. */
 static void *lua_heap_record(void *arg, void *ptr, size_t old_size, size_t size)
 {
 	const struct lua_heap_trace *trace = arg;

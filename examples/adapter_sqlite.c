@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adapter_sqlite.c - runs SQL in a database in memory, all of SQLite's memory in one heap. A
- * statement that needs more fails with SQLITE_NOMEM; the connection is then used again.
+ * adapter_sqlite.c - runs SQL on a database in memory. SQLite allocates all its memory from one
+ * heap. A statement that needs more fails with SQLITE_NOMEM; the connection is then used again.
  *
  *	cc adapter_sqlite.c -o adapter_sqlite $(pkg-config --cflags --libs libbheap sqlite3)
  *	./adapter_sqlite -b 256k orders.sql
@@ -20,7 +20,7 @@ static int sqlite_heap_roundup(int size)
 	return (size + BHEAP_ALIGNMENT - 1) & -BHEAP_ALIGNMENT;
 }
 
-/* As large as xRoundup says: SQLite may use all that xSize tells. */
+/* Requests the rounded size: SQLite may use all bytes of the block. */
 static void *sqlite_heap_realloc(void *ptr, int size)
 {
 	return bheap_realloc(sqlite_heap, ptr, (size_t)sqlite_heap_roundup(size));
@@ -52,7 +52,7 @@ static void sqlite_heap_shutdown(void *heap)
 	(void)heap;
 }
 
-/* Before all other calls of SQLite, or after sqlite3_shutdown(). */
+/* Call before all else of SQLite, or after sqlite3_shutdown(). */
 static int sqlite_heap_use(bheap_t *heap)
 {
 	return sqlite3_config(SQLITE_CONFIG_MALLOC,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache.h - a cache that processes share: keys and values in a heap in a file. What cache_put and
- * cache_get have in common; they may run at once, in any number, and any of them may be killed.
+ * cache.h - a cache that processes share: keys and values in a heap in a file. cache_put and
+ * cache_get both use this code; any number of them may run at once, and any may be killed.
  *
- * The heap's root is the table: sets of a few slots, and a key belongs in one set. A slot holds
- * the offset of an entry, for addresses differ from process to process. An entry is allocated into
- * the slot "fresh", filled in there, and only then told to its place: what is in a set is whole.
+ * The heap's root is the table: sets of a few slots. Each key belongs in one set. A slot stores the
+ * offset of an entry, because addresses differ between processes. An entry is allocated into the
+ * slot "fresh" and filled in there. Only then is its offset stored in a set, so each entry in a
+ * set is complete.
  */
 #ifndef CACHE_H
 #define CACHE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache_get.c - gets values from the cache that cache.h describes and cache_put.c fills; without a
- * key, all of them, and how much of the budget they take. Where there is no cache, it makes none.
+ * cache_get.c - prints the value of a key from the cache that cache.h describes and cache_put.c
+ * fills. Without a key, it prints all values and how much of the budget they use. It never creates
+ * a cache.
  *
  *	cc cache_get.c -o cache_get $(pkg-config --cflags --libs libbheap)
  *	./cache_get /dev/shm/cache answer

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache_put.c - puts keys and values into the cache that cache.h describes; cache_get.c is the
- * other half. Kill either with SIGKILL whenever you like: the other one goes on.
+ * cache_put.c - puts keys and values into the cache that cache.h describes; cache_get.c reads them.
+ * You can kill either program with SIGKILL at any time: the other one continues.
  *
  *	cc cache_put.c -o cache_put $(pkg-config --cflags --libs libbheap)
  *	./cache_put -s 64k /dev/shm/cache answer 42

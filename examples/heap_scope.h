@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heap_scope.h - for libraries whose allocation hooks have no context: the current heap of each
- * thread. Scopes nest, and a block is freed in the heap that owns it, not in the current one. The
- * file that has the hooks includes this; each such file has current heaps of its own.
+ * heap_scope.h - the current heap of each thread, for libraries whose allocation hooks have no
+ * context argument. Scopes nest. A block is freed in the heap that owns it, even if another heap is
+ * current. The file that defines the hooks includes this header; each file that includes it has
+ * current heaps of its own.
  */
 #ifndef HEAP_SCOPE_H
 #define HEAP_SCOPE_H
@@ -17,7 +18,7 @@ struct heap_scope {
 	size_t refused; /* the last request refused in this scope, or 0 */
 };
 
-/* The innermost of this thread; the heap outside all scopes, or NULL. */
+/* This thread's innermost scope; the heap outside all scopes, or NULL. */
 static _Thread_local struct heap_scope *heap_scope;
 static bheap_t *heap_scope_base;
 
@@ -32,7 +33,7 @@ static inline void heap_scope_leave(void)
 	heap_scope = heap_scope->outer;
 }
 
-/* Whose block it is. The base refuses and reports what no scope owns. */
+/* The owner of ptr; else the base, which refuses and reports ptr. */
 static inline bheap_t *heap_scope_of(const void *ptr)
 {
 	for (struct heap_scope *scope = heap_scope; ptr && scope; scope = scope->outer)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hello.c - the smallest whole program: a heap, three blocks, one of them freed, and the picture.
+ * hello.c - the smallest complete program: creates a heap, allocates three blocks, frees one of
+ * them, and prints the table of blocks.
  *
  *	cc hello.c -o hello $(pkg-config --cflags --libs libbheap)
  */

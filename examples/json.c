@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c - prints JSON documents (RFC 8259) indented, each parsed in a heap of its own: text, tree
- * and all come out of one budget. A document that spends it is refused, whatever it holds; the
- * next one is not touched by that. No node is ever freed: the heap is destroyed whole.
+ * json.c - prints JSON documents (RFC 8259) indented. It parses each document in a heap of its own:
+ * one budget covers the text and the tree. A document that exceeds the budget is refused; this does
+ * not affect the next document. No node is ever freed: the heap is destroyed as a whole.
  *
  *	cc json.c -o json $(pkg-config --cflags --libs libbheap)
  *	./json -b 64k small.json huge.json

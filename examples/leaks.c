@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leaks.c - who did not free? Each block begins with the place that allocated it, and a walk over
- * the heap lists the places of all blocks that are live.
+ * leaks.c - finds leaks: each block begins with the source line that allocated it, and a walk over
+ * the heap lists these lines for all live blocks.
  */
 #include <bheap.h>
 #include <stdio.h>

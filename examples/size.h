@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * size.h - sizes as people write them: 65536, 64k, 1M, 2G. For all examples that take one.
+ * size.h - parses sizes such as 65536, 64k, 1M or 2G, for all examples that take a size.
  */
 #ifndef SIZE_H
 #define SIZE_H

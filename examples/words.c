@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * words.c - counts the words of a file in a hash table that lives in the classic heap, prints the
- * most frequent, frees all the others, and shows what is then in the heap.
+ * words.c - counts the words of a file in a hash table that lies in the classic heap, prints the
+ * most frequent words, frees all others, and prints the table of blocks that are then in the heap.
  *
  *	cc words.c -o words $(pkg-config --cflags --libs libbheap)
  *	./words -n 5 -s 64k book.txt
