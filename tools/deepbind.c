@@ -28,6 +28,8 @@ typedef void *dlmopen_fn(Lmid_t space, const char *file, int mode);
 /* Before glibc 2.34 in a library of its own, which a program that calls dlopen() has. */
 #pragma weak dlsym
 
+/* On 64-bit PowerPC a call through a pointer is never a jump. */
+#ifndef __powerpc64__
 /* Asked for once, by each thread that comes first. */
 static void *next_find(void **next, const char *name)
 {
@@ -40,8 +42,6 @@ static void *next_find(void **next, const char *name)
 	return found;
 }
 
-/* On 64-bit PowerPC a call through a pointer is never a jump. */
-#ifndef __powerpc64__
 OPTIMISED EXPORT void *dlopen(const char *file, int mode)
 {
 	static void *next;

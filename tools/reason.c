@@ -65,7 +65,7 @@ static const char *string_at(const struct image *image, const ElfW(Shdr) * strin
 {
 	uint64_t from = strings->sh_offset + at;
 
-	if (from >= image->size || !memchr(image->bytes + from, '\0', image->size - from))
+	if (from >= image->size || !memchr(image->bytes + from, '\0', image->size - (size_t)from))
 		return "";
 	return image->bytes + from;
 }

@@ -110,11 +110,9 @@ static void run_open(const bheap_t *heap, uint32_t from, uint32_t to)
 
 void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	uint32_t last;
+	uint32_t last = page_of(heap, to - 1) + 1;
 
-	if (!heap->closes)
-		return;
-	last = page_of(heap, to - 1) + 1;
+	BH_ASSERT(heap->closes);
 	for (uint32_t page = page_find(heap, page_of(heap, from), last, true), end; page < last;
 	     page = page_find(heap, end, last, true)) {
 		end = page_find(heap, page, last, false);

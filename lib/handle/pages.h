@@ -35,7 +35,7 @@ static inline bool bh_pages_is_closed(const bheap_t *heap, uint32_t granule)
  */
 bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to);
 
-/* Opens those pages, of any state, that hold these granules, one at least. Keeps errno. */
+/* Opens those pages, one at least of them closed, that hold these granules. Keeps errno. */
 void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to);
 
 /* Opens all of the heap, whatever the bits say: those in the copy of a fork may be torn. */

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/growing.h"
 #include "wraps.h"
 
 #define SIZE (64 * 1024)
+#define MIB ((size_t)1 << 20)
 
 /* An errno that each may have, and that nothing else here has; 0: no such call fails here. */
 static const int errors[WRAPS] = {
@@ -167,6 +169,21 @@ static bool file_synced(void)
 	return !error;
 }
 
+/* A descriptor that cannot be looked at may be another file's. */
+static bool file_reset(void)
+{
+	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
+	int error;
+
+	if (!heap)
+		return false;
+	error = bheap_reset(heap) ? errno : 0;
+	if (!use_and_end(heap) && !error)
+		return false;
+	errno = error == EBADF ? errors[WRAP_FSTAT] : error;
+	return !error;
+}
+
 /* All of it in one block. */
 static bool file_filled(void)
 {
@@ -238,6 +255,7 @@ static const struct scenario {
 	{"a descriptor", empty_descriptor, new_descriptor, false},
 	{"a file filled", file_present, file_filled, false},
 	{"a file synced", file_present, file_synced, false},
+	{"a file reset", file_present, file_reset, false},
 	{"a private heap trimmed", no_file, private_heap_trimmed, false},
 };
 
@@ -376,6 +394,52 @@ START_TEST(each_call_is_made)
 }
 END_TEST
 
+/* ---- heaps that grow: what fails may be done without ---- */
+
+static bool growing_heap(bool reserved)
+{
+	bheap_t *heap = bh_growing_create(8 * MIB, 0, reserved);
+	void *block;
+
+	if (!heap)
+		return false;
+	for (unsigned step = 0; step < 3; step++)
+		require(bh_growing_extend(heap, BHEAP_ALIGNMENT, 2 * MIB) || failure.fired);
+	block = bheap_alloc(heap, MIB / 2);
+	require(block && bheap_free(heap, block) == 0);
+	bh_growing_shorten(heap);
+	return use_and_end(heap);
+}
+
+START_TEST(a_growing_heap)
+{
+	static const enum wrap calls[] = {WRAP_MMAP, WRAP_SPIN_INIT};
+	enum wrap call = calls[_i % 2];
+	bool made, fails = false;
+	size_t mappings;
+
+	ck_assert(growing_heap(_i / 2));
+	mappings = mappings_count();
+	failure.function = call;
+	failure.is_short = false;
+	for (unsigned number = 0;; number++) {
+		failure.left = number;
+		failure.fired = false;
+		failure.armed = true;
+		made = growing_heap(_i / 2);
+		failure.armed = false;
+		ck_assert_uint_eq(mappings_count(), mappings);
+		if (!failure.fired)
+			break;
+		if (!made)
+			ck_assert_errno(errors[call]);
+		fails |= !made;
+	}
+	ck_assert(made);
+	ck_assert(fails || is_watched());
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -384,5 +448,6 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, each_call_fails_in_turn, 0, SCENARIOS);
 	tcase_add_test(tcase, each_call_is_made);
+	tcase_add_loop_test(tcase, a_growing_heap, 0, 4);
 	return suite_run(suite);
 }

@@ -117,7 +117,7 @@ END_TEST
 /* One of the blocks, which are NULL where there is none. */
 static void block_turn(char **block, uint64_t seed)
 {
-	size_t size = seed % 7 ? seed % 900 + 1 : seed % 40000 + 1;
+	size_t size = (size_t)(seed % 7 ? seed % 900 : seed % 40000) + 1;
 
 	if (*block) {
 		require(pattern_holds(*block, bheap_usable_size(heap, *block), (uintptr_t)*block));
