@@ -41,7 +41,7 @@ static int limit_set(int resource, size_t size)
 {
 	const struct rlimit limit = {size, size};
 
-	return setrlimit(resource, &limit);
+	return setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
 static char *block_make(size_t size)
