@@ -74,10 +74,12 @@ enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
 /* Granules by which the heap may still grow. */
 static inline uint32_t bh_handle_ahead(const bheap_t *heap)
 {
-	const char *limit = heap->region.start + heap->region.size;
 	const char *end = bh_core_address(&heap->core, heap->core.end);
 
-	return heap->grows ? (uint32_t)((size_t)(limit - end) >> BH_GRANULE_SHIFT) : 0;
+	if (!heap->grows)
+		return 0;
+	return (uint32_t)((size_t)(heap->region.start + heap->region.size - end) >>
+			  BH_GRANULE_SHIFT);
 }
 
 /* Bytes of blocks, with those by which the heap may still grow. */

@@ -93,6 +93,8 @@ awk 'BEGIN {
 	}
 }' >cache-$$.lines
 
+# It is there before anyone looks.
+$put "$cache" 1 '1 x' || fail "put"
 round=0
 while [ $round -lt 20 ]; do
 	round=$((round + 1))

@@ -254,8 +254,9 @@ $CC -w -o plain plain.c || exit 99
 if [ "$(od -An -tu1 -j4 -N1 plain)" -eq 2 ]; then # of 64 bits itself
 	$CC -w -m32 -nostdlib -ffreestanding -static -o small small.c 2>/dev/null && ./small || rm -f small
 fi
+ASAN_OPTIONS=detect_leaks=0; export ASAN_OPTIONS # whose report is wide
 for sanitizer in address thread; do
-	$CC -w -fsanitize=$sanitizer -o $sanitizer plain.c 2>/dev/null && ASAN_OPTIONS=detect_leaks=0 ./$sanitizer 2>/dev/null || rm -f $sanitizer
+	$CC -w -fsanitize=$sanitizer -o $sanitizer plain.c 2>/dev/null && ./$sanitizer 2>/dev/null || rm -f $sanitizer
 done
 why 'it has a malloc() of its own' own
 why 'it is statically linked' static
