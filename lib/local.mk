@@ -33,6 +33,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/slots.c \
 	%D%/api/slots.h \
 	%D%/api/stats.c \
+	%D%/api/sweep.c \
+	%D%/api/sweep.h \
 	%D%/api/trim.c \
 	%D%/api/version.c \
 	%D%/api/walk.c \

@@ -11,6 +11,7 @@
 #include "api/blocks.h"
 #include "api/root.h"
 #include "api/slots.h"
+#include "api/sweep.h"
 
 /*
  * True for a process that has ended, reaped or not. One that cannot be asked about counts as alive.
@@ -44,33 +45,34 @@ static bool owner_is_dead(struct owner *last, pid_t pid)
 	return pid && last->dead;
 }
 
-/*
- * Frees the blocks of dead owners, except the block of the root, which belongs to the heap: from
- * *granule on, which then is the end, or where to go on once what was found is reported.
- */
+struct reclaiming {
+	uint32_t root; /* the block of the root, which belongs to the heap, or 0 */
+	struct owner last;
+	ssize_t count;
+};
+
+static void block_reclaim(struct bh_call *call, uint32_t block, uint32_t granules, void *arg)
+{
+	const bheap_t *heap = call->heap;
+	struct reclaiming *reclaiming = arg;
+	uint32_t owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
+
+	if (block == reclaiming->root || !owner_is_dead(&reclaiming->last, (pid_t)owner))
+		return;
+	bh_block_free_entered(call, block);
+	reclaiming->count++;
+}
+
+/* The number of blocks that were freed from *granule on: as bh_sweep(). */
 static ssize_t dead_blocks_free(struct bh_call *call, uint32_t *granule)
 {
-	bheap_t *heap = call->heap;
-	const struct bh_map *map = &heap->core.map;
-	uint32_t root = bh_slot_block_at(heap, bh_core_offset(&heap->core, bh_root(heap)));
-	struct owner last = {0};
-	uint32_t block = bh_core_block_at(&heap->core, *granule), after;
-	ssize_t count = 0;
+	const bheap_t *heap = call->heap;
+	struct reclaiming reclaiming = {
+		.root = bh_slot_block_at(call->heap, bh_core_offset(&heap->core, bh_root(heap))),
+	};
 
-	for (; block < heap->core.end && !bh_call_is_full(call); block = after) {
-		struct bh_map_neighbour next = bh_map_next_start(map, block);
-
-		/* A free next block is merged with this one when this one is freed. */
-		after = next.used ? next.granule : bh_map_next(map, next.granule);
-		if (bh_map_is_used(map, block) && block != root &&
-		    owner_is_dead(&last, (pid_t)bh_trailer_owner(&heap->core, heap->key, block,
-								 next.granule - block))) {
-			bh_block_free_entered(call, block);
-			count++;
-		}
-	}
-	*granule = block;
-	return count;
+	bh_sweep(call, granule, block_reclaim, &reclaiming);
+	return reclaiming.count;
 }
 
 ssize_t bheap_reclaim(bheap_t *heap)

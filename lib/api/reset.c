@@ -6,32 +6,18 @@
 #include <errno.h>
 
 #include "api/blocks.h"
+#include "api/sweep.h"
 #include "core/reset.h"
 #include "handle/storage.h"
 
-/*
- * Frees the live blocks of a private heap one by one, and verifies those of a shared one, from
- * *granule on, which then is the end, or where to go on once what was found is reported.
- */
-static void blocks_visit(struct bh_call *call, uint32_t *granule)
+/* Of a private heap it is freed, of a shared one verified. */
+static void block_visit(struct bh_call *call, uint32_t block, uint32_t granules, void *unused)
 {
-	bheap_t *heap = call->heap;
-	const struct bh_map *map = &heap->core.map;
-	uint32_t block = bh_core_block_at(&heap->core, *granule), after;
-
-	for (; block < heap->core.end && !bh_call_is_full(call); block = after) {
-		struct bh_map_neighbour next = bh_map_next_start(map, block);
-
-		/* A free next block is merged with this one when this one is freed. */
-		after = next.used ? next.granule : bh_map_next(map, next.granule);
-		if (!bh_map_is_used(map, block))
-			continue;
-		if (heap->shared)
-			bh_block_verify_trailer(call, block, next.granule - block);
-		else
-			bh_block_free_entered(call, block);
-	}
-	*granule = block;
+	(void)unused;
+	if (call->heap->shared)
+		bh_block_verify_trailer(call, block, granules);
+	else
+		bh_block_free_entered(call, block);
 }
 
 /*
@@ -83,7 +69,7 @@ static bool shared_reset(bheap_t *heap)
 	return done;
 }
 
-/* Of an entered heap, all of whose blocks were visited where somebody wants to see them. */
+/* Of an entered heap, each of whose blocks was visited where guards or tools look at it. */
 static bool heap_reset(bheap_t *heap)
 {
 	if (heap->shared)
@@ -102,7 +88,7 @@ int bheap_reset(bheap_t *heap)
 		if (!bh_enter_to_change(&call, heap))
 			return -1;
 		if (heap->trailers || heap->annotated)
-			blocks_visit(&call, &granule);
+			bh_sweep(&call, &granule, block_visit, NULL);
 		else
 			granule = heap->core.end;
 		if (granule == heap->core.end)

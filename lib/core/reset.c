@@ -7,8 +7,7 @@
 
 #include "core/probe.h"
 
-/* Where no block starts any more, up to the sentinel; the end itself if the top is not as it should
- * be. */
+/* Where no live block starts any more: the top, or the end if the top is not as it should be. */
 static uint32_t blocks_end(const struct bh_core *core)
 {
 	uint32_t top = core->control->top;
