@@ -155,33 +155,33 @@ static bool new_descriptor(void)
 	return use_and_end(bheap_open_fd(memory_fd, SIZE, 0));
 }
 
-static bool file_synced(void)
+/* Attached, used by one call, and detached. */
+static bool file_used(int (*use)(bheap_t *heap))
 {
 	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
 	int error;
 
 	if (!heap)
 		return false;
-	error = bheap_sync(heap) ? errno : 0;
+	error = use(heap) ? errno : 0;
 	if (!use_and_end(heap) && !error)
 		return false;
 	errno = error;
 	return !error;
 }
 
+static bool file_synced(void)
+{
+	return file_used(bheap_sync);
+}
+
 /* A descriptor that cannot be looked at may be another file's. */
 static bool file_reset(void)
 {
-	bheap_t *heap = bheap_open(path, 0, O_RDWR, 0, 0);
-	int error;
+	bool done = file_used(bheap_reset);
 
-	if (!heap)
-		return false;
-	error = bheap_reset(heap) ? errno : 0;
-	if (!use_and_end(heap) && !error)
-		return false;
-	errno = error == EBADF ? errors[WRAP_FSTAT] : error;
-	return !error;
+	errno = errno == EBADF ? errors[WRAP_FSTAT] : errno;
+	return done;
 }
 
 /* All of it in one block. */

@@ -10,13 +10,7 @@ int example_main(int argc, char **argv);
 
 #include <pthread.h>
 
-static unsigned faults;
-
-static void fault_count(const struct bheap_fault *fault, void *arg)
-{
-	(void)arg, (void)fault;
-	faults++;
-}
+#include "adapter.inc"
 
 static void check(bool good, const char *what)
 {

@@ -11,14 +11,7 @@ int example_main(int argc, char **argv);
 #include <libxml/xpath.h>
 #include <pthread.h>
 
-static unsigned faults;
-
-static void fault_count(const struct bheap_fault *fault, void *arg)
-{
-	(void)arg;
-	fprintf(stderr, "fault: %s\n", fault->text);
-	faults++;
-}
+#include "adapter.inc"
 
 static void check(bool good, const char *what)
 {

@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	%D%/adapter.sh \
 	%D%/allocator.cpp \
 	%D%/check.hpp \
+	%D%/adapter.inc \
 	%D%/common.sh \
 	%D%/container.cpp \
 	%D%/cxx.sh \

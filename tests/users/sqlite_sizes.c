@@ -9,14 +9,7 @@ int example_main(int argc, char **argv);
 #include "../../examples/adapter_sqlite.c"
 #undef main
 
-static unsigned faults;
-
-static void fault_count(const struct bheap_fault *fault, void *arg)
-{
-	(void)arg;
-	fprintf(stderr, "fault: %s\n", fault->text);
-	faults++;
-}
+#include "adapter.inc"
 
 static int check(bool good, const char *what, int size)
 {
