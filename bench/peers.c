@@ -232,6 +232,7 @@ void peers_load(struct peers *peers)
 	peers->count = 1;
 	bheap_add(peers, "bheap", BHEAP_UNLOCKED);
 	bheap_add(peers, "bheap-lock", 0);
+	bheap_add(peers, "bheap-cached", BHEAP_CACHED);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
 		if (libraries[i].path != NULL)
 			peers_add_library(peers, libraries[i].name, libraries[i].path,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - throughput of several threads: all on one heap with the default lock, each on a heap
- * of its own, and glibc's malloc() for comparison.
+ * threads.c - throughput of several threads: all on one heap with the default lock, or with caches;
+ * each on a heap of its own; and glibc's malloc() for comparison.
  *
  * Each thread frees a random one of its blocks and allocates another, over and over. Rounds of all
  * settings are interleaved; only the figure of a process with a single thread comes first, since
@@ -201,14 +201,18 @@ static void setting_print(struct setting *setting)
 
 int main(void)
 {
-	static struct setting settings[4];
+	static struct setting settings[5];
+	static struct allocator cached;
 	const size_t setting_count = sizeof(settings) / sizeof(settings[0]);
 	settings[0] = (struct setting){.name = "one heap", .allocator = &allocator_bheap};
 	settings[1] = (struct setting){
 		.name = "one heap, with work", .allocator = &allocator_bheap, .think = 100};
 	settings[2] = (struct setting){
 		.name = "a heap per thread", .allocator = &allocator_bheap, .own_heap = true};
-	settings[3] = (struct setting){.name = "glibc", .allocator = &allocator_glibc};
+	cached = allocator_bheap;
+	cached.flags = BHEAP_CACHED;
+	settings[3] = (struct setting){.name = "one heap, cached", .allocator = &cached};
+	settings[4] = (struct setting){.name = "glibc", .allocator = &allocator_glibc};
 
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < setting_count; i++)

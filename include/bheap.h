@@ -117,9 +117,9 @@ BHEAP_API void disp_heap(void);
 typedef struct bheap bheap_t;
 
 /*
- * Frees a block and merges it with its free neighbours at once; NULL: 0, nothing happens. -1 with
- * errno EINVAL if ptr is not a live block; never dereferences ptr. (Declared first, since
- * attributes below name it.)
+ * Frees a block and merges it with its free neighbours, at once unless the heap has BHEAP_CACHED;
+ * NULL: 0, nothing happens. -1 with errno EINVAL if ptr is not a live block, which is then never
+ * dereferenced. (Declared first, since attributes below name it.)
  */
 BHEAP_API int bheap_free(bheap_t *heap, void *ptr);
 
@@ -130,6 +130,7 @@ enum bheap_flags {
 	BHEAP_REALTIME = 1u << 3,    /* no search of a whole size class before ENOMEM */
 	BHEAP_OWNED = 1u << 4,       /* shared heaps: blocks remember the process that made them */
 	BHEAP_PREALLOCATE = 1u << 5, /* shared heaps: reserve the disk or memory blocks up front */
+	BHEAP_CACHED = 1u << 6, /* private heaps: each thread keeps small freed blocks for itself */
 };
 
 /*
@@ -315,7 +316,7 @@ enum bheap_fault_kind {
 	BHEAP_FAULT_RECOVERED,   /* a process died inside an operation; the heap was rebuilt */
 	BHEAP_FAULT_BAD_FILE, /* bheap_open(): not a heap, truncated, of another version, damaged;
 				 bheap_check(): its head or lock was written over */
-	BHEAP_FAULT_WRITTEN_FREE, /* BHEAP_GUARD, private heaps: freed memory was written to */
+	BHEAP_FAULT_WRITTEN_FREE, /* BHEAP_GUARD, BHEAP_CACHED: freed memory was written to */
 };
 
 struct bheap_fault {

@@ -8,8 +8,12 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 %C%_libbheap_core_la_SOURCES = \
 	%D%/api/attach.c \
 	%D%/api/attach.h \
+	%D%/api/block.c \
+	%D%/api/block.h \
 	%D%/api/blocks.c \
 	%D%/api/blocks.h \
+	%D%/api/cached.c \
+	%D%/api/cached.h \
 	%D%/api/chart.c \
 	%D%/api/chart.h \
 	%D%/api/check.c \
@@ -19,6 +23,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/growing.c \
 	%D%/api/growing.h \
 	%D%/api/handler.c \
+	%D%/api/in_place.c \
+	%D%/api/in_place.h \
 	%D%/api/limit.c \
 	%D%/api/open.c \
 	%D%/api/owners.c \
@@ -71,6 +77,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/core/verify.c \
 	%D%/core/verify.h \
 	%D%/handle/budget.h \
+	%D%/handle/caches.c \
+	%D%/handle/caches.h \
 	%D%/handle/call.c \
 	%D%/handle/call.h \
 	%D%/handle/damage.c \
@@ -99,6 +107,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/handle/shared.h \
 	%D%/handle/storage.c \
 	%D%/handle/storage.h \
+	%D%/os/barrier.c \
+	%D%/os/barrier.h \
 	%D%/os/fault.c \
 	%D%/os/fault.h \
 	%D%/os/file.c \
@@ -113,6 +123,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/os/secret.h \
 	%D%/os/setting.c \
 	%D%/os/setting.h \
+	%D%/os/thread.c \
+	%D%/os/thread.h \
 	%D%/os/wait.c \
 	%D%/os/wait.h
 %C%_libbheap_core_la_CPPFLAGS = $(LIB_CPPFLAGS)

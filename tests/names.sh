@@ -16,7 +16,7 @@ archive=lib/.libs/libbheap-core.a
 exceptions='
 annotate __asan_(un)?poison_memory_region
 create bh_destroy
-enter bh_leave(_[a-z_]+)?|bh_may_skip_lock
+enter bh_leave(_[a-z_]+)?|bh_may_skip_lock(_by)?
 granule bh_bytes|bh_round_up|bh_is_power_of_two|bh_(lowest|highest)_bit
 handle bheap
 '

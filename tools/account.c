@@ -13,8 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cache.h"
-#include "handle/handle.h"
+#include "api/cached.h"
+#include "budget.h"
+#include "growth.h"
 #include "ledger.h"
 #include "setting.h"
 #include "table.h"
@@ -99,6 +100,7 @@ static void slot_complete(const struct bheap_stats *stats)
 	figure_set(ACCOUNT_LARGEST_HOLE, hole);
 
 	figure_set(ACCOUNT_USED, stats->used);
+	figure_set(ACCOUNT_ALLOCATIONS, stats->allocations);
 	figure_set(ACCOUNT_LIVE_BLOCKS, stats->live_blocks);
 	figure_set(ACCOUNT_FREES, stats->frees);
 	figure_set(ACCOUNT_LARGEST_FREE, stats->largest_free);
@@ -183,14 +185,15 @@ void account_note(void)
 /* ---- the end ---- */
 
 /* The figures with all that only a walk finds. */
-static void account_complete(struct bheap_stats *stats, size_t cached_blocks, size_t cached_size)
+static void account_complete(struct bheap_stats *stats, struct bh_cached_count cached)
 {
 	bheap_stats(budget.heap, stats);
 	stats->faults += budget.faults;
-	stats->live_blocks -= cached_blocks;
-	stats->frees += cached_blocks;
-	stats->used -= cached_size;
-	stats->free += cached_size;
+	stats->live_blocks -= cached.blocks;
+	stats->allocations += cached.calls;
+	stats->frees += cached.calls + cached.blocks;
+	stats->used -= bh_bytes(cached.granules);
+	stats->free += bh_bytes(cached.granules);
 	if (slot) {
 		slot_note();
 		slot_complete(stats);
@@ -210,7 +213,7 @@ static void blocks_write(const struct bheap_stats *stats)
 }
 
 /* True if the program is to be aborted for a fault that was found only now. */
-static bool account_finish(size_t cached_blocks, size_t cached_size)
+static bool account_finish(struct bh_cached_count cached)
 {
 	struct bheap_stats stats;
 	bool aborts = budget_inspect();
@@ -218,7 +221,7 @@ static bool account_finish(size_t cached_blocks, size_t cached_size)
 	has_ended = true;
 	if (!account_is_wanted())
 		return aborts;
-	account_complete(&stats, cached_blocks, cached_size);
+	account_complete(&stats, cached);
 	blocks_write(&stats);
 	if (slot)
 		slot_end();
@@ -233,7 +236,7 @@ void account_refusal(void)
 	if (!account_is_wanted())
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	account_complete(&stats, 0, 0);
+	account_complete(&stats, (struct bh_cached_count){0});
 	pthread_setcancelstate(state, &state);
 	errno = saved;
 }
@@ -244,7 +247,7 @@ void account_abort(void)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	if (account_is_wanted() && !has_ended)
-		account_finish(0, 0);
+		account_finish((struct bh_cached_count){0});
 	pthread_setcancelstate(state, &state);
 }
 
@@ -255,13 +258,12 @@ static bool end_is_to_be_told(void)
 }
 
 /*
- * By _exit(), perhaps in a signal handler that interrupted a call: what this thread's cache has is
+ * By _exit(), perhaps in a signal handler that interrupted a call: what the caches have is
  * only counted, and a lock that does not come is done without.
  */
 static void end_at_once(void)
 {
 	struct timespec until;
-	size_t blocks, size;
 	bool aborts;
 
 	fork_notice();
@@ -273,8 +275,8 @@ static void end_at_once(void)
 	until.tv_nsec %= 1000000000;
 	if (!__libc_single_threaded && pthread_mutex_timedlock(&budget.lock, &until))
 		return;
-	cache_count(&blocks, &size);
-	aborts = account_finish(blocks, size);
+	aborts = account_finish(budget.cached ? bh_cached_keep(budget.heap)
+					      : (struct bh_cached_count){0});
 	budget_leave(!__libc_single_threaded);
 	if (aborts)
 		abort();
@@ -329,6 +331,8 @@ void account_fork(void)
 
 	has_ended = false;
 	owner = getpid();
+	if (budget.heap)
+		growth_fork(budget.heap);
 	if (generation)
 		*generation = 1;
 	if (!slot || !control)
@@ -343,11 +347,8 @@ void account_fork(void)
 		slot_note();
 }
 
-/* A program that allocates nothing has a heap for its record. */
 static void __attribute__((constructor(102))) account_start(void)
 {
-	if (setting_find("BHEAP_MALLOC_REPORT") || setting_find("BHEAP_MALLOC_TABLE"))
-		budget_heap();
 	if (slot)
 		table_name(slot);
 	at_quick_exit(end_at_once);
@@ -362,9 +363,8 @@ static void __attribute__((destructor(101))) account_end(void)
 	fork_notice();
 	if (!end_is_to_be_told())
 		return;
-	cache_end();
 	locked = budget_enter();
-	aborts = account_finish(0, 0);
+	aborts = account_finish((struct bh_cached_count){0});
 	budget_leave(locked);
 	if (aborts)
 		abort();

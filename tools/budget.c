@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cache.h"
 #include "growth.h"
 #include "inspect.h"
 #include "setting.h"
@@ -214,9 +213,7 @@ int budget_release_large(void *block, size_t usable)
 	int result;
 
 	pages_give_back(block, usable);
-	budget.freed += usable;
-	if (budget.freed > budget.freed_limit)
-		budget_freed_much();
+	budget_freed(usable);
 	result = bheap_free(budget.heap, block);
 	growth_shorten(budget.heap);
 	return result;
@@ -307,11 +304,12 @@ static bheap_t *heap_set_up(void)
 	/* As the heap will be: the library guards each that BHEAP_GUARD tells it to. */
 	budget.guarded =
 		setting_is_on("BHEAP_MALLOC_GUARD", false) || setting_is_on("BHEAP_GUARD", false);
-	budget.cached = setting_is_on("BHEAP_MALLOC_CACHE", true) && !budget.guarded;
 	budget.aborts = setting_is_on("BHEAP_MALLOC_ABORT", false);
 	budget.fault_aborts = setting_is_on("BHEAP_ABORT", false);
 	if (budget.guarded)
 		flags |= BHEAP_GUARD;
+	else if (setting_is_on("BHEAP_MALLOC_CACHE", true))
+		flags |= BHEAP_CACHED;
 	if (setting_is_on("BHEAP_MALLOC_TRIM", true)) {
 		budget.large = LARGE_LEAST;
 		budget.trim_at = TRIM_LEAST;
@@ -339,6 +337,8 @@ bheap_t *budget_make(void)
 	if (!heap) {
 		heap = heap_set_up();
 		__atomic_store_n(&budget.heap, heap, __ATOMIC_RELEASE);
+		if (bh_handle_is_cached(heap))
+			__atomic_store_n(&budget.cached, heap, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&budget.lock);
 	pthread_setcancelstate(state, &state);
@@ -368,5 +368,6 @@ static void fork_child(void)
 static void __attribute__((constructor(101))) process_start(void)
 {
 	pthread_atfork(fork_prepare, fork_done, fork_child);
-	cache_set_up();
+	/* Before the program may have a filter of system calls. */
+	budget_heap();
 }

@@ -13,12 +13,14 @@
 #include <sys/single_threaded.h>
 
 #include "account.h"
+#include "handle/caches.h"
 
-#define LIKELY(condition) __builtin_expect(!!(condition), 1)
-#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define LIKELY(condition) BH_LIKELY(condition)
+#define UNLIKELY(condition) BH_UNLIKELY(condition)
 
 struct budget {
 	bheap_t *heap;     /* atomic; NULL before the first call */
+	bheap_t *cached;   /* atomic; the same if threads have caches in it: caches.h */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
 	const char *mark;  /* when fresh passes it, figures are noted */
@@ -29,7 +31,6 @@ struct budget {
 	size_t freed_before; /* bytes freed before, since the heap was last trimmed */
 	size_t trim_at;      /* what that may come to */
 	bool guarded;
-	bool cached; /* threads may keep freed blocks */
 	bool aborts; /* when a request is refused for want of room */
 	bool fault_aborts;
 	uint64_t refusals;
@@ -102,18 +103,24 @@ int budget_release_large(void *block, size_t usable);
 /* Inside: much was freed. Figures are noted; the pages of all free blocks go back to the system. */
 void budget_freed_much(void);
 
+/* Inside: so many bytes went back to the heap. */
+static inline void budget_freed(size_t size)
+{
+	budget.freed += size;
+	if (UNLIKELY(budget.freed > budget.freed_limit))
+		budget_freed_much();
+}
+
 /* Inside: frees a block; usable: its bytes, 0 when not known. -1 after a report: it is none. */
 static inline int budget_release(void *block, size_t usable)
 {
 	if (UNLIKELY(usable > budget.large))
 		return budget_release_large(block, usable);
-	budget.freed += usable;
-	if (UNLIKELY(budget.freed > budget.freed_limit))
-		budget_freed_much();
+	budget_freed(usable);
 	return bheap_free(budget.heap, block);
 }
 
-/* A block in a thread's cache was freed or resized again. */
+/* A block in a cache was freed or resized again. */
 void budget_report_free(const void *ptr, size_t usable);
 
 /*

@@ -218,7 +218,7 @@ const struct command command_run = {
 		"                       by default malloc() fails, and the program continues\n"
 		"      --snapshot=FILE  write a list of the blocks to FILE when the program ends;\n"
 		"                       'bheap show FILE' displays them\n"
-		"      --no-cache       disable the cache of freed blocks of each thread\n"
+		"      --no-cache       disable the caches of freed blocks of threads\n"
 		"  -h, --help           print this text\n",
 	.run = run_main,
 };

@@ -5,6 +5,7 @@
  */
 #include "growth.h"
 
+#include "api/cached.h"
 #include "api/growing.h"
 
 /* Where not even the front of the largest heap fits: halves the size until it does. */
@@ -12,17 +13,47 @@
 
 static struct bh_budget_refused refused; /* those that growth could not help */
 
+bool growth_settle(bheap_t *heap)
+{
+	struct bh_call call;
+	bool any = false;
+
+	if (bh_enter(&call, heap)) {
+		any = bh_cached_settle(&call);
+		bh_leave(&call);
+	}
+	return any;
+}
+
 /* The try that found no room was not the last word. */
 static bool heap_extend(const struct bheap_refusal *refusal, void *unused)
 {
 	bheap_t *heap = refusal->heap;
 
 	(void)unused;
-	if (!bh_growing_extend(heap, refusal->alignment, refusal->size))
+	if (!bh_growing_extend(heap, refusal->alignment, refusal->size) && !growth_settle(heap))
 		return false;
 	heap->core.control->failures--;
 	*bh_handle_refusals(heap) = refused;
 	return true;
+}
+
+/* What its first call asks the system for no later one does, whatever filter the program has then.
+ */
+static void cache_claim(bheap_t *heap)
+{
+	struct bh_call call;
+
+	if (!bh_handle_is_cached(heap) || !bh_enter(&call, heap))
+		return;
+	bh_cache_claim(heap);
+	bh_leave(&call);
+}
+
+void growth_fork(bheap_t *heap)
+{
+	growth_settle(heap);
+	cache_claim(heap);
 }
 
 bheap_t *growth_create(size_t *size, unsigned flags)
@@ -37,9 +68,16 @@ bheap_t *growth_create(size_t *size, unsigned flags)
 		*size /= 2;
 		heap = bh_growing_create(*size, flags, reserved);
 	}
-	if (heap)
-		bheap_set_refusal_handler(heap, heap_extend, NULL);
+	if (!heap)
+		return NULL;
+	bheap_set_refusal_handler(heap, heap_extend, NULL);
+	cache_claim(heap);
 	return heap;
+}
+
+const char *growth_top(const bheap_t *heap)
+{
+	return bh_core_address(&heap->core, heap->core.control->top);
 }
 
 const char *growth_end(const bheap_t *heap)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth.h - the mapping behind the heap of libbheap-malloc: no more than what is in use, and an
- * eighth. Refuses to know blocks.
+ * growth.h - the heap of libbheap-malloc inside the library: the mapping behind it, no more than
+ * what is in use, and an eighth; the caches, when they must be empty.
  */
 #ifndef TOOLS_GROWTH_H
 #define TOOLS_GROWTH_H
@@ -10,6 +10,15 @@
 
 /* The heap of the size asked for, or, if that is 0, the largest; NULL with errno. */
 bheap_t *growth_create(size_t *size, unsigned flags);
+
+/* Inside: empties the caches; true if they had blocks. */
+bool growth_settle(bheap_t *heap);
+
+/* In the child of a fork, with the lock: what other threads of the parent had in caches is free. */
+void growth_fork(bheap_t *heap);
+
+/* No block lies above it. */
+const char *growth_top(const bheap_t *heap);
 
 /* The first address behind what is mapped now. */
 const char *growth_end(const bheap_t *heap);

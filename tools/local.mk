@@ -9,7 +9,6 @@ endif
 %C%_libbheap_malloc_la_SOURCES = \
 	%D%/account.c %D%/account.h \
 	%D%/budget.c %D%/budget.h \
-	%D%/cache.c %D%/cache.h \
 	%D%/deepbind.c \
 	%D%/growth.c %D%/growth.h \
 	%D%/inspect.c %D%/inspect.h \

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cache.h"
+#include "api/cached.h"
+#include "budget.h"
+#include "growth.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -29,7 +31,19 @@ static bool is_power_of_two(size_t number)
 	return number && !(number & (number - 1));
 }
 
-/* From the heap. What took the lock is used to fill the thread's cache. */
+/* Inside, with the lock: a few blocks more cost no further lock. Each lies below the top. */
+static void cache_fill(bheap_t *heap, size_t size)
+{
+	struct bh_call call;
+
+	if (!budget.cached || !bh_enter(&call, heap))
+		return;
+	bh_cached_fill(&call, bh_granules(size));
+	bh_leave(&call);
+	budget_touch(budget.start, (size_t)(growth_top(heap) - budget.start));
+}
+
+/* From the heap. */
 static __attribute__((noinline)) void *block_make_locked(size_t size)
 {
 	bheap_t *heap = budget_heap();
@@ -38,8 +52,7 @@ static __attribute__((noinline)) void *block_make_locked(size_t size)
 
 	if (LIKELY(block)) {
 		budget_made(block, size);
-		if (size && size <= CACHE_SIZE_MAX)
-			cache_fill(heap, cache_granules(size));
+		cache_fill(heap, size);
 	}
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
@@ -58,11 +71,34 @@ static __attribute__((noinline)) void *block_make(size_t size)
 	return block;
 }
 
+/* From this thread's cache, if it can serve the request at once; else NULL. */
+static inline void *block_take_cached(size_t size)
+{
+	const bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
+	size_t granules = bh_granules(size);
+
+	if (UNLIKELY(!heap) || UNLIKELY(granules - 1 >= BH_CACHE_GRANULES))
+		return NULL;
+	return bh_cache_take(heap, granules, bh_cache_begin);
+}
+
+/* What a cache did not serve at once. */
+static __attribute__((noinline)) void *block_take_slowly(size_t size)
+{
+	const bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
+	size_t granules = bh_granules(size);
+	void *block = NULL;
+
+	if (heap && bh_caches_are_fenced(heap) && granules - 1 < BH_CACHE_GRANULES)
+		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
+	return block ? block : block_make(size);
+}
+
 static inline void *block_take(size_t size)
 {
-	void *block = cache_take(size);
+	void *block = block_take_cached(size);
 
-	return LIKELY(block) ? block : block_make(size);
+	return LIKELY(block) ? block : block_take_slowly(size);
 }
 
 static void *block_take_aligned(size_t alignment, size_t size)
@@ -102,7 +138,7 @@ static void *block_make_zeroed(size_t size)
 
 static inline void *block_take_zeroed(size_t size)
 {
-	void *block = cache_take(size);
+	void *block = block_take_cached(size);
 
 	return LIKELY(block) ? memset(block, 0, size) : block_make_zeroed(size);
 }
@@ -127,50 +163,73 @@ static inline size_t block_usable(bheap_t *heap, const void *ptr)
 					: bheap_usable_size(heap, ptr);
 }
 
-/* Reports a block that is in a cache, hence freed already; true if it was. */
-static inline bool block_is_cached(const void *ptr, size_t usable)
+/* Granules of a live block that a cache may take, or has; else 0. */
+static inline uint32_t block_granules(const bheap_t *heap, const void *ptr)
 {
-	if (LIKELY(usable - 1 >= CACHE_SIZE_MAX || !budget.cached || !cache_holds(ptr)))
+	return LIKELY(heap) ? bh_cache_granules_of(heap, ptr) : 0;
+}
+
+/* Reports a block that is in a cache, hence freed already; true if it was. */
+static bool block_is_cached(const bheap_t *heap, const void *ptr, uint32_t granules)
+{
+	if (LIKELY(!granules || !bh_cache_is_marked(bh_caches(heap), ptr, granules)))
 		return false;
-	budget_report_free(ptr, usable);
+	budget_report_free(ptr, bh_bytes(granules));
 	return true;
 }
 
 /* The heap's fault handler reports a pointer that is no live block; nothing changes then. */
-static __attribute__((noinline)) void block_release(void *ptr, size_t usable)
+static __attribute__((noinline)) void block_release(void *ptr)
 {
+	size_t usable = block_usable(budget_heap(), ptr);
 	bool locked = budget_enter();
 
 	budget_release(ptr, usable);
 	budget_leave(locked);
 }
 
+/* Puts a live block into this thread's cache, which gives the heap what it has no room for. */
+static bool block_put(bheap_t *heap, void *ptr)
+{
+	const struct bh_control *control = heap->core.control;
+	bool locked = budget_enter(), done = false;
+	uint32_t used = control->used;
+	struct bh_call call;
+
+	if (bh_enter(&call, heap)) {
+		done = bh_cached_put(&call, bh_core_granule(&heap->core, ptr));
+		bh_leave(&call);
+	}
+	budget_freed(bh_bytes(used - control->used));
+	budget_leave(locked);
+	return done;
+}
+
 /* A live block that the cache does not take at once, or what is none. */
-static __attribute__((noinline)) void block_give_back_slowly(void *ptr, size_t usable)
+static __attribute__((noinline)) void block_give_back_slowly(void *ptr)
 {
-	if (UNLIKELY(block_is_cached(ptr, usable)))
+	bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
+	uint32_t granules = block_granules(heap, ptr);
+
+	if (UNLIKELY(block_is_cached(heap, ptr, granules)))
 		return;
-	if (usable - 1 >= CACHE_SIZE_MAX || !budget.cached ||
-	    !cache_put_slowly(ptr, usable / BHEAP_ALIGNMENT))
-		block_release(ptr, usable);
+	if (granules && bh_caches_are_fenced(heap) &&
+	    bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
+		return;
+	if (!granules || !block_put(heap, ptr))
+		block_release(ptr);
 }
 
-static __attribute__((noinline)) void block_give_back_uncached(void *ptr)
-{
-	block_give_back_slowly(ptr, block_usable(budget_heap(), ptr));
-}
-
-/* A thread with a cache has a heap, without guards. Saves no register but that of ptr. */
+/* A heap with caches has no guards. */
 static inline void block_give_back(void *ptr)
 {
-	size_t usable;
+	const bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
+	uint32_t granules = block_granules(heap, ptr);
 
-	if (UNLIKELY(!budget.cached))
-		return block_give_back_uncached(ptr);
-	usable = bheap_usable_size(budget.heap, ptr);
-	if (UNLIKELY(usable - 1 >= CACHE_SIZE_MAX) || UNLIKELY(cache_holds(ptr)) ||
-	    UNLIKELY(!cache_put(ptr, usable)))
-		block_give_back_slowly(ptr, usable);
+	if (UNLIKELY(!granules) || UNLIKELY(bh_cache_is_marked(bh_caches(heap), ptr, granules)) ||
+	    UNLIKELY(!bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules,
+				   bh_cache_begin)))
+		block_give_back_slowly(ptr);
 }
 
 static void *block_remake(bheap_t *heap, void *ptr, size_t size)
@@ -190,13 +249,11 @@ static void *block_remake(bheap_t *heap, void *ptr, size_t size)
 static __attribute__((noinline)) void *block_resize(void *ptr, size_t size)
 {
 	bheap_t *heap = budget_heap();
-	size_t usable = budget.guarded ? 0 : bheap_usable_size(heap, ptr);
+	uint32_t granules = block_granules(budget.cached, ptr);
 
-	if (UNLIKELY(block_is_cached(ptr, usable)))
+	if (UNLIKELY(block_is_cached(heap, ptr, granules)))
 		return refuse(EINVAL);
-	if (usable && usable == cache_granules(size) * BHEAP_ALIGNMENT && size)
-		return ptr;
-	return block_remake(heap, ptr, size);
+	return granules && granules == bh_granules(size) ? ptr : block_remake(heap, ptr, size);
 }
 
 /* ---- the family ---- */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/cached.h"
 #include "api/refusal.h"
 #include "core/alloc.h"
 #include "core/annotate.h"
@@ -57,17 +58,6 @@ void bh_block_count_refusal(const bheap_t *heap, size_t size)
 	bh_probe_fail(heap, size);
 }
 
-static void block_finish(const bheap_t *heap, uint32_t block, size_t size)
-{
-	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
-	if (heap->annotated)
-		bh_annotate_alloc(heap, bh_core_address(&heap->core, block), size);
-	if (heap->trailers)
-		bh_trailer_write(&heap->core, heap->key, block,
-				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
-				 bh_handle_owner(heap));
-}
-
 /* A block that the limit of the heap allows; else 0. */
 static uint32_t block_find_allowed(struct bh_call *call, size_t alignment, size_t size)
 {
@@ -87,63 +77,16 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	bh_storage_refusal_clear(heap);
 	block = block_find_allowed(call, alignment, size);
+	/* To map more is cheaper, and leaves the caches to their owners. */
+	if (BH_UNLIKELY(!block) && !bh_handle_ahead(heap) && bh_cached_settle(call))
+		block = block_find_allowed(call, alignment, size);
 	if (!block) {
 		bh_block_count_refusal(heap, size);
 		return 0;
 	}
 	bh_fill_taken(call, block, block + bh_core_granules(&heap->core, block));
-	block_finish(heap, block, size);
+	bh_block_finish(heap, block, size);
 	return block;
-}
-
-/* Notes that the granule before the first block was written to, and seals it again. */
-static void front_verify(struct bh_call *call)
-{
-	const bheap_t *heap = call->heap;
-
-	if (bh_block_front_is_intact(heap))
-		return;
-	bh_call_note(call, BHEAP_FAULT_OVERFLOW, NULL, 0, BH_BLOCK_FRONT_WRITTEN);
-	bh_trailer_write_front(&heap->core, heap->key);
-}
-
-void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules)
-{
-	const bheap_t *heap = call->heap;
-	size_t usable;
-
-	BH_ASSERT(bh_core_is_live(&heap->core, block));
-	BH_ASSERT(granules == bh_core_granules(&heap->core, block));
-	if (block == BH_FIRST)
-		front_verify(call);
-	if (!heap->trailers || bh_trailer_is_intact(&heap->core, heap->key, block, granules))
-		return;
-	usable = bh_handle_usable(heap, block, granules);
-	bh_call_note(call, BHEAP_FAULT_OVERFLOW, bh_core_address(&heap->core, block), usable, NULL);
-	if (granules > BH_TRAILER_GRANULES)
-		bh_trailer_write(&heap->core, heap->key, block, granules, usable,
-				 bh_trailer_owner(&heap->core, heap->key, block, granules));
-}
-
-void bh_block_free_entered(struct bh_call *call, uint32_t block)
-{
-	bheap_t *heap = call->heap;
-	uint32_t granules = bh_core_granules(&heap->core, block);
-	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-	enum bh_core_status status;
-
-	BH_ASSERT(bh_core_is_live(&heap->core, block) && !heap->read_only);
-	bh_block_verify_trailer(call, block, granules);
-	bh_fill_meet(call, block, block + granules);
-	do {
-		status = bh_free_block(&heap->core, block);
-	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
-	if (status != BH_DONE)
-		bh_free_by_map(&heap->core, block);
-	if (heap->annotated)
-		bh_annotate_free(heap, bh_core_address(&heap->core, block), bh_bytes(granules));
-	bh_probe_free(heap, bh_core_address(&heap->core, block));
-	bh_fill_freed(call, block, block + granules);
 }
 
 bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
@@ -153,38 +96,10 @@ bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
 
 	if (!bh_enter(&call, heap))
 		return false;
-	same = bh_map_is_live(&heap->core.map, block) && bh_block_mark(heap, block) == mark;
+	same = bh_block_find(heap, bh_core_address(&heap->core, block)) &&
+	       bh_block_mark(heap, block) == mark;
 	bh_leave(&call);
 	return same;
-}
-
-/* Of a free block, or of the end: with what the heap may grow by, where freed blocks were. */
-static size_t free_size(const bheap_t *heap, uint32_t block)
-{
-	uint32_t end = heap->core.end,
-		 next = block < end ? bh_map_next(&heap->core.map, block) : end;
-
-	return bh_bytes(next - block) + (next == end ? bh_bytes(bh_handle_ahead(heap)) : 0);
-}
-
-void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
-{
-	const struct bh_core *core = &call->heap->core;
-	uintptr_t offset = (uintptr_t)ptr - (uintptr_t)bh_core_start(core);
-	uint32_t granule = BH_FIRST + (uint32_t)(offset >> BH_GRANULE_SHIFT), block;
-
-	if (offset >= bh_handle_size(call->heap)) {
-		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr, 0, "outside the heap");
-		return;
-	}
-	block = offset < bh_core_size(core) ? bh_core_block_at(core, granule) : core->control->top;
-	if (block < core->end && bh_map_is_used(&core->map, block))
-		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr,
-			     bh_bytes(bh_core_granules(core, block)),
-			     "inside a live block of that size");
-	else
-		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, free_size(call->heap, block),
-			     NULL);
 }
 
 /* ---- allocate ---- */
@@ -199,6 +114,8 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
 	block = bh_block_alloc_entered(&call, alignment, size);
+	if (block && bh_caches_are_on(heap) && alignment == BH_GRANULE)
+		bh_cached_fill(&call, bh_granules(size));
 	if (block && call.count)
 		mark = bh_block_mark(heap, block);
 	error = bh_block_refusal(&call);
@@ -283,7 +200,7 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	uint32_t block = 0;
 	bool refused = false;
 
-	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
+	if (bh_enter_trylock(heap)) {
 		block = bh_alloc_block(&heap->core, bh_granules(size));
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
@@ -296,13 +213,53 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	return refused ? bh_block_refuse(ENOMEM) : alloc_slow(heap, BH_GRANULE, size);
 }
 
+/* From this thread's cache. What the cache cannot do is done with the lock. */
+BH_NOINLINE
+static void *alloc_cached_fenced(bheap_t *heap, size_t size)
+{
+	size_t granules = bh_granules(size);
+	void *block = NULL;
+
+	if (granules - 1 < BH_CACHE_GRANULES && bh_caches_are_fenced(heap))
+		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
+	if (BH_UNLIKELY(!block))
+		return alloc_slow(heap, BH_GRANULE, size);
+	bh_probe_alloc(heap, block, size);
+	return block;
+}
+
+BH_NOINLINE
+static void *alloc_cached(bheap_t *heap, size_t size)
+{
+	size_t granules = bh_granules(size);
+	void *block = NULL;
+
+	if (BH_LIKELY(granules - 1 < BH_CACHE_GRANULES))
+		block = bh_cache_take(heap, granules, bh_cache_begin);
+	if (BH_UNLIKELY(!block))
+		return alloc_cached_fenced(heap, size);
+	bh_probe_alloc(heap, block, size);
+	return block;
+}
+
+/* Where the lock may not be skipped. */
+static inline void *alloc_threaded(bheap_t *heap, size_t size, unsigned skip_lock)
+{
+	return skip_lock == BH_SKIP_LOCK_CACHED ? alloc_cached(heap, size)
+						: alloc_trylock(heap, size);
+}
+
 void *bh_block_alloc(bheap_t *heap, size_t size)
 {
 	size_t granules = bh_granules(size);
+	unsigned skip_lock;
 	uint32_t block;
 
-	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
-		return alloc_trylock(heap, size);
+	if (BH_UNLIKELY(!heap))
+		return alloc_slow(heap, BH_GRANULE, size);
+	skip_lock = bh_handle_skips(heap);
+	if (BH_UNLIKELY(!bh_may_skip_lock_by(heap, skip_lock)))
+		return alloc_threaded(heap, size, skip_lock);
 	if (granules >= heap->core.bins.exact_limit)
 		return alloc_by_search(heap, size);
 	if (bh_alloc_has_exact(&heap->core, granules))
@@ -351,11 +308,13 @@ static int free_slow(bheap_t *heap, void *ptr)
 		return 0;
 	if (!bh_enter_to_change(&call, heap))
 		return -1;
-	block = bh_core_find(&heap->core, ptr);
-	if (block)
-		bh_block_free_entered(&call, block);
-	else
+	block = bh_block_find(heap, ptr);
+	if (!block)
 		bh_block_note_bad_pointer(&call, ptr);
+	else if (bh_cached_put(&call, block))
+		bh_probe_free(heap, ptr);
+	else
+		bh_block_free_entered(&call, block);
 	bh_leave(&call);
 	if (!block)
 		errno = EINVAL;
@@ -374,7 +333,7 @@ static int free_trylock(bheap_t *heap, void *ptr)
 {
 	bool done = false;
 
-	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
+	if (bh_enter_trylock(heap)) {
 		uint32_t block = bh_core_find(&heap->core, ptr);
 
 		done = block && bh_free_block(&heap->core, block) == BH_DONE;
@@ -385,10 +344,49 @@ static int free_trylock(bheap_t *heap, void *ptr)
 	return BH_LIKELY(done) ? 0 : free_slow(heap, ptr);
 }
 
+/* Into this thread's cache. What the cache cannot do is done with the lock. */
+BH_NOINLINE
+static int free_cached_fenced(bheap_t *heap, void *ptr)
+{
+	uint32_t granules = bh_cache_granules_of(heap, ptr);
+
+	if (!granules || !bh_caches_are_fenced(heap) ||
+	    bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
+	    !bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
+		return free_slow(heap, ptr);
+	bh_probe_free(heap, ptr);
+	return 0;
+}
+
+BH_NOINLINE
+static int free_cached(bheap_t *heap, void *ptr)
+{
+	uint32_t granules = bh_cache_granules_of(heap, ptr);
+
+	if (BH_UNLIKELY(!granules) ||
+	    BH_UNLIKELY(bh_cache_is_marked(bh_caches(heap), ptr, granules)) ||
+	    BH_UNLIKELY(!bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules,
+				      bh_cache_begin)))
+		return free_cached_fenced(heap, ptr);
+	bh_probe_free(heap, ptr);
+	return 0;
+}
+
+/* Where the lock may not be skipped. */
+static inline int free_threaded(bheap_t *heap, void *ptr, unsigned skip_lock)
+{
+	return skip_lock == BH_SKIP_LOCK_CACHED ? free_cached(heap, ptr) : free_trylock(heap, ptr);
+}
+
 int bh_block_free(bheap_t *heap, void *ptr)
 {
-	if (BH_UNLIKELY(!heap || !bh_may_skip_lock(heap)))
-		return free_trylock(heap, ptr);
+	unsigned skip_lock;
+
+	if (BH_UNLIKELY(!heap))
+		return free_slow(heap, ptr);
+	skip_lock = bh_handle_skips(heap);
+	if (BH_UNLIKELY(!bh_may_skip_lock_by(heap, skip_lock)))
+		return free_threaded(heap, ptr, skip_lock);
 	return bh_free_fast(&heap->core, ptr, core_free_slow);
 }
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "handle/enter.h"
+#include "api/block.h"
 
 static inline void *bh_block_refuse(int error)
 {
@@ -30,9 +30,6 @@ int bh_block_free(bheap_t *heap, void *ptr);
 /* Counts a request that is refused for want of room. Of an entered heap. */
 void bh_block_count_refusal(const bheap_t *heap, size_t size);
 
-/* Notes the fault of a pointer that is no live block. */
-void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr);
-
 /*
  * alignment: a power of two, a granule at least. A finished block, with trailer and annotations, or
  * 0 (no room); rebuilds the index where it meets damage. For entered calls.
@@ -41,22 +38,6 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 
 /* The errno of a request that such a call refused: there is no room in the heap, or on the disk. */
 int bh_block_refusal(const struct bh_call *call);
-
-/* What a report says of the granule before the first block. */
-#define BH_BLOCK_FRONT_WRITTEN "those in front of the first block"
-
-/* True if no seal lies there, or if it was not written to. */
-static inline bool bh_block_front_is_intact(const bheap_t *heap)
-{
-	return !heap->trailers || !bh_handle_front_size(heap) ||
-	       bh_trailer_front_is_intact(&heap->core, heap->key);
-}
-
-/*
- * Notes a broken trailer of a live block, and rewrites it, since a block that is moved is verified
- * again.
- */
-void bh_block_verify_trailer(struct bh_call *call, uint32_t block, uint32_t granules);
 
 /*
  * After the reports of a call: true if the block is still the one that it was. A handler may have
@@ -73,11 +54,5 @@ static inline uint32_t bh_block_mark(const bheap_t *heap, uint32_t block)
 	return bh_trailer_owner(&heap->core, heap->key, block,
 				bh_core_granules(&heap->core, block));
 }
-
-/*
- * Frees a live block, noting a broken trailer first; rebuilds the index where it meets damage. If
- * damage comes back as often as that, it goes by the map alone: it never fails.
- */
-void bh_block_free_entered(struct bh_call *call, uint32_t block);
 
 #endif

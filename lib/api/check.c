@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "api/blocks.h"
+#include "api/cached.h"
 #include "core/verify.h"
 #include "handle/fill.h"
 #include "handle/head.h"
@@ -125,14 +125,25 @@ static void finding_describe(const bheap_t *heap, const struct bh_verify_finding
 			  finding->at);
 }
 
-static bool check_and_describe(const bheap_t *heap, struct bheap_fault *fault)
+/* What caches hold, and else every invariant. */
+static bool call_check(struct bh_call *call, struct bh_verify_finding *finding)
+{
+	uint32_t block;
+
+	if (!heap_check(call->heap, finding))
+		return false;
+	return bh_cached_verify(call, &block) ||
+	       found(finding, BHEAP_FAULT_WRITTEN_FREE, block, "in the cache of a thread");
+}
+
+static bool check_and_describe(struct bh_call *call, struct bheap_fault *fault)
 {
 	static const struct bh_verify_finding none = {BHEAP_FAULT_NONE, 0, NULL, NULL};
 	struct bh_verify_finding finding = none;
-	bool good = heap_check(heap, &finding);
+	bool good = call_check(call, &finding);
 
 	if (fault)
-		finding_describe(heap, good ? &none : &finding, fault);
+		finding_describe(call->heap, good ? &none : &finding, fault);
 	return good;
 }
 
@@ -159,7 +170,7 @@ int bheap_check(const bheap_t *heap, struct bheap_fault *fault)
 		return errno == EUCLEAN ? refuse(heap, fault, BHEAP_FAULT_DAMAGED_MAP,
 						 "found after a death inside an operation")
 					: -1;
-	good = check_and_describe(heap, fault);
+	good = check_and_describe(&call, fault);
 	bh_leave(&call);
 	if (!good)
 		errno = EUCLEAN;

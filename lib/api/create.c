@@ -10,18 +10,30 @@
 
 #include "api/attach.h"
 #include "core/annotate.h"
+#include "handle/caches.h"
 #include "handle/fill.h"
 #include "handle/marks.h"
 #include "handle/pages.h"
 #include "os/secret.h"
 #include "os/setting.h"
 
-#define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
+#define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME | BHEAP_CACHED)
+/*
+ * Caches serve many threads; guards must see each free at once; what empties caches waits for other
+ * threads.
+ */
+#define FLAGS_NOT_CACHED (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_REALTIME)
+
+static bool flags_are_good(unsigned flags)
+{
+	return !(flags & ~(unsigned)FLAGS_PRIVATE) &&
+	       (!(flags & BHEAP_CACHED) || !(flags & FLAGS_NOT_CACHED));
+}
 
 /* The flags of the caller, and those that the environment sets for every private heap. */
 static unsigned flags_with_settings(unsigned flags)
 {
-	return bh_settings.guards ? flags | BHEAP_GUARD : flags;
+	return bh_settings.guards ? (flags | BHEAP_GUARD) & ~(unsigned)BHEAP_CACHED : flags;
 }
 
 static enum bh_lock_kind lock_kind(unsigned flags)
@@ -30,11 +42,18 @@ static enum bh_lock_kind lock_kind(unsigned flags)
 }
 
 /*
- * Bytes before the control block: the handle and, with BHEAP_GUARD, the bits of marks.h.
+ * Bytes before the control block: the handle and, with BHEAP_GUARD, the bits of marks.h, or the
+ * caches.
  */
-static size_t lead_size(unsigned flags, size_t granules)
+static size_t lead_size(unsigned flags, size_t granules, bool in_buffer)
 {
-	return BH_HANDLE_ROOM + (flags & BHEAP_GUARD ? bh_marks_size(granules) : 0);
+	size_t size = BH_HANDLE_ROOM;
+
+	if (flags & BHEAP_GUARD)
+		size += bh_marks_size(granules);
+	if (flags & BHEAP_CACHED)
+		size += bh_cache_area_size(granules, in_buffer);
+	return size;
 }
 
 /* bh_handle_front_size() of the heap in a buffer that will be made. */
@@ -47,7 +66,7 @@ static bool buffer_layout(struct bh_layout *layout, size_t size, unsigned flags)
 {
 	size_t front = front_size(flags);
 	bool fits = bh_layout_for_size(layout, size - front,
-				       lead_size(flags, size >> BH_GRANULE_SHIFT));
+				       lead_size(flags, size >> BH_GRANULE_SHIFT, true));
 
 	layout->granules += front;
 	layout->size += front;
@@ -86,7 +105,7 @@ bheap_t *bh_create_handle(char *start, const struct bh_layout *layout,
 	bh_core_view(&heap->core, start, layout);
 	heap->core.slides = true;
 	if (flags & BHEAP_GUARD)
-		heap->filled = (uint64_t *)(void *)(start + lead_size(0, 0));
+		heap->filled = (uint64_t *)(void *)(start + BH_HANDLE_ROOM);
 	if (bh_handle_init(heap, flags, lock_kind(flags), NULL))
 		return NULL;
 	/* To the tools, what is inaccessible and opened again would be the program's. */
@@ -94,6 +113,8 @@ bheap_t *bh_create_handle(char *start, const struct bh_layout *layout,
 		heap->closes = bh_pages_shift();
 	if (heap->closes)
 		heap->core.prepare = bh_fill_prepare;
+	if (flags & BHEAP_CACHED)
+		bh_caches_init(heap, !region->start);
 	bh_core_format(&heap->core);
 	front_close(heap);
 	return heap;
@@ -115,13 +136,13 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	struct bh_region region;
 	bheap_t *heap;
 
-	if (!size || size > BHEAP_SIZE_MAX || flags & ~(unsigned)FLAGS_PRIVATE) {
+	if (!size || size > BHEAP_SIZE_MAX || !flags_are_good(flags)) {
 		errno = EINVAL;
 		return NULL;
 	}
 	flags = flags_with_settings(flags);
 	granules = bh_create_granules(size);
-	lead = lead_size(flags, granules) +
+	lead = lead_size(flags, granules, false) +
 	       (flags & BHEAP_GUARD ? bh_marks_pages_size(granules) : 0);
 	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
@@ -148,9 +169,13 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	struct bh_layout layout;
 	char *start;
 
+	if (!flags_are_good(flags)) {
+		errno = EINVAL;
+		return NULL;
+	}
 	flags = flags_with_settings(flags);
 	if (!buffer || size < BHEAP_BUFFER_MIN || size > BHEAP_SIZE_MAX ||
-	    flags & ~(unsigned)FLAGS_PRIVATE || !buffer_layout(&layout, size - skip, flags)) {
+	    !buffer_layout(&layout, size - skip, flags)) {
 		errno = EINVAL;
 		return NULL;
 	}

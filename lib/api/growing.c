@@ -11,6 +11,7 @@
 #include "api/create.h"
 #include "core/annotate.h"
 #include "core/growth.h"
+#include "handle/caches.h"
 
 /*
  * A system call for so many bytes, or an eighth of the heap. Less where the system refuses that:
@@ -104,9 +105,12 @@ bheap_t *bh_growing_create(size_t size, unsigned flags, bool reserved)
 	struct bh_layout layout;
 
 	if (!size || size > BHEAP_SIZE_MAX || flags & BHEAP_GUARD || bh_annotate_wanted())
-		return bh_create(size, flags);
+		return bh_create(size, flags & ~(unsigned)BHEAP_CACHED);
 	granules = bh_create_granules(size);
-	bh_layout_for_granules(&layout, granules, BH_HANDLE_ROOM, BH_BIN_SHIFT_MAX, page, page);
+	bh_layout_for_granules(
+		&layout, granules,
+		BH_HANDLE_ROOM + (flags & BHEAP_CACHED ? bh_cache_area_size(granules, false) : 0),
+		BH_BIN_SHIFT_MAX, page, page);
 	return growing_make(&layout, reserved, flags);
 }
 

@@ -11,7 +11,8 @@
 
 /*
  * As bheap_create(). reserved: NULL with ENOMEM if the address space has no room for all of it now;
- * else only the front must fit.
+ * else only the front must fit. With BHEAP_CACHED and BHEAP_UNLOCKED, which no public function
+ * accepts together, the caller has the lock and the calls of caches.h and cached.h.
  */
 bheap_t *bh_growing_create(size_t size, unsigned flags, bool reserved);
 

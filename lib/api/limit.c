@@ -4,13 +4,13 @@
  */
 #include <errno.h>
 
-#include "handle/enter.h"
+#include "api/cached.h"
 
 int bheap_set_limit(bheap_t *heap, size_t limit)
 {
 	struct bh_call call;
 
-	if (!bh_enter_to_change(&call, heap))
+	if (!bh_cached_enter_to_change(&call, heap))
 		return -1;
 	bh_handle_set_limit(heap, limit);
 	bh_leave(&call);

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/cached.h"
+#include "api/in_place.h"
 #include "api/refusal.h"
 #include "core/annotate.h"
 #include "core/index.h"
@@ -17,50 +19,6 @@
 #include "handle/fill.h"
 #include "handle/intent.h"
 #include "handle/storage.h"
-
-/* A block that now has room for size bytes where it is: its trailer and annotations follow. */
-static void block_update(bheap_t *heap, uint32_t block, size_t old_usable, size_t size,
-			 uint32_t owner)
-{
-	void *address = bh_core_address(&heap->core, block);
-
-	BH_ASSERT(bh_core_is_live(&heap->core, block));
-	if (heap->annotated)
-		bh_annotate_resize(heap, address, old_usable, size);
-	if (heap->trailers)
-		bh_trailer_write(&heap->core, heap->key, block,
-				 bh_core_granules(&heap->core, block), size ? size : BH_GRANULE,
-				 owner);
-}
-
-static enum bh_core_status resize_in_place(struct bh_call *call, uint32_t block, size_t size)
-{
-	bheap_t *heap = call->heap;
-	uint32_t granules = bh_core_granules(&heap->core, block);
-	size_t old_usable = bh_handle_usable(heap, block, granules);
-	uint32_t owner = 0;
-	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-	enum bh_core_status status;
-
-	BH_ASSERT(bh_core_is_live(&heap->core, block));
-	bh_block_verify_trailer(call, block, granules);
-	if (bh_handle_is_resize_over_limit(heap, granules, size))
-		return BH_NO_ROOM;
-	if (heap->trailers)
-		owner = bh_trailer_owner(&heap->core, heap->key, block, granules);
-	bh_intent_resize(heap, block, owner);
-	bh_fill_meet(call, block, block + granules);
-	do {
-		bh_fill_watch(call);
-		status = bh_resize_in_place(&heap->core, block,
-					    bh_handle_request_granules(heap, size));
-	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
-	if (status != BH_DONE)
-		return status;
-	bh_fill_resized(call, block + granules, bh_map_next(&heap->core.map, block));
-	block_update(heap, block, old_usable, size, owner);
-	return BH_DONE;
-}
 
 /* Slides, with the free previous block accessible to the copy. */
 static enum bh_core_status block_slide(struct bh_call *call, uint32_t *block, size_t kept,
@@ -119,11 +77,35 @@ static uint32_t slide_entered(struct bh_call *call, uint32_t block, size_t align
 	} while (status == BH_DAMAGED && bh_damage_rebuild(call) && --rebuilds);
 	if (status != BH_DONE)
 		return 0;
-	block_update(heap, block, kept, size, mark);
+	bh_in_place_update(heap, block, kept, size, mark);
 	bh_probe_free(heap, old);
 	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 	heap->core.control->failures--; /* the copy that found no room was not the last word */
 	return block;
+}
+
+/* In place, now that the caches hold nothing of what lies behind the block. It, or 0. */
+static uint32_t settled_resize(struct bh_call *call, uint32_t block, size_t alignment, size_t size)
+{
+	bheap_t *heap = call->heap;
+
+	if (!bh_handle_is_cached(heap))
+		return 0;
+	bh_cached_settle(call);
+	if (!bh_handle_is_aligned(heap, block, alignment) || size > bh_core_size(&heap->core) ||
+	    bh_in_place_resize(call, block, size) != BH_DONE)
+		return 0;
+	heap->core.control->failures--; /* the copy that found no room was not the last word */
+	return block;
+}
+
+/* After a copy that found no room. The block where it is then, or 0. */
+static uint32_t unmoved_resize(struct bh_call *call, uint32_t block, size_t alignment, size_t kept,
+			       size_t size)
+{
+	uint32_t resized = settled_resize(call, block, alignment, size);
+
+	return resized ? resized : slide_entered(call, block, alignment, kept, size);
 }
 
 /* By a copy or a slide, with the lock held throughout. The block where it is then, or 0. */
@@ -134,7 +116,7 @@ static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t alignm
 	uint32_t moved = bh_block_alloc_entered(call, alignment, size);
 
 	if (!moved)
-		return slide_entered(call, block, alignment, kept, size);
+		return unmoved_resize(call, block, alignment, kept, size);
 	memcpy(bh_core_address(&heap->core, moved), bh_core_address(&heap->core, block), kept);
 	/* From here on a death leaves the new block, too. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -152,7 +134,7 @@ static void *resize_by_slide(bheap_t *heap, uint32_t block, size_t alignment, si
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	slid = slide_entered(&call, block, alignment, kept, size);
+	slid = unmoved_resize(&call, block, alignment, kept, size);
 	bh_leave(&call);
 	return slid ? bh_core_address(&heap->core, slid) : NULL;
 }
@@ -221,7 +203,7 @@ static enum bh_core_status resize_aligned_in_place(struct bh_call *call, uint32_
 	if (size > bh_core_size(core))
 		return BH_NO_ROOM;
 	if (bh_handle_is_aligned(call->heap, block, alignment))
-		return resize_in_place(call, block, size);
+		return bh_in_place_resize(call, block, size);
 	bh_block_verify_trailer(call, block, bh_core_granules(core, block));
 	return BH_NO_ROOM;
 }
@@ -237,7 +219,7 @@ static void *realloc_once(bheap_t *heap, void *ptr, size_t alignment, size_t siz
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	block = bh_core_find(&heap->core, ptr);
+	block = bh_block_find(heap, ptr);
 	if (!block)
 		return resize_bad_pointer(&call, ptr);
 	kept = bh_handle_usable(heap, block, bh_core_granules(&heap->core, block));
@@ -285,6 +267,15 @@ static void *realloc_by_move(bheap_t *heap, void *ptr, uint32_t block, size_t si
 	return moved ? moved : realloc_again(heap, ptr, BH_GRANULE, size, &tries);
 }
 
+/* Of a heap with caches: true if a small live block has just the granules for so many bytes. */
+static bool is_of_size(const bheap_t *heap, const void *ptr, size_t size)
+{
+	uint32_t granules = bh_cache_granules_of(heap, ptr);
+
+	return granules && granules == bh_granules(size) &&
+	       !bh_cache_is_marked(bh_caches(heap), ptr, granules);
+}
+
 /* The way of one thread among several, as far as it goes without a move. */
 BH_NOINLINE
 static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
@@ -297,6 +288,8 @@ static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 		done = block &&
 		       bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
 		bh_leave_trylock(heap);
+	} else {
+		done = heap && bh_caches_are_on(heap) && is_of_size(heap, ptr, size);
 	}
 	return done ? ptr : realloc_slow(heap, ptr, BH_GRANULE, size);
 }
@@ -327,70 +320,4 @@ void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t s
 	if (!ptr)
 		return bh_block_alloc_aligned(heap, alignment, size);
 	return realloc_slow(heap, ptr, alignment > BH_GRANULE ? alignment : BH_GRANULE, size);
-}
-
-/* ---- in place or not at all ---- */
-
-static int resize_refuse(int error)
-{
-	errno = error;
-	return -1;
-}
-
-/* The rest of a resize that worked: a fault handler may free the block. */
-static int resized_and_report(struct bh_call *call, uint32_t block)
-{
-	bheap_t *heap = call->heap;
-	uint32_t mark = bh_block_mark(heap, block);
-
-	bh_leave(call);
-	return !call->count || bh_block_is_same(heap, block, mark) ? 0 : resize_refuse(EINVAL);
-}
-
-/* The memory after the block has no room, which is no refusal; or the limit or the disk refuses. */
-static int resize_failed(struct bh_call *call, uint32_t block, size_t size)
-{
-	bheap_t *heap = call->heap;
-	int error = bh_block_refusal(call);
-
-	if (error == ENOSPC ||
-	    (size <= bh_core_size(&heap->core) &&
-	     bh_handle_is_resize_over_limit(heap, bh_core_granules(&heap->core, block), size)))
-		bh_block_count_refusal(heap, size);
-	bh_leave(call);
-	return resize_refuse(error);
-}
-
-BH_COLD
-static int resize_slow(bheap_t *heap, void *ptr, size_t size)
-{
-	enum bh_core_status status = BH_NO_ROOM;
-	struct bh_call call;
-	uint32_t block;
-
-	if (!bh_enter_to_change(&call, heap))
-		return -1;
-	block = bh_core_find(&heap->core, ptr);
-	if (!block)
-		return resize_bad_pointer(&call, ptr) ? 0 : -1;
-	bh_storage_refusal_clear(heap);
-	if (size <= bh_core_size(&heap->core))
-		status = resize_in_place(&call, block, size);
-	if (status == BH_DONE)
-		return resized_and_report(&call, block);
-	return resize_failed(&call, block, size);
-}
-
-int bheap_resize(bheap_t *heap, void *ptr, size_t size)
-{
-	if (!ptr || !size)
-		return resize_refuse(EINVAL);
-	if (BH_LIKELY(heap && bh_may_skip_lock(heap))) {
-		uint32_t block = bh_core_find(&heap->core, ptr);
-
-		if (BH_LIKELY(block) &&
-		    bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE)
-			return 0;
-	}
-	return resize_slow(heap, ptr, size);
 }

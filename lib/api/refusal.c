@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "handle/enter.h"
+#include "api/cached.h"
 
 /*
  * Frame of the call that runs a handler in this thread, or NULL. Initial exec: memory that the
@@ -53,6 +53,8 @@ static bool room_look(bheap_t *heap, struct room *room)
 	bool entered = bh_enter(&call, heap);
 
 	if (entered) {
+		if (!bh_handle_ahead(heap))
+			bh_cached_settle(&call);
 		room_read(heap, room);
 		bh_leave(&call);
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "api/blocks.h"
+#include "api/cached.h"
 #include "api/sweep.h"
 #include "core/reset.h"
 #include "handle/storage.h"
@@ -85,7 +86,7 @@ int bheap_reset(bheap_t *heap)
 	bool done = true;
 
 	do {
-		if (!bh_enter_to_change(&call, heap))
+		if (!bh_cached_enter_to_change(&call, heap))
 			return -1;
 		if (heap->trailers || heap->annotated)
 			bh_sweep(&call, &granule, block_visit, NULL);

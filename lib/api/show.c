@@ -5,6 +5,7 @@
  */
 #include "api/show.h"
 
+#include "api/cached.h"
 #include "api/chart.h"
 #include "api/walk.h"
 #include "os/setting.h"
@@ -69,7 +70,7 @@ static int table_show(const bheap_t *heap, FILE *stream, bool charted)
 	struct bh_call call;
 	int failed;
 
-	if (!bh_enter_to_walk(&call, heap))
+	if (!bh_cached_enter_to_walk(&call, heap))
 		return -1;
 	/* Output is a cancellation point. */
 	pthread_cleanup_push(bh_walk_cancelled, &call);

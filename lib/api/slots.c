@@ -41,6 +41,8 @@ static uint64_t slot_offset(bheap_t *heap, const uint64_t *slot)
 	if (!block || offset % sizeof(*slot))
 		return 0;
 	granules = bh_core_granules(&heap->core, block);
+	if (bh_cache_holds(heap, block, granules))
+		return 0;
 	return offset + sizeof(*slot) <= bh_bytes(block) + bh_handle_usable(heap, block, granules)
 		       ? offset
 		       : 0;
@@ -138,7 +140,7 @@ static int slot_free(struct bh_call *call, uint64_t *slot, uint64_t offset)
 {
 	const struct bh_core *core = &call->heap->core;
 	const void *ptr = bh_core_pointer(core, *slot);
-	uint32_t block = bh_core_find(core, ptr);
+	uint32_t block = bh_block_find(call->heap, ptr);
 
 	if (!block) {
 		bh_block_note_bad_pointer(call, ptr);

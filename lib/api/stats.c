@@ -3,6 +3,7 @@
  * stats.c - the statistics of a heap: of its blocks now, from a walk, and of past events, from the
  * counters. Reads only.
  */
+#include "api/cached.h"
 #include "api/walk.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 		errno = EINVAL;
 		return -1;
 	}
-	if (!bh_enter(&call, heap))
+	if (!bh_cached_enter(&call, heap))
 		return -1;
 	*stats = (struct bheap_stats){.size = bh_handle_size(heap), .limit = bh_handle_limit(heap)};
 	bh_walk_blocks(heap, block_count, stats);

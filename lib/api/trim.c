@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "handle/enter.h"
+#include "api/cached.h"
 #include "handle/fill.h"
 #include "handle/storage.h"
 
@@ -26,7 +26,7 @@ size_t bheap_trim(bheap_t *heap)
 	size_t trimmed = 0;
 	int saved = errno;
 
-	if (!bh_enter_to_change(&call, heap))
+	if (!bh_cached_enter_to_change(&call, heap))
 		return 0;
 	/* Preallocated memory stays. */
 	if (heap->flags & BHEAP_PREALLOCATE) {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "api/cached.h"
 #include "core/annotate.h"
 
 /* The next start by the map words alone; the end at the latest. */
@@ -120,7 +121,7 @@ int bheap_walk(const bheap_t *heap, bheap_walk_fn *callback, void *arg)
 		errno = EINVAL;
 		return -1;
 	}
-	if (!bh_enter_to_walk(&call, heap))
+	if (!bh_cached_enter_to_walk(&call, heap))
 		return -1;
 	/* A callback may end the thread. */
 	pthread_cleanup_push(bh_walk_cancelled, &call);
@@ -139,7 +140,7 @@ BH_COLD static size_t usable_slow(const bheap_t *heap, const void *ptr)
 
 	if (!bh_enter(&call, heap))
 		return 0;
-	block = bh_core_find(&heap->core, ptr);
+	block = bh_block_find(heap, ptr);
 	if (block)
 		usable = bh_handle_usable(heap, block, bh_walk_next(heap, block) - block);
 	if (block && heap->annotated)
@@ -182,7 +183,7 @@ bool bheap_owns(const bheap_t *heap, const void *ptr)
 	bool owns = false;
 
 	if (bh_enter(&call, heap)) {
-		owns = bh_core_find(&heap->core, ptr) != 0;
+		owns = bh_block_find(heap, ptr) != 0;
 		bh_leave(&call);
 	}
 	return owns;

@@ -100,6 +100,15 @@ static inline void bh_map_store(uint64_t *word, uint64_t value)
 	*(volatile uint64_t *)word = value;
 }
 
+/*
+ * A word that another thread may be storing to meanwhile, for what only this thread can change of
+ * it. Each half of it is stored whole on any machine, so these bits are as they were.
+ */
+static inline uint64_t bh_map_load(const uint64_t *word)
+{
+	return *(const volatile uint64_t *)word;
+}
+
 static inline uint64_t bh_map_bit(uint32_t granule)
 {
 	return (uint64_t)1 << (granule & 63);
@@ -130,6 +139,24 @@ static inline bool bh_map_is_free(const struct bh_map *map, uint32_t granule)
 	const struct bh_map_word *word = &map->words[granule >> 6];
 
 	return (word->start & ~word->used) >> (granule & 63) & 1;
+}
+
+/*
+ * Granules of the live block that starts at a granule, found without the lock of the heap; 0 if
+ * none does, or if it does not end in the same or the next word.
+ */
+static inline uint32_t bh_map_small_granules(const struct bh_map *map, uint32_t granule)
+{
+	const struct bh_map_word *word = &map->words[granule >> 6];
+	uint64_t starts = bh_map_load(&word->start), behind;
+
+	if (BH_UNLIKELY(!((starts & bh_map_load(&word->used)) >> (granule & 63) & 1)))
+		return 0;
+	behind = starts >> (granule & 63) >> 1;
+	if (BH_LIKELY(behind))
+		return 1 + bh_lowest_bit(behind);
+	starts = bh_map_load(&word[1].start);
+	return BH_LIKELY(starts) ? 64 - (granule & 63) + bh_lowest_bit(starts) : 0;
 }
 
 /* Sets a start bit inside the block from begin to end, or the one at its end again. */

@@ -29,6 +29,7 @@ struct bh_call {
 	enum bh_lock_result lock;
 	unsigned generation;  /* of the process that entered: fork.h */
 	uint32_t top, victim; /* as bh_fill_watch() saw them */
+	bool closed;          /* the caches, until this call ends */
 	unsigned count;
 	struct bh_call_report reports[BH_REPORTS_MAX];
 };

@@ -9,6 +9,7 @@
 
 #include "core/annotate.h"
 #include "core/verify.h"
+#include "handle/caches.h"
 #include "handle/intent.h"
 #include "handle/note.h"
 #include "handle/recover.h"
@@ -86,6 +87,7 @@ static bool call_begin(struct bh_call *call, const bheap_t *heap, lock_fn *lock)
 		return false;
 	}
 	call->heap = (bheap_t *)heap;
+	call->closed = false;
 	call->count = 0;
 	if (lock != bh_lock_hold && is_entered_freely(heap)) {
 		call->lock = BH_LOCK_SKIPPED;
@@ -179,6 +181,8 @@ static void call_end(struct bh_call *call, enum bh_shared_inside inside)
 	BH_ASSERT(call->lock != BH_LOCK_REFUSED);
 	BH_ASSERT(call->lock != BH_LOCK_SKIPPED || heap->lock.kind != BH_LOCK_SHARED);
 	bh_annotate_leave(heap->annotated);
+	if (call->closed)
+		bh_caches_open(bh_caches(heap));
 	if (call->lock != BH_LOCK_SKIPPED && !was_forked(call)) {
 		if (heap->shared)
 			bh_intent_end(heap, inside);

@@ -34,12 +34,16 @@ void bh_leave_walk(struct bh_call *call);
 bool bh_enter_to_rest(struct bh_call *call, bheap_t *heap);
 void bh_leave_at_rest(struct bh_call *call);
 
-static inline bool bh_may_skip_lock(const bheap_t *heap)
+/* skip_lock: what bh_handle_skips() returned. */
+static inline bool bh_may_skip_lock_by(const bheap_t *heap, unsigned skip_lock)
 {
-	unsigned skip_lock = __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED);
-
 	return skip_lock == BH_SKIP_LOCK_ALWAYS ||
 	       (skip_lock == BH_SKIP_LOCK_ONE_THREAD && bh_lock_may_skip(&heap->lock));
+}
+
+static inline bool bh_may_skip_lock(const bheap_t *heap)
+{
+	return bh_may_skip_lock_by(heap, bh_handle_skips(heap));
 }
 
 /*
@@ -48,8 +52,7 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
  */
 static inline bool bh_enter_trylock(bheap_t *heap)
 {
-	return __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED) == BH_SKIP_LOCK_ONE_THREAD &&
-	       bh_lock_try(&heap->lock);
+	return bh_handle_skips(heap) == BH_SKIP_LOCK_ONE_THREAD && bh_lock_try(&heap->lock);
 }
 
 static inline void bh_leave_trylock(bheap_t *heap)

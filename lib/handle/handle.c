@@ -17,7 +17,8 @@ enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 		return BH_SKIP_LOCK_NEVER;
 	switch (heap->lock.kind) {
 	case BH_LOCK_NONE: return BH_SKIP_LOCK_ALWAYS;
-	case BH_LOCK_PRIVATE: return BH_SKIP_LOCK_ONE_THREAD;
+	case BH_LOCK_PRIVATE:
+		return heap->flags & BHEAP_CACHED ? BH_SKIP_LOCK_CACHED : BH_SKIP_LOCK_ONE_THREAD;
 	default: return BH_SKIP_LOCK_NEVER;
 	}
 }

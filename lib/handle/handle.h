@@ -18,6 +18,7 @@ enum bh_handle_skip_lock {
 	BH_SKIP_LOCK_NEVER,
 	BH_SKIP_LOCK_ONE_THREAD, /* those of a process known to have one thread */
 	BH_SKIP_LOCK_ALWAYS,     /* all: BHEAP_UNLOCKED */
+	BH_SKIP_LOCK_CACHED,     /* those that this thread's cache can serve: BHEAP_CACHED */
 };
 
 struct bheap {
@@ -70,6 +71,18 @@ bool bh_handle_wants_redzones(void);
 
 /* Which calls may skip the lock while no walk is under way: none that must look at a limit. */
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
+
+/* True if blocks of the heap may be in caches: caches.h. */
+static inline bool bh_handle_is_cached(const bheap_t *heap)
+{
+	return heap->flags & BHEAP_CACHED;
+}
+
+/* Which calls may skip the lock now. Needs no lock. */
+static inline unsigned bh_handle_skips(const bheap_t *heap)
+{
+	return __atomic_load_n(&heap->skip_lock, __ATOMIC_RELAXED);
+}
 
 /* Granules by which the heap may still grow. */
 static inline uint32_t bh_handle_ahead(const bheap_t *heap)

@@ -10,6 +10,7 @@
 
 enum bh_secret_purpose {
 	BH_SECRET_SEALS = 1, /* of the trailers of a heap */
+	BH_SECRET_MARKS = 2, /* of cached blocks, which tell it to whoever can read one */
 };
 
 /* A key from the kernel; where it gives none, as below. */

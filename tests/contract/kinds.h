@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kinds.h - the fixture of tests that run on each kind of private heap: without a lock, with one,
- * with trailers, for real time.
+ * with trailers, for real time, with caches.
  */
 #ifndef TEST_KINDS_H
 #define TEST_KINDS_H
@@ -10,9 +10,11 @@
 
 #include <unistd.h>
 
-static const unsigned kinds[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED,
-				 BHEAP_REALTIME};
+static const unsigned kinds[] = {
+	0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_GUARD | BHEAP_UNLOCKED, BHEAP_REALTIME, BHEAP_CACHED};
 #define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
+/* Those whose freed blocks are free at once: all but the last. */
+#define KINDS_UNCACHED (KINDS - 1)
 
 static bheap_t *heap;
 static size_t size;
@@ -42,6 +44,11 @@ static inline void teardown(void)
 static inline bool is_guarded(int kind)
 {
 	return kinds[kind] & BHEAP_GUARD;
+}
+
+static inline bool is_cached(int kind)
+{
+	return kinds[kind] & BHEAP_CACHED;
 }
 
 /* What takes all of the heap in one block. */

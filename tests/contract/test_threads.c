@@ -177,12 +177,23 @@ static const struct {
 	enum place place;
 	unsigned flags;
 } kinds[] = {
-	{MAPPED, 0},  {MAPPED, BHEAP_GUARD}, {MAPPED, BHEAP_REALTIME},
-	{BUFFER, 0},  {SHARED, 0},           {SHARED, BHEAP_OWNED},
+	{MAPPED, 0},
+	{MAPPED, BHEAP_GUARD},
+	{MAPPED, BHEAP_REALTIME},
+	{BUFFER, 0},
+	{SHARED, 0},
+	{SHARED, BHEAP_OWNED},
 	{CLASSIC, 0},
+	{MAPPED, BHEAP_CACHED},
+	{BUFFER, BHEAP_CACHED},
 };
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
+
+/* Of private heaps with a lock. */
+static const unsigned locked[] = {0, BHEAP_GUARD, BHEAP_CACHED};
+
+#define LOCKED ((int)(sizeof(locked) / sizeof(*locked)))
 
 static char buffer[HEAP_SIZE];
 
@@ -278,7 +289,7 @@ static void *post(void *arg)
 
 START_TEST(blocks_change_hands)
 {
-	bheap_t *heap = bheap_create(HEAP_SIZE, 0);
+	bheap_t *heap = bheap_create(HEAP_SIZE, locked[_i]);
 	struct worker workers[THREADS];
 	struct faults faults;
 
@@ -366,7 +377,7 @@ static int child_use(bheap_t *heap, const struct held *held)
 
 START_TEST(forks_while_threads_work)
 {
-	bheap_t *heap = bheap_create(HEAP_SIZE, _i ? BHEAP_GUARD : 0);
+	bheap_t *heap = bheap_create(HEAP_SIZE, locked[_i]);
 	unsigned forks = is_watched() ? 20 : 300;
 	struct worker workers[THREADS - 1], own = {.heap = heap};
 	struct faults faults;
@@ -476,14 +487,14 @@ static int callback_calls(const struct bheap_block *block, void *arg)
 
 START_TEST(calls_from_a_callback)
 {
-	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD};
+	static const unsigned flags[] = {0, BHEAP_UNLOCKED, BHEAP_GUARD, BHEAP_CACHED};
 	struct visit visit = {.other = bheap_create(HEAP_SIZE, 0)};
 	struct faults faults;
 
 	faults_expect(&faults);
-	if (_i >= 3)
+	if (_i >= 4)
 		threads_begin();
-	visit.heap = bheap_create(HEAP_SIZE, flags[_i % 3]);
+	visit.heap = bheap_create(HEAP_SIZE, flags[_i % 4]);
 	visit.block = bheap_alloc(visit.heap, 50);
 	memset(visit.block, 7, 50);
 	ck_assert_int_eq(bheap_walk(visit.heap, callback_calls, &visit), 0);
@@ -492,6 +503,7 @@ START_TEST(calls_from_a_callback)
 	ck_assert_uint_eq(faults.count, 0);
 	calls_work(visit.other);
 	ck_assert_int_eq(bheap_free(visit.heap, visit.block), 0);
+	bheap_trim(visit.heap); /* merges what a cache has */
 	calls_work(visit.heap);
 	ck_assert_int_eq(bheap_destroy(visit.heap), 0);
 	ck_assert_int_eq(bheap_destroy(visit.other), 0);
@@ -664,7 +676,7 @@ static void *free_twice(void *arg)
 
 START_TEST(handlers_may_call)
 {
-	bheap_t *heap = bheap_create(HEAP_SIZE, _i ? BHEAP_GUARD : 0);
+	bheap_t *heap = bheap_create(HEAP_SIZE, locked[_i]);
 	struct worker workers[THREADS];
 	void *last = NULL;
 
@@ -739,14 +751,14 @@ int main(void)
 	tcase_add_loop_test(tcase, many_threads_on_one_heap, 0, KINDS);
 	tcase_add_loop_test(tcase, signals_interrupt_nothing, 0, KINDS);
 	tcase_add_test(tcase, a_heap_per_thread);
-	tcase_add_loop_test(tcase, calls_from_a_callback, 0, 6);
+	tcase_add_loop_test(tcase, calls_from_a_callback, 0, 8);
 	tcase_add_test(tcase, other_threads_wait_for_a_walk);
-	tcase_add_loop_test(tcase, handlers_may_call, 0, 2);
+	tcase_add_loop_test(tcase, handlers_may_call, 0, LOCKED);
 	/* Ordered by atomic variables, or forked: Helgrind knows of locks and threads alone. */
 	suite_add_tcase(suite, unordered);
 	tcase_set_timeout(unordered, is_watched() ? 1200 : 60);
-	tcase_add_test(unordered, blocks_change_hands);
-	tcase_add_loop_test(unordered, forks_while_threads_work, 0, 2);
+	tcase_add_loop_test(unordered, blocks_change_hands, 0, LOCKED);
+	tcase_add_loop_test(unordered, forks_while_threads_work, 0, LOCKED);
 	tcase_add_loop_test(unordered, forks_while_a_thread_walks, 0, 2);
 	tcase_add_loop_test(unordered, a_callback_that_forks, 0, 2);
 	tcase_add_test(unordered, one_of_many_makes_the_default_heap);

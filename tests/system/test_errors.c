@@ -68,6 +68,7 @@ enum how {
 };
 
 #define FLAGS_PRIVATE (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME)
+#define FLAGS_CACHED (BHEAP_CACHED | BHEAP_ABORT)
 #define FLAGS_SHARED (BHEAP_GUARD | BHEAP_ABORT | BHEAP_REALTIME | BHEAP_OWNED | BHEAP_PREALLOCATE)
 
 static const struct kind {
@@ -80,12 +81,15 @@ static const struct kind {
 	{CREATED, BHEAP_ABORT},
 	{CREATED, BHEAP_REALTIME},
 	{CREATED, FLAGS_PRIVATE},
+	{CREATED, BHEAP_CACHED},
+	{CREATED, FLAGS_CACHED},
 	{IN_BUFFER, 0},
 	{IN_BUFFER, BHEAP_UNLOCKED},
 	{IN_BUFFER, BHEAP_GUARD},
 	{IN_BUFFER, BHEAP_ABORT},
 	{IN_BUFFER, BHEAP_REALTIME},
 	{IN_BUFFER, FLAGS_PRIVATE},
+	{IN_BUFFER, BHEAP_CACHED},
 	{DEFAULT, 0},
 	{OPENED, 0},
 	{OPENED, BHEAP_GUARD},
@@ -222,8 +226,16 @@ CALL(create_in_small, ended(bheap_create_in(buffer, BHEAP_BUFFER_MIN - 1, 0)))
 CALL(create_in_huge, ended(bheap_create_in(any(buffer), (size_t)BHEAP_SIZE_MAX + 1, 0)))
 CALL(destroy, gone(bheap_destroy(heap)))
 
-static const unsigned flags_not_private[] = {BHEAP_OWNED, BHEAP_PREALLOCATE, 1u << 6, 1u << 31};
-static const unsigned flags_not_shared[] = {BHEAP_UNLOCKED, 1u << 6, 1u << 31};
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const unsigned flags_not_private[] = {BHEAP_OWNED,
+					     BHEAP_PREALLOCATE,
+					     BHEAP_CACHED | BHEAP_UNLOCKED,
+					     BHEAP_CACHED | BHEAP_GUARD,
+					     BHEAP_CACHED | BHEAP_REALTIME,
+					     1u << 7,
+					     1u << 31};
+static const unsigned flags_not_shared[] = {BHEAP_UNLOCKED, BHEAP_CACHED, 1u << 7, 1u << 31};
 
 /* Tries each flag; the errno is that of the last, or of the first that was not refused so. */
 static intptr_t flags_try(bheap_t *(*make)(unsigned flags), const unsigned *flags, size_t count)
@@ -252,10 +264,10 @@ static bheap_t *open_with(unsigned flags)
 	return bheap_open(path, SIZE, O_RDWR | O_CREAT, 0600, flags);
 }
 
-CALL(create_flags, flags_try(create_with, flags_not_private, 4))
-CALL(create_in_flags, flags_try(create_in_with, flags_not_private, 4))
-CALL(open_flags, flags_try(open_with, flags_not_shared, 3))
-CALL(open_fd_flags, flags_try(heap_by_descriptor, flags_not_shared, 3))
+CALL(create_flags, flags_try(create_with, flags_not_private, COUNT(flags_not_private)))
+CALL(create_in_flags, flags_try(create_in_with, flags_not_private, COUNT(flags_not_private)))
+CALL(open_flags, flags_try(open_with, flags_not_shared, COUNT(flags_not_shared)))
+CALL(open_fd_flags, flags_try(heap_by_descriptor, flags_not_shared, COUNT(flags_not_shared)))
 
 /* Blocks. */
 static volatile size_t largest = SIZE_MAX; /* volatile, as any() */

@@ -365,7 +365,7 @@ START_TEST(test_double_frees_are_reported)
 END_TEST
 
 /*
- * The cache knows its blocks by a mark in their second word. A number of the program's own is never
+ * The cache knows its blocks by a mark in their first bytes. A number of the program's own is never
  * taken for one: not even what tells of the block, as where it lies.
  */
 static void free_what_bears_its_address(void)
@@ -373,6 +373,7 @@ static void free_what_bears_its_address(void)
 	for (uintptr_t bits = 0; bits < 16; bits++) {
 		uintptr_t *block = malloc(40);
 
+		block[0] = (uintptr_t)block ^ bits;
 		block[1] = (uintptr_t)block ^ bits;
 		free(block);
 	}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cached.h - what passes between the caches of a heap and its blocks, between entry and exit of a
+ * call: filled and emptied in batches, and emptied altogether before anything exact is done.
+ */
+#ifndef BH_CACHED_H
+#define BH_CACHED_H
+
+#include "api/block.h"
+
+/* After a block of so many granules was allocated: takes a few more, to be handed out next. */
+void bh_cached_fill(struct bh_call *call, size_t granules);
+
+/* Puts a block into this thread's cache; false if it has to be freed. */
+bool bh_cached_put(struct bh_call *call, uint32_t block);
+
+/*
+ * Frees all cached blocks, and keeps the caches closed until the call ends; true if there were any.
+ * A heap without caches has none.
+ */
+bool bh_cached_settle(struct bh_call *call);
+
+/* What the caches have, and have done since they were emptied last. */
+struct bh_cached_count {
+	uint64_t blocks;
+	uint64_t granules;
+	uint64_t calls; /* blocks that they handed out; as many were freed, but for those they have
+			 */
+};
+
+/*
+ * For the end of a process, perhaps in a signal handler: from now on nothing empties the caches,
+ * and figures have them as allocated.
+ */
+struct bh_cached_count bh_cached_keep(bheap_t *heap);
+
+/* True if all that is cached is live and was not written to; else *block is one that is not. */
+bool bh_cached_verify(struct bh_call *call, uint32_t *block);
+
+/* bh_enter() for a call that needs exact figures; as bh_enter_to_change(), and bh_enter_to_walk().
+ */
+static inline bool bh_cached_enter(struct bh_call *call, const bheap_t *heap)
+{
+	bool entered = bh_enter(call, heap);
+
+	if (entered)
+		bh_cached_settle(call);
+	return entered;
+}
+
+static inline bool bh_cached_enter_to_change(struct bh_call *call, bheap_t *heap)
+{
+	bool entered = bh_enter_to_change(call, heap);
+
+	if (entered)
+		bh_cached_settle(call);
+	return entered;
+}
+
+static inline bool bh_cached_enter_to_walk(struct bh_call *call, const bheap_t *heap)
+{
+	bool entered = bh_enter_to_walk(call, heap);
+
+	if (entered)
+		bh_cached_settle(call);
+	return entered;
+}
+
+#endif

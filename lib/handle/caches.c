@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caches.c - the caches of a heap: which thread has which, and the handshake that closes them. A
+ * cache outlives its thread, whose end nobody has to tell: the next thread takes it over with what
+ * is in it, and whoever needs the blocks empties it as any other.
+ */
+#include "handle/caches.h"
+
+#include <unistd.h>
+
+#include "os/barrier.h"
+#include "os/secret.h"
+#include "os/thread.h"
+#include "os/wait.h"
+
+/* A cache for each 256 KiB of a heap. */
+#define SLOT_SHIFT 14
+#define SLOTS_MIN 4 /* but in a buffer */
+#define SLOTS_MAX 256
+
+/* An owner is busy for some nanoseconds, unless it was interrupted. */
+#define NAP 20000
+/* Where the kernel does not make the others' stores visible, they become so by themselves. */
+#define NAP_UNFENCED 10000000
+
+__thread struct bh_cache_seat bh_cache_seats[BH_CACHE_SEATS]
+	__attribute__((tls_model("initial-exec")));
+
+static size_t slots_of(size_t granules, bool in_buffer)
+{
+	size_t slots = granules >> SLOT_SHIFT;
+
+	if (slots < SLOTS_MIN && !in_buffer)
+		slots = SLOTS_MIN;
+	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
+}
+
+size_t bh_cache_area_size(size_t granules, bool in_buffer)
+{
+	return sizeof(struct bh_caches) + 2 * BH_CACHE_LINE +
+	       slots_of(granules, in_buffer) * BH_CACHE_SIZE;
+}
+
+/* Blocks of so many granules that a cache has places for: 8 KiB, 32 to 64 blocks. */
+static unsigned capacity(unsigned granules)
+{
+	unsigned count = 512 / granules;
+
+	if (count < 32)
+		return 32;
+	return count < 64 ? count : 64;
+}
+
+static void places_divide(struct bh_caches *caches)
+{
+	unsigned at = 0;
+
+	for (unsigned granules = 1; granules <= BH_CACHE_GRANULES; granules++) {
+		caches->at[granules] = (uint16_t)at;
+		at += capacity(granules);
+	}
+	BH_ASSERT(at == BH_CACHE_PLACES);
+	caches->at[BH_CACHE_GRANULES + 1] = (uint16_t)at;
+}
+
+/* A heap in a buffer is made without a system call. */
+void bh_caches_init(bheap_t *heap, bool in_buffer)
+{
+	static uint64_t ids;
+	struct bh_caches *caches = bh_caches(heap);
+	size_t space = (size_t)((char *)heap->core.control - (char *)(caches + 1));
+
+	caches->id = __atomic_add_fetch(&ids, 1, __ATOMIC_RELAXED);
+	caches->key = in_buffer ? bh_secret_derived(BH_SECRET_MARKS, heap)
+				: bh_secret_random(BH_SECRET_MARKS, heap);
+	caches->slots = (uint32_t)((space - BH_CACHE_LINE) / BH_CACHE_SIZE);
+	places_divide(caches);
+}
+
+/* ---- claims ---- */
+
+/* The process's first claim, and the first one in a child. */
+static void caches_begin(const bheap_t *heap, struct bh_caches *caches)
+{
+	if (caches->generation == bh_fork_generation_begin())
+		return;
+	BH_ASSERT(!caches->used);
+	__atomic_store_n(&caches->state, bh_barrier_prepare() ? 0 : BH_CACHES_FENCED,
+			 __ATOMIC_RELEASE);
+	caches->pool = (uint32_t)(bh_handle_size(heap) / BH_GRANULE / BH_CACHE_SHARE);
+	caches->process = getpid();
+	caches->generation = bh_fork_generation();
+}
+
+static struct bh_cache *cache_of(struct bh_caches *caches, pid_t owner)
+{
+	for (uint32_t slot = 0; slot < caches->used; slot++)
+		if (bh_cache_at(caches, slot)->owner == owner)
+			return bh_cache_at(caches, slot);
+	return NULL;
+}
+
+struct bh_cache *bh_cache_find_orphan(bheap_t *heap)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache;
+
+	if (caches->next >= caches->used)
+		caches->next = 0;
+	if (!caches->used)
+		return NULL;
+	cache = bh_cache_at(caches, caches->next++);
+	if (!cache->owner || cache == bh_cache_own(caches) ||
+	    !bh_thread_is_gone(caches->process, cache->owner))
+		return NULL;
+	/* What it did last was to mark its cache idle. */
+	(void)__atomic_load_n(&cache->busy, __ATOMIC_ACQUIRE);
+	return cache;
+}
+
+static struct bh_cache *cache_make(struct bh_caches *caches)
+{
+	struct bh_cache *cache;
+
+	if (caches->used == caches->slots)
+		return NULL;
+	cache = bh_cache_at(caches, caches->used);
+	memcpy(cache->tops, caches->at, sizeof(cache->tops));
+	memcpy(cache->limits, caches->at, sizeof(cache->limits));
+	caches->used++;
+	return cache;
+}
+
+/*
+ * With that of a thread that ended no thread is at work. Where all are taken, a thread without one
+ * comes here with every call, and asks about one owner each time.
+ */
+static struct bh_cache *cache_find(bheap_t *heap, pid_t owner)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache = cache_of(caches, owner);
+	uint32_t tries = caches->used < caches->slots ? caches->used : 1;
+
+	if (!cache)
+		cache = cache_of(caches, 0);
+	for (; !cache && tries; tries--)
+		cache = bh_cache_find_orphan(heap);
+	return cache ? cache : cache_make(caches);
+}
+
+struct bh_cache *bh_cache_claim(bheap_t *heap)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache = bh_cache_own(caches);
+	pid_t owner;
+
+	if (cache || !caches->slots)
+		return cache;
+	caches_begin(heap, caches);
+	if (caches->process != getpid())
+		return NULL;
+	owner = bh_thread_id();
+	cache = cache_find(heap, owner);
+	if (!cache)
+		return NULL;
+	cache->owner = owner;
+	bh_cache_seats[caches->id % BH_CACHE_SEATS] =
+		(struct bh_cache_seat){caches->id, cache, caches->generation};
+	return cache;
+}
+
+/* Never more than half of what is left: others come, too. */
+unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
+			unsigned count)
+{
+	unsigned at = caches->at[granules], has = cache->limits[granules] - at;
+	uint32_t left = BH_CACHE_ROOM_MAX - cache->granted;
+	unsigned most = caches->at[granules + 1] - at;
+
+	if (left > caches->pool / 2)
+		left = caches->pool / 2;
+	count = count < most ? count : most;
+	if (count <= has)
+		return has;
+	if (count - has > left / granules)
+		count = has + left / (uint32_t)granules;
+	caches->pool -= (count - has) * (uint32_t)granules;
+	cache->granted += (count - has) * (uint32_t)granules;
+	cache->limits[granules] = (uint16_t)(at + count);
+	return count;
+}
+
+void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache)
+{
+	caches->pool += cache->granted;
+	cache->granted = 0;
+	memcpy(cache->limits, caches->at, sizeof(cache->limits));
+}
+
+/* ---- handshake ---- */
+
+bool bh_cache_begin_fenced(const struct bh_caches *caches, struct bh_cache *cache)
+{
+	__atomic_store_n(&cache->busy, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&caches->state, __ATOMIC_ACQUIRE) & BH_CACHES_CLOSED))
+		return true;
+	bh_cache_end(cache);
+	return false;
+}
+
+/* A sandbox took the system call away after the caches were begun: owners fence from now on. */
+static void barrier_failed(struct bh_caches *caches)
+{
+	if (caches->state & BH_CACHES_FENCED)
+		return;
+	__atomic_or_fetch(&caches->state, BH_CACHES_FENCED, __ATOMIC_RELEASE);
+	bh_wait_nap(NAP_UNFENCED);
+}
+
+void bh_caches_close(struct bh_caches *caches)
+{
+	const struct bh_cache *own = bh_cache_own(caches);
+
+	__atomic_or_fetch(&caches->state, BH_CACHES_CLOSED, __ATOMIC_SEQ_CST);
+	if (!bh_barrier_all())
+		barrier_failed(caches);
+	for (uint32_t slot = 0; slot < caches->used; slot++) {
+		const struct bh_cache *cache = bh_cache_at(caches, slot);
+
+		if (cache == own)
+			continue;
+		while (__atomic_load_n(&cache->busy, __ATOMIC_ACQUIRE))
+			bh_wait_nap(NAP);
+	}
+}
+
+void bh_caches_open(struct bh_caches *caches)
+{
+	__atomic_and_fetch(&caches->state, ~(unsigned)BH_CACHES_CLOSED, __ATOMIC_RELEASE);
+}

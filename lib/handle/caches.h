@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caches.h - the caches of a heap with BHEAP_CACHED: freed small blocks, to be handed out again by
+ * the thread that freed them, without a lock or an atomic operation. They lie in the heap's memory,
+ * the numbers of the blocks away from the blocks. For the map a cached block is live. Keeps: a
+ * block is handed out only while its mark stands.
+ */
+#ifndef BH_CACHES_H
+#define BH_CACHES_H
+
+#include <string.h>
+#include <sys/types.h>
+
+#include "handle/handle.h"
+
+/*
+ * Largest size of cached blocks, in granules, and how many blocks one cache has places for:
+ * bh_cache_capacity() of each size.
+ */
+#define BH_CACHE_GRANULES 64
+#define BH_CACHE_PLACES 2384
+/* Granules that the cached blocks of one thread have at most: 256 KiB. */
+#define BH_CACHE_ROOM_MAX 16384
+/* The cached blocks of all threads have this part of the heap at most. */
+#define BH_CACHE_SHARE 64
+
+/*
+ * A thread's cache. The owner alone stores to it while it is busy, and so does who holds the heap's
+ * lock while the caches are closed; owner, limits, granted and fills need the lock.
+ */
+struct bh_cache {
+	unsigned busy;    /* atomic: the owner is at work */
+	pid_t owner;      /* a thread, or 0 */
+	uint32_t granted; /* granules of the blocks that its limits allow */
+	unsigned restart; /* caches->batches when it was emptied for other sizes */
+	uint64_t fills;   /* blocks that came from the heap since the counters were settled */
+	uint64_t pops;    /* blocks handed out since then */
+	/* By granules: one past the last place in use, and past the last that may be used. */
+	uint16_t tops[BH_CACHE_GRANULES + 1];
+	uint16_t limits[BH_CACHE_GRANULES + 1];
+	uint8_t batches[BH_CACHE_GRANULES + 1]; /* by granules: how many the next fill takes */
+	uint32_t places[BH_CACHE_PLACES];       /* the first granules of blocks */
+};
+
+#define BH_CACHE_LINE 64
+/* From one cache to the next: no two share a line of a processor's cache. */
+#define BH_CACHE_SIZE ((sizeof(struct bh_cache) + BH_CACHE_LINE - 1) & ~(size_t)(BH_CACHE_LINE - 1))
+
+/* Bits of caches->state. */
+enum bh_caches_state {
+	BH_CACHES_CLOSED = 1, /* owners keep off: the holder of the lock works on them */
+	BH_CACHES_FENCED = 2, /* owners need a fence: bh_barrier_all() does not serve */
+};
+
+/* Before the caches. What owners read comes first. */
+struct bh_caches {
+	unsigned state;                     /* atomic */
+	uint64_t id;                        /* no other heap of this process ever had it */
+	uint64_t key;                       /* of the marks, and of nothing else */
+	uint16_t at[BH_CACHE_GRANULES + 2]; /* by granules: the first place */
+	/* Under the lock: */
+	unsigned generation; /* of the process in which the first cache was claimed, or 0 */
+	pid_t process;       /* the same; a child of vfork(2) has its memory, and another number */
+	uint32_t slots;      /* caches there is room for */
+	uint32_t used;       /* of them, those that were ever claimed */
+	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
+	uint32_t pool;       /* granules that are not granted */
+	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
+	unsigned batches;    /* how many there were */
+	bool kept;           /* the process ends: nothing empties them any more */
+};
+
+/* A thread's way to its caches: the few heaps that it used last. */
+struct bh_cache_seat {
+	uint64_t id; /* of the heap's caches */
+	struct bh_cache *cache;
+	unsigned generation; /* of the process in which it was claimed: fork.h */
+};
+#define BH_CACHE_SEATS 8
+
+/*
+ * Initial exec: memory that the dynamic linker would have to allocate may be this library's to
+ * allocate.
+ */
+extern __thread struct bh_cache_seat bh_cache_seats[BH_CACHE_SEATS]
+	__attribute__((tls_model("initial-exec")));
+
+/* Bytes of the caches of a heap of so many granules; in a buffer none for a small one. */
+size_t bh_cache_area_size(size_t granules, bool in_buffer);
+
+/* Of a heap that is being made, whose area is zero. */
+void bh_caches_init(bheap_t *heap, bool in_buffer);
+
+/*
+ * Of an entered heap: this thread's cache, claimed if need be; NULL if there is none left. The rest
+ * of what an ended thread had is in it.
+ */
+struct bh_cache *bh_cache_claim(bheap_t *heap);
+
+/* Of an entered heap: a cache of a thread that has ended, to be emptied; or NULL. */
+struct bh_cache *bh_cache_find_orphan(bheap_t *heap);
+
+/*
+ * Of an entered heap: lets a cache have so many blocks of a size, or as many as the bounds allow;
+ * how many that are.
+ */
+unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
+			unsigned count);
+
+/* Of an entered heap and an empty cache: it may have nothing, until more is granted. */
+void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache);
+
+/* Of an entered heap: until they are opened again no owner is, or comes, at work. */
+void bh_caches_close(struct bh_caches *caches);
+void bh_caches_open(struct bh_caches *caches);
+
+/* With a fence; false if the caches are closed. */
+bool bh_cache_begin_fenced(const struct bh_caches *caches, struct bh_cache *cache);
+
+/* They lie right behind the handle. */
+static inline struct bh_caches *bh_caches(const bheap_t *heap)
+{
+	uintptr_t start = (uintptr_t)heap + BH_HANDLE_ROOM;
+
+	BH_ASSERT(heap->flags & BHEAP_CACHED);
+	return (struct bh_caches *)((start + BH_CACHE_LINE - 1) & ~(uintptr_t)(BH_CACHE_LINE - 1));
+}
+
+static inline struct bh_cache *bh_cache_at(struct bh_caches *caches, uint32_t slot)
+{
+	char *first = (char *)(caches + 1);
+
+	BH_ASSERT(slot < caches->slots);
+	first += -(uintptr_t)first & (BH_CACHE_LINE - 1);
+	return (struct bh_cache *)(void *)(first + slot * BH_CACHE_SIZE);
+}
+
+/* True if calls may use them: no limit is set, and no walk is under way. */
+static inline bool bh_caches_are_on(const bheap_t *heap)
+{
+	return bh_handle_skips(heap) == BH_SKIP_LOCK_CACHED;
+}
+
+/* True if their owners need a fence. */
+static inline bool bh_caches_are_fenced(const bheap_t *heap)
+{
+	return __atomic_load_n(&bh_caches(heap)->state, __ATOMIC_RELAXED) & BH_CACHES_FENCED;
+}
+
+/* ---- marks ---- */
+
+/* The first bytes of a block, whatever the program keeps there. */
+typedef uint64_t __attribute__((may_alias)) bh_cache_word;
+
+/*
+ * Of a block of so many granules: a place that a second free left behind may name a block that
+ * starts there and has another size now.
+ */
+static inline uint64_t bh_cache_mark(const struct bh_caches *caches, const void *block,
+				     size_t granules)
+{
+	return caches->key ^ (uintptr_t)block ^ (uint64_t)granules << 56;
+}
+
+/* True if a live block bears its mark: some thread's cache has it. */
+static inline bool bh_cache_is_marked(const struct bh_caches *caches, const void *block,
+				      size_t granules)
+{
+	return BH_UNLIKELY(*(const bh_cache_word *)block == bh_cache_mark(caches, block, granules));
+}
+
+static inline void bh_cache_set_mark(const struct bh_caches *caches, void *block, size_t granules)
+{
+	*(bh_cache_word *)block = bh_cache_mark(caches, block, granules);
+}
+
+static inline void bh_cache_clear_mark(void *block)
+{
+	*(bh_cache_word *)block = 0;
+}
+
+/* ---- the owner ---- */
+
+/* This thread's cache, if it has one and knows it. */
+static inline struct bh_cache *bh_cache_own(const struct bh_caches *caches)
+{
+	const struct bh_cache_seat *seat = &bh_cache_seats[caches->id % BH_CACHE_SEATS];
+
+	if (BH_UNLIKELY(seat->id != caches->id) ||
+	    BH_UNLIKELY(seat->generation != bh_fork_generation()))
+		return NULL;
+	/* It costs the callers no test. */
+	if (!seat->cache)
+		__builtin_unreachable();
+	return seat->cache;
+}
+
+/*
+ * False if the caches are closed, or if the owner needs a fence, which then calls
+ * bh_cache_begin_fenced(). The handshake is explained in doc/architecture.md.
+ */
+static inline bool bh_cache_begin(const struct bh_caches *caches, struct bh_cache *cache)
+{
+	__atomic_store_n(&cache->busy, 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (BH_LIKELY(!__atomic_load_n(&caches->state, __ATOMIC_ACQUIRE)))
+		return true;
+	__atomic_store_n(&cache->busy, 0, __ATOMIC_RELEASE);
+	return false;
+}
+
+static inline void bh_cache_end(struct bh_cache *cache)
+{
+	__atomic_store_n(&cache->busy, 0, __ATOMIC_RELEASE);
+}
+
+/*
+ * After a store to a top a fork copies a cache of which each place in use is one of a block that
+ * has its mark, and no block that the program has.
+ */
+static inline void bh_cache_set_top(struct bh_cache *cache, size_t granules, unsigned top)
+{
+	__atomic_store_n(&cache->tops[granules], (uint16_t)top, __ATOMIC_RELEASE);
+}
+
+static inline bool bh_cache_has(const struct bh_caches *caches, const struct bh_cache *cache,
+				size_t granules)
+{
+	return cache->tops[granules] != caches->at[granules];
+}
+
+/* Of a busy owner: the block that was put last, or NULL: none, or its mark does not stand. */
+static inline void *bh_cache_pop(const bheap_t *heap, const struct bh_caches *caches,
+				 struct bh_cache *cache, size_t granules)
+{
+	unsigned top = cache->tops[granules];
+	void *block;
+
+	if (BH_UNLIKELY(top == caches->at[granules]))
+		return NULL;
+	block = bh_core_address(&heap->core, cache->places[top - 1]);
+	if (BH_UNLIKELY(!bh_cache_is_marked(caches, block, granules)))
+		return NULL;
+	bh_cache_set_top(cache, granules, top - 1);
+	bh_cache_clear_mark(block);
+	cache->pops++;
+	return block;
+}
+
+/* Of a busy owner, or with the lock held: false if there is no room. */
+static inline bool bh_cache_push(const bheap_t *heap, const struct bh_caches *caches,
+				 struct bh_cache *cache, uint32_t block, size_t granules)
+{
+	unsigned top = cache->tops[granules];
+
+	if (BH_UNLIKELY(top >= cache->limits[granules]))
+		return false;
+	bh_cache_set_mark(caches, bh_core_address(&heap->core, block), granules);
+	cache->places[top] = block;
+	bh_cache_set_top(cache, granules, top + 1);
+	return true;
+}
+
+/* A constant of each caller. */
+typedef bool bh_cache_begin_fn(const struct bh_caches *caches, struct bh_cache *cache);
+
+/* A block of so many granules, 1 to BH_CACHE_GRANULES, from this thread's cache; or NULL. */
+static BH_ALWAYS_INLINE void *bh_cache_take(const bheap_t *heap, size_t granules,
+					    bh_cache_begin_fn *begin)
+{
+	const struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache = bh_cache_own(caches);
+	void *block;
+
+	if (BH_UNLIKELY(!cache) || BH_UNLIKELY(!begin(caches, cache)))
+		return NULL;
+	block = bh_cache_pop(heap, caches, cache, granules);
+	bh_cache_end(cache);
+	return block;
+}
+
+/* Puts a live block without a mark into this thread's cache; false if that is not possible. */
+static BH_ALWAYS_INLINE bool bh_cache_put(const bheap_t *heap, uint32_t block, size_t granules,
+					  bh_cache_begin_fn *begin)
+{
+	const struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache = bh_cache_own(caches);
+	bool done;
+
+	if (BH_UNLIKELY(!cache) || BH_UNLIKELY(!begin(caches, cache)))
+		return false;
+	done = bh_cache_push(heap, caches, cache, block, granules);
+	bh_cache_end(cache);
+	return done;
+}
+
+/*
+ * Granules of the live block that starts at an address, found without the lock: 0 if none does, or
+ * if it is larger than cached blocks. Of the map only what its owner alone can change is read.
+ */
+static inline uint32_t bh_cache_granules_of(const bheap_t *heap, const void *ptr)
+{
+	uint32_t block = bh_core_granule(&heap->core, ptr);
+	uint32_t granules = BH_LIKELY(block) ? bh_map_small_granules(&heap->core.map, block) : 0;
+
+	return BH_LIKELY(granules <= BH_CACHE_GRANULES) ? granules : 0;
+}
+
+/* True if the program freed a live block already: it is in a cache. */
+static inline bool bh_cache_holds(const bheap_t *heap, uint32_t block, uint32_t granules)
+{
+	return bh_handle_is_cached(heap) && granules <= BH_CACHE_GRANULES &&
+	       bh_cache_is_marked(bh_caches(heap), bh_core_address(&heap->core, block), granules);
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * barrier.h - a fence that one side of a handshake pays for both: the side that is seldom taken
+ * makes every thread of the process pass a full fence, and the other needs none (membarrier(2)).
+ * Keeps errno.
+ */
+#ifndef BH_BARRIER_H
+#define BH_BARRIER_H
+
+#include <stdbool.h>
+
+/* Prepares this process, once or again; false where the kernel or a sandbox refuses. */
+bool bh_barrier_prepare(void);
+
+/*
+ * Every other thread of the process has passed a full fence between the call and the return, and
+ * so has this one. False if that cannot be had: only this one has.
+ */
+bool bh_barrier_all(void);
+
+#endif
