@@ -47,7 +47,10 @@ check_LTLIBRARIES += %D%/libsupport.la
 unit_tests = \
 	%D%/unit/test_alloc \
 	%D%/unit/test_annotate \
+	%D%/unit/test_barrier \
 	%D%/unit/test_bins \
+	%D%/unit/test_cached \
+	%D%/unit/test_caches \
 	%D%/unit/test_check \
 	%D%/unit/test_core \
 	%D%/unit/test_damage \
@@ -62,6 +65,7 @@ unit_tests = \
 	%D%/unit/test_granule \
 	%D%/unit/test_growing \
 	%D%/unit/test_growth \
+	%D%/unit/test_handshake \
 	%D%/unit/test_layout \
 	%D%/unit/test_lock \
 	%D%/unit/test_map \
@@ -76,6 +80,7 @@ unit_tests = \
 	%D%/unit/test_show \
 	%D%/unit/test_slots \
 	%D%/unit/test_storage \
+	%D%/unit/test_thread \
 	%D%/unit/test_trailer \
 	%D%/unit/test_verify \
 	%D%/unit/test_walk
@@ -83,6 +88,7 @@ unit_tests = \
 # The public interface alone, as its manual pages have it.
 contract_tests = \
 	%D%/contract/test_blocks \
+	%D%/contract/test_cached \
 	%D%/contract/test_classic \
 	%D%/contract/test_create \
 	%D%/contract/test_handler \

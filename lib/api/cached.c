@@ -52,7 +52,6 @@ static bool block_flush(struct bh_call *call, uint32_t block, size_t granules)
 		return true;
 	if (bh_call_is_full(call))
 		return false;
-	call->heap->core.control->frees++; /* the program did it */
 	bh_call_note(call, BHEAP_FAULT_WRITTEN_FREE, bh_core_address(&call->heap->core, block),
 		     bh_bytes(granules), "or it was freed twice; it is not handed out again");
 	return true;
@@ -154,7 +153,6 @@ static void caches_inherit(struct bh_call *call)
 	caches->flushing = 0;
 	for (; caches->used; caches->used--)
 		cache_inherit(call, bh_cache_at(caches, caches->used - 1));
-	caches->state = 0;
 }
 
 /* What it may keep it is granted anew, from little on: where room is short it stays little. */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_barrier.c - os/barrier.h: refused before it was prepared, and by a sandbox; errno is kept.
+ */
+#include "support.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/barrier.h"
+
+START_TEST(a_process_is_prepared_once_or_again)
+{
+	errno = ERANGE;
+	ck_assert_int_eq(bh_barrier_prepare(), bh_barrier_prepare());
+	ck_assert_errno(ERANGE);
+}
+END_TEST
+
+/* One thread needs nobody's fence but its own. */
+START_TEST(one_thread_asks_nobody)
+{
+	errno = ERANGE;
+	if (__libc_single_threaded)
+		ck_assert(bh_barrier_all());
+	ck_assert_errno(ERANGE);
+}
+END_TEST
+
+START_TEST(threads_need_it_prepared)
+{
+	bool prepared;
+
+	threads_begin();
+	errno = ERANGE;
+	/* Where the kernel has none, both are refused. */
+	ck_assert(!bh_barrier_all());
+	prepared = bh_barrier_prepare();
+	ck_assert_int_eq(bh_barrier_all(), prepared);
+	ck_assert_errno(ERANGE);
+}
+END_TEST
+
+static int refused_here(void *arg)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | *(unsigned *)arg),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
+
+	threads_begin();
+	bh_barrier_prepare();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return 77;
+	errno = ERANGE;
+	return bh_barrier_all() || bh_barrier_prepare() || errno != ERANGE;
+}
+
+START_TEST(a_sandbox_refuses)
+{
+	static unsigned errors[] = {ENOSYS, EPERM};
+	struct child child;
+
+	child_run(&child, refused_here, &errors[_i]);
+	if (WIFEXITED(child.status) && WEXITSTATUS(child.status) == 77)
+		return;
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("barrier", &tcase, 30);
+
+	tcase_add_test(tcase, a_process_is_prepared_once_or_again);
+	tcase_add_test(tcase, one_thread_asks_nobody);
+	tcase_add_test(tcase, threads_need_it_prepared);
+	tcase_add_loop_test(tcase, a_sandbox_refuses, 0, 2);
+	return suite_run(suite);
+}
