@@ -150,6 +150,7 @@ START_TEST(grants_keep_the_bounds)
 	uint32_t all;
 
 	caches = bh_caches(large);
+	ck_assert_ptr_nonnull(bh_cache_claim(large));
 	all = caches->pool;
 	ck_assert_uint_eq(all, large->core.bins.span / 64);
 	caches->used = 3;
