@@ -141,11 +141,12 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 
 /*
  * Refuses a request that no free block was found for. False, and nothing done, if the slow path may
- * find one: damage was met, the size is 0, or a handler can make room.
+ * find one: damage was met, the size is 0, or a handler or caches can make room.
  */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
-	if (heap->core.bins.damaged || !size || bh_handle_has_refusal_handler(heap))
+	if (heap->core.bins.damaged || !size || bh_handle_has_refusal_handler(heap) ||
+	    bh_handle_is_cached(heap))
 		return false;
 	bh_block_count_refusal(heap, size);
 	return true;
@@ -220,7 +221,9 @@ static void *alloc_cached_fenced(bheap_t *heap, size_t size)
 	size_t granules = bh_granules(size);
 	void *block = NULL;
 
-	if (granules - 1 < BH_CACHE_GRANULES && bh_caches_are_fenced(heap))
+	if (granules - 1 >= BH_CACHE_GRANULES)
+		return alloc_trylock(heap, size);
+	if (bh_caches_are_fenced(heap))
 		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
 	if (BH_UNLIKELY(!block))
 		return alloc_slow(heap, BH_GRANULE, size);
@@ -350,8 +353,9 @@ static int free_cached_fenced(bheap_t *heap, void *ptr)
 {
 	uint32_t granules = bh_cache_granules_of(heap, ptr);
 
-	if (!granules || !bh_caches_are_fenced(heap) ||
-	    bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
+	if (!granules)
+		return free_trylock(heap, ptr);
+	if (!bh_caches_are_fenced(heap) || bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
 	    !bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
 		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);
