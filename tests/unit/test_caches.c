@@ -320,6 +320,25 @@ START_TEST(a_small_buffer_has_none)
 END_TEST
 
 /* A seat is of one heap, not of an address. */
+/* Nothing is stored into the blocks of either heap. */
+START_TEST(marks_of_an_earlier_heap_are_no_faults)
+{
+	static _Alignas(64) char buffer[512 * 1024];
+	void *blocks[8];
+
+	for (unsigned life = 0; life < 3; life++) {
+		bheap_t *other = bheap_create_in(buffer, sizeof(buffer), BHEAP_CACHED);
+
+		for (unsigned index = 0; index < 8; index++)
+			ck_assert_ptr_nonnull(blocks[index] = bheap_alloc(other, 64));
+		for (unsigned index = 0; index < 8; index++)
+			ck_assert_int_eq(heap_free(other, blocks[index]), 0);
+		ck_assert_int_eq(bheap_destroy(other), 0);
+	}
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
 START_TEST(a_heap_in_the_place_of_another)
 {
 	static _Alignas(64) char buffer[512 * 1024];
@@ -500,6 +519,7 @@ int main(void)
 	tcase_add_test(tcase, the_next_thread_takes_over);
 	tcase_add_test(tcase, threads_without_a_cache_work);
 	tcase_add_loop_test(tcase, a_small_buffer_has_none, 0, 3);
+	tcase_add_test(tcase, marks_of_an_earlier_heap_are_no_faults);
 	tcase_add_test(tcase, a_heap_in_the_place_of_another);
 	tcase_add_test(tcase, more_heaps_than_seats);
 	tcase_add_test(tcase, a_child_has_no_cache_of_its_parent);
