@@ -18,8 +18,7 @@
 
 /* ---- entry and exit ---- */
 
-/* As is_entered_freely() of a call; a walk, a limit and annotations have bh_guarded_is_allowed()
- * fail. */
+/* As is_entered_freely() of a call; a walk, a limit and annotations keep calls from here. */
 static inline bool needs_no_lock(const bheap_t *heap)
 {
 	return heap->lock.kind == BH_LOCK_NONE ||
