@@ -29,6 +29,7 @@ struct budget {
 	size_t freed; /* bytes freed since budget_freed_much() was last called */
 	size_t freed_limit;  /* what that may come to */
 	size_t freed_before; /* bytes freed before, since the heap was last trimmed */
+	size_t used_most;    /* bytes in live blocks since then, at the most */
 	size_t trim_at;      /* what that may come to */
 	bool guarded;
 	bool aborts; /* when a request is refused for want of room */
@@ -76,6 +77,9 @@ static inline void budget_leave(bool locked)
 /* Inside: blocks up to this size, which are wanted again, keep their pages from now on. */
 void budget_keep(size_t size);
 
+/* Inside: the pages of all free blocks go back to the system. */
+void budget_trim(void);
+
 /* A block was made or grown, inside: its memory is fresh no more. Whether it was. */
 static inline bool budget_touch(const void *block, size_t size)
 {
@@ -87,6 +91,8 @@ static inline bool budget_touch(const void *block, size_t size)
 	budget.fresh = end;
 	if (UNLIKELY(end > budget.mark))
 		account_note();
+	if (UNLIKELY(budget.freed_before > budget.trim_at))
+		budget_trim();
 	return true;
 }
 
@@ -100,7 +106,7 @@ static inline void budget_made(const void *block, size_t size)
 /* Inside: frees a large block; its pages go back to the system. As budget_release(). */
 int budget_release_large(void *block, size_t usable);
 
-/* Inside: much was freed. Figures are noted; the pages of all free blocks go back to the system. */
+/* Inside: much was freed. Figures are noted; pages go back to the system. */
 void budget_freed_much(void);
 
 /* Inside: so many bytes went back to the heap. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/cached.h"
+#include "api/guarded.h"
 #include "api/refusal.h"
 #include "core/alloc.h"
 #include "core/annotate.h"
@@ -245,9 +246,11 @@ static void *alloc_cached(bheap_t *heap, size_t size)
 	return block;
 }
 
-/* Where the lock may not be skipped. */
+/* Where the lock may not be skipped, as free_threaded(). */
 static inline void *alloc_threaded(bheap_t *heap, size_t size, unsigned skip_lock)
 {
+	if (skip_lock == BH_SKIP_LOCK_GUARDED)
+		return bh_guarded_alloc(heap, size, alloc_slow);
 	return skip_lock == BH_SKIP_LOCK_CACHED ? alloc_cached(heap, size)
 						: alloc_trylock(heap, size);
 }
@@ -278,12 +281,10 @@ extern __typeof(bh_block_alloc) bheap_alloc __attribute__((alias("bh_block_alloc
 
 void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 {
-	size_t total;
-	void *block;
+	size_t total; /* or one that is refused */
+	bool overflows = __builtin_mul_overflow(count, size, &total);
+	void *block = bh_block_alloc(heap, overflows ? SIZE_MAX : total);
 
-	if (__builtin_mul_overflow(count, size, &total))
-		total = SIZE_MAX; /* refused as such a request is */
-	block = bh_block_alloc(heap, total);
 	return block ? memset(block, 0, total) : NULL;
 }
 
@@ -376,9 +377,10 @@ static int free_cached(bheap_t *heap, void *ptr)
 	return 0;
 }
 
-/* Where the lock may not be skipped. */
 static inline int free_threaded(bheap_t *heap, void *ptr, unsigned skip_lock)
 {
+	if (skip_lock == BH_SKIP_LOCK_GUARDED)
+		return bh_guarded_free(heap, ptr, free_slow);
 	return skip_lock == BH_SKIP_LOCK_CACHED ? free_cached(heap, ptr) : free_trylock(heap, ptr);
 }
 
