@@ -33,6 +33,7 @@ bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
+	%D%/borrow.c %D%/borrow.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
 	%D%/cmd_check.c \
@@ -41,11 +42,17 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/glance.c %D%/glance.h \
 	%D%/handover.c %D%/handover.h \
+	%D%/image.c %D%/image.h \
+	%D%/interval.c %D%/interval.h \
+	%D%/living.c %D%/living.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/place.c %D%/place.h \
 	%D%/plot.c %D%/plot.h \
+	%D%/process.c %D%/process.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
@@ -54,7 +61,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
-	%D%/table.h \
+	%D%/table.c %D%/table.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
