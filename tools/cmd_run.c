@@ -111,6 +111,7 @@ static size_t settings_make(const struct run *run, char **environment)
 
 static void program_report(struct run *run)
 {
+	handover_end(&run->handover, &run->summary.end);
 	records_read(&run->summary.records, &run->handover);
 	if (run->snapshot.path)
 		snapshot_keep(run);

@@ -98,8 +98,7 @@ static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats
 	if (process_find(&process, number))
 		return false;
 	read = !living_find(&living, &process, &denied) && living_stats(&living, stats);
-	/* The kernel keeps 15 bytes of a name. */
-	if (read || strncmp(process.program, slot->program, 15) == 0)
+	if (read || process_is_named(&process, slot->program))
 		*resident = process_resident(slot->pid);
 	return read;
 }

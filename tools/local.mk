@@ -49,6 +49,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/living.c %D%/living.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
+	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
 	%D%/place.c %D%/place.h \
 	%D%/plot.c %D%/plot.h \

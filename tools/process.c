@@ -13,6 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define NAME_KEPT 15 /* bytes of a program's name that the kernel keeps */
+
 bool process_is_number(const char *text)
 {
 	return *text && !text[strspn(text, "0123456789")];
@@ -86,6 +88,11 @@ const char *process_find(struct process *process, const char *number)
 	return state == 'Z' ? "the process has ended; its parent has not waited for it yet" : NULL;
 }
 
+bool process_is_named(const struct process *process, const char *program)
+{
+	return strncmp(process->program, program, NAME_KEPT) == 0;
+}
+
 bool process_runs(const struct process *process)
 {
 	struct process now = {.pid = process->pid};
@@ -112,4 +119,27 @@ uint64_t process_resident(long pid)
 	if (!file_read(pid, "statm", text, sizeof(text)) || sscanf(text, "%*u %llu", &pages) != 1)
 		return 0;
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A number of a line of /proc/PID/status, 0 if there is none. */
+static unsigned long long line_number(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+uint64_t process_resident_peak(long pid, const char *program, long parent)
+{
+	char text[4096], name[NAME_KEPT + 1];
+
+	if (!file_read(pid, "status", text, sizeof(text)))
+		return 0;
+	snprintf(name, sizeof(name), "%s", program);
+	/* A script has the name of its file, and its program another. */
+	if (strncmp(text, "Name:\t", 6) != 0 ||
+	    (strncmp(text + 6, name, strlen(name)) != 0 &&
+	     line_number(text, "\nPPid:") != (unsigned long long)parent))
+		return 0;
+	return (uint64_t)line_number(text, "\nVmHWM:") << 10;
 }

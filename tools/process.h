@@ -22,6 +22,9 @@ bool process_is_number(const char *text);
 /* NULL, or why it cannot be looked at. */
 const char *process_find(struct process *process, const char *number);
 
+/* True if the kernel knows it by the name of this program: it keeps 15 bytes. */
+bool process_is_named(const struct process *process, const char *program);
+
 /* False once it has ended, whether its parent has waited for it or not. */
 bool process_runs(const struct process *process);
 
@@ -33,5 +36,11 @@ bool process_read(long pid, uint64_t address, void *into, size_t size);
 
 /* Resident bytes, 0 if they are not known. */
 uint64_t process_resident(long pid);
+
+/*
+ * The most resident bytes that it had since its program began. 0: not known, or the number is
+ * another process's, for both its name and its parent are others.
+ */
+uint64_t process_resident_peak(long pid, const char *program, long parent);
 
 #endif

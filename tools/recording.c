@@ -170,6 +170,7 @@ static bool stream_load(struct trace *trace, const struct handover *handover,
 
 	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
+	trace->resident = summary->resident;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
 	tdestroy(conversion.tree, free);
 	free(conversion.spare);
@@ -317,7 +318,10 @@ bool recording_make(struct trace *trace, size_t *processes, char **argv)
 		return false;
 	handover_give(&handover, &child);
 	child.environment = (char *[]){handover.setting, NULL};
+	child.watch = handover_watch;
+	child.watch_arg = &handover;
 	child_run(&child, argv, &end);
+	handover_end(&handover, &end);
 	good = end.ran && streams_take(trace, processes, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);

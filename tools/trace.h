@@ -30,6 +30,7 @@ struct trace {
 	uint32_t slot_count; /* slots are below this */
 	size_t peak_size;    /* the most bytes asked for and live at one time */
 	size_t peak_blocks;  /* the most blocks live at one time */
+	uint64_t resident;   /* bytes of the process that was recorded, at most; 0: not known */
 	size_t room_size;    /* the region to measure time in; 0: the program decides */
 
 	/* while it is built */

@@ -225,6 +225,58 @@ grep -q '^ends\.[0-9]*: 1 operation$' answer && grep -q '  of 3 processes the on
 grep -q '"operations":270000' s.json || { cat out s.json; fail "size: a long recording"; }
 [ "$(grep -c '^a' long.trace)" -eq 270000 ] || fail "size: a long recording, kept"
 
+# ---- memory that is not malloc()'s ----
+# Of a program that maps 50 MiB, and has 2 MiB of blocks.
+cat >mapper.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int count)
+{
+	size_t size = 50 << 20, blocks = count > 1 ? 200000 : 0;
+	char *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *block = memset(malloc(2 << 20), 1, 2 << 20);
+	while (blocks--)
+		free(malloc(1000));
+	memset(mapped, 1, size);
+	puts("ready");
+	fflush(stdout);
+	pause();
+	return block[0];
+}
+END
+# outside_of COMMAND...: with output in the file "seen", of the mapper that is ended then
+outside_of()
+{
+	mkfifo ready
+	"$@" >ready 2>err &
+	runs=$!
+	exec 3<ready
+	read -r line <&3
+	[ "$line" = ready ] || { cat err; fail "$*: no mapper"; }
+	kill -TERM $runs
+	cat <&3 >seen
+	exec 3<&-
+	wait $runs
+	cat err >>seen
+	rm ready
+}
+if ${CC:-cc} -w -o mapper mapper.c 2>/dev/null; then
+	outside_of "$bheap" run ./mapper
+	grep -Eq '^  outside the heap at least 5[0-4](\.[0-9]*)? MiB resident: ' seen || { cat seen; fail "run: what is resident outside the heap"; }
+	for blocks in '' many; do
+		outside_of "$bheap" size ./mapper $blocks
+		grep -Eq '^  at least 5[0-4](\.[0-9]*)? MiB more resident outside these blocks: ' seen || {
+			cat seen; fail "size $blocks: what is resident outside the blocks"; }
+	done
+	awk 'length > 80 { print; bad = 1 } END { exit bad }' seen || fail "outside: more than 80 columns"
+	outside_of "$bheap" size --json --output=s.json ./mapper
+	resident=$(sed -n 's/^ *"peak_resident": *\([0-9]*\),*$/\1/p' s.json)
+	[ "$resident" -gt 54000000 ] && [ "$resident" -lt 60000000 ] || { cat s.json; fail "size: what is resident in JSON"; }
+fi
+
 # ---- programs that are not reached: why ----
 cat >own.c <<'END'
 static char pool[1 << 20];
