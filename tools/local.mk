@@ -36,6 +36,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/borrow.c %D%/borrow.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
+	%D%/cmd_calls.c \
 	%D%/cmd_check.c \
 	%D%/cmd_run.c \
 	%D%/cmd_show.c \
@@ -63,6 +64,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/table.c %D%/table.h \
+	%D%/tally.c %D%/tally.h \
+	%D%/tally_text.c %D%/tally_text.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
@@ -78,7 +81,8 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h
+%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h \
+	%D%/tally.h
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

@@ -51,7 +51,7 @@ expect 2 "'frob' is no command" "$bheap" frob
 "$bheap" help >all && "$bheap" --help | cmp -s all - || fail "help: other than --help"
 expect 2 "'frob' is no command" "$bheap" help frob
 expect 2 'one command is wanted' "$bheap" help show size
-for command in run size show check repair snapshot; do
+for command in run size calls show check repair snapshot; do
 	expect 0 "^Usage: bheap $command " "$bheap" $command --help
 	"$bheap" $command --help >wanted && "$bheap" help $command | cmp -s wanted - || fail "help $command: other text"
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command --frob

@@ -339,7 +339,7 @@ is "the size of the environment in JSON" "$(sed -n 's/^ *"BHEAP_MALLOC_SIZE":"\(
 "$bheap" run ./plain 2>&1 | grep -q environment && fail "settings that there are not"
 
 # ---- 80 columns ----
-for command in '' run size show check repair snapshot; do
+for command in '' run size calls show check repair snapshot; do
 	"$bheap" $command --help | awk 'length > 80 { print; bad = 1 } END { exit bad }' || fail "$command --help: more than 80 columns"
 done
 "$bheap" run --size=60G sh -c '"$0" +1000x100000 free; "$0" +10x10 9; exit 0' "$program" 2>out
