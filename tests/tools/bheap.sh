@@ -252,6 +252,15 @@ grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block 
 expect 1 '^1 block with other content' "$bheap" snapshot -c -q one.snap heap
 grep -q '^\*' out && fail "snapshot: -q is not quiet"
 
+# Where only statistics differ, that is a difference, too, but one that is not asked for with --blocks.
+sed 's/^peak_used .*/peak_used 99008/; s/^frees .*/frees 4711/' one.snap >peak.snap
+expect 1 '^peak used  *[0-9]+  *99008 ' "$bheap" snapshot --compare one.snap peak.snap
+expect 1 '^frees  ' "$bheap" snapshot --compare --quiet one.snap peak.snap
+expect 0 '' "$bheap" snapshot --compare --blocks one.snap peak.snap
+[ ! -s out ] || { cat out; fail "snapshot: --blocks prints statistics"; }
+expect 1 '^1 block with other content' "$bheap" snapshot -cb one.snap heap
+expect 2 'blocks goes with --compare' "$bheap" snapshot --blocks heap
+
 # A symbolic link stays; what it leads to is written, there or not yet, and whole or not at all.
 mkdir place
 for start in before ''; do
