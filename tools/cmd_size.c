@@ -264,12 +264,19 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 				       : "size: which program, or --trace=FILE?");
 		return command_misused(&command_size);
 	}
+	/* The two would be mixed, and be no JSON. */
+	if (size->json && size->argv[0] && !size->output.path) {
+		warnx("size: --json of a program needs --output=FILE ('-' if it prints nothing)");
+		return command_misused(&command_size);
+	}
+	if (!size->output.path)
+		size->output.path = "-";
 	return STATUS_OK;
 }
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.margin = MARGIN_DEFAULT, .output.path = "-"};
+	struct size size = {.margin = MARGIN_DEFAULT};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
@@ -297,7 +304,7 @@ const struct command command_size = {
 		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
 		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"
 		 "      --save=FILE    keep the trace in FILE, compressed if FILE ends in .gz\n"
-		 "  -j, --json         print the answer as JSON; use --output if PROGRAM prints\n"
+		 "  -j, --json         print the answer as JSON; of a PROGRAM, give --output, too\n"
 		 "  -h, --help         print this text\n",
 	.run = size_main,
 };

@@ -165,7 +165,7 @@ grep -q 'live bytes' plot.svg && grep -q '</svg>' plot.svg || fail "size: no plo
 grep -q recommended answer || fail "size: no answer in its file"
 
 # A program: what is recommended suffices, and half of what just suffices does not.
-expect 0 '' "$bheap" size --json --save=dd.trace.gz dd if=/dev/zero of=/dev/null bs=1M count=1
+expect 0 '' "$bheap" size --json --output=- --save=dd.trace.gz dd if=/dev/zero of=/dev/null bs=1M count=1
 smallest=$(sed -n 's/.*"smallest": *\([0-9]*\).*/\1/p' out | head -n 1)
 recommended=$(sed -n 's/.*"recommended": *\([0-9]*\).*/\1/p' out | head -n 1)
 [ "$smallest" -gt 1048576 ] || fail "size: dd needs $smallest"
@@ -191,6 +191,8 @@ expect 1 'true: nothing was recorded:$' "$bheap" size true
 grep -q '^  it allocates nothing' out || { cat out; fail "size: no word of why nothing was recorded"; }
 expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
 expect 2 'not both' "$bheap" size --trace=trace sort
+expect 2 "^bheap: size: --json of a program needs --output=FILE" "$bheap" size --json touch touched
+[ -e touched ] && fail "size: the program ran although its output would be mixed with the answer"
 expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
 for option in output save plot; do
 	expect 1 '^bheap: no-such-dir/file: No such file' "$bheap" size --$option=no-such-dir/file touch touched
@@ -326,7 +328,7 @@ grep -q words closed.trace closed.answer && fail "size: the program's output is 
 "$bheap" size --output=closed.answer ls -l /proc/self/fd >fds
 grep -q closed.answer fds && fail "size: the program has the answer open"
 echo mine >mine
-expect 0 'most bytes|at the peak' "$bheap" size --json --save=numbers.trace sh -c '
+expect 0 'most bytes|at the peak' "$bheap" size --json --output=- --save=numbers.trace sh -c '
 	for number in 3 4 5 6 7 8 9; do eval "exec $number>>mine"; done
 	count=0; while [ $count -lt 40000 ]; do count=$((count + 1)); done; echo at the peak'
 expect 0 'at the peak' sh -c 'ulimit -n 50; exec "$0" size ls -d /' "$bheap"

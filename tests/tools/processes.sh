@@ -123,7 +123,7 @@ done
 [ -e s.snap ] && fail "a snapshot of nothing"
 
 # The file of a recording is as large as files may be.
-(ulimit -f 200000 && peak=$("$bheap" size --json "$program" +10x1000 2>&1 | sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p') &&
+(ulimit -f 200000 && peak=$("$bheap" size --json --output=- "$program" +10x1000 2>&1 | sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p') &&
 	[ "$peak" = 10000 ]) || fail "size: where files have a limit"
 (ulimit -f 1000; "$bheap" size "$program" +10x1000 2>&1) | grep -q '^bheap: TMPDIR: .*: File too large' || fail "size: where files have too low a limit"
 
