@@ -218,7 +218,7 @@ void interval_watch(void *arg)
 	sigset_t alarm, before;
 
 	records_watch(interval->handover);
-	if (!interval->seconds || now() < interval->next)
+	if (interval->seconds <= 0 || now() < interval->next)
 		return;
 	/* The next alarm would end a write to a pipe that is full. */
 	sigemptyset(&alarm);
