@@ -26,6 +26,9 @@
 #define BELOW_LIMIT 16
 #define NUMBER_MOST 1000
 
+/* Processes that are looked at each time; the others have their turn next. */
+#define LOOKS_MOST 64
+
 static int memory_make(off_t size)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -172,20 +175,26 @@ size_t handover_running(const struct handover *handover)
 	return running;
 }
 
+static void slot_watch(struct table_slot *slot)
+{
+	uint64_t resident = process_resident_peak(slot->pid, slot->program, slot->parent);
+
+	if (resident > slot->resident)
+		slot->resident = resident;
+}
+
 void handover_watch(void *arg)
 {
 	struct handover *handover = arg;
-	size_t missed, slots = handover_count(handover, &missed);
+	size_t missed, slots = handover_count(handover, &missed), looks = LOOKS_MOST;
 
-	for (size_t index = 0; index < slots; index++) {
-		struct table_slot *slot = &handover->table->slots[index];
-		uint64_t resident =
-			table_state(slot) == TABLE_RUNNING
-				? process_resident_peak(slot->pid, slot->program, slot->parent)
-				: 0;
+	for (size_t count = 0; count < slots && looks; count++) {
+		struct table_slot *slot = &handover->table->slots[handover->watched++ % slots];
 
-		if (resident > slot->resident)
-			slot->resident = resident;
+		if (table_state(slot) != TABLE_RUNNING)
+			continue;
+		slot_watch(slot);
+		looks--;
 	}
 }
 

@@ -17,6 +17,7 @@ struct handover {
 	int fd;
 	struct table *table;
 	char setting[128]; /* "NAME=VALUE", for the program's environment */
+	size_t watched;    /* the slot that handover_watch() looks at next */
 };
 
 /*
