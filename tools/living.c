@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "place.h"
+#include "locate.h"
 
 #define HANDLE_SIZE 256 /* of a handle, all fields lie in its first bytes */
 #define CONTROL_SIZE 80
@@ -24,7 +24,7 @@ const char *living_find(struct living *living, const struct process *process, bo
 	const char *reason;
 
 	*living = (struct living){.process = process};
-	reason = place_find(living, denied);
+	reason = locate_find(living, denied);
 	if (reason)
 		return reason;
 	if (living_stats(living, &stats))

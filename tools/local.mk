@@ -48,11 +48,11 @@ bin_PROGRAMS += %D%/bheap
 	%D%/image.c %D%/image.h \
 	%D%/interval.c %D%/interval.h \
 	%D%/living.c %D%/living.h \
+	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
-	%D%/place.c %D%/place.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/process.c %D%/process.h \
 	%D%/progress.c %D%/progress.h \

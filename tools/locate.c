@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * place.c - see place.h. The file is used only if its beginning is that of what is mapped.
+ * locate.c - see locate.h. The file is used only if its beginning is that of what is mapped.
  */
-#include "place.h"
+#include "locate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,7 +214,7 @@ static bool lines_look(struct search *search)
 	return true;
 }
 
-const char *place_find(struct living *living, bool *denied)
+const char *locate_find(struct living *living, bool *denied)
 {
 	struct search search = {.living = living};
 
