@@ -21,7 +21,7 @@
 
 struct budget {
 	bheap_t *heap;               /* atomic; NULL before the first call */
-	_Alignas(8) uint64_t faults; /* of the check at the end, and not counted by the heap */
+	_Alignas(8) uint64_t faults; /* of freed blocks that the heap does not know of */
 	bheap_t *cached;             /* atomic; the same if threads have caches in it: caches.h */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
