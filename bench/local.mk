@@ -27,7 +27,7 @@ if HAVE_ZLIB
 noinst_PROGRAMS += %D%/replay %D%/compare %D%/steps %D%/creation %D%/threads
 
 bench_common = tools/memory.c tools/memory.h %D%/sample.c %D%/sample.h
-bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h tools/trace.c tools/trace.h
+bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h tools/tally.h tools/trace.c tools/trace.h
 bench_replays = $(bench_traces) %D%/allocator.c %D%/allocator.h
 
 %C%_replay_SOURCES = %D%/replay.c %D%/checked.c %D%/checked.h $(bench_replays)
@@ -57,7 +57,7 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
-%C%_record_la_SOURCES = tools/record.c tools/stream.c tools/stream.h tools/table.c tools/table.h
+%C%_record_la_SOURCES = tools/record.c tools/stream.c tools/stream.h tools/table.c tools/table.h tools/tally.h
 %C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_record_la_LDFLAGS = $(bench_module)
 

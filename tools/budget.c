@@ -34,8 +34,9 @@
 #define LOOKS 4
 #define NAP 100000
 
-/* In a section of its own, by which gdb's commands find the heap: libbheap-gdb.py. */
+/* In a section of its own, by which gdb's commands, and "bheap show PID", find the heap. */
 _Static_assert(offsetof(struct budget, heap) == 0, "the section begins with the heap");
+_Static_assert(offsetof(struct budget, faults) == 8, "behind it living.c finds the faults");
 struct budget budget __attribute__((section(".bheap.malloc"))) = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,

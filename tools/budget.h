@@ -10,6 +10,7 @@
 
 #include <bheap.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <sys/single_threaded.h>
 
 #include "account.h"
@@ -19,8 +20,9 @@
 #define UNLIKELY(condition) BH_UNLIKELY(condition)
 
 struct budget {
-	bheap_t *heap;     /* atomic; NULL before the first call */
-	bheap_t *cached;   /* atomic; the same if threads have caches in it: caches.h */
+	bheap_t *heap;               /* atomic; NULL before the first call */
+	_Alignas(8) uint64_t faults; /* of freed blocks that the heap does not know of */
+	bheap_t *cached;             /* atomic; the same if threads have caches in it: caches.h */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
 	const char *mark;  /* when fresh passes it, figures are noted */
@@ -35,8 +37,7 @@ struct budget {
 	bool aborts; /* when a request is refused for want of room */
 	bool fault_aborts;
 	uint64_t refusals;
-	uint64_t faults; /* of freed blocks that the heap does not know of */
-	unsigned turns;  /* how often the lock was taken */
+	unsigned turns; /* how often the lock was taken */
 	pthread_mutex_t lock;
 };
 

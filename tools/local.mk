@@ -33,19 +33,28 @@ bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
+	%D%/borrow.c %D%/borrow.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
+	%D%/cmd_calls.c \
 	%D%/cmd_check.c \
 	%D%/cmd_run.c \
 	%D%/cmd_show.c \
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/glance.c %D%/glance.h \
 	%D%/handover.c %D%/handover.h \
+	%D%/image.c %D%/image.h \
+	%D%/interval.c %D%/interval.h \
+	%D%/living.c %D%/living.h \
+	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
+	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
 	%D%/plot.c %D%/plot.h \
+	%D%/process.c %D%/process.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
@@ -54,7 +63,9 @@ bin_PROGRAMS += %D%/bheap
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
-	%D%/table.h \
+	%D%/table.c %D%/table.h \
+	%D%/tally.c %D%/tally.h \
+	%D%/tally_text.c %D%/tally_text.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
@@ -70,7 +81,8 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h
+%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h \
+	%D%/tally.h
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "stream.h"
+#include "tally.h"
 
 #define WINDOW_SIZE (1 << 20)
 #define LINE_SIZE 80
@@ -48,6 +49,7 @@ static char *window;
 static size_t window_used, window_size;
 static struct stream stream; /* for bheap */
 static char *generation;     /* 0 in the child of a fork */
+static bool with_kinds;      /* what calls are counted as is told, too: tally.h */
 
 /* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
@@ -135,6 +137,7 @@ static void recording_begin(void)
 	state = STOPPED;
 	generation = table_generation();
 	if (table != NULL) {
+		with_kinds = secure_getenv(TALLY_VARIABLE) != NULL;
 		state = stream_open(&stream, table) ? OPEN : STOPPED;
 		return;
 	}
@@ -170,16 +173,42 @@ __attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const
 		stream_note(&stream, (size_t)length, size);
 }
 
+/* Before the line of a call that this does not tell. The lock is held. */
+static void kind_write(enum tally_kind kind)
+{
+	if (recording_ready() && with_kinds)
+		line_write(0, "k %u\n", kind);
+}
+
+/* A call that failed. The lock is held. */
+static void failure_write(enum tally_kind kind)
+{
+	if (recording_ready() && with_kinds)
+		line_write(0, "x %u\n", kind);
+}
+
+/* A call that is refused before glibc is asked. */
+static void refusal_write(enum tally_kind kind)
+{
+	pthread_mutex_lock(&lock);
+	failure_write(kind);
+	pthread_mutex_unlock(&lock);
+}
+
 /* What a block takes of glibc's heap. */
 static int64_t size_of(void *block)
 {
 	return (int64_t)malloc_usable_size(block);
 }
 
-static void *alloc_write(void *block, size_t size)
+static void *alloc_write(void *block, size_t size, enum tally_kind kind)
 {
 	int error = errno;
 	pthread_mutex_lock(&lock);
+	if (block == NULL)
+		failure_write(kind);
+	else if (kind != TALLY_MALLOC)
+		kind_write(kind);
 	if (block != NULL)
 		line_write(size_of(block), "a %p %zu\n", block, size);
 	pthread_mutex_unlock(&lock);
@@ -194,7 +223,9 @@ static void *aligned_write(void *block, size_t alignment, size_t size)
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
 	pthread_mutex_lock(&lock);
-	if (block != NULL)
+	if (block == NULL)
+		failure_write(TALLY_ALIGNED);
+	else
 		line_write(size_of(block), "m %p %zu %zu\n", block, power, size);
 	pthread_mutex_unlock(&lock);
 	errno = error;
@@ -203,12 +234,12 @@ static void *aligned_write(void *block, size_t alignment, size_t size)
 
 void *malloc(size_t size)
 {
-	return alloc_write(__libc_malloc(size), size);
+	return alloc_write(__libc_malloc(size), size, TALLY_MALLOC);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return alloc_write(__libc_calloc(count, size), count * size);
+	return alloc_write(__libc_calloc(count, size), count * size, TALLY_CALLOC);
 }
 
 /* Written down before the address can be given out again. */
@@ -218,6 +249,8 @@ void free(void *block)
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
 		line_write(-size_of(block), "f %p\n", block);
+	else if (recording_ready() && with_kinds)
+		line_write(0, "z\n");
 	pthread_mutex_unlock(&lock);
 	__libc_free(block);
 	errno = error;
@@ -227,7 +260,7 @@ void free(void *block)
 void *realloc(void *block, size_t size)
 {
 	if (block == NULL)
-		return malloc(size);
+		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL);
 	pthread_mutex_lock(&lock);
 	uintptr_t old = (uintptr_t)block;
 	int64_t before = size_of(block);
@@ -235,8 +268,12 @@ void *realloc(void *block, size_t size)
 	int error = errno;
 	if (moved != NULL)
 		line_write(size_of(moved) - before, "r %#jx %p %zu\n", (uintmax_t)old, moved, size);
-	else if (size == 0)
+	else if (size != 0)
+		failure_write(TALLY_REALLOC);
+	else {
+		kind_write(TALLY_REALLOC_ZERO);
 		line_write(-before, "f %#jx\n", (uintmax_t)old);
+	}
 	pthread_mutex_unlock(&lock);
 	errno = error;
 	return moved;
@@ -246,6 +283,7 @@ void *reallocarray(void *block, size_t count, size_t size)
 {
 	size_t total;
 	if (__builtin_mul_overflow(count, size, &total)) {
+		refusal_write(TALLY_REALLOC);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -264,8 +302,11 @@ void *aligned_alloc(size_t alignment, size_t size)
 
 int posix_memalign(void **block, size_t alignment, size_t size)
 {
-	if (alignment % sizeof(void *) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0)
+	if (alignment % sizeof(void *) != 0 || alignment == 0 ||
+	    (alignment & (alignment - 1)) != 0) {
+		refusal_write(TALLY_ALIGNED);
 		return EINVAL;
+	}
 	int error = errno;
 	void *found = memalign(alignment, size);
 	errno = error;
@@ -278,6 +319,17 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 void *valloc(size_t size)
 {
 	return memalign((size_t)sysconf(_SC_PAGESIZE), size);
+}
+
+void *pvalloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), whole;
+	if (__builtin_add_overflow(size, page - 1, &whole)) {
+		refusal_write(TALLY_ALIGNED);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return memalign(page, whole & -page);
 }
 
 static void fork_prepare(void)
