@@ -18,7 +18,10 @@
 #include "summary.h"
 
 struct run {
-	const char *size;               /* as given, or NULL */
+	const char *size;        /* as given, or NULL */
+	bool automatic;          /* what earlier runs needed */
+	char automatic_size[32]; /* "": none is known */
+	struct remembered remembered;
 	struct output report, snapshot; /* open before the program begins */
 	bool json, guard, aborts, uncached;
 	char **argv;
@@ -37,6 +40,8 @@ static void report_keep(struct run *run)
 	FILE *stream = run->report.path ? run->report.stream : stderr;
 
 	(run->json ? summary_json : summary_print)(stream, &run->summary);
+	if (run->automatic && !run->json)
+		remembered_print(stream, &run->remembered);
 	if (run->report.path)
 		output_keep(&run->report);
 }
@@ -89,8 +94,9 @@ static size_t settings_make(const struct run *run, char **environment)
 {
 	size_t count = 0;
 
-	if (run->size)
-		environment[count++] = setting("BHEAP_MALLOC_SIZE", run->size);
+	if (run->size || run->automatic)
+		environment[count++] =
+			setting("BHEAP_MALLOC_SIZE", run->size ? run->size : run->automatic_size);
 	if (run->guard)
 		environment[count++] = setting("BHEAP_MALLOC_GUARD", "1");
 	if (run->aborts) {
@@ -104,9 +110,26 @@ static size_t settings_make(const struct run *run, char **environment)
 	return count;
 }
 
+/* For the next run: of all processes the heap that reached furthest. */
+static void needs_keep(struct run *run)
+{
+	const struct records *records = &run->summary.records;
+	uint64_t needed = 0, refused = 0;
+
+	for (size_t index = 0; index < records->count; index++) {
+		const uint64_t *figures = records->list[index].figures;
+
+		needed = figures[FIGURE_EXTENT] > needed ? figures[FIGURE_EXTENT] : needed;
+		refused += figures[FIGURE_FAILURES];
+	}
+	remembered_keep(&run->remembered, needed, refused && run->remembered.granted);
+}
+
 static void program_report(struct run *run)
 {
 	records_read(&run->summary.records, &run->handover);
+	if (run->automatic)
+		needs_keep(run);
 	if (run->snapshot.path)
 		snapshot_keep(run);
 	report_keep(run);
@@ -127,7 +150,8 @@ static int program_run(struct run *run, const char *library)
 	child.watch_arg = &run->handover;
 	environment[count] = run->handover.setting;
 	run->summary.overridden = environment;
-	run->summary.sized = run->size || getenv("BHEAP_MALLOC_SIZE");
+	run->summary.sized = run->automatic ? run->remembered.granted != 0
+					    : run->size || getenv("BHEAP_MALLOC_SIZE");
 	child_run(&child, run->argv, &run->summary.end);
 	if (run->summary.end.ran)
 		program_report(run);
@@ -145,21 +169,44 @@ static const struct option options[] = {
 	{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 };
 
+static bool size_take(struct run *run, const char *text)
+{
+	size_t size;
+
+	run->automatic = strcmp(text, "auto") == 0;
+	run->size = run->automatic ? NULL : text;
+	if (run->automatic || size_parse(text, &size))
+		return true;
+	warnx("--size: '%s' is no size from 1 to " SIZE_TEXT_LARGEST ", nor 'auto'", text);
+	return false;
+}
+
+/* What is known of the command, with the options by which it needs more or less. */
+static bool automatic_find(struct run *run)
+{
+	char how[] = {run->guard ? 'g' : '-', run->uncached ? 'C' : '-', '\0'};
+
+	if (!run->automatic)
+		return true;
+	if (!remembered_find(&run->remembered, run->argv, how))
+		return false;
+	run->summary.remembered = &run->remembered;
+	if (run->remembered.granted)
+		snprintf(run->automatic_size, sizeof(run->automatic_size), "%zu",
+			 run->remembered.granted);
+	return true;
+}
+
 /* STATUS_OK, or what to end with; *helped: the help was asked for. */
 static int options_read(struct run *run, int argc, char **argv, bool *helped)
 {
-	size_t size;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+s:r:jgaph", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
-			if (!size_parse(optarg, &size)) {
-				warnx("--size: '%s' is no size from 1 to " SIZE_TEXT_LARGEST,
-				      optarg);
+			if (!size_take(run, optarg))
 				return STATUS_USAGE;
-			}
-			run->size = optarg;
 			break;
 		case 'r': run->report.path = optarg; break;
 		case 'j': run->json = true; break;
@@ -192,11 +239,12 @@ static int run_main(int argc, char **argv)
 	if (!library)
 		return STATUS_FAILED;
 	status = STATUS_FAILED;
-	if (output_open(&run.report, run.report.path) &&
+	if (automatic_find(&run) && output_open(&run.report, run.report.path) &&
 	    output_open(&run.snapshot, run.snapshot.path))
 		status = program_run(&run, library);
 	output_drop(&run.report);
 	output_drop(&run.snapshot);
+	remembered_release(&run.remembered);
 	return status;
 }
 
@@ -209,7 +257,9 @@ const struct command command_run = {
 		"The exit status is that of the program, or 128 + N if signal N ended it.\n\n"
 		"  -s, --size=SIZE      size in bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
 		",\n"
-		"                       of which only the used part takes memory)\n"
+		"                       of which only the used part takes memory);\n"
+		"                       auto: what earlier runs of the command needed, and 10 %\n"
+		"                       more; no size for the first run\n"
 		"  -r, --report=FILE    write the summary to FILE, not to standard error\n"
 		"  -j, --json           print the summary as JSON\n"
 		"  -p, --processes      print a line for each other process, not each program\n"

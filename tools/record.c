@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "stream.h"
 
 #define WINDOW_SIZE (1 << 20)
@@ -124,6 +125,7 @@ static void child_begin(void)
 	if (generation != NULL)
 		*generation = 1;
 	window_used = window_size;
+	crowd_fork();
 	if (stream.slot == NULL || !stream_fork(&stream))
 		state = STOPPED;
 }
@@ -167,7 +169,7 @@ __attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const
 	va_end(args);
 	window_used += (size_t)length;
 	if (stream.slot != NULL)
-		stream_note(&stream, (size_t)length, size);
+		stream_note(&stream, (size_t)length, size, crowd_most());
 }
 
 /* What a block takes of glibc's heap. */
@@ -179,6 +181,7 @@ static int64_t size_of(void *block)
 static void *alloc_write(void *block, size_t size)
 {
 	int error = errno;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
 		line_write(size_of(block), "a %p %zu\n", block, size);
@@ -193,6 +196,7 @@ static void *aligned_write(void *block, size_t alignment, size_t size)
 	size_t power = 1;
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
 		line_write(size_of(block), "m %p %zu %zu\n", block, power, size);
@@ -215,6 +219,7 @@ void *calloc(size_t count, size_t size)
 void free(void *block)
 {
 	int error = errno;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
 		line_write(-size_of(block), "f %p\n", block);
@@ -228,6 +233,7 @@ void *realloc(void *block, size_t size)
 {
 	if (block == NULL)
 		return malloc(size);
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	uintptr_t old = (uintptr_t)block;
 	int64_t before = size_of(block);
@@ -300,6 +306,7 @@ static void fork_child(void)
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	crowd_begin();
 	pthread_mutex_lock(&lock);
 	if (state == UNOPENED)
 		recording_begin();

@@ -170,6 +170,7 @@ static bool stream_load(struct trace *trace, const struct handover *handover,
 
 	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
+	trace->threads = summary->threads;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
 	tdestroy(conversion.tree, free);
 	free(conversion.spare);
@@ -352,6 +353,8 @@ static bool ops_save(int fd, const char *mode, const struct trace *trace)
 	gzFile file = own < 0 ? NULL : gzdopen(own, mode);
 	bool good = file != NULL;
 
+	if (good && trace->threads > 1)
+		good = gzprintf(file, "t %" PRIu32 "\n", trace->threads) > 0;
 	for (size_t op = 0; good && op < trace->op_count; op++)
 		good = op_save(file, &trace->ops[op]) > 0;
 	if (file && gzclose(file) != Z_OK)

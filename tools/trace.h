@@ -31,6 +31,7 @@ struct trace {
 	size_t peak_size;    /* the most bytes asked for and live at one time */
 	size_t peak_blocks;  /* the most blocks live at one time */
 	size_t room_size;    /* the region to measure time in; 0: the program decides */
+	uint32_t threads;    /* that lived at one time, at most; 0: not known */
 
 	/* while it is built */
 	uint64_t *live_sizes; /* by slot: size + 1 of a live block, else 0 */

@@ -3,7 +3,7 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/hooks.sh %D%/limits.sh %D%/loading.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/sizing.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -38,5 +38,10 @@ check_PROGRAMS += %D%/ends
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh
+
+check_PROGRAMS += %D%/threads
+%C%_threads_SOURCES = %D%/threads.c
+%C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_threads_LDADD =
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh
 endif
