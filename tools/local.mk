@@ -43,6 +43,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
 	%D%/handover.c %D%/handover.h \
+	%D%/live.c %D%/live.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \

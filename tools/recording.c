@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * recording.c - see recording.h. The recorder is record.c; what it writes has addresses, which
- * become block numbers here. tsearch(3) keeps the live blocks by address. Of processes that are not
- * sized only the peak is known, as glibc has it.
+ * become block numbers here. Of processes that are not sized only the peak is known, as glibc has
+ * it.
  */
 #include "recording.h"
 
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "live.h"
 #include "reason.h"
 #include "size_text.h"
 #include "streams.h"
@@ -23,27 +23,14 @@
 /* A sparse file: no recording is longer. */
 #define AREA_SIZE (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
 
-struct live {
-	uintptr_t address;
-	uint32_t slot;
-};
-
 /* A raw recording on its way to a trace. */
 struct conversion {
 	struct trace *trace;
-	void *tree;      /* of struct live, by address */
+	struct live_table live;
 	uint32_t *spare; /* slots that may be used again */
 	size_t spare_count, spare_room;
 	uint32_t slot_count;
 };
-
-static int live_order(const void *one, const void *other)
-{
-	uintptr_t left = ((const struct live *)one)->address;
-	uintptr_t right = ((const struct live *)other)->address;
-
-	return (left > right) - (left < right);
-}
 
 /* ---- slots ---- */
 
@@ -65,32 +52,6 @@ static void slot_return(struct conversion *conversion, uint32_t slot)
 	conversion->spare[conversion->spare_count++] = slot;
 }
 
-/* Takes the block at an address off the tree; false if there is none. */
-static bool live_remove(struct conversion *conversion, uintptr_t address, uint32_t *slot)
-{
-	struct live key = {.address = address}, *live;
-	struct live **found = tfind(&key, &conversion->tree, live_order);
-
-	if (!found)
-		return false;
-	live = *found;
-	*slot = live->slot;
-	tdelete(&key, &conversion->tree, live_order);
-	free(live);
-	return true;
-}
-
-static void live_add(struct conversion *conversion, uintptr_t address, uint32_t slot)
-{
-	struct live *live = malloc(sizeof(*live));
-
-	if (!live)
-		err(1, "recording");
-	*live = (struct live){address, slot};
-	if (!tsearch(live, &conversion->tree, live_order))
-		err(1, "recording");
-}
-
 /* ---- operations ---- */
 
 /* Returns what is wrong with it, as trace_append() does, or NULL. */
@@ -99,7 +60,7 @@ static const char *block_free(struct conversion *conversion, uintptr_t address)
 	struct trace_op op = {.kind = TRACE_FREE};
 
 	/* Of a block from before the recording nothing is known. */
-	if (!live_remove(conversion, address, &op.slot))
+	if (!live_remove(&conversion->live, address, &op.slot))
 		return NULL;
 	slot_return(conversion, op.slot);
 	return trace_append(conversion->trace, op);
@@ -112,7 +73,7 @@ static const char *block_make(struct conversion *conversion, uintptr_t address, 
 	if (wrong)
 		return wrong;
 	op.slot = slot_take(conversion);
-	live_add(conversion, address, op.slot);
+	live_add(&conversion->live, address, op.slot);
 	return trace_append(conversion->trace, op);
 }
 
@@ -121,10 +82,10 @@ static const char *block_resize(struct conversion *conversion, uintptr_t old, ui
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
-	if (!live_remove(conversion, old, &op.slot))
+	if (!live_remove(&conversion->live, old, &op.slot))
 		return block_make(conversion, address,
 				  (struct trace_op){.kind = TRACE_ALLOC, .size = size});
-	live_add(conversion, address, op.slot);
+	live_add(&conversion->live, address, op.slot);
 	return trace_append(conversion->trace, op);
 }
 
@@ -172,7 +133,7 @@ static bool stream_load(struct trace *trace, const struct handover *handover,
 	trace_begin(trace, name);
 	trace->threads = summary->threads;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
-	tdestroy(conversion.tree, free);
+	live_release(&conversion.live);
 	free(conversion.spare);
 	if (wrong) {
 		warnx("%s: %s", name, wrong);

@@ -90,6 +90,9 @@ there gcc && granted gcc -O1 -o small small.c
 # ---- the replay in the library ----
 "$bheap" size --json --output=answer --save=threads.trace "$threads" || fail "size: threads"
 grep -qx 't 5' threads.trace || { head -n 1 threads.trace; fail "size: a trace of five threads does not say so"; }
+[ "$(grep -c '^[am]' threads.trace)" -gt 100000 ] && # blocks that are never freed: of the threads themselves
+	[ "$(grep -c '^[am]' threads.trace)" -le "$(($(grep -c '^f' threads.trace) + 10))" ] || {
+	cut -c1 threads.trace | sort | uniq -c; fail "size: frees are missing in the trace of threads"; }
 "$bheap" size --json --trace=threads.trace >again
 [ "$(heap_figure again run smallest)" = "$(heap_figure answer run smallest)" ] || fail "size: the trace alone gives another size"
 expect 0 "^'bheap run --size=$(($(heap_figure answer run recommended) / 1024))K' grants what this run" \
