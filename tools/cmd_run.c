@@ -253,7 +253,8 @@ const struct command command_run = {
 	.summary = "run a program in a bounded heap and print a summary of the heap",
 	.usage =
 		"[OPTION]... PROGRAM [ARGUMENT]...\n"
-		"Runs PROGRAM with its malloc() in a bounded heap, and then prints a summary.\n"
+		"Runs PROGRAM with its malloc() in a bounded heap, and then prints a summary,\n"
+		"also if Ctrl-C ends it.\n"
 		"The exit status is that of the program, or 128 + N if signal N ended it.\n\n"
 		"  -s, --size=SIZE      size in bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
 		",\n"

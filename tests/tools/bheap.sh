@@ -339,6 +339,15 @@ TMPDIR=relative expect 0 'at the peak' "$bheap" size env -C / ls -d /
 grep -q 'cut short' out && fail "size: a program that goes elsewhere is not recorded"
 TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" size true
 TMPDIR=nowhere expect 0 'ended with status 0' "$bheap" run true
+
+# A name with one slash is that of a shared memory object where a heap is read; a trace and what is written are files.
+expect 1 "^/bheap-test-$$: No such file or directory$" "$bheap" size --trace=/bheap-test-$$
+expect 1 "no such shared memory object" "$bheap" show /bheap-test-$$
+if (umask 077; : >/bheap-test-$$) 2>/dev/null; then
+	expect 0 '' "$bheap" snapshot --output=/bheap-test-$$ heap
+	expect 0 'a heap of' "$bheap" show //bheap-test-$$
+	rm -f /bheap-test-$$
+fi
 for command in check repair; do
 	TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" $command heap
 	[ "$(wc -l <out)" -eq 1 ] || { cat out; fail "$command: more than one line for a bad TMPDIR"; }
