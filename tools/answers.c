@@ -46,35 +46,67 @@ static bool size_missing(const struct trace *trace)
 	return false;
 }
 
-/* Sizes each run. */
-static bool each_find(struct answers *answers, const struct variant *variant, struct answer *answer,
-		      const struct trace *traces)
+/* Enlarges an answer where it does not suffice for a trace. */
+static bool trace_include(struct answers *answers, const struct variant *variant,
+			  struct answer *answer, const struct trace *trace)
 {
-	for (size_t run = 0; run < answers->runs; run++) {
-		size_t size = sizing_smallest(variant, &traces[run]);
+	size_t size;
 
-		if (!size)
-			return size_missing(&traces[run]);
-		if (size > answer->smallest) {
-			answer->smallest = size;
-			answers->largest = run;
-		}
-		if (!answer->least || size < answer->least)
-			answer->least = size;
+	if (answer->smallest && sizing_suffices(variant, trace, answer->smallest))
+		return true;
+	size = sizing_smallest(variant, trace);
+	if (!size)
+		return size_missing(trace);
+	if (size > answer->smallest) {
+		answer->smallest = size;
+		answers->largest = trace;
 	}
 	return true;
 }
 
-/* Sizes the run that needs most, and others only where that does not suffice. */
-static bool all_find(const struct answers *answers, const struct variant *variant,
-		     struct answer *answer, const struct trace *traces)
+/* What suffices for the processes of one run. */
+static bool run_find(struct answers *answers, const struct variant *variant, struct answer *answer,
+		     const struct recording *run)
 {
-	answer->smallest = sizing_smallest(variant, &traces[answers->largest]);
-	for (size_t run = 0; answer->smallest && run < answers->runs; run++)
-		if (run != answers->largest &&
-		    !sizing_suffices(variant, &traces[run], answer->smallest))
-			answer->smallest = sizing_smallest(variant, &traces[run]);
-	return answer->smallest || size_missing(&traces[answers->largest]);
+	bool good = true;
+
+	for (size_t index = 0; good && index < run->count; index++)
+		good = trace_include(answers, variant, answer, &run->traces[index]);
+	return good;
+}
+
+/* Sizes each run. */
+static bool each_find(struct answers *answers, const struct variant *variant, struct answer *answer,
+		      const struct recording *runs)
+{
+	for (size_t run = 0; run < answers->runs; run++) {
+		const struct trace *largest = answers->largest;
+		struct answer own = {.smallest = 0};
+
+		if (!run_find(answers, variant, &own, &runs[run]))
+			return false;
+		if (own.smallest > answer->smallest)
+			answer->smallest = own.smallest;
+		else
+			answers->largest = largest;
+		if (!answer->least || own.smallest < answer->least)
+			answer->least = own.smallest;
+	}
+	return true;
+}
+
+/* Sizes the process that needed most of the first kind, and others where that does not suffice. */
+static bool all_find(const struct answers *answers, const struct variant *variant,
+		     struct answer *answer, const struct recording *runs)
+{
+	struct answers scratch = *answers;
+	bool good = trace_include(&scratch, variant, answer, answers->largest);
+
+	for (size_t run = 0; good && run < answers->runs; run++)
+		for (size_t index = 0; good && index < runs[run].count; index++)
+			good = &runs[run].traces[index] == answers->largest ||
+			       trace_include(&scratch, variant, answer, &runs[run].traces[index]);
+	return good;
 }
 
 static size_t margin_of(const struct answers *answers, const struct variant *variant, size_t size)
@@ -84,9 +116,16 @@ static size_t margin_of(const struct answers *answers, const struct variant *var
 	return answers->margin && margin < variant->slack ? variant->slack : margin;
 }
 
+static size_t run_confirm(const struct variant *variant, const struct recording *run, size_t size)
+{
+	for (size_t index = 0; size && index < run->count; index++)
+		size = sizing_confirm(variant, &run->traces[index], size);
+	return size;
+}
+
 /* A size with a margin that was tried with all runs; without one where there is none. */
 static void answer_recommend(const struct answers *answers, const struct variant *variant,
-			     struct answer *answer, const struct trace *traces)
+			     struct answer *answer, const struct recording *runs)
 {
 	size_t margin = margin_of(answers, variant, answer->smallest), size, before;
 
@@ -97,23 +136,23 @@ static void answer_recommend(const struct answers *answers, const struct variant
 	do {
 		before = size;
 		for (size_t run = 0; size && run < answers->runs; run++)
-			size = sizing_confirm(variant, &traces[run], size);
-	} while (size > before && answers->runs > 1);
+			size = run_confirm(variant, &runs[run], size);
+	} while (size > before);
 	if (size)
 		answer->recommended = size;
 }
 
 static bool answer_find(struct answers *answers, unsigned kind, bool first,
-			const struct trace *traces)
+			const struct recording *runs)
 {
 	const struct variant *variant = &variants[kind];
 	struct answer *answer = &answers->list[kind];
 
 	progress_begin(tasks[kind]);
-	if (!(first ? each_find(answers, variant, answer, traces)
-		    : all_find(answers, variant, answer, traces)))
+	if (!(first ? each_find(answers, variant, answer, runs)
+		    : all_find(answers, variant, answer, runs)))
 		return false;
-	answer_recommend(answers, variant, answer, traces);
+	answer_recommend(answers, variant, answer, runs);
 	return true;
 }
 
@@ -130,13 +169,13 @@ static unsigned first_kind(void)
 	return ANSWER_PRIVATE;
 }
 
-bool answers_find(struct answers *answers, const struct trace *traces, size_t runs)
+bool answers_find(struct answers *answers, const struct recording *runs, size_t count)
 {
 	unsigned first = first_kind();
 
-	answers->runs = runs;
+	answers->runs = count;
 	for (unsigned kind = first; kind < ANSWER_KINDS; kind++)
-		if (!answer_find(answers, kind, kind == first, traces))
+		if (!answer_find(answers, kind, kind == first, runs))
 			return false;
 	progress_begin(NULL);
 	return true;
@@ -190,7 +229,7 @@ static void advice_print(FILE *stream, const struct answers *answers)
 	      stream);
 }
 
-void answers_print(FILE *stream, const struct answers *answers, const struct trace *largest)
+void answers_print(FILE *stream, const struct answers *answers)
 {
 	char heading[32];
 
@@ -198,7 +237,7 @@ void answers_print(FILE *stream, const struct answers *answers, const struct tra
 	fprintf(stream, "%-27s %21s %7s %21s\n", "", "smallest that suffices", "more", heading);
 	for (unsigned kind = 0; kind < ANSWER_KINDS; kind++)
 		if (answers->list[kind].smallest)
-			row_print(stream, &variants[kind], &answers->list[kind], largest);
+			row_print(stream, &variants[kind], &answers->list[kind], answers->largest);
 	advice_print(stream, answers);
 }
 
@@ -215,13 +254,13 @@ static struct json_object *answer_json(const struct answer *answer, const struct
 	return heap;
 }
 
-struct json_object *answers_json(const struct answers *answers, const struct trace *largest)
+struct json_object *answers_json(const struct answers *answers)
 {
 	struct json_object *heaps = json_object_new_object();
 
 	for (unsigned kind = 0; kind < ANSWER_KINDS; kind++)
 		if (answers->list[kind].smallest)
 			json_object_object_add(heaps, variants[kind].name,
-					       answer_json(&answers->list[kind], largest));
+					       answer_json(&answers->list[kind], answers->largest));
 	return heaps;
 }

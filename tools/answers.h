@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * answers.h - what "bheap size" answers: for each kind of heap the smallest size that suffices for
- * all recorded runs, and one with a margin. Refuses to know how runs were recorded.
+ * all recorded runs, and one with a margin. Refuses to know how runs are recorded.
  */
 #ifndef TOOLS_ANSWERS_H
 #define TOOLS_ANSWERS_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "recording.h"
 #include "sizing.h"
 
 struct json_object;
@@ -25,15 +26,15 @@ struct answer {
 
 struct answers {
 	struct answer list[ANSWER_KINDS];
-	unsigned margin; /* per cent */
-	size_t largest;  /* the run that needs most */
+	unsigned margin;             /* per cent */
+	const struct trace *largest; /* of the process that needs most, in any run */
 	size_t runs;
 };
 
 /* False after a message. Of ANSWER_RUN nothing is told where the library cannot be preloaded. */
-bool answers_find(struct answers *answers, const struct trace *traces, size_t runs);
+bool answers_find(struct answers *answers, const struct recording *runs, size_t count);
 
-void answers_print(FILE *stream, const struct answers *answers, const struct trace *largest);
-struct json_object *answers_json(const struct answers *answers, const struct trace *largest);
+void answers_print(FILE *stream, const struct answers *answers);
+struct json_object *answers_json(const struct answers *answers);
 
 #endif

@@ -29,24 +29,19 @@ struct size {
 	struct output plot, output, save; /* open before the program begins */
 	bool json;
 	char **argv;
-	size_t runs;          /* 0: once */
-	struct trace *traces; /* of each run */
-	size_t trace_count;
+	size_t runs; /* 0: once */
+	struct recording *recordings;
+	size_t recording_count;
 	size_t processes; /* that there were in one run at most; 0: a trace was read */
 	struct answers answers;
 };
-
-static const struct trace *largest(const struct size *size)
-{
-	return &size->traces[size->answers.largest];
-}
 
 /* ---- telling the answers ---- */
 
 static bool plot_write(struct size *size)
 {
 	struct moment *moments = calloc(MOMENTS, sizeof(*moments));
-	const struct trace *trace = largest(size);
+	const struct trace *trace = size->answers.largest;
 	size_t count = trace->op_count < MOMENTS ? trace->op_count : MOMENTS;
 	const struct answer *answer = &size->answers.list[ANSWER_PRIVATE];
 
@@ -64,13 +59,13 @@ static bool plot_write(struct size *size)
 
 static void trace_print(FILE *stream, const struct size *size)
 {
-	const struct trace *trace = largest(size);
+	const struct trace *trace = size->answers.largest;
 	char peak[SIZE_TEXT_MAX];
 
 	fprintf(stream, "%s: %zu operation%s\n", trace->name, trace->op_count,
 		plural(trace->op_count));
-	if (size->trace_count > 1)
-		fprintf(stream, "  of %zu runs the one that needed most\n", size->trace_count);
+	if (size->recording_count > 1)
+		fprintf(stream, "  of %zu runs the one that needed most\n", size->recording_count);
 	if (size->processes > 1)
 		fprintf(stream, "  of %zu processes the one that needed most\n", size->processes);
 	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
@@ -83,24 +78,24 @@ static void trace_print(FILE *stream, const struct size *size)
 static void size_print_all(FILE *stream, const struct size *size)
 {
 	trace_print(stream, size);
-	answers_print(stream, &size->answers, largest(size));
+	answers_print(stream, &size->answers);
 }
 
 static void size_json(FILE *stream, const struct size *size)
 {
 	struct json_object *object = json_object_new_object();
-	const struct trace *trace = largest(size);
+	const struct trace *trace = size->answers.largest;
 
 	json_object_object_add(object, "name", utf8_json(trace->name));
 	if (size->processes)
 		json_object_object_add(object, "processes",
 				       json_object_new_uint64(size->processes));
-	json_object_object_add(object, "runs", json_object_new_uint64(size->trace_count));
+	json_object_object_add(object, "runs", json_object_new_uint64(size->recording_count));
 	json_object_object_add(object, "operations", json_object_new_uint64(trace->op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));
 	json_object_object_add(object, "peak_blocks", json_object_new_uint64(trace->peak_blocks));
 	json_object_object_add(object, "margin", json_object_new_int((int)size->answers.margin));
-	json_object_object_add(object, "heaps", answers_json(&size->answers, trace));
+	json_object_object_add(object, "heaps", answers_json(&size->answers));
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
 }
@@ -122,65 +117,72 @@ static void outputs_drop(struct size *size)
 	output_drop(&size->plot);
 }
 
-/* Records a run more, or reads the trace. False after a message. */
-static bool trace_take(struct size *size)
+static bool trace_read(struct recording *recording, const char *path)
 {
-	struct trace *trace = &size->traces[size->trace_count];
-	size_t processes = 0;
+	recording->count = trace_load(&recording->traces[0], path) == 0;
+	return recording->count;
+}
 
-	if (!(size->trace_path ? trace_load(trace, size->trace_path) == 0
-			       : recording_make(trace, &processes, size->argv)))
+/* Records a run more, or reads the trace. False after a message. */
+static bool recording_take(struct size *size)
+{
+	struct recording *recording = &size->recordings[size->recording_count++];
+
+	if (!(size->trace_path ? trace_read(recording, size->trace_path)
+			       : recording_make(recording, size->argv)))
 		return false;
-	size->trace_count++;
-	if (processes > size->processes)
-		size->processes = processes;
-	if (trace->peak_size)
+	if (recording->processes > size->processes)
+		size->processes = recording->processes;
+	if (recording->traces[0].peak_size)
 		return true;
-	warnx("%s: no bytes were asked for", trace->name);
+	warnx("%s: no bytes were asked for", recording->traces[0].name);
 	return false;
 }
 
-static bool traces_take(struct size *size)
+static bool recordings_take(struct size *size)
 {
 	bool good = true;
 
-	size->traces = calloc(size->runs, sizeof(*size->traces));
-	if (!size->traces)
+	size->recordings = calloc(size->runs, sizeof(*size->recordings));
+	if (!size->recordings)
 		err(STATUS_FAILED, "%zu runs", size->runs);
-	while (good && size->trace_count < size->runs)
-		good = trace_take(size);
+	while (good && size->recording_count < size->runs)
+		good = recording_take(size);
 	return good;
 }
 
-static void traces_release(struct size *size)
+static void recordings_release(struct size *size)
 {
-	while (size->trace_count)
-		trace_release(&size->traces[--size->trace_count]);
-	free(size->traces);
+	while (size->recording_count)
+		recording_release(&size->recordings[--size->recording_count]);
+	free(size->recordings);
 }
 
 /* Before anything is sized: that of the highest peak. */
 static bool trace_save(struct size *size)
 {
-	const struct trace *best = &size->traces[0];
+	const struct trace *best = NULL;
 
-	for (size_t run = 1; run < size->trace_count; run++)
-		if (size->traces[run].peak_size > best->peak_size)
-			best = &size->traces[run];
-	return !size->save.path || !size->trace_count || recording_save(best, &size->save);
+	for (size_t run = 0; run < size->recording_count; run++) {
+		const struct recording *recording = &size->recordings[run];
+
+		if (recording->count && (!best || recording->traces[0].peak_size > best->peak_size))
+			best = &recording->traces[0];
+	}
+	return !size->save.path || !best || recording_save(best, &size->save);
 }
 
 static int size_answer(struct size *size)
 {
-	bool good = traces_take(size);
+	bool good = recordings_take(size);
 
 	good = trace_save(size) && good;
-	good = good && answers_find(&size->answers, size->traces, size->trace_count);
+	good = good && answers_find(&size->answers, size->recordings, size->recording_count);
 	if (good) {
 		(size->json ? size_json : size_print_all)(size->output.stream, size);
 		good = !size->plot.path || plot_write(size);
 	}
-	traces_release(size);
+	recordings_release(size);
 	return good ? STATUS_OK : STATUS_FAILED;
 }
 

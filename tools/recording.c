@@ -144,7 +144,7 @@ static bool stream_load(struct trace *trace, const struct handover *handover,
 
 /* ---- recordings ---- */
 
-/* The processes that ran one program, but for the one that is sized. */
+/* The processes that ran one program. */
 struct others {
 	const char *program;
 	size_t count;
@@ -168,8 +168,8 @@ static struct others *others_for(struct others *list, size_t *count, const char 
 	return &list[(*count)++];
 }
 
-/* By program, those that needed most first; their number. */
-static size_t others_make(struct others *list, const struct streams *streams)
+/* By program, those of the highest peak first; their number. */
+static size_t others_make(struct others *list, const struct streams *streams, bool all)
 {
 	size_t count = 0;
 
@@ -177,7 +177,7 @@ static size_t others_make(struct others *list, const struct streams *streams)
 		const struct stream_summary *one = &streams->list[index];
 		struct others *others;
 
-		if (index == streams->best)
+		if (index == streams->best && !all)
 			continue;
 		others = others_for(list, &count, one->program);
 		others->count++;
@@ -188,54 +188,102 @@ static size_t others_make(struct others *list, const struct streams *streams)
 	return count;
 }
 
-static void others_print(const struct others *others)
+/* all: the one that is sized may be among them. */
+static void others_print(const struct others *others, bool all)
 {
 	char peak[SIZE_TEXT_MAX];
 
 	if (others->count == 1)
-		warnx("another process, %s, needed less: %s at the peak", others->program,
+		warnx("%s process, %s, with a peak of %s", all ? "a" : "another", others->program,
 		      size_print(peak, others->peak));
 	else
-		warnx("%zu other processes, %s, needed less: %s at most", others->count,
-		      others->program, size_print(peak, others->peak));
+		warnx("%zu %sprocesses, %s, with peaks of %s at most", others->count,
+		      all ? "" : "other ", others->program, size_print(peak, others->peak));
 }
 
 #define OTHERS_MOST 5 /* lines about them */
 
-static void others_tell(const struct streams *streams)
+static void others_tell(const struct streams *streams, bool all)
 {
 	struct others *list = calloc(streams->count + 1, sizeof(*list));
-	size_t count = list ? others_make(list, streams) : 0, rest = 0;
+	size_t count = list ? others_make(list, streams, all) : 0, rest = 0;
 
 	for (size_t index = 0; index < count; index++)
 		if (index < OTHERS_MOST)
-			others_print(&list[index]);
+			others_print(&list[index], all);
 		else
 			rest += list[index].count;
 	if (rest)
-		warnx("%zu process%s of other programs needed less still", rest,
+		warnx("%zu process%s of other programs had lower peaks", rest,
 		      rest == 1 ? "" : "es");
 	if (streams->missed)
 		warnx("%zu more processes were not recorded: there is no room", streams->missed);
 	free(list);
 }
 
+/* Per cent of the highest peak from which on another process may need more, for want of order. */
+#define RIVAL_SHARE 75
+
+/* By peak; the one of several that is listed first, first. */
+static int summary_order(const void *one, const void *other)
+{
+	const struct stream_summary *left = one, *right = other;
+
+	if (left->peak != right->peak)
+		return left->peak < right->peak ? 1 : -1;
+	return (left->slot > right->slot) - (left->slot < right->slot);
+}
+
+/* Processes of one program are much alike; of what children of a fork(2) began with all have a
+ * copy. */
+static bool program_is_loaded(const struct recording *recording, const char *program)
+{
+	size_t length = strlen(program);
+
+	for (size_t index = 0; index < recording->count; index++)
+		if (strncmp(recording->traces[index].name, program, length) == 0 &&
+		    recording->traces[index].name[length] == '.')
+			return true;
+	return false;
+}
+
+/* Those that may need more than the best. Of what cannot be read nothing is needed. */
+static void rivals_take(struct recording *recording, const struct handover *handover,
+			struct streams *streams)
+{
+	uint64_t least = streams->list[streams->best].peak / 100 * RIVAL_SHARE;
+
+	qsort(streams->list, streams->count, sizeof(*streams->list), summary_order);
+	streams->best = 0;
+	for (size_t index = 1; index < streams->count && recording->count < RECORDING_TRACES;
+	     index++)
+		if (streams->list[index].peak >= least &&
+		    !program_is_loaded(recording, streams->list[index].program) &&
+		    stream_load(&recording->traces[recording->count], handover,
+				&streams->list[index]))
+			recording->count++;
+}
+
 /* Loads the one that needed most, and tells of the others. */
-static bool streams_take(struct trace *trace, size_t *processes, const struct handover *handover)
+static bool streams_take(struct recording *recording, const struct handover *handover)
 {
 	struct streams streams;
 	const struct stream_summary *best;
 	bool good = false;
 
 	streams_find(&streams, handover);
-	*processes = streams.count + streams.missed;
+	recording->processes = streams.count + streams.missed;
 	best = &streams.list[streams.best];
 	if (streams.count) {
-		others_tell(&streams);
 		if (best->error)
 			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
 			      strerror(best->error));
-		good = stream_load(trace, handover, best);
+		good = stream_load(&recording->traces[0], handover, best);
+	}
+	if (good) {
+		recording->count = 1;
+		rivals_take(recording, handover, &streams);
+		others_tell(&streams, recording->count > 1);
 	}
 	streams_release(&streams);
 	return good;
@@ -266,7 +314,13 @@ static void absence_tell(const struct handover *handover, const struct child_end
 		      reason ? reason : "it allocates nothing, or could not load the library");
 }
 
-bool recording_make(struct trace *trace, size_t *processes, char **argv)
+void recording_release(struct recording *recording)
+{
+	while (recording->count)
+		trace_release(&recording->traces[--recording->count]);
+}
+
+bool recording_make(struct recording *recording, char **argv)
 {
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
 	struct handover handover;
@@ -274,20 +328,20 @@ bool recording_make(struct trace *trace, size_t *processes, char **argv)
 	struct child_end end;
 	bool good;
 
-	*processes = 0;
+	*recording = (struct recording){.count = 0};
 	if (!library || !handover_open(&handover, "BHEAP_RECORD_TABLE", AREA_SIZE, true))
 		return false;
 	handover_give(&handover, &child);
 	child.environment = (char *[]){handover.setting, NULL};
 	child_run(&child, argv, &end);
-	good = end.ran && streams_take(trace, processes, &handover);
+	good = end.ran && streams_take(recording, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
 	if (end.ran && handover_running(&handover))
 		warnx("of these processes %zu run%s on: what is needed from now on is not told",
 		      handover_running(&handover), handover_running(&handover) == 1 ? "s" : "");
 	if (end.ran)
-		absence_tell(&handover, &end, *processes, argv[0]);
+		absence_tell(&handover, &end, recording->processes, argv[0]);
 	handover_close(&handover);
 	return good;
 }

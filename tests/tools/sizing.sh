@@ -71,6 +71,9 @@ granted awk '{ seen[$1] = $1 $1 } END { for (key in seen) print key, seen[key] }
 granted find /usr/share -name '*.so'
 granted sh -c 'sort words | head -n 3; ls /'
 granted "$threads"
+# The process of the highest peak is not the one that needs most.
+granted sh -c 'dd if=/dev/zero of=/dev/null bs=9M count=1; exec "$0" holes' "$threads"
+grep -Eq '"name":"threads\.' answer || { cat answer; fail "size: not the process that needs most"; }
 /usr/bin/env python3 -c '' 2>/dev/null && {
 	granted /usr/bin/env python3 -c 'import json, re; d = {str(i): i for i in range(5000)}; json.dumps(d); set(d)'
 	granted /usr/bin/env python3 -c 'import threading

@@ -37,7 +37,29 @@ static void *work(void *number)
 	return failed;
 }
 
-int main(void)
+#define SMALL 1100
+#define SMALL_COUNT 8000
+
+/* At most 8.6 MiB live, in 12.4 MiB. */
+static int make_holes(void)
+{
+	static void *blocks[SMALL_COUNT];
+	int failed = 0;
+
+	for (size_t index = 0; index < SMALL_COUNT; index++) {
+		blocks[index] = malloc(SMALL);
+		failed |= !blocks[index];
+	}
+	for (size_t index = 0; index < SMALL_COUNT; index += 2)
+		free(blocks[index]);
+	for (size_t index = 0; index < SMALL_COUNT; index += 4) {
+		blocks[index] = malloc(2 * SMALL);
+		failed |= !blocks[index];
+	}
+	return failed;
+}
+
+static int run_threads(void)
 {
 	pthread_t threads[THREADS];
 	void *large, *result;
@@ -58,4 +80,10 @@ int main(void)
 		failed |= result != NULL;
 	}
 	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	return argc > 1 ? make_holes() : run_threads();
 }
