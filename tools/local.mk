@@ -45,6 +45,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/handover.c %D%/handover.h \
 	%D%/live.c %D%/live.h \
 	%D%/map_view.c %D%/map_view.h \
+	%D%/others.c %D%/others.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \
 	%D%/plot.c %D%/plot.h \
