@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 	char name[64];
 
-	if (argc == 2 && strcmp(argv[1], REPLAY_ARGUMENT) == 0)
+	if (replay_is_asked(argc, argv))
 		return replay_serve();
 	standard_streams_hold();
 	if (argc < 2) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crowd.c - see crowd.h. A thread that allocates again while its own data are destroyed is counted
- * again, and its data are destroyed once more.
+ * crowd.c - see crowd.h. What a thread frees after its own data were destroyed, as the C library
+ * does, does not count it again: nothing would tell of its end.
  */
 #include "crowd.h"
 
@@ -16,7 +16,6 @@ static __thread bool is_counted __attribute__((tls_model("initial-exec")));
 static void thread_end(void *unused)
 {
 	(void)unused;
-	is_counted = false;
 	__atomic_sub_fetch(&now, 1, __ATOMIC_RELAXED);
 }
 

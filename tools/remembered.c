@@ -34,11 +34,25 @@ static uint64_t hash_add(uint64_t hash, const char *text)
 	return hash;
 }
 
+/* Settings of libbheap-malloc by which it needs more or less. */
+static uint64_t settings_hash(uint64_t hash)
+{
+	static const char *const names[] = {"BHEAP_MALLOC_GUARD", "BHEAP_GUARD",
+					    "BHEAP_MALLOC_CACHE"};
+
+	for (size_t index = 0; index < sizeof(names) / sizeof(*names); index++) {
+		const char *value = getenv(names[index]);
+
+		hash = hash_add(hash, value ? value : "");
+	}
+	return hash;
+}
+
 /* A program is the same under each path that leads to it; one found by PATH has its name. */
 static uint64_t command_hash(char **argv, const char *options)
 {
 	char path[PATH_MAX], folder[PATH_MAX];
-	uint64_t hash = hash_add(UINT64_C(0xcbf29ce484222325), options);
+	uint64_t hash = settings_hash(hash_add(UINT64_C(0xcbf29ce484222325), options));
 
 	hash = hash_add(hash, getcwd(folder, sizeof(folder)) ? folder : "");
 	hash = hash_add(hash, strchr(argv[0], '/') && realpath(argv[0], path) ? path : argv[0]);

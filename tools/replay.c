@@ -48,11 +48,25 @@ static char **environment_make(char *preload, char *size)
 	return made;
 }
 
+#define OWN "/proc/self/exe"
+
+/* The path of this program, by which emulators find it, too; by its link if it was replaced. */
+static const char *own_path(char path[PATH_MAX])
+{
+	ssize_t length = readlink(OWN, path, PATH_MAX - 1);
+
+	if (length <= 0)
+		return OWN;
+	path[length] = '\0';
+	return access(path, X_OK) ? OWN : path;
+}
+
 /* Standard input is the socket; what the library says is nobody's. */
 static int process_spawn(pid_t *process, int fd, char **environment)
 {
 	char *const argv[] = {(char *)(uintptr_t) "bheap", (char *)(uintptr_t)REPLAY_ARGUMENT,
 			      NULL};
+	char path[PATH_MAX];
 	posix_spawn_file_actions_t actions;
 	int error = posix_spawn_file_actions_init(&actions);
 
@@ -62,7 +76,7 @@ static int process_spawn(pid_t *process, int fd, char **environment)
 	for (int own = STDOUT_FILENO; !error && own <= STDERR_FILENO; own++)
 		error = posix_spawn_file_actions_addopen(&actions, own, "/dev/null", O_WRONLY, 0);
 	if (!error)
-		error = posix_spawn(process, "/proc/self/exe", &actions, NULL, argv, environment);
+		error = posix_spawn(process, own_path(path), &actions, NULL, argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	return error;
 }

@@ -51,7 +51,10 @@ struct replay_answer {
 /* Less than size at the end. */
 size_t replay_read(int fd, void *into, size_t size);
 
-/* The process that replays: standard input is the socket. Its exit status. */
+/* True if this process is one that replays: standard input is the socket. */
+bool replay_is_asked(int argc, char **argv);
+
+/* The process that replays. Its exit status. */
 int replay_serve(void);
 
 #endif

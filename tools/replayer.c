@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -125,6 +127,12 @@ static bool table_make(struct table *table, uint32_t slot_count)
 		mmap(NULL, ((size_t)slot_count + 1) * sizeof(*table->blocks),
 		     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return table->blocks != MAP_FAILED;
+}
+
+bool replay_is_asked(int argc, char **argv)
+{
+	return argc == 2 && strcmp(argv[1], REPLAY_ARGUMENT) == 0 &&
+	       isfdtype(STDIN_FILENO, S_IFSOCK) == 1;
 }
 
 int replay_serve(void)

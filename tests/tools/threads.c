@@ -2,7 +2,8 @@
 /*
  * threads.c - a program for sizing.sh: threads that allocate and free blocks of many sizes, and
  * live on with what their caches keep while the first thread asks for as much again, in one block.
- * Status 1 if a request is refused.
+ * With "holes": one thread, whose blocks leave holes that no later block fits in. With "turns":
+ * threads of which each has ended when the next begins. Status 1 if a request is refused.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -82,8 +83,25 @@ static int run_threads(void)
 	return failed;
 }
 
+static void *turn(void *unused)
+{
+	free(malloc(SMALL));
+	return unused;
+}
+
+static int take_turns(void)
+{
+	pthread_t thread;
+
+	for (size_t index = 0; index < 20; index++)
+		if (pthread_create(&thread, NULL, turn, NULL) || pthread_join(thread, NULL))
+			return 2;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	(void)argv;
-	return argc > 1 ? make_holes() : run_threads();
+	if (argc == 1)
+		return run_threads();
+	return argv[1][0] == 'h' ? make_holes() : take_turns();
 }
