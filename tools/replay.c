@@ -147,26 +147,24 @@ static void trace_send(const struct replay *replay, const struct trace *trace, i
 	shutdown(fd, SHUT_WR);
 }
 
-struct replay_result replay_run(const struct replay *replay, const struct trace *trace)
+bool replay_run(const struct replay *replay, const struct trace *trace)
 {
-	struct replay_result result = {.failed = true};
-	struct replay_answer answer = {0};
+	struct replay_answer answer = {.good = false};
 	int sockets[2];
 	pid_t process;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
-		return result;
+		return false;
 	if (process_start(replay, &process, sockets[1])) {
 		close(sockets[1]);
 		trace_send(replay, trace, sockets[0]);
-		result.failed = replay_read(sockets[0], &answer, sizeof(answer)) != sizeof(answer);
+		if (replay_read(sockets[0], &answer, sizeof(answer)) != sizeof(answer))
+			answer.good = false;
 		while (waitpid(process, NULL, 0) < 0 && errno == EINTR)
 			;
 	} else {
 		close(sockets[1]);
 	}
 	close(sockets[0]);
-	result.good = answer.good;
-	result.extent = answer.extent;
-	return result;
+	return answer.good;
 }

@@ -22,13 +22,8 @@ struct replay {
 	void *arg;
 };
 
-struct replay_result {
-	size_t extent; /* where the last block ended at most, from the first one on; about */
-	bool good;     /* each request was granted */
-	bool failed;   /* nothing can be told: the process did not begin, or was killed */
-};
-
-struct replay_result replay_run(const struct replay *replay, const struct trace *trace);
+/* True if each request was granted; false, too, if the process did not begin or was killed. */
+bool replay_run(const struct replay *replay, const struct trace *trace);
 
 /* ---- between the two processes ---- */
 
@@ -41,7 +36,6 @@ struct replay_request {
 
 /* Comes back once, after the last operation or the one that failed. */
 struct replay_answer {
-	size_t extent;
 	bool good;
 };
 

@@ -17,23 +17,10 @@
 #include "command.h"
 #include "replay.h"
 
-struct table {
-	void **blocks; /* by slot */
-	uintptr_t first, end;
-};
-
-static void block_note(struct table *table, const struct trace_op *op)
-{
-	uintptr_t start = (uintptr_t)table->blocks[op->slot];
-
-	if (start + op->size > table->end)
-		table->end = start + op->size;
-}
-
 /* False: no room. */
-static bool op_replay(struct table *table, const struct trace_op *op)
+static bool op_replay(void **blocks, const struct trace_op *op)
 {
-	void **block = &table->blocks[op->slot], *made;
+	void **block = &blocks[op->slot], *made;
 
 	switch ((enum trace_kind)op->kind) {
 	case TRACE_FREE:
@@ -45,14 +32,13 @@ static bool op_replay(struct table *table, const struct trace_op *op)
 	case TRACE_RESIZE:
 	default: made = realloc(*block, op->size); break;
 	}
-	if (!made)
-		return false;
-	*block = made;
-	block_note(table, op);
-	return true;
+	if (made)
+		*block = made;
+	return made != NULL;
 }
 
-static bool trace_replay(struct table *table)
+/* blocks: by slot. */
+static bool trace_replay(void **blocks)
 {
 	static struct trace_op ops[REPLAY_BATCH];
 	size_t size, count;
@@ -61,7 +47,7 @@ static bool trace_replay(struct table *table)
 		size = replay_read(STDIN_FILENO, ops, sizeof(ops));
 		count = size / sizeof(*ops);
 		for (size_t op = 0; op < count; op++)
-			if (!op_replay(table, &ops[op]))
+			if (!op_replay(blocks, &ops[op]))
 				return false;
 	} while (size == sizeof(ops));
 	return true;
@@ -120,13 +106,13 @@ static bool library_is_there(const char *path)
 	return found && dladdr(found, &info) && strcmp(info.dli_fname, path) == 0;
 }
 
-static bool table_make(struct table *table, uint32_t slot_count)
+/* Not by malloc(3), whose heap is the program's alone. */
+static void **blocks_make(uint32_t slot_count)
 {
-	*table = (struct table){.first = (uintptr_t)malloc(1)}; /* stays, at the heap's start */
-	table->blocks =
-		mmap(NULL, ((size_t)slot_count + 1) * sizeof(*table->blocks),
-		     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return table->blocks != MAP_FAILED;
+	void *blocks = mmap(NULL, ((size_t)slot_count + 1) * sizeof(void *), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return blocks == MAP_FAILED ? NULL : blocks;
 }
 
 bool replay_is_asked(int argc, char **argv)
@@ -139,16 +125,15 @@ int replay_serve(void)
 {
 	static struct replay_request request;
 	struct replay_answer answer = {.good = false};
-	struct table table;
+	void **blocks;
 
 	if (replay_read(STDIN_FILENO, &request, sizeof(request)) != sizeof(request) ||
-	    !library_is_there(request.library) || !table_make(&table, request.slot_count))
+	    !library_is_there(request.library))
 		return STATUS_FAILED;
+	blocks = blocks_make(request.slot_count);
 	/* Threads that do not begin, or have no room, are as a request that is refused. */
-	if (threads_begin(request.threads > 1 ? request.threads - 1 : 0))
-		answer.good = trace_replay(&table);
-	if (table.end > table.first)
-		answer.extent = (size_t)(table.end - table.first);
+	if (blocks && threads_begin(request.threads > 1 ? request.threads - 1 : 0))
+		answer.good = trace_replay(blocks);
 	if (write(STDIN_FILENO, &answer, sizeof(answer)) != sizeof(answer))
 		return STATUS_FAILED;
 	return STATUS_OK;

@@ -29,7 +29,7 @@ bool sizing_set_library(const char *path)
 	const struct replay replay = {.library = path};
 
 	library_path = path;
-	return replay_run(&replay, &nothing).good;
+	return replay_run(&replay, &nothing);
 }
 
 /* ---- heaps to try ---- */
@@ -126,7 +126,7 @@ static size_t trial_extent(const struct trial *trial)
 struct search {
 	const struct variant *variant;
 	const struct trace *trace;
-	size_t extent; /* of the last replay that succeeded */
+	size_t extent; /* of the last replay here that succeeded */
 	unsigned replays;
 };
 
@@ -159,11 +159,8 @@ static bool search_try_in_library(struct search *search, size_t size)
 {
 	const struct replay replay = {
 		.library = library_path, .size = size, .progress = search_progress, .arg = search};
-	struct replay_result result = replay_run(&replay, search->trace);
 
-	if (result.good)
-		search->extent = result.extent;
-	return result.good;
+	return replay_run(&replay, search->trace);
 }
 
 static bool search_try(struct search *search, size_t size)
@@ -211,27 +208,33 @@ static size_t search_below(struct search *search, size_t size, size_t *below)
 	return size;
 }
 
-/* A size with room to spare; in the library that is what no size means. */
-static size_t size_generous(const struct search *search)
+/* A size with room to spare. */
+static size_t size_generous(const struct trace *trace)
 {
-	const struct trace *trace = search->trace;
 	uint64_t room = ((uint64_t)trace->peak_size + (uint64_t)trace->peak_blocks * 32) / 2 * 3;
 
-	if (search->variant->in_library)
-		return 0;
 	return room < BHEAP_SIZE_MAX ? page_round((size_t)room + 1) : BHEAP_SIZE_MAX;
 }
 
-/* Where the last block ends in a heap with room to spare; the peak where none can be had. */
+/*
+ * Where the last block ends in a heap with room to spare; the peak where none can be had. The
+ * library's caches are full in such a heap, and drained before a request is refused, so a heap
+ * without caches tells more.
+ */
 static size_t extent_find(struct search *search)
 {
-	size_t peak = search->trace->peak_size, size = size_generous(search);
+	static const struct variant plain = {.in_library = false};
+	struct search here = *search;
+	size_t peak = search->trace->peak_size, size = size_generous(search->trace);
+	bool found;
 
-	if (peak <= BHEAP_SIZE_MAX && search_try(search, size))
-		return search->extent;
-	if (size && size < BHEAP_SIZE_MAX / 4 && search_try(search, size * 4))
-		return search->extent;
-	return peak ? peak : 1;
+	if (search->variant->in_library)
+		here.variant = &plain;
+	found = peak <= BHEAP_SIZE_MAX &&
+		(search_try(&here, size) ||
+		 (size < BHEAP_SIZE_MAX / 4 && search_try(&here, size * 4)));
+	search->replays = here.replays;
+	return found ? here.extent : peak | !peak;
 }
 
 size_t sizing_smallest(const struct variant *variant, const struct trace *trace)
