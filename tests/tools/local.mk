@@ -3,13 +3,18 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/sizing.sh
-TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/sizing.sh %D%/cached_faults.sh
+TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh
 
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c
 %C%_lifetime_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_lifetime_LDADD =
+
+check_PROGRAMS += %D%/cached
+%C%_cached_SOURCES = %D%/cached.c
+%C%_cached_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_cached_LDADD =
 
 check_PROGRAMS += %D%/limits
 %C%_limits_SOURCES = %D%/limits.c
