@@ -57,7 +57,8 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
-%C%_record_la_SOURCES = tools/record.c tools/stream.c tools/stream.h tools/table.c tools/table.h tools/tally.h
+%C%_record_la_SOURCES = tools/record.c tools/crowd.c tools/crowd.h tools/stream.c \
+	tools/stream.h tools/table.c tools/table.h tools/tally.h
 %C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_record_la_LDFLAGS = $(bench_module)
 

@@ -31,6 +31,7 @@ EXTRA_DIST += %D%/libbheap-malloc.map
 if HAVE_TOOLS
 bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
+	%D%/answers.c %D%/answers.h \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
 	%D%/borrow.c %D%/borrow.h \
@@ -47,9 +48,11 @@ bin_PROGRAMS += %D%/bheap
 	%D%/handover.c %D%/handover.h \
 	%D%/image.c %D%/image.h \
 	%D%/interval.c %D%/interval.h \
+	%D%/live.c %D%/live.h \
 	%D%/living.c %D%/living.h \
 	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
+	%D%/others.c %D%/others.h \
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
@@ -59,6 +62,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
+	%D%/remembered.c %D%/remembered.h \
+	%D%/replay.c %D%/replay.h %D%/replayer.c \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
@@ -81,8 +86,8 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h \
-	%D%/tally.h
+%C%_bheap_record_la_SOURCES = %D%/record.c %D%/crowd.c %D%/crowd.h %D%/stream.c %D%/stream.h \
+	%D%/table.c %D%/table.h %D%/tally.h
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
 endif

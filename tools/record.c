@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "stream.h"
 #include "tally.h"
 
@@ -126,6 +127,7 @@ static void child_begin(void)
 	if (generation != NULL)
 		*generation = 1;
 	window_used = window_size;
+	crowd_fork();
 	if (stream.slot == NULL || !stream_fork(&stream))
 		state = STOPPED;
 }
@@ -170,7 +172,7 @@ __attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const
 	va_end(args);
 	window_used += (size_t)length;
 	if (stream.slot != NULL)
-		stream_note(&stream, (size_t)length, size);
+		stream_note(&stream, (size_t)length, size, crowd_most());
 }
 
 /* Before the line of a call that this does not tell. The lock is held. */
@@ -204,6 +206,7 @@ static int64_t size_of(void *block)
 static void *alloc_write(void *block, size_t size, enum tally_kind kind)
 {
 	int error = errno;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block == NULL)
 		failure_write(kind);
@@ -222,6 +225,7 @@ static void *aligned_write(void *block, size_t alignment, size_t size)
 	size_t power = 1;
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block == NULL)
 		failure_write(TALLY_ALIGNED);
@@ -246,6 +250,7 @@ void *calloc(size_t count, size_t size)
 void free(void *block)
 {
 	int error = errno;
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	if (block != NULL)
 		line_write(-size_of(block), "f %p\n", block);
@@ -261,6 +266,7 @@ void *realloc(void *block, size_t size)
 {
 	if (block == NULL)
 		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL);
+	crowd_join();
 	pthread_mutex_lock(&lock);
 	uintptr_t old = (uintptr_t)block;
 	int64_t before = size_of(block);
@@ -352,6 +358,7 @@ static void fork_child(void)
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	crowd_begin();
 	pthread_mutex_lock(&lock);
 	if (state == UNOPENED)
 		recording_begin();
