@@ -22,8 +22,8 @@ bool bh_cached_settle(struct bh_call *call);
 
 /* What the caches have, and have done since they were emptied last. */
 struct bh_cached_count {
-	uint64_t blocks;
-	uint64_t granules;
+	size_t blocks;
+	size_t granules;
 	uint64_t calls; /* blocks that they handed out; as many were freed, but for those they have
 			 */
 };
