@@ -76,6 +76,7 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 
 	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	bh_storage_refusal_clear(heap);
+	bh_cached_inherit(call);
 	block = block_find_allowed(call, alignment, size);
 	/* To map more is cheaper, and leaves the caches to their owners. */
 	if (BH_UNLIKELY(!block) && !bh_handle_ahead(heap) && bh_cached_settle(call))

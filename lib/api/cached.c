@@ -38,7 +38,7 @@ static bool marked_flush(struct bh_call *call, uint32_t block, size_t granules)
 	    !bh_cache_is_marked(caches, address, granules))
 		return false;
 	__atomic_store_n(&caches->flushing, block, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	bh_cache_clear_mark(address);
 	bh_block_release(call, block);
 	__atomic_store_n(&caches->flushing, 0, __ATOMIC_RELEASE);
@@ -140,19 +140,37 @@ static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 	memset(cache, 0, sizeof(*cache));
 }
 
-/* In the child of a fork no thread is the owner of a cache any more. */
+/* A block that was on its way. */
+static void block_inherit(struct bh_call *call, uint32_t block)
+{
+	void *address = bh_core_address(&call->heap->core, block);
+
+	if (!bh_core_find(&call->heap->core, address))
+		return;
+	bh_cache_clear_mark(address);
+	bh_block_release(call, block);
+}
+
+/* No thread is the owner of a cache any more. */
 static void caches_inherit(struct bh_call *call)
 {
 	struct bh_caches *caches = bh_caches(call->heap);
-	uint32_t block = caches->flushing;
 
 	if (BH_LIKELY(caches->generation == call->generation) || !caches->used)
 		return;
-	if (block && bh_core_find(&call->heap->core, bh_core_address(&call->heap->core, block)))
-		bh_block_release(call, block);
+	block_inherit(call, caches->flushing);
+	if (caches->filling)
+		block_inherit(call, call->heap->core.control->pending);
 	caches->flushing = 0;
+	caches->filling = false;
 	for (; caches->used; caches->used--)
 		cache_inherit(call, bh_cache_at(caches, caches->used - 1));
+}
+
+void bh_cached_inherit(struct bh_call *call)
+{
+	if (bh_handle_is_cached(call->heap))
+		caches_inherit(call);
 }
 
 /* What it may keep it is granted anew, from little on: where room is short it stays little. */
@@ -260,13 +278,17 @@ static unsigned batch_next(struct bh_caches *caches, struct bh_cache *cache, siz
  */
 static unsigned batch_take(bheap_t *heap, uint32_t *places, unsigned wanted, size_t granules)
 {
+	struct bh_caches *caches = bh_caches(heap);
 	unsigned left = wanted;
 	uint32_t block;
 
+	heap->core.control->pending = 0;
+	__atomic_store_n(&caches->filling, true, __ATOMIC_RELEASE);
 	while (left && (block = bh_alloc_block(&heap->core, granules))) {
 		places[--left] = block;
-		bh_cache_set_mark(bh_caches(heap), bh_core_address(&heap->core, block), granules);
+		bh_cache_set_mark(caches, bh_core_address(&heap->core, block), granules);
 	}
+	__atomic_store_n(&caches->filling, false, __ATOMIC_RELEASE);
 	memmove(places, places + left, (wanted - left) * sizeof(*places));
 	return wanted - left;
 }

@@ -60,6 +60,7 @@ struct bh_caches {
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
 	uint32_t pool;       /* granules that are not granted */
 	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
+	bool filling;        /* control->pending is on its way to a cache */
 	unsigned batches;    /* how many there were */
 	bool kept;           /* the process ends: nothing empties them any more */
 };
