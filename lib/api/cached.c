@@ -25,6 +25,12 @@ static unsigned count_of(const struct bh_caches *caches, const struct bh_cache *
 	return (unsigned)(cache->tops[granules] - caches->at[granules]);
 }
 
+/* Of a number that a fork may have copied at any moment; 0 is none. */
+static bool is_live(const struct bh_core *core, uint32_t block)
+{
+	return block - BH_FIRST < core->bins.span && bh_map_is_live(&core->map, block);
+}
+
 /*
  * One block goes back to the heap; false if it does not bear its mark. Between the two stores only
  * caches->flushing tells that the block belongs to no thread: to a process forked there.
@@ -32,10 +38,12 @@ static unsigned count_of(const struct bh_caches *caches, const struct bh_cache *
 static bool marked_flush(struct bh_call *call, uint32_t block, size_t granules)
 {
 	struct bh_caches *caches = bh_caches(call->heap);
-	void *address = bh_core_address(&call->heap->core, block);
+	void *address;
 
-	if (!bh_core_find(&call->heap->core, address) ||
-	    !bh_cache_is_marked(caches, address, granules))
+	if (!is_live(&call->heap->core, block))
+		return false;
+	address = bh_core_address(&call->heap->core, block);
+	if (!bh_cache_is_marked(caches, address, granules))
 		return false;
 	__atomic_store_n(&caches->flushing, block, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -143,11 +151,9 @@ static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 /* A block that was on its way. */
 static void block_inherit(struct bh_call *call, uint32_t block)
 {
-	void *address = bh_core_address(&call->heap->core, block);
-
-	if (!bh_core_find(&call->heap->core, address))
+	if (!is_live(&call->heap->core, block))
 		return;
-	bh_cache_clear_mark(address);
+	bh_cache_clear_mark(bh_core_address(&call->heap->core, block));
 	bh_block_release(call, block);
 }
 
@@ -373,7 +379,7 @@ static bool cache_is_sound(const bheap_t *heap, struct bh_cache *cache, uint32_t
 	for (size_t granules = 1; granules <= BH_CACHE_GRANULES; granules++)
 		for (unsigned at = caches->at[granules]; at < cache->tops[granules]; at++) {
 			*block = cache->places[at];
-			if (!bh_map_is_live(&heap->core.map, *block) ||
+			if (!is_live(&heap->core, *block) ||
 			    !bh_cache_is_marked(caches, bh_core_address(&heap->core, *block),
 						granules))
 				return false;
