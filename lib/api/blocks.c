@@ -203,7 +203,8 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	bool refused = false;
 
 	if (bh_enter_trylock(heap)) {
-		block = bh_alloc_block(&heap->core, bh_granules(size));
+		if (BH_LIKELY(bh_caches_are_inherited(heap)))
+			block = bh_alloc_block(&heap->core, bh_granules(size));
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		else

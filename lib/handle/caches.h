@@ -136,6 +136,16 @@ static inline bool bh_caches_are_on(const bheap_t *heap)
 	return bh_handle_skips(heap) == BH_SKIP_LOCK_CACHED;
 }
 
+/*
+ * Of an entered heap: false in the child of a fork until it has what the parent's threads had under
+ * way, before which no block may be allocated.
+ */
+static inline bool bh_caches_are_inherited(const bheap_t *heap)
+{
+	return !bh_handle_is_cached(heap) || !bh_caches(heap)->used ||
+	       bh_caches(heap)->generation == bh_fork_generation();
+}
+
 /* True if their owners need a fence. */
 static inline bool bh_caches_are_fenced(const bheap_t *heap)
 {

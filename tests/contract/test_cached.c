@@ -849,8 +849,10 @@ static int work_refused(void *arg)
 	const struct refusal *refusal = arg;
 
 	heap_make(512 * KIB);
-	if (refusal->begun)
+	if (refusal->begun) {
+		live_shortly(&workers[0]);
 		workers_begin(work, THREADS);
+	}
 	if (system_call_refuse(refusal->number, refusal->error))
 		return 77;
 	if (!refusal->begun)

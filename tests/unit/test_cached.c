@@ -648,11 +648,15 @@ END_TEST
 
 static int child_counts(void *arg)
 {
-	void *first = bheap_alloc(heap, 64);
+	void *first, *large = NULL;
 	struct bheap_stats stats;
 
-	/* Nothing that was on its way is taken for it. */
-	if (!first || heap_free(heap, first))
+	/* Nothing that was on its way is taken for them. */
+	threads_begin();
+	if (!bheap_owns(heap, heap))
+		large = bheap_alloc(heap, 2000);
+	first = bheap_alloc(heap, 64);
+	if (!first || !large || heap_free(heap, first) || heap_free(heap, large))
 		return 3;
 	stats = figures();
 	if (stats.used != *(uint64_t *)arg || bheap_check(heap, NULL))
