@@ -108,8 +108,6 @@ static const char *held_make(struct worker *worker, unsigned index, unsigned cha
 		return errno == ENOMEM ? NULL : "refused, and not for want of room";
 	if ((uintptr_t)ptr % alignment)
 		return "a block is not aligned";
-	if (!size)
-		size = 1;
 	worker->calls++;
 	worker->held[index].ptr = ptr;
 	worker->held[index].size = size;
