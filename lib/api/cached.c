@@ -132,9 +132,8 @@ static bool cache_flush(struct bh_call *call, struct bh_cache *cache)
 /* ---- all caches of a heap ---- */
 
 /*
- * The fork may have copied an owner, or the holder of the lock, in the middle of an operation, and
- * these threads are gone: what bears its mark is cached, whether a top says so or not, and all else
- * is no fault.
+ * The fork may have copied threads in the middle of an operation, and they are gone: what bears its
+ * mark is cached, whether a top says so or not, and all else is no fault.
  */
 static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 {
@@ -158,12 +157,13 @@ static void block_inherit(struct bh_call *call, uint32_t block)
 }
 
 /* No thread is the owner of a cache any more. */
-static void caches_inherit(struct bh_call *call)
+void bh_cached_inherit(struct bh_call *call)
 {
-	struct bh_caches *caches = bh_caches(call->heap);
+	struct bh_caches *caches;
 
-	if (BH_LIKELY(caches->generation == call->generation) || !caches->used)
+	if (BH_LIKELY(bh_caches_are_inherited(call->heap)))
 		return;
+	caches = bh_caches(call->heap);
 	block_inherit(call, caches->flushing);
 	if (caches->filling)
 		block_inherit(call, call->heap->core.control->pending);
@@ -171,12 +171,6 @@ static void caches_inherit(struct bh_call *call)
 	caches->filling = false;
 	for (; caches->used; caches->used--)
 		cache_inherit(call, bh_cache_at(caches, caches->used - 1));
-}
-
-void bh_cached_inherit(struct bh_call *call)
-{
-	if (bh_handle_is_cached(call->heap))
-		caches_inherit(call);
 }
 
 /* What it may keep it is granted anew, from little on: where room is short it stays little. */
@@ -203,7 +197,7 @@ bool bh_cached_settle(struct bh_call *call)
 	if (!bh_handle_is_cached(call->heap))
 		return false;
 	caches = bh_caches(call->heap);
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	if (!caches->used || caches->kept)
 		return false;
 	if (!call->closed)
@@ -260,7 +254,7 @@ static struct bh_cache *cache_claim(struct bh_call *call)
 	if (!bh_handle_is_cached(call->heap) || bh_handle_skips(call->heap) == BH_SKIP_LOCK_NEVER ||
 	    bh_call_is_full(call))
 		return NULL;
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	orphan_flush(call);
 	return bh_cache_claim(call->heap);
 }
@@ -395,7 +389,7 @@ bool bh_cached_verify(struct bh_call *call, uint32_t *block)
 	if (!bh_handle_is_cached(call->heap))
 		return true;
 	caches = bh_caches(call->heap);
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	if (!caches->used)
 		return true;
 	bh_caches_close(caches);
