@@ -102,7 +102,7 @@ static bool store_add(struct state *state, enum side side, enum variable variabl
 
 	if (stores->count == STORES_MAX)
 		return false;
-	stores->made[stores->count++] = (struct store){variable, value, release};
+	stores->made[stores->count++] = (struct store){(uint8_t)variable, value, release};
 	return true;
 }
 
