@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "holders.h"
 #include "output.h"
 #include "plot.h"
 #include "progress.h"
@@ -40,6 +41,7 @@ struct size {
 	bool json;
 	char **argv;
 	struct trace trace;
+	struct holders holders;
 	size_t processes; /* that there were; 0: a trace was read */
 	struct answer answers[VARIANTS];
 };
@@ -131,6 +133,7 @@ static void answers_print(FILE *stream, const struct size *size)
 	      "input, or threads that interleave otherwise, may need more: that is what the\n"
 	      "margin is for.\n",
 	      stream);
+	holders_print(stream, &size->holders);
 }
 
 static void answers_json(FILE *stream, const struct size *size)
@@ -158,6 +161,7 @@ static void answers_json(FILE *stream, const struct size *size)
 		json_object_object_add(heaps, variants[index].name, heap);
 	}
 	json_object_object_add(object, "heaps", heaps);
+	holders_json(object, &size->holders);
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
 }
@@ -168,6 +172,7 @@ static bool outputs_open(struct size *size)
 {
 	return output_open(&size->output, size->output.path) &&
 	       output_open(&size->save, size->save.path) &&
+	       output_open(&size->holders.folded, size->holders.folded.path) &&
 	       output_open(&size->plot, size->plot.path);
 }
 
@@ -176,13 +181,22 @@ static void outputs_drop(struct size *size)
 {
 	output_drop(&size->output);
 	output_drop(&size->save);
+	output_drop(&size->holders.folded);
 	output_drop(&size->plot);
+}
+
+static bool trace_get(struct size *size)
+{
+	struct calls *calls = holders_wanted(&size->holders) ? &size->holders.calls : NULL;
+
+	if (size->trace_path)
+		return trace_load(&size->trace, size->trace_path) == 0;
+	return recording_make(&size->trace, calls, &size->processes, size->argv);
 }
 
 static int size_answer(struct size *size)
 {
-	bool good = size->trace_path ? trace_load(&size->trace, size->trace_path) == 0
-				     : recording_make(&size->trace, &size->processes, size->argv);
+	bool good = trace_get(size);
 
 	if (!good)
 		return STATUS_FAILED;
@@ -192,6 +206,8 @@ static int size_answer(struct size *size)
 	}
 	if (size->save.path && !recording_save(&size->trace, &size->save))
 		good = false;
+	if (good && holders_wanted(&size->holders))
+		good = holders_find(&size->holders, &size->trace);
 	if (good && answers_find(size)) {
 		(size->json ? answers_json : answers_print)(size->output.stream, size);
 		if (size->plot.path && !plot_write(size))
@@ -199,6 +215,7 @@ static int size_answer(struct size *size)
 	} else {
 		good = false;
 	}
+	holders_release(&size->holders);
 	trace_release(&size->trace);
 	return good ? STATUS_OK : STATUS_FAILED;
 }
@@ -207,20 +224,54 @@ static const struct option options[] = {
 	{"trace", required_argument, NULL, 't'},  {"plot", required_argument, NULL, 'p'},
 	{"margin", required_argument, NULL, 'm'}, {"output", required_argument, NULL, 'o'},
 	{"save", required_argument, NULL, 'S'},   {"json", no_argument, NULL, 'j'},
+	{"callers", no_argument, NULL, 'c'},      {"leaks", no_argument, NULL, 'l'},
+	{"folded", required_argument, NULL, 'f'}, {"depth", required_argument, NULL, 'd'},
 	{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
-static bool margin_parse(struct size *size, const char *text)
+static bool number_parse(const char *text, unsigned long least, unsigned long most,
+			 unsigned long *number)
 {
 	char *rest;
-	unsigned long margin = strtoul(text, &rest, 10);
 
-	if (*text < '0' || *text > '9' || *rest || margin > MARGIN_MAX) {
+	*number = strtoul(text, &rest, 10);
+	return *text >= '0' && *text <= '9' && !*rest && *number >= least && *number <= most;
+}
+
+static bool margin_parse(struct size *size, const char *text)
+{
+	unsigned long margin;
+
+	if (!number_parse(text, 0, MARGIN_MAX, &margin)) {
 		warnx("--margin: '%s' is no number of per cent from 0 to %u", text, MARGIN_MAX);
 		return false;
 	}
 	size->margin = (unsigned)margin;
 	return true;
+}
+
+static bool depth_parse(struct size *size, const char *text)
+{
+	unsigned long depth;
+
+	if (!number_parse(text, 1, HOLDERS_DEPTH_MAX, &depth)) {
+		warnx("--depth: '%s' is no number from 1 to %u", text, HOLDERS_DEPTH_MAX);
+		return false;
+	}
+	size->holders.depth = depth;
+	return true;
+}
+
+/* True unless the calls are asked for where they cannot be told. */
+static bool callers_possible(const struct size *size)
+{
+	if (!holders_wanted(&size->holders))
+		return true;
+	if (size->trace_path)
+		warnx("size: a trace has no callers; give a program");
+	else if (!source_available())
+		warnx("size: no callers can be told: bheap was built without libdw");
+	return !size->trace_path && source_available();
 }
 
 static int options_read(struct size *size, int argc, char **argv, bool *helped)
@@ -234,6 +285,13 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 		case 'o': size->output.path = optarg; break;
 		case 'S': size->save.path = optarg; break;
 		case 'j': size->json = true; break;
+		case 'c': size->holders.at_peak = true; break;
+		case 'l': size->holders.at_end = true; break;
+		case 'f': size->holders.folded.path = optarg; break;
+		case 'd':
+			if (!depth_parse(size, optarg))
+				return STATUS_USAGE;
+			break;
 		case 'm':
 			if (!margin_parse(size, optarg))
 				return STATUS_USAGE;
@@ -248,12 +306,13 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 				       : "size: which program, or --trace=FILE?");
 		return command_misused(&command_size);
 	}
-	return STATUS_OK;
+	return callers_possible(size) ? STATUS_OK : STATUS_USAGE;
 }
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.margin = MARGIN_DEFAULT, .output.path = "-"};
+	struct size size = {
+		.margin = MARGIN_DEFAULT, .output.path = "-", .holders.depth = HOLDERS_DEPTH};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
@@ -280,6 +339,10 @@ const struct command command_size = {
 		 "  -m, --margin=N     recommend N per cent more than suffices (default: 10)\n"
 		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
 		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"
+		 "      --callers      name the places in PROGRAM that hold most at the peak\n"
+		 "      --leaks        name those that hold most when PROGRAM ends\n"
+		 "      --depth=N      tell places by N calls at most (default: 8)\n"
+		 "      --folded=FILE  write all stacks of calls into FILE, for a flame graph\n"
 		 "      --save=FILE    keep the trace in FILE, compressed if FILE ends in .gz\n"
 		 "  -j, --json         print the answer as JSON; use --output if PROGRAM prints\n"
 		 "  -h, --help         print this text\n",

@@ -33,6 +33,7 @@ bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
+	%D%/calls.c %D%/calls.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
 	%D%/cmd_check.c \
@@ -41,16 +42,22 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/frame_text.c %D%/frame_text.h \
 	%D%/handover.c %D%/handover.h \
+	%D%/holders.c %D%/holders.h \
+	%D%/holdings.c %D%/holdings.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/places.c %D%/places.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/source.h \
+	%D%/stacks.c %D%/stacks.h \
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
@@ -59,9 +66,14 @@ bin_PROGRAMS += %D%/bheap
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
-%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
+if HAVE_LIBDW
+%C%_bheap_SOURCES += %D%/source.c
+else
+%C%_bheap_SOURCES += %D%/source_none.c
+endif
+%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) $(LIBDW_CFLAGS) -I$(srcdir) \
 	-DLIBDIR='"$(libdir)"' -DPKGLIBDIR='"$(pkglibdir)"'
-%C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)
+%C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS) $(LIBDW_LIBS)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = %D%/completions/bheap
@@ -70,7 +82,13 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c %D%/stream.c %D%/stream.h %D%/table.c %D%/table.h
+%C%_bheap_record_la_SOURCES = \
+	%D%/callers.c %D%/callers.h \
+	%D%/loaded.c %D%/loaded.h \
+	%D%/record.c %D%/record.h \
+	%D%/stream.c %D%/stream.h \
+	%D%/table.c %D%/table.h \
+	%D%/unwind.c %D%/unwind.h
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
-%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
+%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared -static-libgcc -Wl,--exclude-libs,ALL
 endif

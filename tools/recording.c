@@ -31,8 +31,9 @@ struct live {
 /* A raw recording on its way to a trace. */
 struct conversion {
 	struct trace *trace;
-	void *tree;      /* of struct live, by address */
-	uint32_t *spare; /* slots that may be used again */
+	struct calls *calls; /* or NULL */
+	void *tree;          /* of struct live, by address */
+	uint32_t *spare;     /* slots that may be used again */
 	size_t spare_count, spare_room;
 	uint32_t slot_count;
 };
@@ -105,7 +106,17 @@ static const char *block_free(struct conversion *conversion, uintptr_t address)
 	return trace_append(conversion->trace, op);
 }
 
-static const char *block_make(struct conversion *conversion, uintptr_t address, struct trace_op op)
+static const char *op_append(struct conversion *conversion, struct trace_op op, uint64_t stack)
+{
+	const char *wrong = trace_append(conversion->trace, op);
+
+	if (!wrong && conversion->calls && stack)
+		calls_note(conversion->calls, conversion->trace->op_count - 1, (uint32_t)stack);
+	return wrong;
+}
+
+static const char *block_make(struct conversion *conversion, uintptr_t address, struct trace_op op,
+			      uint64_t stack)
 {
 	const char *wrong = block_free(conversion, address); /* if its free was missed */
 
@@ -113,19 +124,19 @@ static const char *block_make(struct conversion *conversion, uintptr_t address, 
 		return wrong;
 	op.slot = slot_take(conversion);
 	live_add(conversion, address, op.slot);
-	return trace_append(conversion->trace, op);
+	return op_append(conversion, op, stack);
 }
 
 static const char *block_resize(struct conversion *conversion, uintptr_t old, uintptr_t address,
-				size_t size)
+				size_t size, uint64_t stack)
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
 	if (!live_remove(conversion, old, &op.slot))
 		return block_make(conversion, address,
-				  (struct trace_op){.kind = TRACE_ALLOC, .size = size});
+				  (struct trace_op){.kind = TRACE_ALLOC, .size = size}, stack);
 	live_add(conversion, address, op.slot);
-	return trace_append(conversion->trace, op);
+	return op_append(conversion, op, stack);
 }
 
 /* Of 0, which is none: that of the largest. */
@@ -134,37 +145,49 @@ static uint8_t alignment_log2(size_t alignment)
 	return (uint8_t)__builtin_ctzll(alignment | (SIZE_MAX ^ SIZE_MAX >> 1));
 }
 
-static const char *line_convert(void *arg, const char *line)
+/* Lines without a stack end early: its number is 0 then. */
+static const char *op_convert(struct conversion *conversion, char kind, const char *text)
 {
-	struct conversion *conversion = arg;
-	uint64_t numbers[3] = {0};
-	char *rest = (char *)(uintptr_t)line + 1;
+	uint64_t numbers[4] = {0};
+	char *rest = (char *)(uintptr_t)text;
 
-	for (unsigned index = 0; index < 3; index++)
+	for (unsigned index = 0; index < 4; index++)
 		numbers[index] = strtoull(rest, &rest, 0);
-	switch (line[0]) {
+	switch (kind) {
 	case 'a':
 		return block_make(
 			conversion, (uintptr_t)numbers[0],
-			(struct trace_op){.kind = TRACE_ALLOC, .size = (size_t)numbers[1]});
+			(struct trace_op){.kind = TRACE_ALLOC, .size = (size_t)numbers[1]},
+			numbers[2]);
 	case 'm':
 		return block_make(
 			conversion, (uintptr_t)numbers[0],
 			(struct trace_op){.kind = TRACE_ALIGNED,
 					  .alignment_log2 = alignment_log2((size_t)numbers[1]),
-					  .size = (size_t)numbers[2]});
+					  .size = (size_t)numbers[2]},
+			numbers[3]);
 	case 'r':
 		return block_resize(conversion, (uintptr_t)numbers[0], (uintptr_t)numbers[1],
-				    (size_t)numbers[2]);
+				    (size_t)numbers[2], numbers[3]);
 	case 'f': return block_free(conversion, (uintptr_t)numbers[0]);
 	default: return "not an operation";
 	}
 }
 
-static bool stream_load(struct trace *trace, const struct handover *handover,
+static const char *line_convert(void *arg, const char *line)
+{
+	struct conversion *conversion = arg;
+	bool is_call = false;
+	const char *wrong =
+		conversion->calls ? calls_line(conversion->calls, line, &is_call) : NULL;
+
+	return wrong || is_call ? wrong : op_convert(conversion, line[0], line + 1);
+}
+
+static bool stream_load(struct trace *trace, struct calls *calls, const struct handover *handover,
 			const struct stream_summary *summary)
 {
-	struct conversion conversion = {.trace = trace};
+	struct conversion conversion = {.trace = trace, .calls = calls};
 	const char *wrong;
 	char name[64];
 
@@ -259,7 +282,8 @@ static void others_tell(const struct streams *streams)
 }
 
 /* Loads the one that needed most, and tells of the others. */
-static bool streams_take(struct trace *trace, size_t *processes, const struct handover *handover)
+static bool streams_take(struct trace *trace, struct calls *calls, size_t *processes,
+			 const struct handover *handover)
 {
 	struct streams streams;
 	const struct stream_summary *best;
@@ -273,7 +297,7 @@ static bool streams_take(struct trace *trace, size_t *processes, const struct ha
 		if (best->error)
 			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
 			      strerror(best->error));
-		good = stream_load(trace, handover, best);
+		good = stream_load(trace, calls, handover, best);
 	}
 	streams_release(&streams);
 	return good;
@@ -304,8 +328,9 @@ static void absence_tell(const struct handover *handover, const struct child_end
 		      reason ? reason : "it allocates nothing, or could not load the library");
 }
 
-bool recording_make(struct trace *trace, size_t *processes, char **argv)
+bool recording_make(struct trace *trace, struct calls *calls, size_t *processes, char **argv)
 {
+	static char callers[] = "BHEAP_RECORD_CALLERS=1";
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
 	struct handover handover;
 	struct child child = {.preload = library};
@@ -316,9 +341,9 @@ bool recording_make(struct trace *trace, size_t *processes, char **argv)
 	if (!library || !handover_open(&handover, "BHEAP_RECORD_TABLE", AREA_SIZE, true))
 		return false;
 	handover_give(&handover, &child);
-	child.environment = (char *[]){handover.setting, NULL};
+	child.environment = (char *[]){handover.setting, calls ? callers : NULL, NULL};
 	child_run(&child, argv, &end);
-	good = end.ran && streams_take(trace, processes, &handover);
+	good = end.ran && streams_take(trace, calls, processes, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
 	if (end.ran && handover_running(&handover))

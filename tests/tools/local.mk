@@ -3,7 +3,7 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/hooks.sh %D%/limits.sh %D%/loading.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/callers.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -38,5 +38,5 @@ check_PROGRAMS += %D%/ends
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/callers.sh
 endif
