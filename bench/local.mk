@@ -57,15 +57,9 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
-%C%_record_la_SOURCES = \
-	tools/callers.c tools/callers.h \
-	tools/loaded.c tools/loaded.h \
-	tools/record.c tools/record.h \
-	tools/stream.c tools/stream.h \
-	tools/table.c tools/table.h \
-	tools/unwind.c tools/unwind.h
+%C%_record_la_SOURCES = $(recorder_sources)
 %C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
-%C%_record_la_LDFLAGS = $(bench_module) -static-libgcc -Wl,--exclude-libs,ALL
+%C%_record_la_LDFLAGS = $(bench_module) $(recorder_ldflags)
 
 if HAVE_PEER_BOOST
 noinst_LTLIBRARIES += %D%/boost.la

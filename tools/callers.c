@@ -68,6 +68,7 @@ static uint32_t node_add(struct node *node, uint32_t parent, uintptr_t ip)
 {
 	*node = (struct node){ip, parent, ++last_number};
 	node_count++;
+	loaded_tell(ip);
 	record_line(0, "n %u %u %jx\n", node->number, parent, (uintmax_t)ip);
 	return node->number;
 }
@@ -105,23 +106,30 @@ static uint32_t number_find(const struct unwind_stack *stack)
 
 /* ---- one stack ---- */
 
-static uint32_t find_by_rules(struct unwind_frame caller, bool *added)
+static void stale_forget(void)
 {
-	uint32_t number = 0, before;
+	if (!loaded_forget())
+		return;
+	unwind_forget();
+	nodes_forget();
+}
+
+static uint32_t find_by_rules(struct unwind_frame caller)
+{
+	uint32_t number = 0;
 
 	record_lock();
-	before = last_number;
+	stale_forget();
 	if (unwind_by_rules(&stack_now, caller, stack_top))
 		number = number_find(&stack_now);
-	*added = last_number != before;
 	record_unlock();
 	return number;
 }
 
-static uint32_t find_by_library(struct unwind_frame caller, bool *added)
+static uint32_t find_by_library(struct unwind_frame caller)
 {
 	struct unwind_stack *stack = pages_map(sizeof(*stack));
-	uint32_t number, before;
+	uint32_t number;
 
 	if (!stack)
 		return 0;
@@ -129,52 +137,25 @@ static uint32_t find_by_library(struct unwind_frame caller, bool *added)
 	if (stack->count)
 		stack_top = stack->frames[stack->count - 1].sp;
 	record_lock();
-	before = last_number;
 	unwind_learn(stack);
 	number = number_find(stack);
-	*added = last_number != before;
 	record_unlock();
 	munmap(stack, sizeof(*stack));
 	return number;
 }
 
-static void look(void)
-{
-	if (!loaded_look())
-		return;
-	record_lock();
-	unwind_forget();
-	nodes_forget();
-	record_unlock();
-}
-
 uint32_t callers_find(struct unwind_frame caller)
 {
 	int error = errno;
-	bool added;
 	uint32_t number;
 
 	if (busy)
 		return 0;
 	busy = true;
-	if (loaded_changed())
-		look();
-	number = find_by_rules(caller, &added);
+	number = find_by_rules(caller);
 	if (!number)
-		number = find_by_library(caller, &added);
-	if (added)
-		look();
+		number = find_by_library(caller);
 	busy = false;
 	errno = error;
 	return number;
-}
-
-void callers_stop(void)
-{
-	loaded_stop();
-}
-
-void callers_continue(void)
-{
-	loaded_continue();
 }

@@ -19,10 +19,6 @@ bool callers_wanted(void);
 /* The number of the stack that ends with this call; 0: not known. The lock is not held. */
 uint32_t callers_find(struct unwind_frame caller);
 
-/* Around fork(2), before the lock is taken and after it was released. */
-void callers_stop(void);
-void callers_continue(void);
-
 #pragma GCC visibility pop
 
 /* In a function that the program calls: who called it. */

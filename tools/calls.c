@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - see calls.h. A module may be told of after the first stack that has an address in it:
- * an address belongs to the first module there that is not gone by then.
+ * calls.c - see calls.h. An address belongs to the first module there that was not gone when its
+ * node was told of.
  */
 #include "calls.h"
 
@@ -50,7 +50,7 @@ static bool node_take(struct calls *calls, const char *text)
 	    !numbers[0] || numbers[0] >= NODE_MAX || numbers[1] >= NODE_MAX)
 		return false;
 	calls->node_room =
-		room_make(&nodes, calls->node_room, numbers[0] + 1, sizeof(*calls->nodes));
+		room_make(&nodes, calls->node_room, (size_t)numbers[0] + 1, sizeof(*calls->nodes));
 	calls->nodes = nodes;
 	calls->nodes[numbers[0]] = (struct call_node){(uint32_t)numbers[1], address, calls->moment};
 	return true;
@@ -128,13 +128,13 @@ static bool path_take(struct calls *calls, const char *text)
 	return true;
 }
 
-static bool module_end(struct calls *calls, const char *text)
+/* Of each that is not gone; those that stay are told anew. */
+static bool modules_end(struct calls *calls)
 {
-	struct call_module *module = module_named(calls, &text);
-
-	if (module)
-		module->gone = calls->moment;
-	return module;
+	for (size_t index = 0; index < calls->module_count; index++)
+		if (calls->modules[index].gone == UINT64_MAX)
+			calls->modules[index].gone = calls->moment;
+	return true;
 }
 
 const char *calls_line(struct calls *calls, const char *line, bool *is_one)
@@ -148,7 +148,7 @@ const char *calls_line(struct calls *calls, const char *line, bool *is_one)
 	case 'o': good = module_begin(calls, line + 1); break;
 	case 'i': good = id_take(calls, line + 1); break;
 	case 'p': good = path_take(calls, line + 1); break;
-	case 'c': good = module_end(calls, line + 1); break;
+	case 'c': good = modules_end(calls); break;
 	default: *is_one = false;
 	}
 	return good ? NULL : "the recording is damaged";

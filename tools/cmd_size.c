@@ -270,7 +270,7 @@ static bool callers_possible(const struct size *size)
 	if (size->trace_path)
 		warnx("size: a trace has no callers; give a program");
 	else if (!source_available())
-		warnx("size: no callers can be told: bheap was built without libdw");
+		warnx("size: no callers: built without libdw, or for glibc before 2.35");
 	return !size->trace_path && source_available();
 }
 

@@ -28,6 +28,21 @@ endif
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
 EXTRA_DIST += %D%/libbheap-malloc.map
 
+# The recorder, which the benchmarks have, too.
+recorder_sources = \
+	%D%/callers.h \
+	%D%/record.c %D%/record.h \
+	%D%/stream.c %D%/stream.h \
+	%D%/table.c %D%/table.h \
+	%D%/unwind.h
+if HAVE_CALLERS
+recorder_sources += %D%/callers.c %D%/loaded.c %D%/loaded.h %D%/unwind.c
+else
+recorder_sources += %D%/callers_none.c
+endif
+# What unwinds stacks is linked in, and is not offered to the program.
+recorder_ldflags = -static-libgcc -Wl,--exclude-libs,ALL
+
 if HAVE_TOOLS
 bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
@@ -66,7 +81,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
-if HAVE_LIBDW
+if HAVE_CALLERS
 %C%_bheap_SOURCES += %D%/source.c
 else
 %C%_bheap_SOURCES += %D%/source_none.c
@@ -82,13 +97,7 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = \
-	%D%/callers.c %D%/callers.h \
-	%D%/loaded.c %D%/loaded.h \
-	%D%/record.c %D%/record.h \
-	%D%/stream.c %D%/stream.h \
-	%D%/table.c %D%/table.h \
-	%D%/unwind.c %D%/unwind.h
+%C%_bheap_record_la_SOURCES = $(recorder_sources)
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
-%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared -static-libgcc -Wl,--exclude-libs,ALL
+%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared $(recorder_ldflags)
 endif

@@ -316,14 +316,12 @@ void *valloc(size_t size)
 
 static void fork_prepare(void)
 {
-	callers_stop();
 	record_lock();
 }
 
 static void fork_parent(void)
 {
 	record_unlock();
-	callers_continue();
 }
 
 static void fork_child(void)
@@ -331,7 +329,6 @@ static void fork_child(void)
 	if (state == OPEN)
 		child_begin();
 	record_unlock();
-	callers_continue();
 }
 
 __attribute__((constructor)) static void module_begin(void)

@@ -190,7 +190,7 @@ static void call_find(struct source_frame *frame, Dwarf_Die *inlined, Dwarf_Die 
 	    dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &line) ||
 	    dwarf_getsrcfiles(unit, &files, &count) || file >= count)
 		return;
-	frame->file = dwarf_filesrc(files, file, NULL, NULL);
+	frame->file = dwarf_filesrc(files, (size_t)file, NULL, NULL);
 	frame->line = (int)line;
 }
 

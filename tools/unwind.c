@@ -42,7 +42,8 @@ struct rule {
 static struct rule *rules;
 static size_t rule_count;
 
-static uintptr_t word_at(uintptr_t address)
+/* Of a stack, whose words may belong to anything. */
+__attribute__((no_sanitize_address)) static uintptr_t word_at(uintptr_t address)
 {
 	return *(const uintptr_t *)address;
 }
@@ -250,7 +251,8 @@ void unwind_by_library(struct unwind_stack *stack, struct unwind_frame from)
 }
 
 /* A frame begins with the caller's frame pointer and the return address. */
-struct unwind_frame unwind_caller(const void *frame, const void *return_address)
+__attribute__((no_sanitize_address)) struct unwind_frame unwind_caller(const void *frame,
+								       const void *return_address)
 {
 	const uintptr_t *words = frame;
 

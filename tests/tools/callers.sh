@@ -21,6 +21,7 @@ fi
 cat >program.c <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -105,6 +106,39 @@ APART void forks(void)
 	wait(NULL);
 }
 
+static int segments_see(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)info;
+	(void)arg;
+	kept[size % 4096] = malloc(10);
+	free(kept[size % 4096]);
+	return 0;
+}
+
+APART void *loader_ask(void *arg)
+{
+	while (zero == 0)
+		dl_iterate_phdr(segments_see, arg);
+	return arg;
+}
+
+/* The loader's lock may be held by a thread that the child does not have. */
+APART void forks_of_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, loader_ask, NULL);
+	for (int i = 0; i < 200; i++) {
+		if (fork() == 0) {
+			deep_make(i % 50, 400000); /* LINE orphan */
+			_exit(0);
+		}
+		wait(NULL);
+	}
+	zero = 1;
+	pthread_join(thread, NULL);
+}
+
 /* Both lie at one address, if they fit there. */
 APART void modules_use(const char *one, const char *other)
 {
@@ -143,6 +177,8 @@ int main(int argc, char **argv)
 		threads_run();
 	else if (!strcmp(what, "fork"))
 		forks();
+	else if (!strcmp(what, "orphans"))
+		forks_of_thread();
 	else if (!strcmp(what, "modules"))
 		modules_use(argv[2], argv[3]);
 	else if (!strcmp(what, "leaks"))
@@ -275,6 +311,10 @@ grep -q "^400000 200 thread_work $(line program.c thread) " list || { cat list; 
 told --callers ./program fork
 is "the child's block" "$(sed -n 1p list | cut -d ' ' -f 1-4)" "300000 1 child_make $(line program.c child)"
 is "its parent's blocks" "$(sed -n 2p list | cut -d ' ' -f 1-4)" "100000 100 cell_make $(line program.c cell)"
+
+# A child of a process with threads waits for none of them.
+told --callers ./program orphans
+is "a child of a process with threads" "$(sed -n 1p list | cut -d ' ' -f 1-4)" "400000 1 deep_make $(line program.c deep)"
 
 # Two modules that were at one place, one after the other, and are gone.
 told --callers ./program modules ./one.so ./other.so

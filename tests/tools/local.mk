@@ -21,6 +21,11 @@ check_PROGRAMS += %D%/filter
 %C%_filter_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_filter_LDADD =
 
+check_PROGRAMS += %D%/unwinding
+%C%_unwinding_SOURCES = %D%/unwinding.c tools/unwind.c tools/unwind.h
+%C%_unwinding_LDADD =
+TESTS += %D%/unwinding
+
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c
