@@ -47,6 +47,51 @@ static void cut(char *text, size_t width, size_t keep)
 	memcpy(text + keep, "...", 3);
 }
 
+static bool is_operator(const char *text, const char *place)
+{
+	while (place > text && (place[-1] == '<' || place[-1] == '('))
+		place--;
+	return place - text >= 8 && strncmp(place - 8, "operator", 8) == 0;
+}
+
+/* Where the bracket that is opened here is closed, or NULL. */
+static char *bracket_end(char *open, char closing)
+{
+	char opening = *open;
+	unsigned depth = 0;
+
+	for (char *place = open; *place; place++) {
+		if (*place == opening)
+			depth++;
+		else if (*place == closing && place[-1] != '-' && --depth == 0)
+			return place;
+	}
+	return NULL;
+}
+
+/* "map<int, char>(int)" becomes "map<int, char>(...)", or "map<...>(int)". */
+static void brackets_empty(char *text, char opening, char closing)
+{
+	for (char *open = text; (open = strchr(open, opening)); open++) {
+		char *end = is_operator(text, open) ? NULL : bracket_end(open, closing);
+
+		if (!end || end - open < 5 || strncmp(open, "(anonymous", 10) == 0)
+			continue;
+		memcpy(open + 1, "...", 3);
+		memmove(open + 4, end, strlen(end) + 1);
+	}
+}
+
+/* C++ names are clear without what they have in brackets. */
+static void name_cut(char *text, size_t width)
+{
+	if (strlen(text) > width)
+		brackets_empty(text, '(', ')');
+	if (strlen(text) > width)
+		brackets_empty(text, '<', '>');
+	cut(text, width, width / 2);
+}
+
 /* Up to the next folder, if one begins in what is left. */
 static void path_cut(char *text, size_t width)
 {
@@ -84,7 +129,7 @@ void frame_print(FILE *stream, const struct source_frame *frame)
 	if (LINE_WIDTH - 2 - strlen(place) > width)
 		width = LINE_WIDTH - 2 - strlen(place);
 	clean_copy(name, sizeof(name) - mark, frame->function ? frame->function : "?");
-	cut(name, width - mark, (width - mark) / 2);
+	name_cut(name, width - mark);
 	if (mark)
 		strcat(name, " (inlined)");
 	if (*place)

@@ -82,7 +82,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
 if HAVE_CALLERS
-%C%_bheap_SOURCES += %D%/source.c
+%C%_bheap_SOURCES += %D%/source.c %D%/symbols.c %D%/symbols.h
 else
 %C%_bheap_SOURCES += %D%/source_none.c
 endif

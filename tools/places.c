@@ -35,6 +35,8 @@ static void frames_take(struct place *place, const struct stacks *stacks, size_t
 
 		if (place->count && frame_equal(frame, &place->frames[place->count - 1]))
 			continue;
+		if (frame->library && index + 1 < stacks->count && frame[1].library)
+			continue;
 		place->deeper = place->count == depth;
 		if (place->deeper)
 			break;

@@ -9,9 +9,13 @@
 #include "holdings.h"
 #include "stacks.h"
 
+/*
+ * A function that calls itself at one line stands once; of functions of the C++ library that call
+ * one another stands that which the program called.
+ */
 struct place {
 	uint64_t bytes, blocks;
-	struct source_frame *frames; /* a function that calls itself at one line stands once */
+	struct source_frame *frames;
 	size_t count;
 	bool deeper; /* they are not all */
 	char *key;

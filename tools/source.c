@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "symbols.h"
 
 typedef char *demangle_fn(const char *name, char *buffer, size_t *size, int *status);
 
@@ -20,6 +21,7 @@ struct opened {
 	const struct call_module *module;
 	Dwfl *session; /* NULL: it cannot be read */
 	Dwfl_Module *dwfl;
+	struct symbols symbols;
 };
 
 struct source {
@@ -49,9 +51,11 @@ struct source *source_open(void)
 
 void source_close(struct source *source)
 {
-	for (size_t index = 0; index < source->count; index++)
+	for (size_t index = 0; index < source->count; index++) {
+		symbols_release(&source->list[index].symbols);
 		if (source->list[index].session)
 			dwfl_end(source->list[index].session);
+	}
 	for (size_t index = 0; index < source->name_count; index++)
 		free(source->names[index]);
 	if (source->library)
@@ -96,8 +100,10 @@ static void module_open(struct opened *opened, const struct call_module *module)
 	opened->dwfl = dwfl_report_elf(opened->session, module->path, module->path, -1,
 				       module->bias, true);
 	dwfl_report_end(opened->session, NULL, NULL);
-	if (opened->dwfl && is_the_one(opened->dwfl, module))
+	if (opened->dwfl && is_the_one(opened->dwfl, module)) {
+		symbols_read(&opened->symbols, opened->dwfl);
 		return;
+	}
 	dwfl_end(opened->session);
 	opened->session = NULL;
 }
@@ -130,7 +136,28 @@ static const char *name_show(struct source *source, const char *name)
 	return shown;
 }
 
-static const char *die_name(struct source *source, Dwarf_Die *die)
+/* True for a function of the C++ library, by its name as linkers know it. */
+static bool is_library(const char *name)
+{
+	static const char *const begins[] = {"_ZSt", "_ZN9__gnu_cxx", "_ZNK9__gnu_cxx"};
+	size_t prefix = strncmp(name, "_ZNK", 4) == 0 ? 4 : strncmp(name, "_ZN", 3) == 0 ? 3 : 0;
+
+	for (size_t index = 0; index < sizeof(begins) / sizeof(*begins); index++)
+		if (strncmp(name, begins[index], strlen(begins[index])) == 0)
+			return true;
+	return prefix && name[prefix] == 'S' && name[prefix + 1] && /* an abbreviation */
+	       strchr("tabsiod", name[prefix + 1]);
+}
+
+/* name: as linkers know it, or NULL. */
+static void frame_name(struct source *source, struct source_frame *frame, const char *name)
+{
+	frame->library = name && is_library(name);
+	frame->function = name_show(source, name);
+}
+
+/* Only C++ has other names for linkers that say more. */
+static void die_name(struct source *source, struct source_frame *frame, Dwarf_Die *die)
 {
 	Dwarf_Attribute attribute;
 	const char *name = NULL;
@@ -138,17 +165,9 @@ static const char *die_name(struct source *source, Dwarf_Die *die)
 	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
 	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
 		name = dwarf_formstring(&attribute);
-	return name_show(source, name ? name : dwarf_diename(die));
-}
-
-/* That of the symbol that the address lies in: of stripped files few have any. */
-static const char *symbol_name(struct source *source, Dwfl_Module *dwfl, uint64_t address)
-{
-	GElf_Off offset;
-	GElf_Sym symbol;
-	const char *name = dwfl_module_addrinfo(dwfl, address, &offset, &symbol, NULL, NULL, NULL);
-
-	return name && offset < symbol.st_size ? name_show(source, name) : NULL;
+	if (!name || strncmp(name, "_Z", 2) != 0)
+		name = dwarf_diename(die);
+	frame_name(source, frame, name);
 }
 
 /* ---- addresses ---- */
@@ -229,7 +248,7 @@ static size_t functions_find(struct source *source, Dwfl_Module *dwfl, uint64_t 
 
 		if (!is_function(tag))
 			continue;
-		frames[count].function = die_name(source, &scopes[index]);
+		die_name(source, &frames[count], &scopes[index]);
 		frames[count++].inlined = tag == DW_TAG_inlined_subroutine;
 		if (tag == DW_TAG_subprogram || count == SOURCE_INLINED_MOST)
 			break;
@@ -255,6 +274,6 @@ size_t source_find(struct source *source, const struct call_module *module, uint
 	if (count && frames[count - 1].function)
 		return count;
 	count += !count;
-	frames[count - 1].function = symbol_name(source, opened->dwfl, address - 1);
+	frame_name(source, &frames[count - 1], symbols_find(&opened->symbols, address - 1));
 	return count;
 }

@@ -16,6 +16,7 @@ struct source_frame {
 	const char *module; /* the name of its file, without folders */
 	uint64_t offset;    /* in the file, as addr2line(1) takes it; or the address itself */
 	bool inlined;       /* into the next one */
+	bool library;       /* part of the C++ library */
 };
 
 #define SOURCE_INLINED_MOST 64

@@ -370,6 +370,7 @@ if $CXX -g -O2 program.cpp -o cxx 2>err && ./cxx; then
 		{ cat folded; fail "a member of a template is not told"; }
 	grep -Eq "^ +store::shelf<long>::fill\(unsigned (long|int)\) .*:$(line program.cpp reserve)\$" out ||
 		{ cat out; fail "a member's line is not told"; }
+	is "functions of the C++ library in a place" "$(sed -n '/^  1\. /,/^$/p' out | grep -c '^ *std::')" 1
 	told --callers ./cxx
 	is "a block of new" "$(grep -c "^1234 1 .*main $(line program.cpp new)\$" list)" 1
 fi
