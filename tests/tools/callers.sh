@@ -272,7 +272,7 @@ is()
 # told OPTION... -- PROGRAM...: runs bheap size; the answer is in out, the places in list.
 told()
 {
-	timeout 120 "$bheap" size -o out "$@" 2>err || { cat err; fail "size $*: status $?"; }
+	timeout 120 "$bheap" size -o out "$@" 2>err || { status=$?; cat err; fail "size $*: status $status"; }
 	places out >list
 	awk 'length > 80' out | grep . && fail "size $*: lines of more than 80 columns"
 }
@@ -355,13 +355,14 @@ if command -v addr2line >/dev/null; then
 fi
 # A file that is not the one that ran is not read.
 cp program replaced
+sed 's/cell_make/dead_make/; s/table_make/wrong_make/' program.c >wrong.c
+$CC -g -O2 -pthread wrong.c -o wrong -ldl || exit 99
 cat >replace.sh <<'END'
 ./replaced inline
-cp other.so replaced.new
-mv replaced.new replaced
+mv wrong replaced
 END
 timeout 120 "$bheap" size -o out --callers sh replace.sh 2>err || fail "a replaced program: status $?"
-grep -q '^ *? *replaced+0x' out || { cat out; fail "a replaced program is read"; }
+grep -q '^ *? *replaced+0x' out && ! grep -q wrong_make out || { cat out; fail "a replaced program is read"; }
 
 # C++: names as they are written.
 if $CXX -g -O2 program.cpp -o cxx 2>err && ./cxx; then
