@@ -113,6 +113,13 @@ static bool id_take(struct calls *calls, const char *text)
 	return module;
 }
 
+static bool file_take(struct calls *calls, const char *text)
+{
+	struct call_module *module = module_named(calls, &text);
+
+	return module && numbers_take(&text, 16, module->file, 3);
+}
+
 static bool path_take(struct calls *calls, const char *text)
 {
 	struct call_module *module = module_named(calls, &text);
@@ -147,6 +154,7 @@ const char *calls_line(struct calls *calls, const char *line, bool *is_one)
 	case 'n': good = node_take(calls, line + 1); break;
 	case 'o': good = module_begin(calls, line + 1); break;
 	case 'i': good = id_take(calls, line + 1); break;
+	case 's': good = file_take(calls, line + 1); break;
 	case 'p': good = path_take(calls, line + 1); break;
 	case 'c': good = modules_end(calls); break;
 	default: *is_one = false;

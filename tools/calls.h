@@ -28,8 +28,9 @@ struct call_module {
 	uint64_t bias, start, end;
 	uint64_t gone; /* the moment; UINT64_MAX: never */
 	unsigned char id[CALLS_ID_MOST];
-	size_t id_size; /* 0: it has none */
-	char *path;     /* or NULL */
+	size_t id_size;   /* 0: it has none */
+	uint64_t file[3]; /* if it has none: inode, size and time, or 0 */
+	char *path;       /* or NULL */
 };
 
 struct calls {

@@ -2,8 +2,9 @@
 /*
  * loaded.c - see loaded.h. Lines for each module: "o ID BIAS START END" when an address in it is
  * first met, "i ID" with its build ID and "p ID" with a part of its path, both in hexadecimal
- * digits. "c 0" ends them all. A module that has a return address on the stack stays mapped
- * meanwhile, so that its head and name may be read.
+ * digits; of one without a build ID "s ID" with inode, size and time of the file. "c 0" ends them
+ * all. A module that has a return address on the stack stays mapped meanwhile, so that its head and
+ * name may be read.
  */
 #include "loaded.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "record.h"
@@ -112,6 +114,16 @@ static void bytes_write(char letter, uint32_t number, const unsigned char *bytes
 	record_line(0, "%c %u %s\n", letter, number, text);
 }
 
+/* By which a file without a build ID is known again. */
+static void file_write(uint32_t number)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0)
+		record_line(0, "s %u %jx %jx %jx\n", number, (uintmax_t)status.st_ino,
+			    (uintmax_t)status.st_size, (uintmax_t)status.st_mtime);
+}
+
 static void module_write(const struct dl_find_object *object)
 {
 	size_t length, left;
@@ -121,9 +133,11 @@ static void module_write(const struct dl_find_object *object)
 	record_line(0, "o %u %jx %jx %jx\n", number, (uintmax_t)object->dlfo_link_map->l_addr,
 		    (uintmax_t)(uintptr_t)object->dlfo_map_start,
 		    (uintmax_t)(uintptr_t)object->dlfo_map_end);
+	path_find(object->dlfo_link_map->l_name);
 	if (id)
 		bytes_write('i', number, id, length);
-	path_find(object->dlfo_link_map->l_name);
+	else
+		file_write(number);
 	left = strlen(path);
 	for (const char *part = path; left; left -= length, part += length) {
 		length = left < PART ? left : PART;

@@ -11,6 +11,7 @@
 #include <elfutils/libdwfl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "memory.h"
 #include "symbols.h"
@@ -73,6 +74,15 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
+static bool file_is_the_one(const struct call_module *module)
+{
+	struct stat status;
+
+	return stat(module->path, &status) == 0 && status.st_ino == module->file[0] &&
+	       (uint64_t)status.st_size == module->file[1] &&
+	       (uint64_t)status.st_mtime == module->file[2];
+}
+
 static bool is_the_one(Dwfl_Module *dwfl, const struct call_module *module)
 {
 	const unsigned char *id;
@@ -84,8 +94,9 @@ static bool is_the_one(Dwfl_Module *dwfl, const struct call_module *module)
 	size = dwfl_module_build_id(dwfl, &id, &place);
 	if (size > CALLS_ID_MOST)
 		size = CALLS_ID_MOST;
-	return (size > 0 ? (size_t)size : 0) == module->id_size &&
-	       (!module->id_size || memcmp(id, module->id, module->id_size) == 0);
+	if (size <= 0 || !module->id_size)
+		return size <= 0 && !module->id_size && file_is_the_one(module);
+	return (size_t)size == module->id_size && memcmp(id, module->id, module->id_size) == 0;
 }
 
 static void module_open(struct opened *opened, const struct call_module *module)

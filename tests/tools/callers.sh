@@ -353,16 +353,21 @@ if command -v addr2line >/dev/null; then
 	offset=$(sed -n 's/^ *?  *stripped+\(0x[0-9a-f]*\)$/\1/p' out | head -n 1)
 	is "its offset" "$(addr2line -e program "$offset" | sed 's/.*:\([0-9]*\).*/\1/')" "$(line program.c cell)"
 fi
-# A file that is not the one that ran is not read.
-cp program replaced
+# A file that is not the one that ran is not read; with a build ID, and without one.
 sed 's/cell_make/dead_make/; s/table_make/wrong_make/' program.c >wrong.c
-$CC -g -O2 -pthread wrong.c -o wrong -ldl || exit 99
 cat >replace.sh <<'END'
 ./replaced inline
 mv wrong replaced
 END
-timeout 120 "$bheap" size -o out --callers sh replace.sh 2>err || fail "a replaced program: status $?"
-grep -q '^ *? *replaced+0x' out && ! grep -q wrong_make out || { cat out; fail "a replaced program is read"; }
+for id in sha1 none; do
+	$CC -g -O2 -pthread -Wl,--build-id=$id program.c -o replaced -ldl || exit 99
+	$CC -g -O2 -pthread -Wl,--build-id=$id wrong.c -o wrong -ldl || exit 99
+	told --callers ./replaced inline
+	is "a program with build ID: $id" "$(sed -n 1p list | cut -d ' ' -f 1-4)" \
+		"1000000 1000 cell_make $(line program.c cell)"
+	told --callers sh replace.sh
+	grep -q '^ *? *replaced+0x' out && ! grep -q wrong_make out || { cat out; fail "a replaced program is read"; }
+done
 
 # C++: names as they are written.
 if $CXX -g -O2 program.cpp -o cxx 2>err && ./cxx; then
