@@ -27,7 +27,7 @@ if HAVE_ZLIB
 noinst_PROGRAMS += %D%/replay %D%/compare %D%/steps %D%/creation %D%/threads
 
 bench_common = tools/memory.c tools/memory.h %D%/sample.c %D%/sample.h
-bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h tools/trace.c tools/trace.h
+bench_traces = $(bench_common) %D%/random.h %D%/synthetic.c %D%/synthetic.h tools/tally.h tools/trace.c tools/trace.h
 bench_replays = $(bench_traces) %D%/allocator.c %D%/allocator.h
 
 %C%_replay_SOURCES = %D%/replay.c %D%/checked.c %D%/checked.h $(bench_replays)

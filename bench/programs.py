@@ -3,11 +3,12 @@
 """Processor time and peak resident memory of real programs, whole, under several malloc()s.
 
 Each round runs every program once under every allocator, so that what else the machine does meets all
-alike; of the rounds the median counts. Ratios are to the C library; the last line is their geometric
+alike; of the rounds the median counts. Ratios are to the C library; below them is their geometric
 mean. Allocators and programs that are not installed are left out.
 
 A program is run in the way in which its memory goes through malloc(), where it has one: python with its
-own allocator, which maps arenas of its own, is shown below the mean and does not count.
+own allocator, which maps arenas of its own, is shown below the mean and does not count; nor do large blocks
+that come and go, a made-up program.
 """
 import argparse
 import glob
@@ -22,6 +23,7 @@ import tempfile
 import time
 
 PYMALLOC = "(pymalloc)"  # not in the mean: python3 is already
+LARGE = "(large)"  # nor is a made-up one: 20 blocks of 5 to 25 MiB, replaced at random
 
 SQL = """create table t(a, b, c); create index i on t(b);
 with recursive n(x) as (select 1 union all select x + 1 from n where x < 150000)
@@ -85,6 +87,20 @@ int main()
 }
 """
 
+LARGE_BLOCKS = r"""
+#include <memory>
+#include <random>
+int main()
+{
+	std::unique_ptr<char[]> blocks[20];
+	std::mt19937 random;
+	for (int i = 0; i < 2000; i++) {
+		size_t size = (5u << 20) + random() % ((20u << 20) + 1);
+		blocks[random() % 20] = std::make_unique<char[]>(size);
+	}
+}
+"""
+
 
 def library(*patterns):
     """The first file that matches, or None."""
@@ -121,13 +137,16 @@ def prepare(folder):
         text.write(lines)
     with open(os.path.join(folder, "program.cc"), "w") as source:
         source.write(CXX)
+    with open(os.path.join(folder, "large.cc"), "w") as source:
+        source.write(LARGE_BLOCKS)
     with open(os.path.join(folder, "source.c"), "w") as source:
         for i in range(400):
             source.write(f"struct s{i} {{ int a[{i + 1}]; struct s{max(i - 1, 0)} *p; }};\n"
                          f"int f{i}(struct s{i} *s, int n) {{ int t = 0; for (int j = 0; j < n; j++) "
                          f"{{ t += s->a[j % {i + 1}] * (j ^ {i}); if (t % 7 == {i % 7}) t ^= j; }} return t; }}\n")
     if shutil.which("g++"):
-        subprocess.run(["g++", "-O2", "-std=c++17", "-pthread", "-o", "program", "program.cc"], cwd=folder, check=True)
+        for name in "program", "large":
+            subprocess.run(["g++", "-O2", "-std=c++17", "-pthread", "-o", name, name + ".cc"], cwd=folder, check=True)
     if shutil.which("git"):
         git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"]
         subprocess.run([*git, "init", "-q", "repository"], cwd=folder, check=True)
@@ -155,6 +174,7 @@ def programs(folder):
         ("zstd", ["zstd", "-q", "-T2", "-9", "-c", "text"]),
         ("C++", [os.path.join(folder, "program")]),
         (PYMALLOC, [python, "-c", PYTHON]),
+        (LARGE, [os.path.join(folder, "large")]),
     ]
     for name, command in commands:
         if shutil.which(command[0] if command else "redis-server"):
@@ -222,7 +242,7 @@ def table(title, unit, which, figures, names, commands):
     median = {key: statistics.median(one[which] for one in runs) for key, runs in figures.items()}
     ratios = {program: [median[program, name] / median[program, "glibc"] for name in list(names)[1:]]
               for program in commands}
-    counted = [program for program in commands if program != PYMALLOC]
+    counted = [program for program in commands if program not in (PYMALLOC, LARGE)]
     columns = zip(*(ratios[program] for program in counted))
     print(f"{title}: {unit} with glibc, and the others as a multiple of it\n")
     print(f"{'':10}{'glibc':>10}" + "".join(f"{name:>18}" for name in list(names)[1:]))

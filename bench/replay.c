@@ -35,7 +35,8 @@ static const char help[] =
 	"\n"
 	"  -m, --made-up        replay the made-up traces of the benchmark, too\n"
 	"  -c, --check          check the content of every block and the heap itself; no timing\n"
-	"  -f, --flags=LIST     heap flags: unlocked, guard, abort, realtime; comma-separated\n"
+	"  -f, --flags=LIST     heap flags, comma-separated: unlocked, guard, abort, realtime,\n"
+	"                       cached\n"
 	"  -n, --rounds=N       measure N rounds after one that does not count (default 5)\n"
 	"  -r, --region=BYTES   replay in a region of this size (default: four times the peak)\n"
 	"  -s, --speed          skip the search for the smallest region\n"
@@ -56,10 +57,8 @@ static unsigned flags_parse(char *list)
 		const char *name;
 		unsigned flag;
 	} names[] = {
-		{"unlocked", BHEAP_UNLOCKED},
-		{"guard", BHEAP_GUARD},
-		{"abort", BHEAP_ABORT},
-		{"realtime", BHEAP_REALTIME},
+		{"unlocked", BHEAP_UNLOCKED}, {"guard", BHEAP_GUARD},   {"abort", BHEAP_ABORT},
+		{"realtime", BHEAP_REALTIME}, {"cached", BHEAP_CACHED},
 	};
 	unsigned flags = 0;
 	for (char *name = strtok(list, ","); name != NULL; name = strtok(NULL, ",")) {

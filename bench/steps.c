@@ -20,6 +20,7 @@ static const char help[] =
 	"stepping through them: on made-up traces and those named, for 100 to 1000000 blocks, for heaps\n"
 	"of 64 KiB to 64 GiB, and in heaps prepared to be hard. Prints mean and maximum.\n"
 	"\n"
+	"  -g, --guard       heaps with BHEAP_GUARD\n"
 	"  -l, --locked      heaps with the default lock (default: BHEAP_UNLOCKED)\n"
 	"  -r, --realtime    heaps with BHEAP_REALTIME\n"
 	"  -n, --samples=N   calls to step through in each case, about (default 200; stepping is slow:\n"
@@ -345,17 +346,16 @@ static uint32_t samples_parse(const char *text)
 static struct scenario options_parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"locked", no_argument, NULL, 'l'},
-		{"realtime", no_argument, NULL, 'r'},
-		{"samples", required_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"guard", no_argument, NULL, 'g'},    {"locked", no_argument, NULL, 'l'},
+		{"realtime", no_argument, NULL, 'r'}, {"samples", required_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},     {NULL, 0, NULL, 0},
 	};
 	struct scenario base = {.flags = BHEAP_UNLOCKED, .samples = 200};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "lrn:h", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "glrn:h", longs, NULL)) != -1) {
 		switch (option) {
+		case 'g': base.flags |= BHEAP_GUARD; break;
 		case 'l': base.flags &= ~(unsigned)BHEAP_UNLOCKED; break;
 		case 'r': base.flags |= BHEAP_REALTIME; break;
 		case 'n': base.samples = samples_parse(optarg); break;

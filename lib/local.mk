@@ -22,6 +22,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/create.h \
 	%D%/api/growing.c \
 	%D%/api/growing.h \
+	%D%/api/guarded.c \
+	%D%/api/guarded.h \
 	%D%/api/handler.c \
 	%D%/api/in_place.c \
 	%D%/api/in_place.h \

@@ -64,6 +64,7 @@ unit_tests = \
 	%D%/unit/test_free \
 	%D%/unit/test_granule \
 	%D%/unit/test_growing \
+	%D%/unit/test_guarded \
 	%D%/unit/test_growth \
 	%D%/unit/test_handshake \
 	%D%/unit/test_layout \

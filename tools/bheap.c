@@ -12,7 +12,7 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&command_run,   &command_size,   &command_show,
+	&command_run,   &command_size,   &command_calls,    &command_show,
 	&command_check, &command_repair, &command_snapshot,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))

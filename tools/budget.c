@@ -27,13 +27,16 @@
 /* A trim walks all blocks, and decommitted pages cost a fault each when they are used again. */
 #define TRIM_LEAST ((size_t)64 << 20)
 #define TRIM_MOST ((size_t)1 << 30)
+/* Looks are cheaper. */
+#define LOOK_AT ((size_t)8 << 20)
 
 /* Number of looks at a taken lock before a nap, and the length of the nap in nanoseconds. */
 #define LOOKS 4
 #define NAP 100000
 
-/* In a section of its own, by which gdb's commands find the heap: libbheap-gdb.py. */
+/* In a section of its own, by which gdb's commands, and "bheap show PID", find the heap. */
 _Static_assert(offsetof(struct budget, heap) == 0, "the section begins with the heap");
+_Static_assert(offsetof(struct budget, faults) == 8, "behind it living.c finds the faults");
 struct budget budget __attribute__((section(".bheap.malloc"))) = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,
@@ -220,15 +223,16 @@ int budget_release_large(void *block, size_t usable)
 }
 
 /*
- * Looks less often where little is found. Memory that was never in use is trimmed, too, and does
+ * Trims less often where little is found. Memory that was never in use is trimmed, too, and does
  * not count.
  */
-static void budget_trim(void)
+void budget_trim(void)
 {
 	const char *end = growth_end(budget.heap);
 	size_t untouched = end > budget.fresh ? (size_t)(end - budget.fresh) : 0;
 
 	budget.freed_before = 0;
+	budget.used_most = growth_used(budget.heap);
 	if (bheap_trim(budget.heap) > untouched + TRIM_LEAST / 2)
 		budget.trim_at = TRIM_LEAST;
 	else if (budget.trim_at < TRIM_MOST)
@@ -238,8 +242,27 @@ static void budget_trim(void)
 
 static size_t freed_limit(void)
 {
-	return account_is_wanted() && budget.trim_at > ACCOUNT_FREED ? ACCOUNT_FREED
-								     : budget.trim_at;
+	if (account_is_wanted())
+		return ACCOUNT_FREED;
+	return budget.trim_at == SIZE_MAX ? SIZE_MAX : LOOK_AT;
+}
+
+/*
+ * Free blocks that others soon lie in again cost page faults for nothing if they are trimmed
+ * (doc/decisions.md, "libbheap-malloc: when it trims"). So they are when a third of what was in use
+ * is no longer, or, by budget_touch(), when blocks reach where none was before.
+ */
+static void pages_look(void)
+{
+	size_t used = growth_used(budget.heap);
+
+	if (budget.trim_at == SIZE_MAX)
+		return;
+	if (budget.used_most < used)
+		budget.used_most = used;
+	growth_cut(budget.heap, budget.fresh);
+	if (budget.freed_before > budget.trim_at && used < budget.used_most / 3 * 2)
+		budget_trim();
 }
 
 void budget_freed_much(void)
@@ -248,8 +271,7 @@ void budget_freed_much(void)
 	budget.freed = 0;
 	if (account_is_wanted())
 		account_note();
-	if (budget.freed_before > budget.trim_at)
-		budget_trim();
+	pages_look();
 	budget.freed_limit = freed_limit();
 }
 

@@ -10,6 +10,7 @@
 
 #include <bheap.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <sys/single_threaded.h>
 
 #include "account.h"
@@ -19,8 +20,9 @@
 #define UNLIKELY(condition) BH_UNLIKELY(condition)
 
 struct budget {
-	bheap_t *heap;     /* atomic; NULL before the first call */
-	bheap_t *cached;   /* atomic; the same if threads have caches in it: caches.h */
+	bheap_t *heap;               /* atomic; NULL before the first call */
+	_Alignas(8) uint64_t faults; /* of freed blocks that the heap does not know of */
+	bheap_t *cached;             /* atomic; the same if threads have caches in it: caches.h */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
 	const char *mark;  /* when fresh passes it, figures are noted */
@@ -29,13 +31,13 @@ struct budget {
 	size_t freed; /* bytes freed since budget_freed_much() was last called */
 	size_t freed_limit;  /* what that may come to */
 	size_t freed_before; /* bytes freed before, since the heap was last trimmed */
+	size_t used_most;    /* bytes in live blocks since then, at the most */
 	size_t trim_at;      /* what that may come to */
 	bool guarded;
 	bool aborts; /* when a request is refused for want of room */
 	bool fault_aborts;
 	uint64_t refusals;
-	uint64_t faults; /* of freed blocks that the heap does not know of */
-	unsigned turns;  /* how often the lock was taken */
+	unsigned turns; /* how often the lock was taken */
 	pthread_mutex_t lock;
 };
 
@@ -76,6 +78,9 @@ static inline void budget_leave(bool locked)
 /* Inside: blocks up to this size, which are wanted again, keep their pages from now on. */
 void budget_keep(size_t size);
 
+/* Inside: the pages of all free blocks go back to the system. */
+void budget_trim(void);
+
 /* A block was made or grown, inside: its memory is fresh no more. Whether it was. */
 static inline bool budget_touch(const void *block, size_t size)
 {
@@ -87,6 +92,8 @@ static inline bool budget_touch(const void *block, size_t size)
 	budget.fresh = end;
 	if (UNLIKELY(end > budget.mark))
 		account_note();
+	if (UNLIKELY(budget.freed_before > budget.trim_at))
+		budget_trim();
 	return true;
 }
 
@@ -100,7 +107,7 @@ static inline void budget_made(const void *block, size_t size)
 /* Inside: frees a large block; its pages go back to the system. As budget_release(). */
 int budget_release_large(void *block, size_t usable);
 
-/* Inside: much was freed. Figures are noted; the pages of all free blocks go back to the system. */
+/* Inside: much was freed. Figures are noted; pages go back to the system. */
 void budget_freed_much(void);
 
 /* Inside: so many bytes went back to the heap. */

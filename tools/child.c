@@ -167,12 +167,20 @@ static void child_wait(const struct child *child, struct child_end *end)
 	}
 }
 
+/* The child of a fork(2) begins with what its parent has resident. */
+static uint64_t resident_most(void)
+{
+	struct rusage own;
+
+	return getrusage(RUSAGE_SELF, &own) ? 0 : (uint64_t)own.ru_maxrss * 1024;
+}
+
 void child_run(const struct child *child, char **argv, struct child_end *end)
 {
 	double begin = wall_seconds();
 	int pipes[2], error;
 
-	*end = (struct child_end){.status = STATUS_FAILED};
+	*end = (struct child_end){.status = STATUS_FAILED, .before = resident_most()};
 	if (pipe2(pipes, O_CLOEXEC)) {
 		warn("pipe");
 		return;

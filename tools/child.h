@@ -24,7 +24,8 @@ struct child_end {
 	bool ran;
 	long pid;
 	struct rusage usage;
-	double seconds; /* on the wall */
+	uint64_t before; /* resident bytes that usage has from before the program began, at most */
+	double seconds;  /* on the wall */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "child.h"
 #include "command.h"
+#include "interval.h"
 #include "output.h"
 #include "picture.h"
 #include "size_text.h"
@@ -23,6 +24,7 @@ struct run {
 	bool json, guard, aborts, uncached;
 	char **argv;
 	struct handover handover;
+	struct interval interval;
 	struct summary summary;
 };
 
@@ -31,12 +33,15 @@ struct run {
 
 /* ---- the run ---- */
 
+static FILE *report_stream(const struct run *run)
+{
+	return run->report.path ? run->report.stream : stderr;
+}
+
 /* The status stays the program's, even if its report could not be kept: a message tells. */
 static void report_keep(struct run *run)
 {
-	FILE *stream = run->report.path ? run->report.stream : stderr;
-
-	(run->json ? summary_json : summary_print)(stream, &run->summary);
+	(run->json ? summary_json : summary_print)(report_stream(run), &run->summary);
 	if (run->report.path)
 		output_keep(&run->report);
 }
@@ -106,6 +111,7 @@ static size_t settings_make(const struct run *run, char **environment)
 
 static void program_report(struct run *run)
 {
+	handover_end(&run->handover, &run->summary.end);
 	records_read(&run->summary.records, &run->handover);
 	if (run->snapshot.path)
 		snapshot_keep(run);
@@ -123,8 +129,9 @@ static int program_run(struct run *run, const char *library)
 			   run->snapshot.path ? SNAPSHOT_MOST : 0, false))
 		return STATUS_FAILED;
 	handover_give(&run->handover, &child);
-	child.watch = records_watch;
-	child.watch_arg = &run->handover;
+	interval_begin(&run->interval, report_stream(run), run->json, &run->handover);
+	child.watch = interval_watch;
+	child.watch_arg = &run->interval;
 	environment[count] = run->handover.setting;
 	run->summary.overridden = environment;
 	run->summary.sized = run->size || getenv("BHEAP_MALLOC_SIZE");
@@ -138,11 +145,17 @@ static int program_run(struct run *run, const char *library)
 }
 
 static const struct option options[] = {
-	{"size", required_argument, NULL, 's'}, {"report", required_argument, NULL, 'r'},
-	{"json", no_argument, NULL, 'j'},       {"snapshot", required_argument, NULL, 'S'},
-	{"guard", no_argument, NULL, 'g'},      {"abort", no_argument, NULL, 'a'},
-	{"no-cache", no_argument, NULL, 'C'},   {"processes", no_argument, NULL, 'p'},
-	{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+	{"size", required_argument, NULL, 's'},
+	{"report", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},
+	{"snapshot", required_argument, NULL, 'S'},
+	{"guard", no_argument, NULL, 'g'},
+	{"abort", no_argument, NULL, 'a'},
+	{"no-cache", no_argument, NULL, 'C'},
+	{"processes", no_argument, NULL, 'p'},
+	{"every", required_argument, NULL, 'e'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 /* STATUS_OK, or what to end with; *helped: the help was asked for. */
@@ -151,7 +164,7 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 	size_t size;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+s:r:jgaph", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+s:r:jgape:h", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			if (!size_parse(optarg, &size)) {
@@ -168,6 +181,10 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 		case 'a': run->aborts = true; break;
 		case 'C': run->uncached = true; break;
 		case 'p': run->summary.each = true; break;
+		case 'e':
+			if (!interval_parse(&run->interval, optarg))
+				return STATUS_USAGE;
+			break;
 		case 'h': *helped = true; return command_help(&command_run);
 		default: return command_misused(&command_run);
 		}
@@ -213,6 +230,7 @@ const struct command command_run = {
 		"  -r, --report=FILE    write the summary to FILE, not to standard error\n"
 		"  -j, --json           print the summary as JSON\n"
 		"  -p, --processes      print a line for each other process, not each program\n"
+		"  -e, --every=TIME     print a line each TIME (1s, 500ms, 5m) while it runs, too\n"
 		"  -g, --guard          detect writes past the end of blocks and to freed blocks\n"
 		"  -a, --abort          abort the program if the heap is full, and at a fault;\n"
 		"                       by default malloc() fails, and the program continues\n"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "glance.h"
 #include "map_view.h"
 #include "output.h"
 #include "picture.h"
@@ -25,6 +26,8 @@
 
 struct show {
 	const char *path;
+	bool is_process;
+	struct glance glance; /* if it is */
 	const char *svg;
 	bool blocks, json, whole;
 	bool coloured, plain; /* as asked for; neither: on a terminal */
@@ -38,9 +41,12 @@ static void figures_print(const struct picture *picture)
 	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
 	printf("  %-14s %s in %zu block%s, %s at the peak\n", "used", size_print(one, stats->used),
 	       stats->live_blocks, plural(stats->live_blocks), size_print(other, stats->peak_used));
-	printf("  %-14s %s in %zu block%s, the largest %s, fragmentation %.1f %%\n", "free",
-	       size_print(one, stats->free), stats->free_blocks, plural(stats->free_blocks),
-	       size_print(other, stats->largest_free), 100 * stats->fragmentation);
+	if (picture->count) {
+		printf("  %-14s %s in %zu block%s, the largest %s\n", "free",
+		       size_print(one, stats->free), stats->free_blocks, plural(stats->free_blocks),
+		       size_print(other, stats->largest_free));
+		printf("  %-14s %.1f %%\n", "fragmentation", 100 * stats->fragmentation);
+	}
 	if (stats->limit)
 		printf("  %-14s %s may be in use\n", "limit", size_print(one, stats->limit));
 	printf("  %-14s %" PRIu64 " allocation%s, %" PRIu64 " free%s, %" PRIu64 " refused\n",
@@ -96,21 +102,31 @@ static struct json_object *blocks_json(const struct picture *picture)
 	return array;
 }
 
-static void picture_json(const struct picture *picture, bool blocks)
+/* What only blocks tell is null where there are none. */
+static void figure_add(struct json_object *object, const struct picture *picture, const char *name,
+		       uint64_t number)
+{
+	json_object_object_add(object, name,
+			       picture->count ? json_object_new_uint64(number) : NULL);
+}
+
+static void picture_json(const struct show *show, const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "name", utf8_json(picture->name));
+	if (show->is_process)
+		glance_json(object, &show->glance);
 	number_add(object, "size", stats->size);
 	number_add(object, "used", stats->used);
 	number_add(object, "free", stats->free);
-	number_add(object, "largest_free", stats->largest_free);
+	figure_add(object, picture, "largest_free", stats->largest_free);
 	number_add(object, "limit", stats->limit);
 	number_add(object, "live_blocks", stats->live_blocks);
-	number_add(object, "free_blocks", stats->free_blocks);
+	figure_add(object, picture, "free_blocks", stats->free_blocks);
 	number_add(object, "peak_used", stats->peak_used);
-	number_add(object, "extent", picture_extent(picture));
+	figure_add(object, picture, "extent", picture_extent(picture));
 	number_add(object, "allocations", stats->allocations);
 	number_add(object, "frees", stats->frees);
 	number_add(object, "failures", stats->failures);
@@ -121,8 +137,9 @@ static void picture_json(const struct picture *picture, bool blocks)
 	number_add(object, "rebuilds", stats->rebuilds);
 	number_add(object, "recoveries", stats->recoveries);
 	json_object_object_add(object, "fragmentation",
-			       json_object_new_double(stats->fragmentation));
-	if (blocks)
+			       picture->count ? json_object_new_double(stats->fragmentation)
+					      : NULL);
+	if (show->blocks)
 		json_object_object_add(object, "blocks", blocks_json(picture));
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
@@ -162,27 +179,48 @@ static bool svg_write(const struct show *show, const struct picture *picture)
 	return output_keep(&output);
 }
 
-static int heap_show(const struct show *show)
+static void picture_print(const struct show *show, const struct picture *picture)
+{
+	figures_print(picture);
+	if (show->is_process)
+		glance_print(stdout, &show->glance);
+	if (!picture->count)
+		return;
+	putchar('\n');
+	map_print(picture, stdout, columns_choose(), show->whole, colours_are_wanted(show));
+	if (show->blocks) {
+		putchar('\n');
+		blocks_print(picture);
+	}
+}
+
+/* False after a message. */
+static bool picture_take(struct show *show, struct picture *picture)
+{
+	if (!show->is_process)
+		return picture_load(picture, show->path, false);
+	if (!glance_take(&show->glance, picture, show->path))
+		return false;
+	if (!show->glance.unread || !(show->blocks || show->svg))
+		return true;
+	warnx("%s: its blocks may not be read: %s", show->path, show->glance.unread);
+	picture_release(picture);
+	return false;
+}
+
+static int heap_show(struct show *show)
 {
 	struct picture picture;
 	bool done = true;
 
-	if (!picture_load(&picture, show->path, false))
+	if (!picture_take(show, &picture))
 		return STATUS_FAILED;
 	if (show->svg)
 		done = svg_write(show, &picture);
-	if (show->json) {
-		picture_json(&picture, show->blocks);
-	} else if (!show->svg || strcmp(show->svg, "-") != 0) {
-		figures_print(&picture);
-		putchar('\n');
-		map_print(&picture, stdout, columns_choose(), show->whole,
-			  colours_are_wanted(show));
-		if (show->blocks) {
-			putchar('\n');
-			blocks_print(&picture);
-		}
-	}
+	if (show->json)
+		picture_json(show, &picture);
+	else if (!show->svg || strcmp(show->svg, "-") != 0)
+		picture_print(show, &picture);
 	picture_release(&picture);
 	return command_done() == STATUS_OK && done ? STATUS_OK : STATUS_FAILED;
 }
@@ -227,20 +265,23 @@ static int show_main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		warnx("show: one heap file, shared memory name or snapshot is wanted");
+		warnx("show: one heap file, shared memory name, snapshot or process is wanted");
 		return command_misused(&command_show);
 	}
 	show.path = argv[optind];
+	show.is_process = process_is_number(show.path);
 	return heap_show(&show);
 }
 
 const struct command command_show = {
 	.name = "show",
-	.summary = "print statistics and a map of a heap file, shared heap or snapshot",
+	.summary = "print statistics and a map of a heap, a snapshot or a process",
 	.usage =
 		"[OPTION]... FILE\n"
-		"Prints statistics and a map of the heap in FILE. FILE is a heap file, a shared\n"
-		"memory object (\"/name\") or a snapshot.\n\n"
+		"  or:  bheap show [OPTION]... PID\n"
+		"Prints statistics and a map of the heap in FILE, a heap file, a shared memory\n"
+		"object (\"/name\") or a snapshot; or of the heap of process PID, which runs under\n"
+		"'bheap run' or with libbheap-malloc.so. (A file named 123 is written ./123.)\n\n"
 		"  -b, --blocks       list every block, too\n"
 		"  -s, --svg=FILE     draw the map into FILE\n"
 		"  -w, --whole        map the whole heap, not only up to its last used block\n"

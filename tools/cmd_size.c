@@ -98,6 +98,17 @@ static double overhead(const struct size *size, const struct answer *answer)
 	return 100.0 * ((double)answer->smallest / (double)size->trace.peak_size - 1);
 }
 
+/* What a heap does not have in it. */
+static void resident_print(FILE *stream, const struct trace *trace)
+{
+	char outside[SIZE_TEXT_MAX];
+
+	if (trace->resident > trace->peak_size)
+		fprintf(stream,
+			"  at least %s more resident outside these blocks: code, mappings, holes\n",
+			size_print(outside, trace->resident - trace->peak_size));
+}
+
 static void trace_print(FILE *stream, const struct size *size)
 {
 	const struct trace *trace = &size->trace;
@@ -110,8 +121,10 @@ static void trace_print(FILE *stream, const struct size *size)
 	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
 	if (!strstr(peak, "bytes"))
 		fprintf(stream, " (%zu bytes)", trace->peak_size);
-	fprintf(stream, " asked for; %zu block%s at most\n\n", trace->peak_blocks,
+	fprintf(stream, " asked for; %zu block%s at most\n", trace->peak_blocks,
 		plural(trace->peak_blocks));
+	resident_print(stream, trace);
+	fputc('\n', stream);
 }
 
 static void answers_print(FILE *stream, const struct size *size)
@@ -148,6 +161,9 @@ static void answers_json(FILE *stream, const struct size *size)
 	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
 	json_object_object_add(object, "peak_blocks",
 			       json_object_new_uint64(size->trace.peak_blocks));
+	json_object_object_add(object, "peak_resident",
+			       size->trace.resident ? json_object_new_uint64(size->trace.resident)
+						    : NULL);
 	json_object_object_add(object, "margin", json_object_new_int((int)size->margin));
 	for (unsigned index = 0; index < VARIANTS; index++) {
 		const struct answer *answer = &size->answers[index];
@@ -306,13 +322,19 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 				       : "size: which program, or --trace=FILE?");
 		return command_misused(&command_size);
 	}
+	/* The two would be mixed, and be no JSON. */
+	if (size->json && size->argv[0] && !size->output.path) {
+		warnx("size: --json of a program needs --output=FILE ('-' if it prints nothing)");
+		return command_misused(&command_size);
+	}
+	if (!size->output.path)
+		size->output.path = "-";
 	return callers_possible(size) ? STATUS_OK : STATUS_USAGE;
 }
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {
-		.margin = MARGIN_DEFAULT, .output.path = "-", .holders.depth = HOLDERS_DEPTH};
+	struct size size = {.margin = MARGIN_DEFAULT, .holders.depth = HOLDERS_DEPTH};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
@@ -344,7 +366,7 @@ const struct command command_size = {
 		 "      --depth=N      tell places by N calls at most (default: 8)\n"
 		 "      --folded=FILE  write all stacks of calls into FILE, for a flame graph\n"
 		 "      --save=FILE    keep the trace in FILE, compressed if FILE ends in .gz\n"
-		 "  -j, --json         print the answer as JSON; use --output if PROGRAM prints\n"
+		 "  -j, --json         print the answer as JSON; of a PROGRAM, give --output, too\n"
 		 "  -h, --help         print this text\n",
 	.run = size_main,
 };

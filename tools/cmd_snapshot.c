@@ -40,7 +40,8 @@ struct tally {
 
 struct difference {
 	struct tally made, gone, resized, changed;
-	bool quiet; /* only the totals */
+	bool quiet;       /* only the totals */
+	bool blocks_only; /* no statistics */
 };
 
 static void difference_note(const struct difference *difference, struct tally *tally, char mark,
@@ -99,10 +100,12 @@ static void pictures_compare(struct difference *difference, const struct picture
 	}
 }
 
-static void figure_print(const char *name, uint64_t before, uint64_t after)
+/* True if it differs. */
+static bool figure_print(const char *name, uint64_t before, uint64_t after)
 {
 	printf("%-14s %14" PRIu64 " %14" PRIu64 " %+14" PRId64 "\n", name, before, after,
 	       (int64_t)(after - before));
+	return before != after;
 }
 
 static void tally_print(const char *name, const struct tally *tally)
@@ -112,34 +115,43 @@ static void tally_print(const char *name, const struct tally *tally)
 		       name, tally->bytes);
 }
 
+/* True if one of them differs. */
+static bool figures_print(const struct bheap_stats *before, const struct bheap_stats *after)
+{
+	bool differs = false;
+
+	printf("%-14s %14s %14s %14s\n", "", "before", "after", "change");
+	differs |= figure_print("size", before->size, after->size);
+	differs |= figure_print("used", before->used, after->used);
+	differs |= figure_print("live blocks", before->live_blocks, after->live_blocks);
+	differs |= figure_print("free blocks", before->free_blocks, after->free_blocks);
+	differs |= figure_print("largest free", before->largest_free, after->largest_free);
+	differs |= figure_print("peak used", before->peak_used, after->peak_used);
+	differs |= figure_print("allocations", before->allocations, after->allocations);
+	differs |= figure_print("frees", before->frees, after->frees);
+	differs |= figure_print("refused", before->failures, after->failures);
+	differs |= figure_print("most refused", before->largest_refused, after->largest_refused);
+	return differs;
+}
+
 static enum comparison difference_print(const struct difference *difference,
 					const struct bheap_stats *before,
 					const struct bheap_stats *after)
 {
+	bool differs = difference->made.count || difference->gone.count ||
+		       difference->resized.count || difference->changed.count;
+
 	tally_print("allocated", &difference->made);
 	tally_print("freed", &difference->gone);
 	tally_print("resized", &difference->resized);
 	tally_print("with other content or owner", &difference->changed);
-	printf("%-14s %14s %14s %14s\n", "", "before", "after", "change");
-	figure_print("size", before->size, after->size);
-	figure_print("used", before->used, after->used);
-	figure_print("live blocks", before->live_blocks, after->live_blocks);
-	figure_print("free blocks", before->free_blocks, after->free_blocks);
-	figure_print("largest free", before->largest_free, after->largest_free);
-	figure_print("peak used", before->peak_used, after->peak_used);
-	figure_print("allocations", before->allocations, after->allocations);
-	figure_print("frees", before->frees, after->frees);
-	figure_print("refused", before->failures, after->failures);
-	figure_print("most refused", before->largest_refused, after->largest_refused);
-	return difference->made.count || difference->gone.count || difference->resized.count ||
-			       difference->changed.count || before->size != after->size
-		       ? COMPARE_DIFFERENT
-		       : COMPARE_SAME;
+	if (!difference->blocks_only)
+		differs |= figures_print(before, after);
+	return differs ? COMPARE_DIFFERENT : COMPARE_SAME;
 }
 
-static int snapshots_compare(const char *old, const char *new, bool quiet)
+static int snapshots_compare(struct difference *difference, const char *old, const char *new)
 {
-	struct difference difference = {.quiet = quiet};
 	struct picture before, after;
 	enum comparison result;
 
@@ -149,38 +161,38 @@ static int snapshots_compare(const char *old, const char *new, bool quiet)
 		picture_release(&before);
 		return COMPARE_TROUBLE;
 	}
-	pictures_compare(&difference, &before, &after);
-	result = difference_print(&difference, &before.stats, &after.stats);
+	pictures_compare(difference, &before, &after);
+	result = difference_print(difference, &before.stats, &after.stats);
 	picture_release(&before);
 	picture_release(&after);
 	return (int)(command_done() ? COMPARE_TROUBLE : result);
 }
 
 static const struct option options[] = {
-	{"output", required_argument, NULL, 'o'},
-	{"compare", no_argument, NULL, 'c'},
-	{"quiet", no_argument, NULL, 'q'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"output", required_argument, NULL, 'o'}, {"compare", no_argument, NULL, 'c'},
+	{"quiet", no_argument, NULL, 'q'},        {"blocks", no_argument, NULL, 'b'},
+	{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 static int snapshot_main(int argc, char **argv)
 {
 	const char *file = NULL;
-	bool compare = false, quiet = false;
+	struct difference difference = {.quiet = false};
+	bool compare = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:cqh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:cqbh", options, NULL)) != -1) {
 		switch (option) {
 		case 'o': file = optarg; break;
 		case 'c': compare = true; break;
-		case 'q': quiet = true; break;
+		case 'q': difference.quiet = true; break;
+		case 'b': difference.blocks_only = true; break;
 		case 'h': return command_help(&command_snapshot);
 		default: return command_misused(&command_snapshot);
 		}
 	}
-	if (quiet && !compare) {
-		warnx("snapshot: --quiet goes with --compare");
+	if ((difference.quiet || difference.blocks_only) && !compare) {
+		warnx("snapshot: --%s goes with --compare", difference.quiet ? "quiet" : "blocks");
 		return command_misused(&command_snapshot);
 	}
 	if (argc - optind != (compare ? 2 : 1) || (compare && file)) {
@@ -188,7 +200,7 @@ static int snapshot_main(int argc, char **argv)
 			      : "snapshot: of which heap?");
 		return command_misused(&command_snapshot);
 	}
-	return compare ? snapshots_compare(argv[optind], argv[optind + 1], quiet)
+	return compare ? snapshots_compare(&difference, argv[optind], argv[optind + 1])
 		       : snapshot_take(argv[optind], file);
 }
 
@@ -196,13 +208,13 @@ const struct command command_snapshot = {
 	.name = "snapshot",
 	.summary = "list the blocks of a heap in a file, or compare two heaps or lists",
 	.usage = "[-o FILE] HEAP\n"
-		 "  or:  bheap snapshot --compare [-q] BEFORE AFTER\n"
+		 "  or:  bheap snapshot --compare [-bq] BEFORE AFTER\n"
 		 "Writes a list of the blocks of HEAP, a heap file or shared memory object; or\n"
 		 "prints the differences between two heaps or snapshots. With --compare the exit\n"
-		 "status is 1 if their sizes or blocks differ; statistics, such as the peak, do\n"
-		 "not count.\n\n"
+		 "status is 1 if there are any, in blocks or in statistics such as the peak.\n\n"
 		 "  -o, --output=FILE  write to FILE, not to standard output\n"
 		 "  -c, --compare      compare two heaps or snapshots\n"
+		 "  -b, --blocks       compare only the blocks, not the statistics\n"
 		 "  -q, --quiet        print only the totals, not each block\n"
 		 "  -h, --help         print this text\n",
 	.run = snapshot_main,

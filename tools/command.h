@@ -21,8 +21,8 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_check, command_repair, command_run, command_show, command_size,
-	command_snapshot;
+extern const struct command command_calls, command_check, command_repair, command_run, command_show,
+	command_size, command_snapshot;
 
 /* Prints the usage to standard output; STATUS_OK. */
 int command_help(const struct command *command);

@@ -5,12 +5,20 @@
  */
 #include "growth.h"
 
+#include <errno.h>
+
 #include "api/cached.h"
 #include "api/growing.h"
 
 /* Where not even the front of the largest heap fits: halves the size until it does. */
 #define SIZE_LEAST ((size_t)1 << 20)
 
+/* How much memory at the end may be free before pages go back, and how much is left then. */
+#define TAIL_MOST ((size_t)48 << 20)
+#define TAIL_LEFT ((size_t)24 << 20)
+
+/* No block was seen to reach this address since the pages from here on went back; or NULL. */
+static const char *tail;
 static struct bh_budget_refused refused; /* those that growth could not help */
 
 bool growth_settle(bheap_t *heap)
@@ -83,6 +91,27 @@ const char *growth_top(const bheap_t *heap)
 const char *growth_end(const bheap_t *heap)
 {
 	return bh_core_address(&heap->core, heap->core.end);
+}
+
+size_t growth_used(const bheap_t *heap)
+{
+	return bh_bytes(heap->core.control->used);
+}
+
+void growth_cut(const bheap_t *heap, const char *fresh)
+{
+	char *top = bh_core_address(&heap->core, heap->core.control->top);
+	const char *end = growth_end(heap);
+	int saved = errno;
+
+	if (!tail || tail < top || tail > end)
+		tail = fresh < end ? fresh : end;
+	/* With guards, pages that are to be zero must be known to the heap. */
+	if (!heap->grows || tail < top || (size_t)(tail - top) <= TAIL_MOST)
+		return;
+	bh_region_decommit(&heap->region, top + TAIL_LEFT, (size_t)(tail - top) - TAIL_LEFT);
+	tail = top + TAIL_LEFT;
+	errno = saved;
 }
 
 void growth_refused(const bheap_t *heap)

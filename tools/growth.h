@@ -23,6 +23,15 @@ const char *growth_top(const bheap_t *heap);
 /* The first address behind what is mapped now. */
 const char *growth_end(const bheap_t *heap);
 
+/* Inside: bytes in live blocks. */
+size_t growth_used(const bheap_t *heap);
+
+/*
+ * Inside: free memory at the end of the heap, where blocks were, goes back to the system, but for a
+ * part. fresh: no block ever reached this address. Keeps errno.
+ */
+void growth_cut(const bheap_t *heap, const char *fresh);
+
 /* Inside: a request was refused for good. */
 void growth_refused(const bheap_t *heap);
 

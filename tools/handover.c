@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process.h"
+
 /* Of Linux 6.3. */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -23,6 +25,9 @@
 /* A number that programs do not choose: so far below the limit, or this. */
 #define BELOW_LIMIT 16
 #define NUMBER_MOST 1000
+
+/* Processes that are looked at each time; the others have their turn next. */
+#define LOOKS_MOST 64
 
 static int memory_make(off_t size)
 {
@@ -140,7 +145,7 @@ size_t handover_count(const struct handover *handover, size_t *missed)
 }
 
 /* Not a zombie. Where processes are numbered anew, a number may be another one's. */
-static bool process_runs(pid_t pid)
+static bool number_runs(pid_t pid)
 {
 	char path[32], state = 0;
 	FILE *stream;
@@ -158,7 +163,7 @@ static bool process_runs(pid_t pid)
 
 bool handover_runs(const struct table_slot *slot)
 {
-	return table_state(slot) == TABLE_RUNNING && process_runs(slot->pid);
+	return table_state(slot) == TABLE_RUNNING && number_runs(slot->pid);
 }
 
 size_t handover_running(const struct handover *handover)
@@ -168,6 +173,40 @@ size_t handover_running(const struct handover *handover)
 	for (size_t index = 0; index < slots; index++)
 		running += handover_runs(&handover->table->slots[index]);
 	return running;
+}
+
+static void slot_watch(struct table_slot *slot)
+{
+	uint64_t resident = process_resident_peak(slot->pid, slot->program, slot->parent);
+
+	if (resident > slot->resident)
+		slot->resident = resident;
+}
+
+void handover_watch(void *arg)
+{
+	struct handover *handover = arg;
+	size_t missed, slots = handover_count(handover, &missed), looks = LOOKS_MOST;
+
+	for (size_t count = 0; count < slots && looks; count++) {
+		struct table_slot *slot = &handover->table->slots[handover->watched++ % slots];
+
+		if (table_state(slot) != TABLE_RUNNING)
+			continue;
+		slot_watch(slot);
+		looks--;
+	}
+}
+
+void handover_end(struct handover *handover, const struct child_end *end)
+{
+	struct table_slot *slot = &handover->table->slots[0];
+	uint64_t counted = (uint64_t)end->usage.ru_maxrss * 1024;
+	size_t missed;
+
+	if (handover_count(handover, &missed) == 1 && slot->pid == end->pid &&
+	    counted > end->before && counted > slot->resident)
+		slot->resident = counted;
 }
 
 size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset)

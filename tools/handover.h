@@ -17,6 +17,7 @@ struct handover {
 	int fd;
 	struct table *table;
 	char setting[128]; /* "NAME=VALUE", for the program's environment */
+	size_t watched;    /* the slot that handover_watch() looks at next */
 };
 
 /*
@@ -36,6 +37,12 @@ bool handover_runs(const struct table_slot *slot);
 
 /* The number of processes that run still. */
 size_t handover_running(const struct handover *handover);
+
+/* To be called now and then while the program runs: notes what is resident. */
+void handover_watch(void *handover);
+
+/* The program has ended: what the kernel counted as resident is its own, if it was alone. */
+void handover_end(struct handover *handover, const struct child_end *end);
 
 /* Reads from the area; the bytes read. */
 size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset);

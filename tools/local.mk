@@ -34,6 +34,7 @@ recorder_sources = \
 	%D%/record.c %D%/record.h \
 	%D%/stream.c %D%/stream.h \
 	%D%/table.c %D%/table.h \
+	%D%/tally.h \
 	%D%/unwind.h
 if HAVE_CALLERS
 recorder_sources += %D%/callers.c %D%/loaded.c %D%/loaded.h %D%/unwind.c
@@ -48,9 +49,11 @@ bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
+	%D%/borrow.c %D%/borrow.h \
 	%D%/calls.c %D%/calls.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
+	%D%/cmd_calls.c \
 	%D%/cmd_check.c \
 	%D%/cmd_run.c \
 	%D%/cmd_show.c \
@@ -58,14 +61,21 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
 	%D%/frame_text.c %D%/frame_text.h \
+	%D%/glance.c %D%/glance.h \
 	%D%/handover.c %D%/handover.h \
 	%D%/holders.c %D%/holders.h \
 	%D%/holdings.c %D%/holdings.h \
+	%D%/image.c %D%/image.h \
+	%D%/interval.c %D%/interval.h \
+	%D%/living.c %D%/living.h \
+	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/output.c %D%/output.h \
+	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
 	%D%/places.c %D%/places.h \
 	%D%/plot.c %D%/plot.h \
+	%D%/process.c %D%/process.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
@@ -76,7 +86,9 @@ bin_PROGRAMS += %D%/bheap
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
-	%D%/table.h \
+	%D%/table.c %D%/table.h \
+	%D%/tally.c %D%/tally.h \
+	%D%/tally_text.c %D%/tally_text.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \

@@ -63,7 +63,7 @@ struct taking {
 	bool contents;
 };
 
-static struct block *block_add(struct picture *picture, size_t *room)
+struct block *picture_add(struct picture *picture, size_t *room)
 {
 	if (picture->count == *room) {
 		*room = *room * 2 + 1024;
@@ -74,7 +74,7 @@ static struct block *block_add(struct picture *picture, size_t *room)
 	return &picture->blocks[picture->count++];
 }
 
-static void stats_total(struct picture *picture)
+void picture_total(struct picture *picture)
 {
 	struct bheap_stats *stats = &picture->stats;
 
@@ -99,7 +99,7 @@ static void stats_total(struct picture *picture)
 static int block_take(const struct bheap_block *seen, void *arg)
 {
 	struct taking *taking = arg;
-	struct block *block = block_add(taking->picture, &taking->room);
+	struct block *block = picture_add(taking->picture, &taking->room);
 
 	if (!taking->start)
 		taking->start = seen->address;
@@ -132,7 +132,7 @@ static bool heap_take(struct picture *picture, const char *path, bool contents)
 		warn("%s", path);
 	bheap_close(heap);
 	/* The heap may be at work between the two calls: the blocks are what counts. */
-	stats_total(picture);
+	picture_total(picture);
 	return taken;
 }
 
@@ -153,7 +153,7 @@ static bool block_parse(struct picture *picture, const char *line, size_t *room,
 	    (sscanf(line + length, "%d %" SCNx32 "%c", &block.owner, &block.checksum, &end) != 3 ||
 	     end != '\n'))
 		return false;
-	*block_add(picture, room) = block;
+	*picture_add(picture, room) = block;
 	*at += block.size;
 	return true;
 }
@@ -188,7 +188,7 @@ static bool snapshot_read(struct picture *picture, const char *path, FILE *strea
 		}
 	}
 	size = picture->stats.size;
-	stats_total(picture);
+	picture_total(picture);
 	if (picture->count && picture->stats.size == size)
 		return true;
 	if (picture->count)

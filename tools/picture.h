@@ -35,6 +35,12 @@ bool picture_read(struct picture *picture, const char *name, FILE *stream);
 /* Writes it as a snapshot; errors are the stream's. */
 void picture_write(const struct picture *picture, FILE *stream);
 
+/* Room for one more block, after the last; ends the program where there is none. */
+struct block *picture_add(struct picture *picture, size_t *room);
+
+/* The statistics that follow from the blocks. */
+void picture_total(struct picture *picture);
+
 void picture_release(struct picture *picture);
 
 /* The end of the last used block: all memory after it is free. */

@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reason.c - see reason.h. A file may have anything in it: nothing outside of it is read, and what
- * lies in it is copied before it is looked at.
+ * reason.c - see reason.h. A file may have anything in it.
  */
 #include "reason.h"
 
 #include <fcntl.h>
-#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define NATIVE_CLASS (sizeof(void *) > 4 ? ELFCLASS64 : ELFCLASS32)
-#define SCRIPTS_MOST 4 /* one that is run by another, as the kernel has it */
+#include "image.h"
 
-struct image {
-	const char *bytes;
-	size_t size;
-	ElfW(Ehdr) head;
-};
+#define SCRIPTS_MOST 4 /* one that is run by another, as the kernel has it */
 
 /* What a file may define, and what that means; the first that is found counts. */
 static const struct mark {
@@ -50,40 +42,15 @@ static const struct mark libraries[] = {
 };
 #define LIBRARIES (sizeof(libraries) / sizeof(*libraries))
 
-/* ---- the file ---- */
-
-static bool part_copy(const struct image *image, void *into, size_t size, uint64_t at)
-{
-	if (at > image->size || size > image->size - at)
-		return false;
-	memcpy(into, image->bytes + at, size);
-	return true;
-}
-
-/* A string of the table that another section names, or "". */
-static const char *string_at(const struct image *image, const ElfW(Shdr) * strings, uint64_t at)
-{
-	uint64_t from = strings->sh_offset + at;
-
-	if (from >= image->size || !memchr(image->bytes + from, '\0', image->size - (size_t)from))
-		return "";
-	return image->bytes + from;
-}
-
-static bool section_read(const struct image *image, unsigned index, ElfW(Shdr) * section)
-{
-	return index < image->head.e_shnum &&
-	       part_copy(image, section, sizeof(*section),
-			 image->head.e_shoff + (uint64_t)index * sizeof(*section));
-}
+/* ---- sections ---- */
 
 /* The first section of a type, and the strings that go with it. */
 static bool section_find(const struct image *image, unsigned type, ElfW(Shdr) * section,
 			 ElfW(Shdr) * strings)
 {
-	for (unsigned index = 0; section_read(image, index, section); index++)
+	for (unsigned index = 0; image_section(image, index, section); index++)
 		if (section->sh_type == type)
-			return section_read(image, section->sh_link, strings);
+			return image_section(image, section->sh_link, strings);
 	return false;
 }
 
@@ -94,8 +61,8 @@ static bool is_dynamic(const struct image *image)
 	ElfW(Phdr) segment;
 
 	for (unsigned index = 0; index < image->head.e_phnum; index++)
-		if (part_copy(image, &segment, sizeof(segment),
-			      image->head.e_phoff + (uint64_t)index * sizeof(segment)) &&
+		if (image_copy(image, &segment, sizeof(segment),
+			       image->head.e_phoff + (uint64_t)index * sizeof(segment)) &&
 		    segment.p_type == PT_INTERP)
 			return true;
 	return false;
@@ -121,11 +88,11 @@ static const char *symbols_tell(const struct image *image)
 	for (uint64_t at = 0; at < section.sh_size; at += sizeof(symbol)) {
 		size_t mark;
 
-		if (!part_copy(image, &symbol, sizeof(symbol), section.sh_offset + at))
+		if (!image_copy(image, &symbol, sizeof(symbol), section.sh_offset + at))
 			break;
 		mark = symbol.st_shndx == SHN_UNDEF
 			       ? MARKS
-			       : mark_of(string_at(image, &strings, symbol.st_name));
+			       : mark_of(image_string(image, &strings, symbol.st_name));
 		least = mark < least ? mark : least;
 	}
 	return least < MARKS ? marks[least].reason : NULL;
@@ -148,10 +115,10 @@ static const char *libraries_tell(const struct image *image)
 	if (!section_find(image, SHT_DYNAMIC, &section, &strings))
 		return NULL;
 	for (uint64_t at = 0; at < section.sh_size && !reason; at += sizeof(entry)) {
-		if (!part_copy(image, &entry, sizeof(entry), section.sh_offset + at))
+		if (!image_copy(image, &entry, sizeof(entry), section.sh_offset + at))
 			break;
 		if (entry.d_tag == DT_NEEDED)
-			reason = library_tells(string_at(image, &strings, entry.d_un.d_val));
+			reason = library_tells(image_string(image, &strings, entry.d_un.d_val));
 	}
 	return reason;
 }
@@ -160,12 +127,10 @@ static const char *elf_tells(struct image *image)
 {
 	const char *reason;
 
-	if (image->bytes[EI_CLASS] != NATIVE_CLASS)
-		return NATIVE_CLASS == ELFCLASS64
-			       ? "it is a program of 32 bits; the library has 64"
-			       : "it is a program of 64 bits; the library has 32";
-	if (!part_copy(image, &image->head, sizeof(image->head), 0) ||
-	    image->head.e_shentsize != sizeof(ElfW(Shdr)))
+	if (image->bytes[EI_CLASS] != IMAGE_CLASS)
+		return IMAGE_CLASS == ELFCLASS64 ? "it is a program of 32 bits; the library has 64"
+						 : "it is a program of 64 bits; the library has 32";
+	if (!image_begin(image))
 		return NULL;
 	if (!is_dynamic(image))
 		return "it is statically linked, so that no library can be preloaded";
@@ -188,19 +153,16 @@ static const char *script_tells(const struct image *image, int depth)
 
 static const char *content_tells(int fd, size_t size, int depth)
 {
-	struct image image = {.size = size};
-	void *bytes =
-		size > EI_NIDENT ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	struct image image;
 	const char *reason = NULL;
 
-	if (bytes == MAP_FAILED)
+	if (!image_map(&image, fd, size))
 		return NULL;
-	image.bytes = bytes;
 	if (memcmp(image.bytes, ELFMAG, SELFMAG) == 0)
 		reason = elf_tells(&image);
 	else if (memcmp(image.bytes, "#!", 2) == 0)
 		reason = script_tells(&image, depth);
-	munmap(bytes, size);
+	image_unmap(&image);
 	return reason;
 }
 

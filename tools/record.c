@@ -29,6 +29,7 @@
 #include "callers.h"
 #include "record.h"
 #include "stream.h"
+#include "tally.h"
 
 #define WINDOW_SIZE (1 << 20)
 #define LINE_SIZE 80
@@ -50,6 +51,7 @@ static char *window;
 static size_t window_used, window_size;
 static struct stream stream; /* for bheap */
 static char *generation;     /* 0 in the child of a fork */
+static bool with_kinds;      /* what calls are counted as is told, too: tally.h */
 
 /* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
@@ -137,6 +139,7 @@ static void recording_begin(void)
 	state = STOPPED;
 	generation = table_generation();
 	if (table != NULL) {
+		with_kinds = secure_getenv(TALLY_VARIABLE) != NULL;
 		state = stream_open(&stream, table) ? OPEN : STOPPED;
 		return;
 	}
@@ -181,6 +184,28 @@ void record_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Before the line of a call that this does not tell. The lock is held. */
+static void kind_write(enum tally_kind kind)
+{
+	if (recording_ready() && with_kinds)
+		record_line(0, "k %u\n", kind);
+}
+
+/* A call that failed. The lock is held. */
+static void failure_write(enum tally_kind kind)
+{
+	if (recording_ready() && with_kinds)
+		record_line(0, "x %u\n", kind);
+}
+
+/* A call that is refused before glibc is asked. */
+static void refusal_write(enum tally_kind kind)
+{
+	record_lock();
+	failure_write(kind);
+	record_unlock();
+}
+
 /* What a block takes of glibc's heap. */
 static int64_t size_of(void *block)
 {
@@ -191,17 +216,20 @@ static int64_t size_of(void *block)
 static const char *callers_text(uint32_t callers)
 {
 	static char text[16];
-
-	*text = '\0';
-	if (callers)
-		snprintf(text, sizeof(text), " %u", callers);
+	if (callers == 0)
+		return "";
+	snprintf(text, sizeof(text), " %u", callers);
 	return text;
 }
 
-static void *alloc_write(void *block, size_t size, uint32_t callers)
+static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
 	int error = errno;
 	record_lock();
+	if (block == NULL)
+		failure_write(kind);
+	else if (kind != TALLY_MALLOC)
+		kind_write(kind);
 	if (block != NULL)
 		record_line(size_of(block), "a %p %zu%s\n", block, size, callers_text(callers));
 	record_unlock();
@@ -217,7 +245,9 @@ static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
 	record_lock();
-	if (block != NULL)
+	if (block == NULL)
+		failure_write(TALLY_ALIGNED);
+	else
 		record_line(size_of(block), "m %p %zu %zu%s\n", block, power, size,
 			    callers_text(callers));
 	record_unlock();
@@ -229,7 +259,7 @@ static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 static void *block_resize(void *block, size_t size, uint32_t callers)
 {
 	if (block == NULL)
-		return alloc_write(__libc_malloc(size), size, callers);
+		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL, callers);
 	record_lock();
 	uintptr_t old = (uintptr_t)block;
 	int64_t before = size_of(block);
@@ -238,25 +268,27 @@ static void *block_resize(void *block, size_t size, uint32_t callers)
 	if (moved != NULL)
 		record_line(size_of(moved) - before, "r %#jx %p %zu%s\n", (uintmax_t)old, moved,
 			    size, callers_text(callers));
-	else if (size == 0)
+	else if (size != 0)
+		failure_write(TALLY_REALLOC);
+	else {
+		kind_write(TALLY_REALLOC_ZERO);
 		record_line(-before, "f %#jx\n", (uintmax_t)old);
+	}
 	record_unlock();
 	errno = error;
 	return moved;
 }
 
-/* ---- the family ---- */
-
 void *malloc(size_t size)
 {
 	uint32_t callers = CALLERS_HERE();
-	return alloc_write(__libc_malloc(size), size, callers);
+	return alloc_write(__libc_malloc(size), size, TALLY_MALLOC, callers);
 }
 
 void *calloc(size_t count, size_t size)
 {
 	uint32_t callers = CALLERS_HERE();
-	return alloc_write(__libc_calloc(count, size), count * size, callers);
+	return alloc_write(__libc_calloc(count, size), count * size, TALLY_CALLOC, callers);
 }
 
 /* Written down before the address can be given out again. */
@@ -266,6 +298,8 @@ void free(void *block)
 	record_lock();
 	if (block != NULL)
 		record_line(-size_of(block), "f %p\n", block);
+	else if (recording_ready() && with_kinds)
+		record_line(0, "z\n");
 	record_unlock();
 	__libc_free(block);
 	errno = error;
@@ -280,6 +314,7 @@ void *reallocarray(void *block, size_t count, size_t size)
 {
 	size_t total;
 	if (__builtin_mul_overflow(count, size, &total)) {
+		refusal_write(TALLY_REALLOC);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -298,8 +333,11 @@ void *aligned_alloc(size_t alignment, size_t size)
 
 int posix_memalign(void **block, size_t alignment, size_t size)
 {
-	if (alignment % sizeof(void *) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0)
+	if (alignment % sizeof(void *) != 0 || alignment == 0 ||
+	    (alignment & (alignment - 1)) != 0) {
+		refusal_write(TALLY_ALIGNED);
 		return EINVAL;
+	}
 	int error = errno;
 	void *found = aligned_make(alignment, size, CALLERS_HERE());
 	errno = error;
@@ -312,6 +350,17 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 void *valloc(size_t size)
 {
 	return aligned_make((size_t)sysconf(_SC_PAGESIZE), size, CALLERS_HERE());
+}
+
+void *pvalloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), whole;
+	if (__builtin_add_overflow(size, page - 1, &whole)) {
+		refusal_write(TALLY_ALIGNED);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return aligned_make(page, whole & -page, CALLERS_HERE());
 }
 
 static void fork_prepare(void)

@@ -36,7 +36,11 @@ struct conversion {
 	uint32_t *spare;     /* slots that may be used again */
 	size_t spare_count, spare_room;
 	uint32_t slot_count;
+	uint64_t kind; /* enum tally_kind of the next operation, if the recorder told; else below */
 };
+
+/* The kind is that which the operation has of itself. */
+#define KIND_OF_OPERATION TALLY_KINDS
 
 static int live_order(const void *one, const void *other)
 {
@@ -92,18 +96,44 @@ static void live_add(struct conversion *conversion, uintptr_t address, uint32_t 
 		err(1, "recording");
 }
 
+/* ---- counting ---- */
+
+/* Bytes that were asked for of a live block. */
+static uint64_t size_of(const struct conversion *conversion, uint32_t slot)
+{
+	return conversion->trace->live_sizes[slot] - 1;
+}
+
+static void count(struct conversion *conversion, enum tally_kind usual, uint64_t before,
+		  uint64_t after)
+{
+	enum tally_kind kind =
+		conversion->kind < KIND_OF_OPERATION ? (enum tally_kind)conversion->kind : usual;
+
+	tally_count(&conversion->trace->tally, kind, before, after);
+	conversion->kind = KIND_OF_OPERATION;
+}
+
 /* ---- operations ---- */
 
 /* Returns what is wrong with it, as trace_append() does, or NULL. */
+static const char *block_end(struct conversion *conversion, uint32_t slot)
+{
+	slot_return(conversion, slot);
+	return trace_append(conversion->trace, (struct trace_op){.kind = TRACE_FREE, .slot = slot});
+}
+
 static const char *block_free(struct conversion *conversion, uintptr_t address)
 {
-	struct trace_op op = {.kind = TRACE_FREE};
+	uint32_t slot;
 
 	/* Of a block from before the recording nothing is known. */
-	if (!live_remove(conversion, address, &op.slot))
+	if (!live_remove(conversion, address, &slot)) {
+		count(conversion, TALLY_FREE, 0, 0);
 		return NULL;
-	slot_return(conversion, op.slot);
-	return trace_append(conversion->trace, op);
+	}
+	count(conversion, TALLY_FREE, size_of(conversion, slot), 0);
+	return block_end(conversion, slot);
 }
 
 static const char *op_append(struct conversion *conversion, struct trace_op op, uint64_t stack)
@@ -118,10 +148,13 @@ static const char *op_append(struct conversion *conversion, struct trace_op op, 
 static const char *block_make(struct conversion *conversion, uintptr_t address, struct trace_op op,
 			      uint64_t stack)
 {
-	const char *wrong = block_free(conversion, address); /* if its free was missed */
+	const char *wrong = NULL;
 
+	if (live_remove(conversion, address, &op.slot)) /* its free was missed */
+		wrong = block_end(conversion, op.slot);
 	if (wrong)
 		return wrong;
+	count(conversion, op.kind == TRACE_ALIGNED ? TALLY_ALIGNED : TALLY_MALLOC, 0, op.size);
 	op.slot = slot_take(conversion);
 	live_add(conversion, address, op.slot);
 	return op_append(conversion, op, stack);
@@ -132,9 +165,13 @@ static const char *block_resize(struct conversion *conversion, uintptr_t old, ui
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
-	if (!live_remove(conversion, old, &op.slot))
+	if (!live_remove(conversion, old, &op.slot)) {
+		conversion->kind = TALLY_REALLOC_MOVED;
 		return block_make(conversion, address,
 				  (struct trace_op){.kind = TRACE_ALLOC, .size = size}, stack);
+	}
+	count(conversion, old == address ? TALLY_REALLOC : TALLY_REALLOC_MOVED,
+	      size_of(conversion, op.slot), size);
 	live_add(conversion, address, op.slot);
 	return op_append(conversion, op, stack);
 }
@@ -170,6 +207,9 @@ static const char *op_convert(struct conversion *conversion, char kind, const ch
 		return block_resize(conversion, (uintptr_t)numbers[0], (uintptr_t)numbers[1],
 				    (size_t)numbers[2], numbers[3]);
 	case 'f': return block_free(conversion, (uintptr_t)numbers[0]);
+	case 'k': conversion->kind = numbers[0]; return NULL;
+	case 'x': tally_fail(&conversion->trace->tally, numbers[0]); return NULL;
+	case 'z': tally_count(&conversion->trace->tally, TALLY_FREE_NULL, 0, 0); return NULL;
 	default: return "not an operation";
 	}
 }
@@ -187,12 +227,13 @@ static const char *line_convert(void *arg, const char *line)
 static bool stream_load(struct trace *trace, struct calls *calls, const struct handover *handover,
 			const struct stream_summary *summary)
 {
-	struct conversion conversion = {.trace = trace, .calls = calls};
+	struct conversion conversion = {.trace = trace, .calls = calls, .kind = KIND_OF_OPERATION};
 	const char *wrong;
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
+	trace->resident = summary->resident;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
 	tdestroy(conversion.tree, free);
 	free(conversion.spare);
@@ -342,7 +383,10 @@ bool recording_make(struct trace *trace, struct calls *calls, size_t *processes,
 		return false;
 	handover_give(&handover, &child);
 	child.environment = (char *[]){handover.setting, calls ? callers : NULL, NULL};
+	child.watch = handover_watch;
+	child.watch_arg = &handover;
 	child_run(&child, argv, &end);
+	handover_end(&handover, &end);
 	good = end.ran && streams_take(trace, calls, processes, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);

@@ -58,6 +58,7 @@ static bool record_read(struct record *record, const struct table_slot *slot)
 		.replaced = state == TABLE_REPLACED,
 		.walked = slot->figures[ACCOUNT_WALKED],
 		.snapshot_size = (size_t)slot->figures[ACCOUNT_SNAPSHOT],
+		.resident = slot->resident,
 	};
 	snprintf(record->program, sizeof(record->program), "%.31s", slot->program);
 	for (unsigned index = 0; index < ACCOUNT_FIGURES; index++)
@@ -74,6 +75,7 @@ void records_watch(void *arg)
 	struct handover *handover = arg;
 	size_t missed, slots = handover_count(handover, &missed);
 
+	handover_watch(handover);
 	for (size_t index = 0; index < slots; index++) {
 		struct table_slot *slot = &handover->table->slots[index];
 		uint64_t counted = slot->figures[ACCOUNT_COUNTED];

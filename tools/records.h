@@ -39,6 +39,7 @@ struct record {
 	bool walked;   /* the figures of free blocks are known */
 	bool replaced; /* it executed another program, which has a record of its own */
 	size_t snapshot_size;
+	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
 	uint64_t figures[FIGURES];
 };
 

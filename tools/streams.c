@@ -12,6 +12,16 @@
 
 /* ---- which there are ---- */
 
+/* Without the recording itself, in whole chunks. */
+static uint64_t resident_without(const struct table_slot *slot)
+{
+	uint64_t own = slot->figures[STREAM_LENGTH] + STREAM_UNITS_MOST * STREAM_UNIT;
+
+	if (slot->figures[STREAM_LENGTH] < STREAM_UNIT)
+		own = STREAM_UNIT;
+	return slot->resident > own ? slot->resident - own : 0;
+}
+
 static bool summary_read(struct stream_summary *summary, const struct table_slot *slot,
 			 uint32_t number)
 {
@@ -21,6 +31,7 @@ static bool summary_read(struct stream_summary *summary, const struct table_slot
 		.slot = number,
 		.pid = slot->pid,
 		.peak = slot->figures[STREAM_PEAK],
+		.resident = resident_without(slot),
 		.error = (int)slot->figures[STREAM_ERROR],
 	};
 	snprintf(summary->program, sizeof(summary->program), "%.31s", slot->program);

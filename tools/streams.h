@@ -14,8 +14,9 @@ struct stream_summary {
 	uint32_t slot;
 	long pid;
 	char program[32];
-	uint64_t peak; /* bytes in live blocks at most, as glibc has them */
-	int error;     /* errno if it was cut short, else 0 */
+	uint64_t peak;     /* bytes in live blocks at most, as glibc has them */
+	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
+	int error;         /* errno if it was cut short, else 0 */
 };
 
 struct streams {

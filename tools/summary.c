@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "outside.h"
 #include "reason.h"
 #include "size_text.h"
 #include "utf8.h"
@@ -127,6 +128,7 @@ static void program_print(FILE *stream, const struct summary *summary)
 	fprintf(stream, "  %-16s %.2f s processor time in %.2f s, peak %s resident\n", "process",
 		cpu_seconds(usage), summary->end.seconds,
 		size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
+	outside_print(stream, record);
 }
 
 /* ---- settings ---- */
@@ -356,6 +358,8 @@ static struct json_object *record_json(const struct record *record, bool sized)
 	json_object_object_add(object, "process", json_object_new_int64(record->pid));
 	json_object_object_add(object, "program", utf8_json(record->program));
 	json_object_object_add(object, "forked", json_object_new_boolean(record->forked));
+	json_object_object_add(object, "resident",
+			       record->resident ? json_object_new_uint64(record->resident) : NULL);
 	for (unsigned index = 0; index < FIGURES; index++)
 		json_object_object_add(object, figure_names[index],
 				       figure_json(record, (enum figure)index));

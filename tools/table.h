@@ -29,6 +29,7 @@ struct table_slot {
 	int32_t parent;
 	char program[32];
 	uint64_t figures[TABLE_FIGURES];
+	uint64_t resident; /* the most bytes that bheap saw resident, or 0 */
 };
 
 struct table {

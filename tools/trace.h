@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tally.h"
+
 enum trace_kind { TRACE_ALLOC, TRACE_ALIGNED, TRACE_RESIZE, TRACE_FREE };
 #define TRACE_KINDS (TRACE_FREE + 1)
 
@@ -30,6 +32,8 @@ struct trace {
 	uint32_t slot_count; /* slots are below this */
 	size_t peak_size;    /* the most bytes asked for and live at one time */
 	size_t peak_blocks;  /* the most blocks live at one time */
+	struct tally tally;  /* of a recording */
+	uint64_t resident;   /* bytes of the process that was recorded, at most; 0: not known */
 	size_t room_size;    /* the region to measure time in; 0: the program decides */
 
 	/* while it is built */

@@ -150,7 +150,7 @@ static bool heap_format(struct bh_attach_opening *opening)
 		errno = error;
 		return false;
 	}
-	head->key = bh_secret_random(BH_SECRET_SEALS, head);
+	head->key = bh_secret_random(BH_SECRET_SEALS, (uintptr_t)head);
 	heap->key = head->key;
 	head->pid_namespace = bh_handle_pid_namespace();
 	head->attached = 1;

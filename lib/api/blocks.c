@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/cached.h"
+#include "api/guarded.h"
 #include "api/refusal.h"
 #include "core/alloc.h"
 #include "core/annotate.h"
@@ -141,11 +142,12 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 
 /*
  * Refuses a request that no free block was found for. False, and nothing done, if the slow path may
- * find one: damage was met, the size is 0, or a handler can make room.
+ * find one: damage was met, the size is 0, or a handler or caches can make room.
  */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
-	if (heap->core.bins.damaged || !size || bh_handle_has_refusal_handler(heap))
+	if (heap->core.bins.damaged || !size || bh_handle_has_refusal_handler(heap) ||
+	    bh_handle_is_cached(heap))
 		return false;
 	bh_block_count_refusal(heap, size);
 	return true;
@@ -220,7 +222,9 @@ static void *alloc_cached_fenced(bheap_t *heap, size_t size)
 	size_t granules = bh_granules(size);
 	void *block = NULL;
 
-	if (granules - 1 < BH_CACHE_GRANULES && bh_caches_are_fenced(heap))
+	if (granules - 1 >= BH_CACHE_GRANULES)
+		return alloc_trylock(heap, size);
+	if (bh_caches_are_fenced(heap))
 		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
 	if (BH_UNLIKELY(!block))
 		return alloc_slow(heap, BH_GRANULE, size);
@@ -242,9 +246,11 @@ static void *alloc_cached(bheap_t *heap, size_t size)
 	return block;
 }
 
-/* Where the lock may not be skipped. */
+/* Where the lock may not be skipped, as free_threaded(). */
 static inline void *alloc_threaded(bheap_t *heap, size_t size, unsigned skip_lock)
 {
+	if (skip_lock == BH_SKIP_LOCK_GUARDED)
+		return bh_guarded_alloc(heap, size, alloc_slow);
 	return skip_lock == BH_SKIP_LOCK_CACHED ? alloc_cached(heap, size)
 						: alloc_trylock(heap, size);
 }
@@ -275,12 +281,10 @@ extern __typeof(bh_block_alloc) bheap_alloc __attribute__((alias("bh_block_alloc
 
 void *bheap_calloc(bheap_t *heap, size_t count, size_t size)
 {
-	size_t total;
-	void *block;
+	size_t total; /* or one that is refused */
+	bool overflows = __builtin_mul_overflow(count, size, &total);
+	void *block = bh_block_alloc(heap, overflows ? SIZE_MAX : total);
 
-	if (__builtin_mul_overflow(count, size, &total))
-		total = SIZE_MAX; /* refused as such a request is */
-	block = bh_block_alloc(heap, total);
 	return block ? memset(block, 0, total) : NULL;
 }
 
@@ -350,8 +354,9 @@ static int free_cached_fenced(bheap_t *heap, void *ptr)
 {
 	uint32_t granules = bh_cache_granules_of(heap, ptr);
 
-	if (!granules || !bh_caches_are_fenced(heap) ||
-	    bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
+	if (!granules)
+		return free_trylock(heap, ptr);
+	if (!bh_caches_are_fenced(heap) || bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
 	    !bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
 		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);
@@ -372,9 +377,10 @@ static int free_cached(bheap_t *heap, void *ptr)
 	return 0;
 }
 
-/* Where the lock may not be skipped. */
 static inline int free_threaded(bheap_t *heap, void *ptr, unsigned skip_lock)
 {
+	if (skip_lock == BH_SKIP_LOCK_GUARDED)
+		return bh_guarded_free(heap, ptr, free_slow);
 	return skip_lock == BH_SKIP_LOCK_CACHED ? free_cached(heap, ptr) : free_trylock(heap, ptr);
 }
 

@@ -76,8 +76,8 @@ static bool buffer_layout(struct bh_layout *layout, size_t size, unsigned flags)
 /* A heap in a caller's buffer is made without a system call. */
 static uint64_t key_make(const bheap_t *heap)
 {
-	return heap->region.start ? bh_secret_random(BH_SECRET_SEALS, heap)
-				  : bh_secret_derived(BH_SECRET_SEALS, heap);
+	return heap->region.start ? bh_secret_random(BH_SECRET_SEALS, (uintptr_t)heap)
+				  : bh_secret_derived(BH_SECRET_SEALS, (uintptr_t)heap);
 }
 
 /* What lies before the first block belongs to no one. */

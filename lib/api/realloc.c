@@ -280,16 +280,14 @@ static bool is_of_size(const bheap_t *heap, const void *ptr, size_t size)
 BH_NOINLINE
 static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 {
-	bool done = false;
+	bool done = heap && bh_caches_are_on(heap) && is_of_size(heap, ptr, size);
 
-	if (BH_LIKELY(heap) && bh_enter_trylock(heap)) {
-		uint32_t block = bh_core_find(&heap->core, ptr);
+	if (!done && BH_LIKELY(heap) && bh_enter_trylock(heap)) {
+		uint32_t block = bh_block_find(heap, ptr);
 
 		done = block &&
 		       bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
 		bh_leave_trylock(heap);
-	} else {
-		done = heap && bh_caches_are_on(heap) && is_of_size(heap, ptr, size);
 	}
 	return done ? ptr : realloc_slow(heap, ptr, BH_GRANULE, size);
 }

@@ -165,9 +165,10 @@ static BH_ALWAYS_INLINE int free_free_top(struct bh_core *core, uint32_t block, 
 	return free_finish(core, block, merge_free_neighbours(core, block, with), slow);
 }
 
-static BH_ALWAYS_INLINE bool free_far(struct bh_core *core, uint32_t block, uint32_t previous)
+/* previous: the start of the previous block, if that is free; else 0. */
+static BH_ALWAYS_INLINE bool free_far(struct bh_core *core, uint32_t block, uint32_t previous,
+				      struct bh_map_neighbour next)
 {
-	struct bh_map_neighbour next = bh_map_next_start(&core->map, block);
 	bool is_top = next.granule == core->control->top;
 	struct merge with = {.previous = previous,
 			     .previous_is_free = previous,
@@ -186,13 +187,23 @@ static BH_ALWAYS_INLINE bool free_far(struct bh_core *core, uint32_t block, uint
 BH_NOINLINE
 int bh_free_far(struct bh_core *core, uint32_t block, uint32_t previous, bh_free_slow_fn *slow)
 {
-	return free_finish(core, block, free_far(core, block, previous), slow);
+	bool freed = free_far(core, block, previous, bh_map_next_start(&core->map, block));
+
+	return free_finish(core, block, freed, slow);
+}
+
+enum bh_core_status bh_free_between(struct bh_core *core, uint32_t block,
+				    struct bh_map_neighbour previous, struct bh_map_neighbour next)
+{
+	BH_ASSERT(bh_core_is_live(core, block));
+	return free_far(core, block, previous.used ? 0 : previous.granule, next) ? BH_DONE
+										 : BH_DAMAGED;
 }
 
 enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block)
 {
-	BH_ASSERT(bh_core_is_live(core, block));
-	return free_far(core, block, bh_index_previous_free(core, block)) ? BH_DONE : BH_DAMAGED;
+	return bh_free_between(core, block, bh_map_previous_start(&core->map, block),
+			       bh_map_next_start(&core->map, block));
 }
 
 void bh_free_by_map(struct bh_core *core, uint32_t block)

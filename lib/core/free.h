@@ -19,6 +19,10 @@ typedef int bh_free_slow_fn(struct bh_core *core, void *ptr);
  */
 enum bh_core_status bh_free_block(struct bh_core *core, uint32_t block);
 
+/* The same with its neighbours, which were just found: the sentinels are ones, too. */
+enum bh_core_status bh_free_between(struct bh_core *core, uint32_t block,
+				    struct bh_map_neighbour previous, struct bh_map_neighbour next);
+
 /* Frees an allocated block by the map alone, and rebuilds the index. */
 void bh_free_by_map(struct bh_core *core, uint32_t block);
 

@@ -26,9 +26,10 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 #define BH_COLD __attribute__((noinline, cold))
 /*
  * A copy for each caller, whose constant arguments make it short; only where the compiler
- * optimises.
+ * optimises, and not with AddressSanitizer, for which a checked function must not become a part of
+ * one that is not.
  */
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
 #define BH_ALWAYS_INLINE inline __attribute__((always_inline))
 #else
 #define BH_ALWAYS_INLINE inline

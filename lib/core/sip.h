@@ -7,7 +7,7 @@
 #ifndef BH_SIP_H
 #define BH_SIP_H
 
-#include <stdint.h>
+#include "core/granule.h"
 
 struct bh_sip_state {
 	uint64_t a, b, c, d;
@@ -40,7 +40,7 @@ static inline void bh_sip_word(struct bh_sip_state *state, uint64_t word)
 	state->a ^= word;
 }
 
-static inline uint64_t bh_sip(const uint64_t key[2], uint64_t first, uint64_t second)
+static BH_ALWAYS_INLINE uint64_t bh_sip(const uint64_t key[2], uint64_t first, uint64_t second)
 {
 	/* The algorithm's four constants. */
 	struct bh_sip_state state = {

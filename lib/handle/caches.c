@@ -13,9 +13,16 @@
 #include "os/thread.h"
 #include "os/wait.h"
 
-/* A cache for each 256 KiB of a heap. */
-#define SLOT_SHIFT 14
-#define SLOTS_MIN 4 /* but in a buffer */
+/*
+ * In a buffer the caches are to take half a per cent of it: small ones in a small buffer. In a
+ * mapping they take memory only as they are used.
+ */
+#define SCALE_MAX 2
+#define SMALL_GRANULES ((size_t)4 << 20 >> BH_GRANULE_SHIFT)
+#define MIDDLE_GRANULES ((size_t)32 << 20 >> BH_GRANULE_SHIFT)
+/* A cache for so much of a small buffer; the first one for half of it. */
+#define SLOT_GRANULES ((size_t)512 << 10 >> BH_GRANULE_SHIFT)
+#define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer */
 #define SLOTS_MAX 256
 
 /* An owner is busy for some nanoseconds, unless it was interrupted. */
@@ -26,55 +33,77 @@
 __thread struct bh_cache_seat bh_cache_seats[BH_CACHE_SEATS]
 	__attribute__((tls_model("initial-exec")));
 
+/* By how many powers of two the caches are smaller than the largest. */
+static unsigned scale_of(size_t granules)
+{
+	if (granules < SMALL_GRANULES)
+		return SCALE_MAX;
+	return granules < MIDDLE_GRANULES ? 1 : 0;
+}
+
 static size_t slots_of(size_t granules, bool in_buffer)
 {
-	size_t slots = granules >> SLOT_SHIFT;
+	size_t slots = granules / (SLOT_GRANULES << (SCALE_MAX - scale_of(granules)));
 
-	if (slots < SLOTS_MIN && !in_buffer)
-		slots = SLOTS_MIN;
+	if (!slots && granules >= SLOT_GRANULES / 2)
+		slots = 1;
+	if (!in_buffer)
+		slots = slots ? SLOTS_MAPPED * slots : SLOTS_MAPPED;
 	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
 }
 
-size_t bh_cache_area_size(size_t granules, bool in_buffer)
-{
-	return sizeof(struct bh_caches) + 2 * BH_CACHE_LINE +
-	       slots_of(granules, in_buffer) * BH_CACHE_SIZE;
-}
-
-/* Blocks of so many granules that a cache has places for: 8 KiB, 32 to 64 blocks. */
-static unsigned capacity(unsigned granules)
+/* Blocks of a size that a cache has places for: of the largest 8 KiB, 32 to 64 blocks. */
+static unsigned capacity(unsigned granules, unsigned scale)
 {
 	unsigned count = 512 / granules;
 
 	if (count < 32)
-		return 32;
-	return count < 64 ? count : 64;
+		count = 32;
+	return (count < 64 ? count : 64) >> scale;
 }
 
-static void places_divide(struct bh_caches *caches)
+/* Divides the places of a cache among the sizes, in an array like caches->at. */
+static void places_divide(uint16_t *at, unsigned scale)
 {
-	unsigned at = 0;
-
-	for (unsigned granules = 1; granules <= BH_CACHE_GRANULES; granules++) {
-		caches->at[granules] = (uint16_t)at;
-		at += capacity(granules);
-	}
-	BH_ASSERT(at == BH_CACHE_PLACES);
-	caches->at[BH_CACHE_GRANULES + 1] = (uint16_t)at;
+	at[0] = at[1] = 0;
+	for (unsigned granules = 1; granules <= BH_CACHE_GRANULES; granules++)
+		at[granules + 1] = (uint16_t)(at[granules] + capacity(granules, scale));
 }
 
-/* A heap in a buffer is made without a system call. */
+/* From one cache to the next: no two share a line of a processor's cache. */
+static size_t stride_of(const uint16_t *at)
+{
+	return bh_round_up(offsetof(struct bh_cache, places) +
+				   at[BH_CACHE_GRANULES + 1] * sizeof(uint32_t),
+			   BH_CACHE_LINE);
+}
+
+size_t bh_cache_area_size(size_t granules, bool in_buffer)
+{
+	uint16_t at[BH_CACHE_GRANULES + 2];
+
+	places_divide(at, scale_of(granules));
+	return sizeof(struct bh_caches) + 2 * BH_CACHE_LINE +
+	       slots_of(granules, in_buffer) * stride_of(at);
+}
+
+/*
+ * A heap in a buffer is made without a system call. Its blocks may have marks of an earlier heap at
+ * this place, which are not those of its own key.
+ */
 void bh_caches_init(bheap_t *heap, bool in_buffer)
 {
 	static uint64_t ids;
 	struct bh_caches *caches = bh_caches(heap);
-	size_t space = (size_t)((char *)heap->core.control - (char *)(caches + 1));
+	size_t space = (size_t)((char *)heap->core.control - (char *)(caches + 1)) - BH_CACHE_LINE;
+	size_t size = in_buffer ? bh_core_size(&heap->core) : heap->region.size;
 
 	caches->id = __atomic_add_fetch(&ids, 1, __ATOMIC_RELAXED);
-	caches->key = in_buffer ? bh_secret_derived(BH_SECRET_MARKS, heap)
-				: bh_secret_random(BH_SECRET_MARKS, heap);
-	caches->slots = (uint32_t)((space - BH_CACHE_LINE) / BH_CACHE_SIZE);
-	places_divide(caches);
+	caches->key = in_buffer ? bh_secret_derived(BH_SECRET_MARKS, caches->id)
+				: bh_secret_random(BH_SECRET_MARKS, caches->id);
+	places_divide(caches->at, scale_of(size >> BH_GRANULE_SHIFT));
+	caches->stride = (uint32_t)stride_of(caches->at);
+	caches->slots = (uint32_t)(space / caches->stride);
 }
 
 /* ---- claims ---- */

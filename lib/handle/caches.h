@@ -13,12 +13,8 @@
 
 #include "handle/handle.h"
 
-/*
- * Largest size of cached blocks, in granules, and how many blocks one cache has places for:
- * bh_cache_capacity() of each size.
- */
+/* Largest size of cached blocks, in granules. */
 #define BH_CACHE_GRANULES 64
-#define BH_CACHE_PLACES 2384
 /* Granules that the cached blocks of one thread have at most: 256 KiB. */
 #define BH_CACHE_ROOM_MAX 16384
 /* The cached blocks of all threads have this part of the heap at most. */
@@ -39,13 +35,10 @@ struct bh_cache {
 	uint16_t tops[BH_CACHE_GRANULES + 1];
 	uint16_t limits[BH_CACHE_GRANULES + 1];
 	uint8_t batches[BH_CACHE_GRANULES + 1]; /* by granules: how many the next fill takes */
-	uint32_t places[BH_CACHE_PLACES];       /* the first granules of blocks */
+	uint32_t places[];                      /* the first granules of blocks */
 };
 
 #define BH_CACHE_LINE 64
-/* From one cache to the next: no two share a line of a processor's cache. */
-#define BH_CACHE_SIZE ((sizeof(struct bh_cache) + BH_CACHE_LINE - 1) & ~(size_t)(BH_CACHE_LINE - 1))
-
 /* Bits of caches->state. */
 enum bh_caches_state {
 	BH_CACHES_CLOSED = 1, /* owners keep off: the holder of the lock works on them */
@@ -62,6 +55,7 @@ struct bh_caches {
 	unsigned generation; /* of the process in which the first cache was claimed, or 0 */
 	pid_t process;       /* the same; a child of vfork(2) has its memory, and another number */
 	uint32_t slots;      /* caches there is room for */
+	uint32_t stride;     /* bytes from one to the next */
 	uint32_t used;       /* of them, those that were ever claimed */
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
 	uint32_t pool;       /* granules that are not granted */
@@ -132,7 +126,7 @@ static inline struct bh_cache *bh_cache_at(struct bh_caches *caches, uint32_t sl
 
 	BH_ASSERT(slot < caches->slots);
 	first += -(uintptr_t)first & (BH_CACHE_LINE - 1);
-	return (struct bh_cache *)(void *)(first + slot * BH_CACHE_SIZE);
+	return (struct bh_cache *)(void *)(first + (size_t)slot * caches->stride);
 }
 
 /* True if calls may use them: no limit is set, and no walk is under way. */

@@ -52,7 +52,7 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
  */
 static inline bool bh_enter_trylock(bheap_t *heap)
 {
-	return bh_handle_skips(heap) == BH_SKIP_LOCK_ONE_THREAD && bh_lock_try(&heap->lock);
+	return BH_SKIP_LOCK_MAY_TRY(bh_handle_skips(heap)) && bh_lock_try(&heap->lock);
 }
 
 static inline void bh_leave_trylock(bheap_t *heap)

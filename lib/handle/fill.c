@@ -41,18 +41,17 @@ void bh_fill_trimmed(bheap_t *heap, uint32_t from, uint32_t to)
 		}
 }
 
-/* The first granule of a free block: all of it that the index does not use. */
-static void first_fill(const bheap_t *heap, uint32_t block)
+void bh_fill_first(const bheap_t *heap, uint32_t block)
 {
 	const struct bh_core *core = &heap->core;
 	const struct bh_control *control = core->control;
 
 	BH_ASSERT(bh_core_is_free(core, block));
 	if (block == control->top || block == control->victim)
-		bh_pattern_fill(heap, block, block + 1);
+		bh_pattern_store(heap, block, block + 1);
 	else if (bh_core_granules(core, block) < core->bins.exact_limit)
-		bh_pattern_fill_half(heap, block);
-	bh_marks_fill(heap, block, block + 1);
+		bh_pattern_store_half(heap, block);
+	bh_marks_few_fill(bh_marks_few(heap, block, 1));
 }
 
 const void *bh_fill_written(const bheap_t *heap, uint32_t block, uint32_t next)
@@ -130,7 +129,7 @@ static const void *unit_refill(const bheap_t *heap, uint32_t first, uint32_t end
 	for (uint32_t granule = bh_marks_find(heap, first, end); granule < end;
 	     granule = bh_marks_find(heap, granule + 1, end)) {
 		if (bh_map_is_free(&heap->core.map, granule))
-			first_fill(heap, granule);
+			bh_fill_first(heap, granule);
 		else
 			bh_pattern_fill(heap, granule, granule + 1);
 	}
@@ -245,7 +244,7 @@ void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to)
 	if (!bh_map_is_start(map, to) && bh_marks_is_filled(heap, to))
 		bh_pattern_fill(heap, to, to + 1);
 	/* After a merge the previous block begins where it did, and its tag still says so. */
-	first_fill(heap, is_first ? from : bh_map_previous(map, from));
+	bh_fill_first(heap, is_first ? from : bh_map_previous(map, from));
 }
 
 void bh_fill_resized(struct bh_call *call, uint32_t old_end, uint32_t new_end)

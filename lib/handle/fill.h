@@ -30,6 +30,9 @@ bool bh_fill_prepare(struct bh_core *core, uint32_t from, uint32_t to);
 /* Verifies granules, one at least, that were free at bh_fill_watch() and are handed out now. */
 void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to);
 
+/* Fills what the index does not use of the first granule of a free block. */
+void bh_fill_first(const bheap_t *heap, uint32_t block);
+
 /* Fills granules, one at least, that were live and are part of a free block now. */
 void bh_fill_freed(struct bh_call *call, uint32_t from, uint32_t to);
 

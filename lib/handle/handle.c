@@ -13,14 +13,13 @@
 
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 {
-	if (heap->annotated || heap->trailers || heap->read_only || heap->budget.limit)
+	if (heap->shared || heap->annotated || heap->read_only || heap->budget.limit)
 		return BH_SKIP_LOCK_NEVER;
-	switch (heap->lock.kind) {
-	case BH_LOCK_NONE: return BH_SKIP_LOCK_ALWAYS;
-	case BH_LOCK_PRIVATE:
-		return heap->flags & BHEAP_CACHED ? BH_SKIP_LOCK_CACHED : BH_SKIP_LOCK_ONE_THREAD;
-	default: return BH_SKIP_LOCK_NEVER;
-	}
+	if (heap->trailers)
+		return BH_SKIP_LOCK_GUARDED;
+	if (heap->lock.kind == BH_LOCK_NONE)
+		return BH_SKIP_LOCK_ALWAYS;
+	return heap->flags & BHEAP_CACHED ? BH_SKIP_LOCK_CACHED : BH_SKIP_LOCK_ONE_THREAD;
 }
 
 bool bh_handle_wants_redzones(void)

@@ -16,10 +16,13 @@
 /* Which calls may work on the heap without its lock: the fast path. */
 enum bh_handle_skip_lock {
 	BH_SKIP_LOCK_NEVER,
-	BH_SKIP_LOCK_ONE_THREAD, /* those of a process known to have one thread */
-	BH_SKIP_LOCK_ALWAYS,     /* all: BHEAP_UNLOCKED */
-	BH_SKIP_LOCK_CACHED,     /* those that this thread's cache can serve: BHEAP_CACHED */
+	BH_SKIP_LOCK_ONE_THREAD = 1, /* those of a process known to have one thread */
+	BH_SKIP_LOCK_ALWAYS = 2,     /* all: BHEAP_UNLOCKED */
+	BH_SKIP_LOCK_CACHED = 3,     /* those that this thread's cache can serve: BHEAP_CACHED */
+	BH_SKIP_LOCK_GUARDED = 4,    /* those of api/guarded, which look at the lock themselves */
 };
+/* True if other calls may try the lock and need nothing else of bh_enter(). */
+#define BH_SKIP_LOCK_MAY_TRY(skip_lock) ((skip_lock)&1)
 
 struct bheap {
 	struct bh_core core;

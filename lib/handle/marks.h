@@ -24,6 +24,41 @@ static inline bool bh_marks_is_filled(const bheap_t *heap, uint32_t granule)
 	return heap->filled[granule >> 6] >> (granule & 63) & 1;
 }
 
+/*
+ * Of 1 to 64 granules: where their bits are. The second word is there always, though perhaps none
+ * of them is in it: bits of units follow.
+ */
+struct bh_marks_few {
+	uint64_t *words, bits[2];
+};
+
+static inline struct bh_marks_few bh_marks_few(const bheap_t *heap, uint32_t from, uint32_t count)
+{
+	uint64_t bits = ~UINT64_C(0) >> (64 - count);
+
+	BH_ASSERT(count - 1 < 64);
+	return (struct bh_marks_few){&heap->filled[from >> 6],
+				     {bits << (from & 63), bits >> 1 >> (~from & 63)}};
+}
+
+/* True if all are filled. */
+static inline bool bh_marks_few_are_filled(struct bh_marks_few few)
+{
+	return !((~few.words[0] & few.bits[0]) | (~few.words[1] & few.bits[1]));
+}
+
+static inline void bh_marks_few_fill(struct bh_marks_few few)
+{
+	few.words[0] |= few.bits[0];
+	few.words[1] |= few.bits[1];
+}
+
+static inline void bh_marks_few_clear(struct bh_marks_few few)
+{
+	few.words[0] &= ~few.bits[0];
+	few.words[1] &= ~few.bits[1];
+}
+
 /* Of granules from ... to - 1; cleared are some. */
 void bh_marks_fill(const bheap_t *heap, uint32_t from, uint32_t to);
 void bh_marks_clear(const bheap_t *heap, uint32_t from, uint32_t to);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * note.h - the ELF note .note.bheap: where the fields lie that gdb's commands read. It is part of
- * each program and library that this library is linked into, and strip(1) leaves it, so that
- * lib/libbheap-gdb.py needs no debug information. Defines data: enter.c alone includes it.
+ * note.h - the ELF note .note.bheap: where the fields lie that gdb's commands and "bheap show PID"
+ * read. It is part of each program and library that this library is linked into, and strip(1)
+ * leaves it, so that lib/libbheap-gdb.py and tools/living.c need no debug information. Defines
+ * data: enter.c alone includes it.
  */
 #ifndef BH_NOTE_H
 #define BH_NOTE_H
@@ -35,6 +36,11 @@ struct bh_note_field {
 	FIELD("", struct bheap, filled)                                                            \
 	FIELD("", struct bheap, shared)                                                            \
 	FIELD("", struct bheap, region.start)                                                      \
+	FIELD("", struct bheap, region.size)                                                       \
+	FIELD("", struct bheap, grows)                                                             \
+	FIELD("", struct bheap, refusals.largest)                                                  \
+	FIELD("", struct bheap, refusals.last)                                                     \
+	FIELD("", struct bheap, refusals.used)                                                     \
 	FIELD("", struct bheap, budget.limit)                                                      \
 	FIELD("control.", struct bh_control, top)                                                  \
 	FIELD("control.", struct bh_control, victim)                                               \
@@ -43,6 +49,10 @@ struct bh_note_field {
 	FIELD("control.", struct bh_control, peak)                                                 \
 	FIELD("control.", struct bh_control, allocations)                                          \
 	FIELD("control.", struct bh_control, frees)                                                \
+	FIELD("control.", struct bh_control, failures)                                             \
+	FIELD("control.", struct bh_control, faults)                                               \
+	FIELD("control.", struct bh_control, rebuilds)                                             \
+	FIELD("control.", struct bh_control, recoveries)                                           \
 	FIELD("control.", struct bh_control, bits.summary)                                         \
 	FIELD("control.", struct bh_control, bits.words)                                           \
 	FIELD("shared.", struct bh_shared, inside)                                                 \

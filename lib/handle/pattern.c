@@ -7,41 +7,16 @@
 
 #include "handle/marks.h"
 
-#define FILL_WORD (UINT64_C(0x0101010101010101) * BH_FILL_BYTE)
-
-/* A granule at once, where the machine can; never a memset(), which AddressSanitizer watches. */
-typedef uint64_t granule_t __attribute__((vector_size(BH_GRANULE), may_alias));
-
-static volatile granule_t *granules_at(const bheap_t *heap, uint32_t granule)
-{
-	return bh_core_address(&heap->core, granule);
-}
-
 static volatile uint64_t *granule_words(const bheap_t *heap, uint32_t granule)
 {
 	return bh_core_address(&heap->core, granule);
 }
 
-BH_UNCHECKED
 void bh_pattern_fill(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	const granule_t pattern = {FILL_WORD, FILL_WORD};
-	volatile granule_t *at = granules_at(heap, from), *end = granules_at(heap, to);
-
 	BH_ASSERT(to <= heap->core.end);
-	for (; at + 1 < end; at += 2) {
-		at[0] = pattern;
-		at[1] = pattern;
-	}
-	if (at < end)
-		*at = pattern;
+	bh_pattern_store(heap, from, to);
 	bh_marks_fill(heap, from, to);
-}
-
-BH_UNCHECKED
-void bh_pattern_fill_half(const bheap_t *heap, uint32_t granule)
-{
-	granule_words(heap, granule)[1] = FILL_WORD;
 }
 
 BH_UNCHECKED
@@ -75,7 +50,7 @@ static const void *word_written(volatile uint64_t *word, uint64_t expected)
 
 static uint64_t pattern_of(const bheap_t *heap, uint32_t granule)
 {
-	return heap->trimmed && bh_marks_is_trimmed(heap, granule) ? 0 : FILL_WORD;
+	return heap->trimmed && bh_marks_is_trimmed(heap, granule) ? 0 : BH_FILL_WORD;
 }
 
 /* The first byte of a filled granule that is not as it was left; linked: it is a node of a bin. */
@@ -91,24 +66,15 @@ static const void *granule_written(const bheap_t *heap, uint32_t granule, bool l
 }
 
 /* Of granules of one unit, all of them filled, and none a node. */
-BH_UNCHECKED
 static const void *run_written(const bheap_t *heap, uint32_t from, uint32_t to)
 {
-	const volatile granule_t *at = granules_at(heap, from), *end = granules_at(heap, to);
-	uint64_t expected = pattern_of(heap, from);
-	granule_t pattern = {expected, expected}, differs = {0, 0};
+	const void *at = NULL;
 
-	for (; at + 1 < end; at += 2)
-		differs |= (at[0] ^ pattern) | (at[1] ^ pattern);
-	if (at < end)
-		differs |= *at ^ pattern;
-	for (uint32_t granule = from; (differs[0] | differs[1]) && granule < to; granule++) {
-		const void *byte = granule_written(heap, granule, false);
-
-		if (byte)
-			return byte;
-	}
-	return NULL;
+	if (bh_pattern_holds(heap, from, to, pattern_of(heap, from)))
+		return NULL;
+	for (uint32_t granule = from; granule < to && !at; granule++)
+		at = granule_written(heap, granule, false);
+	return at;
 }
 
 /*

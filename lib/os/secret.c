@@ -15,14 +15,14 @@
 
 #include "core/sip.h"
 
-uint64_t bh_secret_derived(enum bh_secret_purpose purpose, const void *address)
+uint64_t bh_secret_derived(enum bh_secret_purpose purpose, uint64_t number)
 {
 	const void *seed = (const void *)getauxval(AT_RANDOM);
 	uint64_t key[2] = {0};
 
 	if (seed)
 		memcpy(key, seed, sizeof(key));
-	return bh_sip(key, (uint64_t)purpose, (uintptr_t)address);
+	return bh_sip(key, (uint64_t)purpose, number);
 }
 
 /* getrandom() is a cancellation point. */
@@ -38,9 +38,9 @@ static bool kernel_gives(uint64_t *key)
 	return given;
 }
 
-uint64_t bh_secret_random(enum bh_secret_purpose purpose, const void *address)
+uint64_t bh_secret_random(enum bh_secret_purpose purpose, uint64_t number)
 {
 	uint64_t key;
 
-	return kernel_gives(&key) ? key : bh_secret_derived(purpose, address);
+	return kernel_gives(&key) ? key : bh_secret_derived(purpose, number);
 }

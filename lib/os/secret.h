@@ -14,12 +14,12 @@ enum bh_secret_purpose {
 };
 
 /* A key from the kernel; where it gives none, as below. */
-uint64_t bh_secret_random(enum bh_secret_purpose purpose, const void *address);
+uint64_t bh_secret_random(enum bh_secret_purpose purpose, uint64_t number);
 
 /*
  * A key without a system call: a one-way hash of the process's random bytes, another for each
- * purpose and address.
+ * purpose and number.
  */
-uint64_t bh_secret_derived(enum bh_secret_purpose purpose, const void *address);
+uint64_t bh_secret_derived(enum bh_secret_purpose purpose, uint64_t number);
 
 #endif

@@ -227,7 +227,7 @@ START_TEST(no_random_word)
 	system_is.no_random = true;
 	heap = bheap_create(SIZE, BHEAP_GUARD);
 	other = bheap_create(SIZE, BHEAP_GUARD);
-	ck_assert_uint_eq(heap->key, bh_secret_derived(BH_SECRET_SEALS, heap));
+	ck_assert_uint_eq(heap->key, bh_secret_derived(BH_SECRET_SEALS, (uintptr_t)heap));
 	ck_assert_uint_ne(heap->key, other->key);
 	block = bheap_alloc(heap, 40);
 	memory_change(block + 40, 'x');

@@ -51,7 +51,7 @@ expect 2 "'frob' is no command" "$bheap" frob
 "$bheap" help >all && "$bheap" --help | cmp -s all - || fail "help: other than --help"
 expect 2 "'frob' is no command" "$bheap" help frob
 expect 2 'one command is wanted' "$bheap" help show size
-for command in run size show check repair snapshot; do
+for command in run size calls show check repair snapshot; do
 	expect 0 "^Usage: bheap $command " "$bheap" $command --help
 	"$bheap" $command --help >wanted && "$bheap" help $command | cmp -s wanted - || fail "help $command: other text"
 	expect 2 "Try 'bheap $command --help'" "$bheap" $command --frob
@@ -165,7 +165,7 @@ grep -q 'live bytes' plot.svg && grep -q '</svg>' plot.svg || fail "size: no plo
 grep -q recommended answer || fail "size: no answer in its file"
 
 # A program: what is recommended suffices, and half of what just suffices does not.
-expect 0 '' "$bheap" size --json --save=dd.trace.gz dd if=/dev/zero of=/dev/null bs=1M count=1
+expect 0 '' "$bheap" size --json --output=- --save=dd.trace.gz dd if=/dev/zero of=/dev/null bs=1M count=1
 smallest=$(sed -n 's/.*"smallest": *\([0-9]*\).*/\1/p' out | head -n 1)
 recommended=$(sed -n 's/.*"recommended": *\([0-9]*\).*/\1/p' out | head -n 1)
 [ "$smallest" -gt 1048576 ] || fail "size: dd needs $smallest"
@@ -191,6 +191,8 @@ expect 1 'true: nothing was recorded:$' "$bheap" size true
 grep -q '^  it allocates nothing' out || { cat out; fail "size: no word of why nothing was recorded"; }
 expect 2 "'-1' is no number of per cent" "$bheap" size --margin=-1 --trace=trace
 expect 2 'not both' "$bheap" size --trace=trace sort
+expect 2 "^bheap: size: --json of a program needs --output=FILE" "$bheap" size --json touch touched
+[ -e touched ] && fail "size: the program ran although its output would be mixed with the answer"
 expect 1 'no-such-dir/plot' "$bheap" size --plot=no-such-dir/plot --trace=trace
 for option in output save plot; do
 	expect 1 '^bheap: no-such-dir/file: No such file' "$bheap" size --$option=no-such-dir/file touch touched
@@ -251,6 +253,15 @@ grep -Eq '^[+~] +[0-9a-f]+ +5008  ' out || fail "snapshot: the new block is not 
 grep -Eq '^\* +0 +1008  other content' out || fail "snapshot: the changed block is not told"
 expect 1 '^1 block with other content' "$bheap" snapshot -c -q one.snap heap
 grep -q '^\*' out && fail "snapshot: -q is not quiet"
+
+# Where only statistics differ, that is a difference, too, but one that is not asked for with --blocks.
+sed 's/^peak_used .*/peak_used 99008/; s/^frees .*/frees 4711/' one.snap >peak.snap
+expect 1 '^peak used  *[0-9]+  *99008 ' "$bheap" snapshot --compare one.snap peak.snap
+expect 1 '^frees  ' "$bheap" snapshot --compare --quiet one.snap peak.snap
+expect 0 '' "$bheap" snapshot --compare --blocks one.snap peak.snap
+[ ! -s out ] || { cat out; fail "snapshot: --blocks prints statistics"; }
+expect 1 '^1 block with other content' "$bheap" snapshot -cb one.snap heap
+expect 2 'blocks goes with --compare' "$bheap" snapshot --blocks heap
 
 # A symbolic link stays; what it leads to is written, there or not yet, and whole or not at all.
 mkdir place
@@ -317,7 +328,7 @@ grep -q words closed.trace closed.answer && fail "size: the program's output is 
 "$bheap" size --output=closed.answer ls -l /proc/self/fd >fds
 grep -q closed.answer fds && fail "size: the program has the answer open"
 echo mine >mine
-expect 0 'most bytes|at the peak' "$bheap" size --json --save=numbers.trace sh -c '
+expect 0 'most bytes|at the peak' "$bheap" size --json --output=- --save=numbers.trace sh -c '
 	for number in 3 4 5 6 7 8 9; do eval "exec $number>>mine"; done
 	count=0; while [ $count -lt 40000 ]; do count=$((count + 1)); done; echo at the peak'
 expect 0 'at the peak' sh -c 'ulimit -n 50; exec "$0" size ls -d /' "$bheap"

@@ -31,7 +31,7 @@ offers()
 	complete "$@" | grep -Fqx -e "$wanted" || { complete "$@"; fail "$*: '$wanted' is not offered"; }
 }
 
-for command in run size show check repair snapshot; do
+for command in run size calls show check repair snapshot; do
 	offers $command bheap "$(echo $command | cut -c1-2)"
 	"$bheap" $command --help | grep -o -e '--[a-z-]*' | sort -u >known
 	echo --help | sort -u - known >all

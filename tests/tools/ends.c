@@ -103,6 +103,8 @@ static int step(const char *what)
 {
 	if (what[0] == '+')
 		blocks_make(what + 1);
+	else if (!strncmp(what, "try=", 4))
+		last = malloc((size_t)atol(what + 4));
 	else if (!strcmp(what, "uid"))
 		return setuid(NOBODY);
 	else if (!strcmp(what, "root"))

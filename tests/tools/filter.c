@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * filter.c - a program that takes system calls from itself, for hooks.sh: with "errno" madvise()
- * fails, and free() keeps errno; with "kill" every call ends the process that libbheap-malloc(7)
- * does not name for a process of one thread, with "kill-madvise" that one, too. Status 77: no
- * filters here.
+ * fails, and free() keeps errno; with "deny PROGRAM ..." that program may not read the memory of
+ * others; with "kill" every call ends the process that libbheap-malloc(7) does not name for a
+ * process of one thread, with "kill-madvise" that one, too. Status 77: no filters here.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef SYS_mmap2
 #define MAP_CALL SYS_mmap2
@@ -40,6 +41,16 @@ static int install_errno(void)
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		ON(SYS_madvise), RETURN(SECCOMP_RET_ERRNO | EINVAL), RETURN(SECCOMP_RET_ALLOW)};
+
+	return install(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+static int install_deny(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		ON(SYS_process_vm_readv), RETURN(SECCOMP_RET_ERRNO | EPERM),
+		RETURN(SECCOMP_RET_ALLOW)};
 
 	return install(filter, sizeof(filter) / sizeof(filter[0]));
 }
@@ -102,6 +113,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(kind, "errno") == 0)
 		failed = install_errno();
+	else if (strcmp(kind, "deny") == 0)
+		failed = install_deny();
 	else if (strcmp(kind, "kill") == 0)
 		failed = install_kill(SECCOMP_RET_ALLOW);
 	else if (strcmp(kind, "kill-madvise") == 0)
@@ -110,5 +123,7 @@ int main(int argc, char **argv)
 		perror("no filter");
 		return 77;
 	}
+	if (argc > 2)
+		execvp(argv[2], argv + 2);
 	return work();
 }

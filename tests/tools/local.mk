@@ -3,7 +3,7 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/callers.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh %D%/callers.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -40,8 +40,14 @@ check_PROGRAMS += %D%/ends
 %C%_ends_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_ends_LDADD =
 
+check_PROGRAMS += %D%/counted
+%C%_counted_SOURCES = %D%/counted.c
+%C%_counted_CFLAGS = $(AM_CFLAGS) -fno-builtin -pthread
+%C%_counted_LDADD =
+
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/callers.sh
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
+	%D%/running.sh %D%/calls.sh %D%/callers.sh
 endif

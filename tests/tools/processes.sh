@@ -123,7 +123,7 @@ done
 [ -e s.snap ] && fail "a snapshot of nothing"
 
 # The file of a recording is as large as files may be.
-(ulimit -f 200000 && peak=$("$bheap" size --json "$program" +10x1000 2>&1 | sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p') &&
+(ulimit -f 200000 && peak=$("$bheap" size --json --output=- "$program" +10x1000 2>&1 | sed -n 's/^ *"peak_live": *\([0-9]*\),*$/\1/p') &&
 	[ "$peak" = 10000 ]) || fail "size: where files have a limit"
 (ulimit -f 1000; "$bheap" size "$program" +10x1000 2>&1) | grep -q '^bheap: TMPDIR: .*: File too large' || fail "size: where files have too low a limit"
 
@@ -225,6 +225,58 @@ grep -q '^ends\.[0-9]*: 1 operation$' answer && grep -q '  of 3 processes the on
 grep -q '"operations":270000' s.json || { cat out s.json; fail "size: a long recording"; }
 [ "$(grep -c '^a' long.trace)" -eq 270000 ] || fail "size: a long recording, kept"
 
+# ---- memory that is not malloc()'s ----
+# Of a program that maps 50 MiB, and has 2 MiB of blocks.
+cat >mapper.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int count)
+{
+	size_t size = 50 << 20, blocks = count > 1 ? 200000 : 0;
+	char *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *block = memset(malloc(2 << 20), 1, 2 << 20);
+	while (blocks--)
+		free(malloc(1000));
+	memset(mapped, 1, size);
+	puts("ready");
+	fflush(stdout);
+	pause();
+	return block[0];
+}
+END
+# outside_of COMMAND...: with output in the file "seen", of the mapper that is ended then
+outside_of()
+{
+	mkfifo ready
+	"$@" >ready 2>err &
+	runs=$!
+	exec 3<ready
+	read -r line <&3
+	[ "$line" = ready ] || { cat err; fail "$*: no mapper"; }
+	kill -TERM $runs
+	cat <&3 >seen
+	exec 3<&-
+	wait $runs
+	cat err >>seen
+	rm ready
+}
+if ${CC:-cc} -w -o mapper mapper.c 2>/dev/null; then
+	outside_of "$bheap" run ./mapper
+	grep -Eq '^  outside the heap at least 5[0-4](\.[0-9]*)? MiB resident: ' seen || { cat seen; fail "run: what is resident outside the heap"; }
+	for blocks in '' many; do
+		outside_of "$bheap" size ./mapper $blocks
+		grep -Eq '^  at least 5[0-4](\.[0-9]*)? MiB more resident outside these blocks: ' seen || {
+			cat seen; fail "size $blocks: what is resident outside the blocks"; }
+	done
+	awk 'length > 80 { print; bad = 1 } END { exit bad }' seen || fail "outside: more than 80 columns"
+	outside_of "$bheap" size --json --output=s.json ./mapper
+	resident=$(sed -n 's/^ *"peak_resident": *\([0-9]*\),*$/\1/p' s.json)
+	[ "$resident" -gt 54000000 ] && [ "$resident" -lt 60000000 ] || { cat s.json; fail "size: what is resident in JSON"; }
+fi
+
 # ---- programs that are not reached: why ----
 cat >own.c <<'END'
 static char pool[1 << 20];
@@ -287,7 +339,7 @@ is "the size of the environment in JSON" "$(sed -n 's/^ *"BHEAP_MALLOC_SIZE":"\(
 "$bheap" run ./plain 2>&1 | grep -q environment && fail "settings that there are not"
 
 # ---- 80 columns ----
-for command in '' run size show check repair snapshot; do
+for command in '' run size calls show check repair snapshot; do
 	"$bheap" $command --help | awk 'length > 80 { print; bad = 1 } END { exit bad }' || fail "$command --help: more than 80 columns"
 done
 "$bheap" run --size=60G sh -c '"$0" +1000x100000 free; "$0" +10x10 9; exit 0' "$program" 2>out
