@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "replay.h"
 
 static const struct command *const commands[] = {
 	&command_run,   &command_size,   &command_calls,    &command_show,
@@ -89,6 +90,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 	char name[64];
 
+	if (replay_is_asked(argc, argv))
+		return replay_serve();
 	standard_streams_hold();
 	if (argc < 2) {
 		help_print(stderr);

@@ -19,18 +19,18 @@ struct counts {
 	struct output output; /* open before the program begins; none: standard error */
 	bool json;
 	char **argv;
-	struct trace trace;
-	size_t processes; /* that there were */
+	struct recording recording;
 };
 
 static void calls_print(FILE *stream, const struct counts *calls)
 {
-	const struct trace *trace = &calls->trace;
+	const struct trace *trace = &calls->recording.traces[0];
 	char peak[SIZE_TEXT_MAX], live[SIZE_TEXT_MAX];
 
 	fprintf(stream, "bheap: calls of malloc() and related functions by %s\n", trace->name);
-	if (calls->processes > 1)
-		fprintf(stream, "  of %zu processes the one that needed most\n", calls->processes);
+	if (calls->recording.processes > 1)
+		fprintf(stream, "  of %zu processes the one that needed most\n",
+			calls->recording.processes);
 	fprintf(stream, "  at the peak %s asked for; %zu block%s at most\n",
 		size_print(peak, trace->peak_size), trace->peak_blocks, plural(trace->peak_blocks));
 	fprintf(stream, "  at the end %s in %zu block%s\n\n", size_print(live, trace->live_size),
@@ -41,10 +41,11 @@ static void calls_print(FILE *stream, const struct counts *calls)
 static void calls_json(FILE *stream, const struct counts *calls)
 {
 	struct json_object *object = json_object_new_object();
-	const struct trace *trace = &calls->trace;
+	const struct trace *trace = &calls->recording.traces[0];
 
 	json_object_object_add(object, "name", utf8_json(trace->name));
-	json_object_object_add(object, "processes", json_object_new_uint64(calls->processes));
+	json_object_object_add(object, "processes",
+			       json_object_new_uint64(calls->recording.processes));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));
 	json_object_object_add(object, "peak_blocks", json_object_new_uint64(trace->peak_blocks));
 	json_object_object_add(object, "live", json_object_new_uint64(trace->live_size));
@@ -62,11 +63,11 @@ static bool calls_count(struct counts *calls)
 		warn(TALLY_VARIABLE);
 		return false;
 	}
-	if (!recording_make(&calls->trace, NULL, &calls->processes, calls->argv))
+	if (!recording_make(&calls->recording, false, calls->argv))
 		return false;
 	(calls->json ? calls_json : calls_print)(to_file ? calls->output.stream : stderr, calls);
 	good = !to_file || output_keep(&calls->output);
-	trace_release(&calls->trace);
+	recording_release(&calls->recording);
 	return good;
 }
 

@@ -19,7 +19,10 @@
 #include "summary.h"
 
 struct run {
-	const char *size;               /* as given, or NULL */
+	const char *size;        /* as given, or NULL */
+	bool automatic;          /* what earlier runs needed */
+	char automatic_size[32]; /* "": none is known */
+	struct remembered remembered;
 	struct output report, snapshot; /* open before the program begins */
 	bool json, guard, aborts, uncached;
 	char **argv;
@@ -41,7 +44,11 @@ static FILE *report_stream(const struct run *run)
 /* The status stays the program's, even if its report could not be kept: a message tells. */
 static void report_keep(struct run *run)
 {
-	(run->json ? summary_json : summary_print)(report_stream(run), &run->summary);
+	FILE *stream = report_stream(run);
+
+	(run->json ? summary_json : summary_print)(stream, &run->summary);
+	if (run->automatic && !run->json)
+		remembered_print(stream, &run->remembered);
 	if (run->report.path)
 		output_keep(&run->report);
 }
@@ -94,8 +101,9 @@ static size_t settings_make(const struct run *run, char **environment)
 {
 	size_t count = 0;
 
-	if (run->size)
-		environment[count++] = setting("BHEAP_MALLOC_SIZE", run->size);
+	if (run->size || run->automatic)
+		environment[count++] =
+			setting("BHEAP_MALLOC_SIZE", run->size ? run->size : run->automatic_size);
 	if (run->guard)
 		environment[count++] = setting("BHEAP_MALLOC_GUARD", "1");
 	if (run->aborts) {
@@ -109,10 +117,27 @@ static size_t settings_make(const struct run *run, char **environment)
 	return count;
 }
 
+/* For the next run: of all processes the heap that reached furthest. */
+static void needs_keep(struct run *run)
+{
+	const struct records *records = &run->summary.records;
+	uint64_t needed = 0, refused = 0;
+
+	for (size_t index = 0; index < records->count; index++) {
+		const uint64_t *figures = records->list[index].figures;
+
+		needed = figures[FIGURE_EXTENT] > needed ? figures[FIGURE_EXTENT] : needed;
+		refused += figures[FIGURE_FAILURES];
+	}
+	remembered_keep(&run->remembered, needed, refused && run->remembered.granted);
+}
+
 static void program_report(struct run *run)
 {
 	handover_end(&run->handover, &run->summary.end);
 	records_read(&run->summary.records, &run->handover);
+	if (run->automatic)
+		needs_keep(run);
 	if (run->snapshot.path)
 		snapshot_keep(run);
 	report_keep(run);
@@ -134,7 +159,8 @@ static int program_run(struct run *run, const char *library)
 	child.watch_arg = &run->interval;
 	environment[count] = run->handover.setting;
 	run->summary.overridden = environment;
-	run->summary.sized = run->size || getenv("BHEAP_MALLOC_SIZE");
+	run->summary.sized = run->automatic ? run->remembered.granted != 0
+					    : run->size || getenv("BHEAP_MALLOC_SIZE");
 	child_run(&child, run->argv, &run->summary.end);
 	if (run->summary.end.ran)
 		program_report(run);
@@ -158,21 +184,44 @@ static const struct option options[] = {
 	{NULL, 0, NULL, 0},
 };
 
+static bool size_take(struct run *run, const char *text)
+{
+	size_t size;
+
+	run->automatic = strcmp(text, "auto") == 0;
+	run->size = run->automatic ? NULL : text;
+	if (run->automatic || size_parse(text, &size))
+		return true;
+	warnx("--size: '%s' is no size from 1 to " SIZE_TEXT_LARGEST ", nor 'auto'", text);
+	return false;
+}
+
+/* What is known of the command, with the options by which it needs more or less. */
+static bool automatic_find(struct run *run)
+{
+	char how[] = {run->guard ? 'g' : '-', run->uncached ? 'C' : '-', '\0'};
+
+	if (!run->automatic)
+		return true;
+	if (!remembered_find(&run->remembered, run->argv, how))
+		return false;
+	run->summary.remembered = &run->remembered;
+	if (run->remembered.granted)
+		snprintf(run->automatic_size, sizeof(run->automatic_size), "%zu",
+			 run->remembered.granted);
+	return true;
+}
+
 /* STATUS_OK, or what to end with; *helped: the help was asked for. */
 static int options_read(struct run *run, int argc, char **argv, bool *helped)
 {
-	size_t size;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+s:r:jgape:h", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
-			if (!size_parse(optarg, &size)) {
-				warnx("--size: '%s' is no size from 1 to " SIZE_TEXT_LARGEST,
-				      optarg);
+			if (!size_take(run, optarg))
 				return STATUS_USAGE;
-			}
-			run->size = optarg;
 			break;
 		case 'r': run->report.path = optarg; break;
 		case 'j': run->json = true; break;
@@ -209,11 +258,12 @@ static int run_main(int argc, char **argv)
 	if (!library)
 		return STATUS_FAILED;
 	status = STATUS_FAILED;
-	if (output_open(&run.report, run.report.path) &&
+	if (automatic_find(&run) && output_open(&run.report, run.report.path) &&
 	    output_open(&run.snapshot, run.snapshot.path))
 		status = program_run(&run, library);
 	output_drop(&run.report);
 	output_drop(&run.snapshot);
+	remembered_release(&run.remembered);
 	return status;
 }
 
@@ -222,11 +272,14 @@ const struct command command_run = {
 	.summary = "run a program in a bounded heap and print a summary of the heap",
 	.usage =
 		"[OPTION]... PROGRAM [ARGUMENT]...\n"
-		"Runs PROGRAM with its malloc() in a bounded heap, and then prints a summary.\n"
+		"Runs PROGRAM with its malloc() in a bounded heap, and then prints a summary,\n"
+		"also if Ctrl-C ends it.\n"
 		"The exit status is that of the program, or 128 + N if signal N ended it.\n\n"
 		"  -s, --size=SIZE      size in bytes, or with K, M or G (default: " SIZE_TEXT_LARGEST
 		",\n"
-		"                       of which only the used part takes memory)\n"
+		"                       of which only the used part takes memory);\n"
+		"                       auto: what earlier runs of the command needed, and 10 %\n"
+		"                       more; no size for the first run\n"
 		"  -r, --report=FILE    write the summary to FILE, not to standard error\n"
 		"  -j, --json           print the summary as JSON\n"
 		"  -p, --processes      print a line for each other process, not each program\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_size.c - "bheap size": how large a heap a program needs, from what it does in one run.
+ * cmd_size.c - "bheap size": how large a heap a program needs, from what it does in one run, or in
+ * several.
  */
 #include <err.h>
 #include <getopt.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers.h"
 #include "command.h"
 #include "holders.h"
 #include "output.h"
@@ -17,85 +19,44 @@
 #include "recording.h"
 #include "size_text.h"
 #include "utf8.h"
-#include "sizing.h"
 
 #define MARGIN_DEFAULT 10
 #define MARGIN_MAX 1000
+#define RUNS_MAX 1000
 #define MOMENTS 800
-
-static const struct variant variants[] = {
-	{"private", "init_heap(), bheap_create()", 0, false},
-	{"guarded", "the same with BHEAP_GUARD", BHEAP_GUARD, false},
-	{"in_buffer", "bheap_create_in()", 0, true},
-};
-#define VARIANTS (sizeof(variants) / sizeof(*variants))
-
-struct answer {
-	size_t smallest, recommended;
-};
 
 struct size {
 	const char *trace_path;           /* NULL: a program is run */
 	struct output plot, output, save; /* open before the program begins */
-	unsigned margin;                  /* per cent */
 	bool json;
 	char **argv;
-	struct trace trace;
+	unsigned long runs; /* 0: once */
+	struct recording *recordings;
+	size_t recording_count;
+	size_t processes; /* that there were in one run at most; 0: a trace was read */
+	struct answers answers;
 	struct holders holders;
-	size_t processes; /* that there were; 0: a trace was read */
-	struct answer answers[VARIANTS];
 };
 
-/* ---- finding the answers ---- */
-
-static bool answers_find(struct size *size)
-{
-	static const char *const tasks[VARIANTS] = {"smallest heap", "with guards", "in a buffer"};
-
-	for (unsigned index = 0; index < VARIANTS; index++) {
-		struct answer *answer = &size->answers[index];
-		size_t wish;
-
-		progress_begin(tasks[index]);
-		answer->smallest = sizing_smallest(&variants[index], &size->trace);
-		wish = answer->smallest + answer->smallest / 100 * size->margin;
-		answer->recommended = answer->smallest && wish <= BHEAP_SIZE_MAX
-					      ? sizing_confirm(&variants[index], &size->trace, wish)
-					      : answer->smallest;
-		if (!answer->smallest) {
-			progress_begin(NULL);
-			warnx("%s: not even the largest heap suffices", size->trace.name);
-			return false;
-		}
-	}
-	progress_begin(NULL);
-	return true;
-}
+/* ---- telling the answers ---- */
 
 static bool plot_write(struct size *size)
 {
 	struct moment *moments = calloc(MOMENTS, sizeof(*moments));
-	size_t count = size->trace.op_count < MOMENTS ? size->trace.op_count : MOMENTS;
-	const struct answer *answer = &size->answers[0];
+	const struct trace *trace = size->answers.largest;
+	size_t count = trace->op_count < MOMENTS ? trace->op_count : MOMENTS;
+	const struct answer *answer = &size->answers.list[ANSWER_PRIVATE];
 
 	if (!moments) {
 		warn("%s", size->plot.path);
 		return false;
 	}
 	progress_begin("plot");
-	sizing_watch(&variants[0], &size->trace, answer->recommended, moments, count);
+	sizing_watch(&variants[ANSWER_PRIVATE], trace, answer->recommended, moments, count);
 	progress_begin(NULL);
-	plot_draw(size->plot.stream, &size->trace, moments, count, answer->recommended,
-		  answer->smallest);
+	plot_draw(size->plot.stream, trace, moments, count, answer->recommended, answer->smallest);
 	free(moments);
 	return output_keep(&size->plot);
-}
-
-/* ---- telling them ---- */
-
-static double overhead(const struct size *size, const struct answer *answer)
-{
-	return 100.0 * ((double)answer->smallest / (double)size->trace.peak_size - 1);
 }
 
 /* What a heap does not have in it. */
@@ -111,11 +72,13 @@ static void resident_print(FILE *stream, const struct trace *trace)
 
 static void trace_print(FILE *stream, const struct size *size)
 {
-	const struct trace *trace = &size->trace;
+	const struct trace *trace = size->answers.largest;
 	char peak[SIZE_TEXT_MAX];
 
 	fprintf(stream, "%s: %zu operation%s\n", trace->name, trace->op_count,
 		plural(trace->op_count));
+	if (size->recording_count > 1)
+		fprintf(stream, "  of %zu runs the one that needed most\n", size->recording_count);
 	if (size->processes > 1)
 		fprintf(stream, "  of %zu processes the one that needed most\n", size->processes);
 	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
@@ -127,56 +90,30 @@ static void trace_print(FILE *stream, const struct size *size)
 	fputc('\n', stream);
 }
 
-static void answers_print(FILE *stream, const struct size *size)
+static void size_print_all(FILE *stream, const struct size *size)
 {
-	char smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX], heading[32];
-
 	trace_print(stream, size);
-	snprintf(heading, sizeof(heading), "recommended (+%u %%)", size->margin);
-	fprintf(stream, "%-27s %21s %7s %21s\n", "", "smallest that suffices", "more", heading);
-	for (unsigned index = 0; index < VARIANTS; index++) {
-		const struct answer *answer = &size->answers[index];
-
-		fprintf(stream, "%-27s %10zu %10s %5.1f %% %10zu %10s\n", variants[index].title,
-			answer->smallest, size_print(smallest, answer->smallest),
-			overhead(size, answer), answer->recommended,
-			size_print(recommended, answer->recommended));
-	}
-	fputs("\nThe first line is for 'bheap run --size'. This is what one run needs; another\n"
-	      "input, or threads that interleave otherwise, may need more: that is what the\n"
-	      "margin is for.\n",
-	      stream);
+	answers_print(stream, &size->answers);
 	holders_print(stream, &size->holders);
 }
 
-static void answers_json(FILE *stream, const struct size *size)
+static void size_json(FILE *stream, const struct size *size)
 {
-	struct json_object *object = json_object_new_object(), *heaps = json_object_new_object();
+	struct json_object *object = json_object_new_object();
+	const struct trace *trace = size->answers.largest;
 
-	json_object_object_add(object, "name", utf8_json(size->trace.name));
+	json_object_object_add(object, "name", utf8_json(trace->name));
 	if (size->processes)
 		json_object_object_add(object, "processes",
 				       json_object_new_uint64(size->processes));
-	json_object_object_add(object, "operations", json_object_new_uint64(size->trace.op_count));
-	json_object_object_add(object, "peak_live", json_object_new_uint64(size->trace.peak_size));
-	json_object_object_add(object, "peak_blocks",
-			       json_object_new_uint64(size->trace.peak_blocks));
+	json_object_object_add(object, "runs", json_object_new_uint64(size->recording_count));
+	json_object_object_add(object, "operations", json_object_new_uint64(trace->op_count));
+	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));
+	json_object_object_add(object, "peak_blocks", json_object_new_uint64(trace->peak_blocks));
 	json_object_object_add(object, "peak_resident",
-			       size->trace.resident ? json_object_new_uint64(size->trace.resident)
-						    : NULL);
-	json_object_object_add(object, "margin", json_object_new_int((int)size->margin));
-	for (unsigned index = 0; index < VARIANTS; index++) {
-		const struct answer *answer = &size->answers[index];
-		struct json_object *heap = json_object_new_object();
-
-		json_object_object_add(heap, "smallest", json_object_new_uint64(answer->smallest));
-		json_object_object_add(heap, "recommended",
-				       json_object_new_uint64(answer->recommended));
-		json_object_object_add(heap, "overhead",
-				       json_object_new_double(overhead(size, answer) / 100));
-		json_object_object_add(heaps, variants[index].name, heap);
-	}
-	json_object_object_add(object, "heaps", heaps);
+			       trace->resident ? json_object_new_uint64(trace->resident) : NULL);
+	json_object_object_add(object, "margin", json_object_new_int((int)size->answers.margin));
+	json_object_object_add(object, "heaps", answers_json(&size->answers));
 	holders_json(object, &size->holders);
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
@@ -201,48 +138,106 @@ static void outputs_drop(struct size *size)
 	output_drop(&size->plot);
 }
 
-static bool trace_get(struct size *size)
+static bool trace_read(struct recording *recording, const char *path)
 {
-	struct calls *calls = holders_wanted(&size->holders) ? &size->holders.calls : NULL;
+	recording->count = trace_load(&recording->traces[0], path) == 0;
+	return recording->count;
+}
 
-	if (size->trace_path)
-		return trace_load(&size->trace, size->trace_path) == 0;
-	return recording_make(&size->trace, calls, &size->processes, size->argv);
+/* Records a run more, or reads the trace. False after a message. */
+static bool recording_take(struct size *size)
+{
+	struct recording *recording = &size->recordings[size->recording_count++];
+
+	if (!(size->trace_path
+		      ? trace_read(recording, size->trace_path)
+		      : recording_make(recording, holders_wanted(&size->holders), size->argv)))
+		return false;
+	if (recording->processes > size->processes)
+		size->processes = recording->processes;
+	if (recording->traces[0].peak_size)
+		return true;
+	warnx("%s: no bytes were asked for", recording->traces[0].name);
+	return false;
+}
+
+static bool recordings_take(struct size *size)
+{
+	bool good = true;
+
+	size->recordings = calloc(size->runs, sizeof(*size->recordings));
+	if (!size->recordings)
+		err(STATUS_FAILED, "%zu runs", size->runs);
+	while (good && size->recording_count < size->runs)
+		good = recording_take(size);
+	return good;
+}
+
+static void recordings_release(struct size *size)
+{
+	while (size->recording_count)
+		recording_release(&size->recordings[--size->recording_count]);
+	free(size->recordings);
+}
+
+/* Before anything is sized: that of the highest peak. */
+static bool trace_save(struct size *size)
+{
+	const struct trace *best = NULL;
+
+	for (size_t run = 0; run < size->recording_count; run++) {
+		const struct recording *recording = &size->recordings[run];
+
+		if (recording->count && (!best || recording->traces[0].peak_size > best->peak_size))
+			best = &recording->traces[0];
+	}
+	return !size->save.path || !best || recording_save(best, &size->save);
+}
+
+/* The calls of the trace that needed most. */
+static bool holders_take(struct size *size)
+{
+	const struct trace *largest = size->answers.largest;
+
+	for (size_t run = 0; run < size->recording_count; run++)
+		for (size_t index = 0; index < size->recordings[run].count; index++)
+			if (&size->recordings[run].traces[index] == largest &&
+			    holders_wanted(&size->holders))
+				return holders_find(&size->holders, largest,
+						    &size->recordings[run].calls[index]);
+	return true;
 }
 
 static int size_answer(struct size *size)
 {
-	bool good = trace_get(size);
+	bool good = recordings_take(size);
 
-	if (!good)
-		return STATUS_FAILED;
-	if (!size->trace.peak_size) {
-		warnx("%s: no bytes were asked for", size->trace.name);
-		good = false;
-	}
-	if (size->save.path && !recording_save(&size->trace, &size->save))
-		good = false;
-	if (good && holders_wanted(&size->holders))
-		good = holders_find(&size->holders, &size->trace);
-	if (good && answers_find(size)) {
-		(size->json ? answers_json : answers_print)(size->output.stream, size);
-		if (size->plot.path && !plot_write(size))
-			good = false;
-	} else {
-		good = false;
+	good = trace_save(size) && good;
+	good = good && answers_find(&size->answers, size->recordings, size->recording_count);
+	good = good && holders_take(size);
+	if (good) {
+		(size->json ? size_json : size_print_all)(size->output.stream, size);
+		good = !size->plot.path || plot_write(size);
 	}
 	holders_release(&size->holders);
-	trace_release(&size->trace);
+	recordings_release(size);
 	return good ? STATUS_OK : STATUS_FAILED;
 }
 
 static const struct option options[] = {
-	{"trace", required_argument, NULL, 't'},  {"plot", required_argument, NULL, 'p'},
-	{"margin", required_argument, NULL, 'm'}, {"output", required_argument, NULL, 'o'},
-	{"save", required_argument, NULL, 'S'},   {"json", no_argument, NULL, 'j'},
-	{"callers", no_argument, NULL, 'c'},      {"leaks", no_argument, NULL, 'l'},
-	{"folded", required_argument, NULL, 'f'}, {"depth", required_argument, NULL, 'd'},
-	{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+	{"trace", required_argument, NULL, 't'},
+	{"plot", required_argument, NULL, 'p'},
+	{"margin", required_argument, NULL, 'm'},
+	{"output", required_argument, NULL, 'o'},
+	{"save", required_argument, NULL, 'S'},
+	{"run", required_argument, NULL, 'r'},
+	{"callers", no_argument, NULL, 'c'},
+	{"leaks", no_argument, NULL, 'l'},
+	{"folded", required_argument, NULL, 'f'},
+	{"depth", required_argument, NULL, 'd'},
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static bool number_parse(const char *text, unsigned long least, unsigned long most,
@@ -262,7 +257,7 @@ static bool margin_parse(struct size *size, const char *text)
 		warnx("--margin: '%s' is no number of per cent from 0 to %u", text, MARGIN_MAX);
 		return false;
 	}
-	size->margin = (unsigned)margin;
+	size->answers.margin = (unsigned)margin;
 	return true;
 }
 
@@ -278,6 +273,14 @@ static bool depth_parse(struct size *size, const char *text)
 	return true;
 }
 
+static bool runs_parse(struct size *size, const char *text)
+{
+	if (number_parse(text, 1, RUNS_MAX, &size->runs))
+		return true;
+	warnx("--run: '%s' is no number of runs from 1 to %u", text, RUNS_MAX);
+	return false;
+}
+
 /* True unless the calls are asked for where they cannot be told. */
 static bool callers_possible(const struct size *size)
 {
@@ -290,11 +293,34 @@ static bool callers_possible(const struct size *size)
 	return !size->trace_path && source_available();
 }
 
+/* A trace, or a program; STATUS_OK, or what to end with. */
+static int operands_check(struct size *size)
+{
+	if (!size->argv[0] == !size->trace_path) {
+		warnx(size->trace_path ? "size: a trace, or a program, not both"
+				       : "size: which program, or --trace=FILE?");
+		return command_misused(&command_size);
+	}
+	if (size->runs && size->trace_path) {
+		warnx("size: --run is for a program; a trace is of one run");
+		return command_misused(&command_size);
+	}
+	/* The two would be mixed, and be no JSON. */
+	if (size->json && size->argv[0] && !size->output.path) {
+		warnx("size: --json of a program needs --output=FILE ('-' if it prints nothing)");
+		return command_misused(&command_size);
+	}
+	if (!size->output.path)
+		size->output.path = "-";
+	size->runs += !size->runs;
+	return callers_possible(size) ? STATUS_OK : STATUS_USAGE;
+}
+
 static int options_read(struct size *size, int argc, char **argv, bool *helped)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+t:p:m:o:jh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+t:p:m:o:r:jh", options, NULL)) != -1) {
 		switch (option) {
 		case 't': size->trace_path = optarg; break;
 		case 'p': size->plot.path = optarg; break;
@@ -312,29 +338,21 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 			if (!margin_parse(size, optarg))
 				return STATUS_USAGE;
 			break;
+		case 'r':
+			if (!runs_parse(size, optarg))
+				return STATUS_USAGE;
+			break;
 		case 'h': *helped = true; return command_help(&command_size);
 		default: return command_misused(&command_size);
 		}
 	}
 	size->argv = argv + optind;
-	if (!size->argv[0] == !size->trace_path) {
-		warnx(size->trace_path ? "size: a trace, or a program, not both"
-				       : "size: which program, or --trace=FILE?");
-		return command_misused(&command_size);
-	}
-	/* The two would be mixed, and be no JSON. */
-	if (size->json && size->argv[0] && !size->output.path) {
-		warnx("size: --json of a program needs --output=FILE ('-' if it prints nothing)");
-		return command_misused(&command_size);
-	}
-	if (!size->output.path)
-		size->output.path = "-";
-	return callers_possible(size) ? STATUS_OK : STATUS_USAGE;
+	return operands_check(size);
 }
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.margin = MARGIN_DEFAULT, .holders.depth = HOLDERS_DEPTH};
+	struct size size = {.answers.margin = MARGIN_DEFAULT, .holders.depth = HOLDERS_DEPTH};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
@@ -358,6 +376,7 @@ const struct command command_size = {
 		 "them in heaps of many sizes. If there are several processes, the one that needs\n"
 		 "most memory is sized. A program that Ctrl-C ends is sized, too.\n\n"
 		 "  -t, --trace=FILE   read a trace recorded before, plain or compressed by gzip\n"
+		 "  -r, --run=N        run PROGRAM N times, and size the run that needs most\n"
 		 "  -m, --margin=N     recommend N per cent more than suffices (default: 10)\n"
 		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
 		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"

@@ -49,7 +49,7 @@ static bool moment_find(struct holders *holders, struct places *places, const st
 	struct holdings holdings;
 	bool good = true;
 
-	holdings_make(&holdings, trace, &holders->calls, op_count);
+	holdings_make(&holdings, trace, holders->stacks.calls, op_count);
 	places_make(places, &holdings, &holders->stacks, holders->depth);
 	if (fold && holders->folded.path)
 		good = all_fold(holders, &holdings);
@@ -57,11 +57,11 @@ static bool moment_find(struct holders *holders, struct places *places, const st
 	return good;
 }
 
-bool holders_find(struct holders *holders, const struct trace *trace)
+bool holders_find(struct holders *holders, const struct trace *trace, const struct calls *calls)
 {
 	bool fold_end = holders->at_end && !holders->at_peak, good = true;
 
-	stacks_open(&holders->stacks, &holders->calls);
+	stacks_open(&holders->stacks, calls);
 	if (!fold_end)
 		good = moment_find(holders, &holders->peak, trace, holdings_peak(trace), true);
 	if (holders->at_end &&
@@ -76,7 +76,6 @@ void holders_release(struct holders *holders)
 	places_release(&holders->end);
 	if (holders->stacks.calls)
 		stacks_close(&holders->stacks);
-	calls_release(&holders->calls);
 }
 
 /* ---- telling them ---- */

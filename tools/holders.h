@@ -19,7 +19,6 @@ struct holders {
 	bool at_peak, at_end;
 	size_t depth;
 	struct output folded; /* open before the program begins */
-	struct calls calls;
 	struct places peak, end;
 	struct stacks stacks;
 };
@@ -27,13 +26,12 @@ struct holders {
 /* True if the calls must be recorded. */
 bool holders_wanted(const struct holders *holders);
 
-/* When the trace is there. False after a message: the folded stacks could not be written. */
-bool holders_find(struct holders *holders, const struct trace *trace);
+/* False after a message: the folded stacks could not be written. */
+bool holders_find(struct holders *holders, const struct trace *trace, const struct calls *calls);
 
 void holders_print(FILE *stream, const struct holders *holders);
 void holders_json(struct json_object *object, const struct holders *holders);
 
-/* After holders_find(). */
 void holders_release(struct holders *holders);
 
 #endif

@@ -31,6 +31,7 @@ EXTRA_DIST += %D%/libbheap-malloc.map
 # The recorder, which the benchmarks have, too.
 recorder_sources = \
 	%D%/callers.h \
+	%D%/crowd.c %D%/crowd.h \
 	%D%/record.c %D%/record.h \
 	%D%/stream.c %D%/stream.h \
 	%D%/table.c %D%/table.h \
@@ -47,6 +48,7 @@ recorder_ldflags = -static-libgcc -Wl,--exclude-libs,ALL
 if HAVE_TOOLS
 bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
+	%D%/answers.c %D%/answers.h \
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
 	%D%/borrow.c %D%/borrow.h \
@@ -67,9 +69,11 @@ bin_PROGRAMS += %D%/bheap
 	%D%/holdings.c %D%/holdings.h \
 	%D%/image.c %D%/image.h \
 	%D%/interval.c %D%/interval.h \
+	%D%/live.c %D%/live.h \
 	%D%/living.c %D%/living.h \
 	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
+	%D%/others.c %D%/others.h \
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
@@ -80,6 +84,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/reason.c %D%/reason.h \
 	%D%/recording.c %D%/recording.h \
 	%D%/records.c %D%/records.h \
+	%D%/remembered.c %D%/remembered.h \
+	%D%/replay.c %D%/replay.h %D%/replayer.c \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/source.h \
 	%D%/stacks.c %D%/stacks.h \

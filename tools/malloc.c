@@ -58,11 +58,23 @@ static __attribute__((noinline)) void *block_make_locked(size_t size)
 	return LIKELY(block) ? block : budget_refuse(size);
 }
 
+/* True if this thread's cache has blocks of this size that it did not serve: they were written to.
+ */
+static bool cache_is_stuck(size_t size)
+{
+	const bheap_t *heap = budget.cached;
+	const struct bh_cache *cache = heap ? bh_cache_own(bh_caches(heap)) : NULL;
+	size_t granules = bh_granules(size);
+
+	return cache && granules - 1 < BH_CACHE_GRANULES &&
+	       bh_cache_has(bh_caches(heap), cache, granules);
+}
+
 static __attribute__((noinline)) void *block_make(size_t size)
 {
 	void *block;
 
-	if (!__libc_single_threaded)
+	if (!__libc_single_threaded || UNLIKELY(cache_is_stuck(size)))
 		return block_make_locked(size);
 	block = bheap_alloc(budget_heap(), size);
 	if (UNLIKELY(!block))

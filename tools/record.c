@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "callers.h"
+#include "crowd.h"
 #include "record.h"
 #include "stream.h"
 #include "tally.h"
@@ -128,6 +129,7 @@ static void child_begin(void)
 	if (generation != NULL)
 		*generation = 1;
 	window_used = window_size;
+	crowd_fork();
 	if (stream.slot == NULL || !stream_fork(&stream))
 		state = STOPPED;
 }
@@ -171,7 +173,7 @@ void record_line(int64_t size, const char *format, ...)
 	va_end(args);
 	window_used += (size_t)length;
 	if (stream.slot != NULL)
-		stream_note(&stream, (size_t)length, size);
+		stream_note(&stream, (size_t)length, size, crowd_most());
 }
 
 void record_lock(void)
@@ -225,6 +227,7 @@ static const char *callers_text(uint32_t callers)
 static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
 	int error = errno;
+	crowd_join();
 	record_lock();
 	if (block == NULL)
 		failure_write(kind);
@@ -244,6 +247,7 @@ static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 	size_t power = 1;
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
+	crowd_join();
 	record_lock();
 	if (block == NULL)
 		failure_write(TALLY_ALIGNED);
@@ -260,6 +264,7 @@ static void *block_resize(void *block, size_t size, uint32_t callers)
 {
 	if (block == NULL)
 		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL, callers);
+	crowd_join();
 	record_lock();
 	uintptr_t old = (uintptr_t)block;
 	int64_t before = size_of(block);
@@ -295,6 +300,7 @@ void *calloc(size_t count, size_t size)
 void free(void *block)
 {
 	int error = errno;
+	crowd_join();
 	record_lock();
 	if (block != NULL)
 		record_line(-size_of(block), "f %p\n", block);
@@ -383,6 +389,7 @@ static void fork_child(void)
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	crowd_begin();
 	record_lock();
 	if (state == UNOPENED)
 		recording_begin();

@@ -1,39 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * recording.c - see recording.h. The recorder is record.c; what it writes has addresses, which
- * become block numbers here. tsearch(3) keeps the live blocks by address. Of processes that are not
- * sized only the peak is known, as glibc has it.
+ * become block numbers here.
  */
 #include "recording.h"
 
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "live.h"
+#include "others.h"
 #include "reason.h"
-#include "size_text.h"
 #include "streams.h"
 
 /* A sparse file: no recording is longer. */
 #define AREA_SIZE (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
 
-struct live {
-	uintptr_t address;
-	uint32_t slot;
-};
-
 /* A raw recording on its way to a trace. */
 struct conversion {
 	struct trace *trace;
 	struct calls *calls; /* or NULL */
-	void *tree;          /* of struct live, by address */
-	uint32_t *spare;     /* slots that may be used again */
+	struct live_table live;
+	uint32_t *spare; /* slots that may be used again */
 	size_t spare_count, spare_room;
 	uint32_t slot_count;
 	uint64_t kind; /* enum tally_kind of the next operation, if the recorder told; else below */
@@ -41,14 +35,6 @@ struct conversion {
 
 /* The kind is that which the operation has of itself. */
 #define KIND_OF_OPERATION TALLY_KINDS
-
-static int live_order(const void *one, const void *other)
-{
-	uintptr_t left = ((const struct live *)one)->address;
-	uintptr_t right = ((const struct live *)other)->address;
-
-	return (left > right) - (left < right);
-}
 
 /* ---- slots ---- */
 
@@ -68,32 +54,6 @@ static void slot_return(struct conversion *conversion, uint32_t slot)
 			err(1, "recording");
 	}
 	conversion->spare[conversion->spare_count++] = slot;
-}
-
-/* Takes the block at an address off the tree; false if there is none. */
-static bool live_remove(struct conversion *conversion, uintptr_t address, uint32_t *slot)
-{
-	struct live key = {.address = address}, *live;
-	struct live **found = tfind(&key, &conversion->tree, live_order);
-
-	if (!found)
-		return false;
-	live = *found;
-	*slot = live->slot;
-	tdelete(&key, &conversion->tree, live_order);
-	free(live);
-	return true;
-}
-
-static void live_add(struct conversion *conversion, uintptr_t address, uint32_t slot)
-{
-	struct live *live = malloc(sizeof(*live));
-
-	if (!live)
-		err(1, "recording");
-	*live = (struct live){address, slot};
-	if (!tsearch(live, &conversion->tree, live_order))
-		err(1, "recording");
 }
 
 /* ---- counting ---- */
@@ -128,7 +88,7 @@ static const char *block_free(struct conversion *conversion, uintptr_t address)
 	uint32_t slot;
 
 	/* Of a block from before the recording nothing is known. */
-	if (!live_remove(conversion, address, &slot)) {
+	if (!live_remove(&conversion->live, address, &slot)) {
 		count(conversion, TALLY_FREE, 0, 0);
 		return NULL;
 	}
@@ -150,13 +110,13 @@ static const char *block_make(struct conversion *conversion, uintptr_t address, 
 {
 	const char *wrong = NULL;
 
-	if (live_remove(conversion, address, &op.slot)) /* its free was missed */
+	if (live_remove(&conversion->live, address, &op.slot)) /* its free was missed */
 		wrong = block_end(conversion, op.slot);
 	if (wrong)
 		return wrong;
 	count(conversion, op.kind == TRACE_ALIGNED ? TALLY_ALIGNED : TALLY_MALLOC, 0, op.size);
 	op.slot = slot_take(conversion);
-	live_add(conversion, address, op.slot);
+	live_add(&conversion->live, address, op.slot);
 	return op_append(conversion, op, stack);
 }
 
@@ -165,14 +125,14 @@ static const char *block_resize(struct conversion *conversion, uintptr_t old, ui
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
-	if (!live_remove(conversion, old, &op.slot)) {
+	if (!live_remove(&conversion->live, old, &op.slot)) {
 		conversion->kind = TALLY_REALLOC_MOVED;
 		return block_make(conversion, address,
 				  (struct trace_op){.kind = TRACE_ALLOC, .size = size}, stack);
 	}
 	count(conversion, old == address ? TALLY_REALLOC : TALLY_REALLOC_MOVED,
 	      size_of(conversion, op.slot), size);
-	live_add(conversion, address, op.slot);
+	live_add(&conversion->live, address, op.slot);
 	return op_append(conversion, op, stack);
 }
 
@@ -224,121 +184,96 @@ static const char *line_convert(void *arg, const char *line)
 	return wrong || is_call ? wrong : op_convert(conversion, line[0], line + 1);
 }
 
-static bool stream_load(struct trace *trace, struct calls *calls, const struct handover *handover,
+/* As the trace of this number. */
+static bool stream_load(struct recording *recording, size_t number, const struct handover *handover,
 			const struct stream_summary *summary)
 {
-	struct conversion conversion = {.trace = trace, .calls = calls, .kind = KIND_OF_OPERATION};
+	struct trace *trace = &recording->traces[number];
+	struct conversion conversion = {.trace = trace, .kind = KIND_OF_OPERATION};
 	const char *wrong;
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
+	if (recording->with_calls)
+		conversion.calls = &recording->calls[number];
+	trace->threads = summary->threads;
 	trace->resident = summary->resident;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
-	tdestroy(conversion.tree, free);
+	live_release(&conversion.live);
 	free(conversion.spare);
 	if (wrong) {
 		warnx("%s: %s", name, wrong);
 		trace_release(trace);
+		calls_release(&recording->calls[number]);
 	}
 	return !wrong;
 }
 
 /* ---- recordings ---- */
 
-/* The processes that ran one program, but for the one that is sized. */
-struct others {
-	const char *program;
-	size_t count;
-	uint64_t peak;
-};
+/* Per cent of the highest peak from which on another process may need more, for want of order. */
+#define RIVAL_SHARE 75
 
-static int others_order(const void *one, const void *other)
+/* By peak; the one of several that is listed first, first. */
+static int summary_order(const void *one, const void *other)
 {
-	uint64_t left = ((const struct others *)one)->peak;
-	uint64_t right = ((const struct others *)other)->peak;
+	const struct stream_summary *left = one, *right = other;
 
-	return (left < right) - (left > right);
+	if (left->peak != right->peak)
+		return left->peak < right->peak ? 1 : -1;
+	return (left->slot > right->slot) - (left->slot < right->slot);
 }
 
-static struct others *others_for(struct others *list, size_t *count, const char *program)
+/* Processes of one program are much alike; of what children of a fork(2) began with all have a
+ * copy. */
+static bool program_is_loaded(const struct recording *recording, const char *program)
 {
-	for (size_t index = 0; index < *count; index++)
-		if (strcmp(list[index].program, program) == 0)
-			return &list[index];
-	list[*count].program = program;
-	return &list[(*count)++];
+	size_t length = strlen(program);
+
+	for (size_t index = 0; index < recording->count; index++)
+		if (strncmp(recording->traces[index].name, program, length) == 0 &&
+		    recording->traces[index].name[length] == '.')
+			return true;
+	return false;
 }
 
-/* By program, those that needed most first; their number. */
-static size_t others_make(struct others *list, const struct streams *streams)
+/* Those that may need more than the best. Of what cannot be read nothing is needed. */
+static void rivals_take(struct recording *recording, const struct handover *handover,
+			struct streams *streams)
 {
-	size_t count = 0;
+	uint64_t least = streams->list[streams->best].peak / 100 * RIVAL_SHARE;
 
-	for (size_t index = 0; index < streams->count; index++) {
-		const struct stream_summary *one = &streams->list[index];
-		struct others *others;
-
-		if (index == streams->best)
-			continue;
-		others = others_for(list, &count, one->program);
-		others->count++;
-		others->peak = one->peak > others->peak ? one->peak : others->peak;
-	}
-	if (count)
-		qsort(list, count, sizeof(*list), others_order);
-	return count;
-}
-
-static void others_print(const struct others *others)
-{
-	char peak[SIZE_TEXT_MAX];
-
-	if (others->count == 1)
-		warnx("another process, %s, needed less: %s at the peak", others->program,
-		      size_print(peak, others->peak));
-	else
-		warnx("%zu other processes, %s, needed less: %s at most", others->count,
-		      others->program, size_print(peak, others->peak));
-}
-
-#define OTHERS_MOST 5 /* lines about them */
-
-static void others_tell(const struct streams *streams)
-{
-	struct others *list = calloc(streams->count + 1, sizeof(*list));
-	size_t count = list ? others_make(list, streams) : 0, rest = 0;
-
-	for (size_t index = 0; index < count; index++)
-		if (index < OTHERS_MOST)
-			others_print(&list[index]);
-		else
-			rest += list[index].count;
-	if (rest)
-		warnx("%zu process%s of other programs needed less still", rest,
-		      rest == 1 ? "" : "es");
-	if (streams->missed)
-		warnx("%zu more processes were not recorded: there is no room", streams->missed);
-	free(list);
+	qsort(streams->list, streams->count, sizeof(*streams->list), summary_order);
+	streams->best = 0;
+	for (size_t index = 1; index < streams->count && recording->count < RECORDING_TRACES;
+	     index++)
+		if (streams->list[index].peak >= least &&
+		    !program_is_loaded(recording, streams->list[index].program) &&
+		    stream_load(recording, recording->count, handover, &streams->list[index]))
+			recording->count++;
 }
 
 /* Loads the one that needed most, and tells of the others. */
-static bool streams_take(struct trace *trace, struct calls *calls, size_t *processes,
-			 const struct handover *handover)
+static bool streams_take(struct recording *recording, const struct handover *handover)
 {
 	struct streams streams;
 	const struct stream_summary *best;
 	bool good = false;
 
 	streams_find(&streams, handover);
-	*processes = streams.count + streams.missed;
+	recording->processes = streams.count + streams.missed;
 	best = &streams.list[streams.best];
 	if (streams.count) {
-		others_tell(&streams);
 		if (best->error)
 			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
 			      strerror(best->error));
-		good = stream_load(trace, calls, handover, best);
+		good = stream_load(recording, 0, handover, best);
+	}
+	if (good) {
+		recording->count = 1;
+		rivals_take(recording, handover, &streams);
+		others_tell(&streams, recording->count > 1);
 	}
 	streams_release(&streams);
 	return good;
@@ -369,7 +304,15 @@ static void absence_tell(const struct handover *handover, const struct child_end
 		      reason ? reason : "it allocates nothing, or could not load the library");
 }
 
-bool recording_make(struct trace *trace, struct calls *calls, size_t *processes, char **argv)
+void recording_release(struct recording *recording)
+{
+	while (recording->count) {
+		trace_release(&recording->traces[--recording->count]);
+		calls_release(&recording->calls[recording->count]);
+	}
+}
+
+bool recording_make(struct recording *recording, bool with_calls, char **argv)
 {
 	static char callers[] = "BHEAP_RECORD_CALLERS=1";
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
@@ -378,23 +321,23 @@ bool recording_make(struct trace *trace, struct calls *calls, size_t *processes,
 	struct child_end end;
 	bool good;
 
-	*processes = 0;
+	*recording = (struct recording){.with_calls = with_calls};
 	if (!library || !handover_open(&handover, "BHEAP_RECORD_TABLE", AREA_SIZE, true))
 		return false;
 	handover_give(&handover, &child);
-	child.environment = (char *[]){handover.setting, calls ? callers : NULL, NULL};
+	child.environment = (char *[]){handover.setting, with_calls ? callers : NULL, NULL};
 	child.watch = handover_watch;
 	child.watch_arg = &handover;
 	child_run(&child, argv, &end);
 	handover_end(&handover, &end);
-	good = end.ran && streams_take(trace, calls, processes, &handover);
+	good = end.ran && streams_take(recording, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
 	if (end.ran && handover_running(&handover))
 		warnx("of these processes %zu run%s on: what is needed from now on is not told",
 		      handover_running(&handover), handover_running(&handover) == 1 ? "s" : "");
 	if (end.ran)
-		absence_tell(&handover, &end, *processes, argv[0]);
+		absence_tell(&handover, &end, recording->processes, argv[0]);
 	handover_close(&handover);
 	return good;
 }
@@ -421,6 +364,8 @@ static bool ops_save(int fd, const char *mode, const struct trace *trace)
 	gzFile file = own < 0 ? NULL : gzdopen(own, mode);
 	bool good = file != NULL;
 
+	if (good && trace->threads > 1)
+		good = gzprintf(file, "t %" PRIu32 "\n", trace->threads) > 0;
 	for (size_t op = 0; good && op < trace->op_count; op++)
 		good = op_save(file, &trace->ops[op]) > 0;
 	if (file && gzclose(file) != Z_OK)

@@ -12,11 +12,25 @@
 #include "output.h"
 
 /*
- * Runs a program, and all that it starts, and loads the trace of the process that needed most
- * memory, and its calls, unless that is NULL; *processes: how many there were. The others are told
- * of on standard error. False after a message.
+ * One run of a program: the trace of the process with the highest peak first, then those of a few
+ * others, which run other programs and whose peak is near that: they may need more.
  */
-bool recording_make(struct trace *trace, struct calls *calls, size_t *processes, char **argv);
+#define RECORDING_TRACES 4
+
+struct recording {
+	struct trace traces[RECORDING_TRACES];
+	struct calls calls[RECORDING_TRACES]; /* empty unless with_calls */
+	size_t count;
+	size_t processes; /* that there were; 0: a trace was read */
+	bool with_calls;
+};
+
+/*
+ * Runs a program, and all that it starts. The processes that are not the first are told of on
+ * standard error. False after a message.
+ */
+bool recording_make(struct recording *recording, bool with_calls, char **argv);
+void recording_release(struct recording *recording);
 
 /* Writes a trace, compressed when the name ends in .gz, and keeps it. False after a message. */
 bool recording_save(const struct trace *trace, struct output *output);

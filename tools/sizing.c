@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sizing.c - see sizing.h. Memory that the replayed blocks would hold is never written to, so a
- * heap of gigabytes costs little.
+ * heap of gigabytes costs little. A replay takes seconds if there are millions of operations, so
+ * few are made: blocks are placed in the same way in each heap that is large enough, and where the
+ * last one ended in a heap with room to spare is, mostly to the page, what suffices.
  */
 #include "sizing.h"
 
@@ -11,10 +13,24 @@
 #include <sys/mman.h>
 
 #include "progress.h"
+#include "replay.h"
 
-#define PAGE ((size_t)4096)
+#define PAGE SIZING_PAGE
 /* The number of progress steps of a replay. */
 #define STRIDE 65536
+/* Replays that a search mostly takes. */
+#define REPLAYS_EXPECTED 3
+
+static const char *library_path;
+
+bool sizing_set_library(const char *path)
+{
+	const struct trace nothing = {.op_count = 0};
+	const struct replay replay = {.library = path};
+
+	library_path = path;
+	return replay_run(&replay, &nothing);
+}
 
 /* ---- heaps to try ---- */
 
@@ -22,13 +38,24 @@ struct trial {
 	bheap_t *heap;
 	void *buffer;
 	size_t size;
-	void **blocks; /* by slot */
+	void **blocks;       /* by slot */
+	const char *start;   /* of the first block */
+	const char *end;     /* of the last one at most */
+	size_t trailer_size; /* what a block has behind it */
 };
+
+static int start_note(const struct bheap_block *block, void *trial)
+{
+	((struct trial *)trial)->start = block->address;
+	return 1;
+}
 
 static bool trial_begin(struct trial *trial, const struct variant *variant,
 			const struct trace *trace, size_t size)
 {
 	*trial = (struct trial){.size = size, .buffer = MAP_FAILED};
+	if (variant->flags & BHEAP_GUARD)
+		trial->trailer_size = BHEAP_ALIGNMENT;
 	if (variant->in_buffer) {
 		trial->buffer = mmap(NULL, size, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -37,8 +64,12 @@ static bool trial_begin(struct trial *trial, const struct variant *variant,
 	} else {
 		trial->heap = bheap_create(size, variant->flags);
 	}
-	trial->blocks = calloc(trace->slot_count + 1, sizeof(*trial->blocks));
-	return trial->heap && trial->blocks;
+	trial->blocks = calloc((size_t)trace->slot_count + 1, sizeof(*trial->blocks));
+	if (!trial->heap || !trial->blocks)
+		return false;
+	bheap_walk(trial->heap, start_note, trial);
+	trial->end = trial->start;
+	return true;
 }
 
 static void trial_end(struct trial *trial)
@@ -53,7 +84,8 @@ static void trial_end(struct trial *trial)
 /* False: no room. */
 static bool op_replay(struct trial *trial, const struct trace_op *op)
 {
-	void **block = &trial->blocks[op->slot], *made;
+	void **block = &trial->blocks[op->slot];
+	char *made;
 
 	switch ((enum trace_kind)op->kind) {
 	case TRACE_FREE:
@@ -67,28 +99,46 @@ static bool op_replay(struct trial *trial, const struct trace_op *op)
 	case TRACE_RESIZE:
 	default: made = bheap_realloc(trial->heap, *block, op->size); break;
 	}
-	if (made)
-		*block = made;
-	return made != NULL;
+	if (!made)
+		return false;
+	*block = made;
+	if (made + op->size > trial->end)
+		trial->end = made + op->size;
+	return true;
 }
 
-/* ---- the search ---- */
+/* What the heap held up to the last block, with what its size has beside blocks. */
+static size_t trial_extent(const struct trial *trial)
+{
+	size_t size = (size_t)(trial->end - trial->start), front = 0;
 
-/* A search takes some twenty replays, and half of those that fail do so early. */
+	if (trial->buffer != MAP_FAILED) {
+		struct bheap_stats stats;
+
+		bheap_stats(trial->heap, &stats);
+		front = (trial->size - stats.size) * size / stats.size + PAGE;
+	}
+	return size + trial->trailer_size + front;
+}
+
+/* ---- one replay ---- */
+
 struct search {
 	const struct variant *variant;
 	const struct trace *trace;
-	unsigned replays, replays_expected;
+	size_t extent; /* of the last replay here that succeeded */
+	unsigned replays;
 };
 
-static void search_progress(const struct search *search, size_t op)
+static void search_progress(void *arg, size_t op)
 {
+	const struct search *search = arg;
 	double part = (double)op / (double)search->trace->op_count;
 
-	progress_set((search->replays + part) / search->replays_expected);
+	progress_set((search->replays + part) / REPLAYS_EXPECTED);
 }
 
-static bool search_try(struct search *search, size_t size)
+static bool search_try_here(struct search *search, size_t size)
 {
 	const struct trace *trace = search->trace;
 	struct trial trial;
@@ -99,10 +149,30 @@ static bool search_try(struct search *search, size_t size)
 		if (op % STRIDE == 0)
 			search_progress(search, op);
 	}
+	if (good)
+		search->extent = trial_extent(&trial);
 	trial_end(&trial);
+	return good;
+}
+
+static bool search_try_in_library(struct search *search, size_t size)
+{
+	const struct replay replay = {
+		.library = library_path, .size = size, .progress = search_progress, .arg = search};
+
+	return replay_run(&replay, search->trace);
+}
+
+static bool search_try(struct search *search, size_t size)
+{
+	bool good = search->variant->in_library ? search_try_in_library(search, size)
+						: search_try_here(search, size);
+
 	search->replays++;
 	return good;
 }
+
+/* ---- the search ---- */
 
 static size_t page_round(size_t size)
 {
@@ -110,10 +180,8 @@ static size_t page_round(size_t size)
 }
 
 /* The first of ever larger steps from a size on that suffices; *below: the last that does not. */
-static size_t search_above(struct search *search, size_t size, size_t *below)
+static size_t search_above(struct search *search, size_t size, size_t step, size_t *below)
 {
-	size_t step = page_round(size / 64);
-
 	for (size = page_round(size); size <= BHEAP_SIZE_MAX; size += step, step *= 2) {
 		if (search_try(search, size))
 			return size;
@@ -122,17 +190,62 @@ static size_t search_above(struct search *search, size_t size, size_t *below)
 	return 0;
 }
 
+/*
+ * The last of ever larger steps down from a size that suffices; *below, at first a size that cannot
+ * suffice: the one that does not.
+ */
+static size_t search_below(struct search *search, size_t size, size_t *below)
+{
+	for (size_t step = PAGE; size > *below + PAGE; step *= 2) {
+		size_t next = size - *below > step ? size - step : *below + PAGE;
+
+		if (!search_try(search, next)) {
+			*below = next;
+			break;
+		}
+		size = next;
+	}
+	return size;
+}
+
+/* A size with room to spare. */
+static size_t size_generous(const struct trace *trace)
+{
+	uint64_t room = ((uint64_t)trace->peak_size + (uint64_t)trace->peak_blocks * 32) / 2 * 3;
+
+	return room < BHEAP_SIZE_MAX ? page_round((size_t)room + 1) : BHEAP_SIZE_MAX;
+}
+
+/*
+ * Where the last block ends in a heap with room to spare; the peak where none can be had. The
+ * library's caches are full in such a heap, and drained before a request is refused, so a heap
+ * without caches tells more.
+ */
+static size_t extent_find(struct search *search)
+{
+	static const struct variant plain = {.in_library = false};
+	struct search here = *search;
+	size_t peak = search->trace->peak_size, size = size_generous(search->trace);
+	bool found;
+
+	if (search->variant->in_library)
+		here.variant = &plain;
+	found = peak <= BHEAP_SIZE_MAX &&
+		(search_try(&here, size) ||
+		 (size < BHEAP_SIZE_MAX / 4 && search_try(&here, size * 4)));
+	search->replays = here.replays;
+	return found ? here.extent : peak | !peak;
+}
+
 size_t sizing_smallest(const struct variant *variant, const struct trace *trace)
 {
 	struct search search = {.variant = variant, .trace = trace};
-	size_t low = 0, high;
+	size_t extent = page_round(extent_find(&search)), peak = page_round(trace->peak_size);
+	size_t low = peak > PAGE ? peak - PAGE : 0, high;
 
-	for (size_t left = trace->peak_size / 64 / PAGE + 2; left; left /= 2)
-		search.replays_expected++;
-	search.replays_expected += 3;
-	high = search_above(&search, trace->peak_size ? trace->peak_size : 1, &low);
-	if (!low && high > PAGE)
-		low = page_round(trace->peak_size / 2);
+	high = search_above(&search, extent, PAGE, &low);
+	if (high == extent)
+		high = search_below(&search, high, &low);
 	while (high && high - low > PAGE) {
 		size_t middle = page_round(low + (high - low) / 2);
 
@@ -144,12 +257,19 @@ size_t sizing_smallest(const struct variant *variant, const struct trace *trace)
 	return high;
 }
 
+bool sizing_suffices(const struct variant *variant, const struct trace *trace, size_t size)
+{
+	struct search search = {.variant = variant, .trace = trace};
+
+	return search_try(&search, size);
+}
+
 size_t sizing_confirm(const struct variant *variant, const struct trace *trace, size_t wish)
 {
-	struct search search = {.variant = variant, .trace = trace, .replays_expected = 1};
+	struct search search = {.variant = variant, .trace = trace};
 	size_t below;
 
-	return search_above(&search, wish, &below);
+	return search_above(&search, wish, page_round(wish / 64), &below);
 }
 
 /* ---- watching ---- */

@@ -47,6 +47,7 @@ bool stream_fork(struct stream *stream)
 		return false;
 	stream->slot->figures[STREAM_LIVE] = stream->slot->figures[STREAM_PEAK] = live;
 	stream->slot->figures[STREAM_ORIGIN_LENGTH] = length;
+	stream->slot->figures[STREAM_THREADS] = parent->figures[STREAM_THREADS];
 	return true;
 }
 
@@ -73,7 +74,7 @@ bool stream_move(struct stream *stream, char **window, size_t *size)
 }
 
 /* The length last: a line that it counts is whole. */
-void stream_note(struct stream *stream, size_t length, int64_t size)
+void stream_note(struct stream *stream, size_t length, int64_t size, uint32_t threads)
 {
 	uint64_t *figures = stream->slot->figures;
 	int64_t live = (int64_t)figures[STREAM_LIVE] + size;
@@ -82,6 +83,7 @@ void stream_note(struct stream *stream, size_t length, int64_t size)
 	figures[STREAM_LIVE] = live > 0 ? (uint64_t)live : 0;
 	if (figures[STREAM_LIVE] > figures[STREAM_PEAK])
 		figures[STREAM_PEAK] = figures[STREAM_LIVE];
+	figures[STREAM_THREADS] = threads;
 	__atomic_store_n(&figures[STREAM_LENGTH], figures[STREAM_LENGTH] + length,
 			 __ATOMIC_RELEASE);
 }

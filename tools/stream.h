@@ -18,7 +18,8 @@ enum stream_figure {
 	STREAM_FIRST,         /* 1 + the unit where its first chunk begins; 0: none */
 	STREAM_LIVE,          /* bytes in live blocks, as malloc_usable_size(3) has it */
 	STREAM_PEAK,
-	STREAM_ERROR, /* errno, when no more could be recorded */
+	STREAM_ERROR,   /* errno, when no more could be recorded */
+	STREAM_THREADS, /* that lived at one time, at most; in its origin, too */
 };
 
 /* Chunks begin at multiples of this, and take one or more. */
@@ -48,8 +49,8 @@ bool stream_fork(struct stream *stream);
 /* The next stretch to write lines to; false when there is no room, which the slot then tells. */
 bool stream_move(struct stream *stream, char **window, size_t *size);
 
-/* So many bytes were written; and blocks made, of size bytes more, or less. */
-void stream_note(struct stream *stream, size_t length, int64_t size);
+/* So many bytes were written; and blocks made, of size bytes more, or less; by so many threads. */
+void stream_note(struct stream *stream, size_t length, int64_t size, uint32_t threads);
 
 #pragma GCC visibility pop
 

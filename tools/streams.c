@@ -32,6 +32,7 @@ static bool summary_read(struct stream_summary *summary, const struct table_slot
 		.pid = slot->pid,
 		.peak = slot->figures[STREAM_PEAK],
 		.resident = resident_without(slot),
+		.threads = (uint32_t)slot->figures[STREAM_THREADS],
 		.error = (int)slot->figures[STREAM_ERROR],
 	};
 	snprintf(summary->program, sizeof(summary->program), "%.31s", slot->program);

@@ -16,6 +16,7 @@ struct stream_summary {
 	char program[32];
 	uint64_t peak;     /* bytes in live blocks at most, as glibc has them */
 	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
+	uint32_t threads;  /* that lived at one time, at most */
 	int error;         /* errno if it was cut short, else 0 */
 };
 

@@ -352,8 +352,7 @@ static struct json_object *figure_json(const struct record *record, enum figure 
 static struct json_object *record_json(const struct record *record, bool sized)
 {
 	struct json_object *object = json_object_new_object();
-	const uint64_t *figures = record->figures;
-	struct free_part part = free_part(figures, sized);
+	struct free_part part = free_part(record->figures, sized);
 
 	json_object_object_add(object, "process", json_object_new_int64(record->pid));
 	json_object_object_add(object, "program", utf8_json(record->program));
@@ -377,17 +376,19 @@ void summary_json(FILE *stream, const struct summary *summary)
 	struct json_object *object = json_object_new_object(), *others = json_object_new_array();
 	const struct records *records = &summary->records;
 	const struct record *own = records_find(records, summary->end.pid);
-	const struct rusage *usage = &summary->end.usage;
 
 	json_object_object_add(object, "program", utf8_json(summary->argv[0]));
 	json_object_object_add(object, "status", json_object_new_int(summary->end.status));
 	json_object_object_add(object, "signal", json_object_new_int(summary->end.signal));
 	json_object_object_add(object, "seconds", json_object_new_double(summary->end.seconds));
-	json_object_object_add(object, "cpu_seconds", json_object_new_double(cpu_seconds(usage)));
+	json_object_object_add(object, "cpu_seconds",
+			       json_object_new_double(cpu_seconds(&summary->end.usage)));
 	json_object_object_add(object, "peak_resident",
-			       json_object_new_int64((int64_t)usage->ru_maxrss * 1024));
+			       json_object_new_int64((int64_t)summary->end.usage.ru_maxrss * 1024));
 	json_object_object_add(object, "peak_of_all", json_object_new_uint64(records->peak));
 	settings_json(object, summary);
+	if (summary->remembered)
+		json_object_object_add(object, "auto", remembered_json(summary->remembered));
 	json_object_object_add(object, "running", json_object_new_uint64(records->running));
 	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
 	json_object_object_add(object, "heap", own ? record_json(own, summary->sized) : NULL);

@@ -9,6 +9,7 @@
 
 #include "child.h"
 #include "records.h"
+#include "remembered.h"
 
 struct summary {
 	char **argv;
@@ -17,6 +18,7 @@ struct summary {
 	char *const *overridden; /* settings of bheap's own, "NAME=VALUE", NULL-terminated */
 	bool sized;              /* the heap has a size that somebody chose */
 	bool each;               /* of the other processes, not of programs */
+	const struct remembered *remembered; /* with --size=auto, or NULL */
 };
 
 /* The result comes last; of the other processes there are a few lines, unless each is wanted. */

@@ -17,6 +17,7 @@
 #define LINE_SIZE 256
 /* Slots are indexes of a table, so a stray ID must not make us allocate the machine. */
 #define SLOT_MAX (UINT32_C(1) << 27)
+#define THREADS_MAX 65536
 
 static void slots_reserve(struct trace *trace, uint32_t slot)
 {
@@ -126,6 +127,17 @@ static bool size_parse(const char **text, size_t *size)
 	return true;
 }
 
+/* "t NUMBER": of no operation, but of the whole. */
+static const char *threads_parse(const char *line, struct trace *trace)
+{
+	const char *rest = line + 1;
+	uint64_t threads;
+	if (!number_parse(&rest, &threads) || *rest != '\0' || threads > THREADS_MAX)
+		return "a number of threads was expected";
+	trace->threads = (uint32_t)threads;
+	return NULL;
+}
+
 /* One line without its newline; NULL, or what is wrong with it. */
 static const char *line_parse(const char *line, struct trace_op *op)
 {
@@ -147,20 +159,26 @@ static const char *line_parse(const char *line, struct trace_op *op)
 	return *rest == '\0' ? NULL : "there is more on the line than the operation takes";
 }
 
+static const char *line_take(const char *line, struct trace *trace)
+{
+	struct trace_op op;
+	if (line[0] == 't')
+		return threads_parse(line, trace);
+	const char *fault = line_parse(line, &op);
+	return fault != NULL ? fault : trace_append(trace, op);
+}
+
 static int trace_read(struct trace *trace, const char *path, gzFile file)
 {
 	char line[LINE_SIZE];
 	size_t number = 0;
 
 	while (gzgets(file, line, sizeof(line)) != NULL) {
-		struct trace_op op;
 		size_t length = strcspn(line, "\n");
 		bool whole = line[length] == '\n' || gzeof(file);
 		line[length] = '\0';
 		number++;
-		const char *fault = whole ? line_parse(line, &op) : "the line is too long";
-		if (fault == NULL)
-			fault = trace_append(trace, op);
+		const char *fault = whole ? line_take(line, trace) : "the line is too long";
 		if (fault != NULL) {
 			fprintf(stderr, "%s:%zu: %s: '%.40s'\n", path, number, fault, line);
 			return -1;

@@ -35,6 +35,7 @@ struct trace {
 	struct tally tally;  /* of a recording */
 	uint64_t resident;   /* bytes of the process that was recorded, at most; 0: not known */
 	size_t room_size;    /* the region to measure time in; 0: the program decides */
+	uint32_t threads;    /* that lived at one time, at most; 0: not known */
 
 	/* while it is built */
 	uint64_t *live_sizes; /* by slot: size + 1 of a live block, else 0 */

@@ -30,6 +30,12 @@ figure()
 	sed -n "s/^ *\"$2\": *\([-0-9.e]*\),*\$/\1/p" "$1" | head -n 1
 }
 
+# heap_figure FILE KIND NAME: of one kind of heap, out of the JSON of "bheap size"
+heap_figure()
+{
+	sed -n "/\"$2\":/,/}/s/^ *\"$3\":\([0-9]*\).*/\1/p" "$1"
+}
+
 # is_json FILE: where there is a parser, it takes it
 is_json()
 {
@@ -73,7 +79,7 @@ grep -q 'without telling' out || fail "run: no word of the signal"
 expect 127 'no-such-program: No such file' "$bheap" run no-such-program
 expect 126 'text: Permission denied' sh -c 'echo x >text; "$0" run ./text' "$bheap"
 for size in 0 x 100G 1X ''; do
-	expect 2 "is no size from 1 to 64G" "$bheap" run --size="$size" sort /dev/null
+	expect 2 "is no size from 1 to 64G, nor .auto.$" "$bheap" run --size="$size" sort /dev/null
 done
 for option in report snapshot; do
 	expect 1 '^bheap: no-such-dir/r: No such file' "$bheap" run --$option=no-such-dir/r touch touched
@@ -153,8 +159,8 @@ gzip -k trace
 expect 0 '' "$bheap" size --json --margin=100 --trace=trace.gz
 is_json out
 same_number "size: peak" "$(figure out peak_live)" 32768
-same_number "size: smallest" "$(figure out smallest)" 40960
-same_number "size: recommended" "$(figure out recommended)" 81920
+same_number "size: smallest" "$(heap_figure out private smallest)" 40960
+same_number "size: recommended" "$(heap_figure out private recommended)" 81920
 awk '/"private"/ { kind = 1 } /"guarded"/ { kind = 2 } /"in_buffer"/ { kind = 3 }
 	/"smallest"/ { gsub(/[^0-9]/, ""); size[kind] = $0 }
 	END { exit !(size[2] > size[1] && size[3] > size[1]) }' out ||
@@ -344,6 +350,15 @@ TMPDIR=relative expect 0 'at the peak' "$bheap" size env -C / ls -d /
 grep -q 'cut short' out && fail "size: a program that goes elsewhere is not recorded"
 TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" size true
 TMPDIR=nowhere expect 0 'ended with status 0' "$bheap" run true
+
+# A name with one slash is that of a shared memory object where a heap is read; a trace and what is written are files.
+expect 1 "^/bheap-test-$$: No such file or directory$" "$bheap" size --trace=/bheap-test-$$
+expect 1 "no such shared memory object" "$bheap" show /bheap-test-$$
+if (umask 077; : >/bheap-test-$$) 2>/dev/null; then
+	expect 0 '' "$bheap" snapshot --output=/bheap-test-$$ heap
+	expect 0 'a heap of' "$bheap" show //bheap-test-$$
+	rm -f /bheap-test-$$
+fi
 for command in check repair; do
 	TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" $command heap
 	[ "$(wc -l <out)" -eq 1 ] || { cat out; fail "$command: more than one line for a bad TMPDIR"; }

@@ -3,13 +3,20 @@
 
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh %D%/callers.sh
-TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh
+	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
+	%D%/sizing.sh %D%/cached_faults.sh %D%/cached_reports.sh %D%/callers.sh
+TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh \
+	%D%/cached_reports.sh
 
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c
 %C%_lifetime_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_lifetime_LDADD =
+
+check_PROGRAMS += %D%/cached
+%C%_cached_SOURCES = %D%/cached.c
+%C%_cached_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_cached_LDADD =
 
 check_PROGRAMS += %D%/limits
 %C%_limits_SOURCES = %D%/limits.c
@@ -48,6 +55,11 @@ check_PROGRAMS += %D%/counted
 check_PROGRAMS += %D%/make-heap
 %C%_make_heap_SOURCES = %D%/make-heap.c
 %C%_make_heap_LDADD = lib/libbheap.la
-TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
-	%D%/running.sh %D%/calls.sh %D%/callers.sh
+
+check_PROGRAMS += %D%/threads
+%C%_threads_SOURCES = %D%/threads.c
+%C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_threads_LDADD =
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh %D%/callers.sh \
+	%D%/running.sh %D%/calls.sh
 endif

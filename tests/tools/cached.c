@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cached.c - a program for cached_faults.sh that writes into a block it has freed, which the
+ * library may keep in a thread's cache. "forge": the whole block holds the address of memory that
+ * is no block; malloc() must not return it. "double": the block is overwritten, and freed again;
+ * malloc() must not return it twice. With "thread" behind it, in a second thread.
+ */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+
+#define SIZE 48
+#define BLOCKS 200
+
+static void *volatile target[64] __attribute__((aligned(16)));
+
+/* The compiler must not know that the block was freed. */
+static void **hidden(void *block)
+{
+	void *volatile copy = block;
+
+	return copy;
+}
+
+static int is_target(const void *block)
+{
+	uintptr_t at = (uintptr_t)block, start = (uintptr_t)target;
+
+	return at + SIZE > start && at < start + sizeof(target);
+}
+
+/* The blocks freed last are handed out first: some lie behind the one that is written to. */
+static int forge(void)
+{
+	void *blocks[BLOCKS], **freed;
+	int failed = 0;
+
+	for (size_t index = 0; index < BLOCKS; index++)
+		blocks[index] = malloc(SIZE);
+	for (size_t index = 0; index < BLOCKS; index += 2)
+		free(blocks[index]);
+	for (size_t index = 0; index < BLOCKS; index += 2) {
+		freed = hidden(blocks[index]);
+		for (size_t word = 0; word < SIZE / sizeof(void *); word++)
+			freed[word] = (void *)(uintptr_t)target;
+	}
+	for (size_t index = 0; index < BLOCKS; index += 2) {
+		blocks[index] = malloc(SIZE);
+		failed |= !blocks[index] || is_target(blocks[index]);
+	}
+	/* Each is its own: none was handed out twice. */
+	for (size_t index = 0; index < BLOCKS && !failed; index++)
+		memset(blocks[index], (int)index, SIZE);
+	for (size_t index = 0; index < BLOCKS && !failed; index++)
+		failed |= ((unsigned char *)blocks[index])[SIZE - 1] != (unsigned char)index;
+	return failed;
+}
+
+/* Other blocks keep the freed one from being merged or handed out. */
+static int double_free(void)
+{
+	void *before = malloc(SIZE), *block = malloc(SIZE), *behind = malloc(SIZE), *one, *other;
+	void **freed = hidden(block);
+
+	free(block);
+	memset(freed, 'A', SIZE);
+	free(hidden(freed));
+	one = malloc(SIZE);
+	other = malloc(SIZE);
+	free(before);
+	free(behind);
+	return one == other;
+}
+
+static void *scenario(void *name)
+{
+	int failed = strcmp(name, "forge") == 0 ? forge() : double_free();
+
+	return (void *)(intptr_t)failed;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	void *failed;
+
+	if (argc < 2)
+		return 2;
+	if (argc == 2)
+		return scenario(argv[1]) != NULL;
+	if (pthread_create(&thread, NULL, scenario, argv[1]) || pthread_join(thread, &failed))
+		return 2;
+	return failed != NULL;
+}
