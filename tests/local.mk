@@ -29,7 +29,7 @@ LDADD = %D%/libsupport.la $(TEST_LIBS)
 WRAPPED = \
 	mmap$(WRAP_OFF) munmap mprotect madvise msync ftruncate$(WRAP_OFF) \
 	fallocate$(WRAP_OFF) posix_fallocate$(WRAP_OFF) open$(WRAP_OFF) shm_open close unlink shm_unlink $(WRAP_FCNTL) \
-	$(WRAP_STAT) $(WRAP_FSTAT) pread$(WRAP_OFF) pwrite$(WRAP_OFF) kill poll getauxval getrandom \
+	$(WRAP_STAT) $(WRAP_FSTAT) pread$(WRAP_OFF) pwrite$(WRAP_OFF) kill poll getauxval getrandom syscall tgkill \
 	pthread_mutex_init pthread_mutex_trylock $(WRAP_TIMEDLOCK) pthread_mutexattr_init pthread_mutexattr_settype \
 	pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_spin_init bh_fork_lock bh_wait_nap pthread_atfork
 WRAPS = $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))

@@ -77,6 +77,7 @@ uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t s
 
 	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
 	bh_storage_refusal_clear(heap);
+	bh_cached_inherit(call);
 	block = block_find_allowed(call, alignment, size);
 	/* To map more is cheaper, and leaves the caches to their owners. */
 	if (BH_UNLIKELY(!block) && !bh_handle_ahead(heap) && bh_cached_settle(call))
@@ -203,7 +204,8 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	bool refused = false;
 
 	if (bh_enter_trylock(heap)) {
-		block = bh_alloc_block(&heap->core, bh_granules(size));
+		if (BH_LIKELY(bh_caches_are_inherited(heap)))
+			block = bh_alloc_block(&heap->core, bh_granules(size));
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
 		else

@@ -25,6 +25,12 @@ static unsigned count_of(const struct bh_caches *caches, const struct bh_cache *
 	return (unsigned)(cache->tops[granules] - caches->at[granules]);
 }
 
+/* Of a number that a fork may have copied at any moment; 0 is none. */
+static bool is_live(const struct bh_core *core, uint32_t block)
+{
+	return block - BH_FIRST < core->bins.span && bh_map_is_live(&core->map, block);
+}
+
 /*
  * One block goes back to the heap; false if it does not bear its mark. Between the two stores only
  * caches->flushing tells that the block belongs to no thread: to a process forked there.
@@ -32,13 +38,15 @@ static unsigned count_of(const struct bh_caches *caches, const struct bh_cache *
 static bool marked_flush(struct bh_call *call, uint32_t block, size_t granules)
 {
 	struct bh_caches *caches = bh_caches(call->heap);
-	void *address = bh_core_address(&call->heap->core, block);
+	void *address;
 
-	if (!bh_core_find(&call->heap->core, address) ||
-	    !bh_cache_is_marked(caches, address, granules))
+	if (!is_live(&call->heap->core, block))
+		return false;
+	address = bh_core_address(&call->heap->core, block);
+	if (!bh_cache_is_marked(caches, address, granules))
 		return false;
 	__atomic_store_n(&caches->flushing, block, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	bh_cache_clear_mark(address);
 	bh_block_release(call, block);
 	__atomic_store_n(&caches->flushing, 0, __ATOMIC_RELEASE);
@@ -124,9 +132,8 @@ static bool cache_flush(struct bh_call *call, struct bh_cache *cache)
 /* ---- all caches of a heap ---- */
 
 /*
- * The fork may have copied an owner, or the holder of the lock, in the middle of an operation, and
- * these threads are gone: what bears its mark is cached, whether a top says so or not, and all else
- * is no fault.
+ * The fork may have copied threads in the middle of an operation, and they are gone: what bears its
+ * mark is cached, whether a top says so or not, and all else is no fault.
  */
 static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 {
@@ -140,17 +147,28 @@ static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 	memset(cache, 0, sizeof(*cache));
 }
 
-/* In the child of a fork no thread is the owner of a cache any more. */
-static void caches_inherit(struct bh_call *call)
+/* A block that was on its way. */
+static void block_inherit(struct bh_call *call, uint32_t block)
 {
-	struct bh_caches *caches = bh_caches(call->heap);
-	uint32_t block = caches->flushing;
-
-	if (BH_LIKELY(caches->generation == call->generation) || !caches->used)
+	if (!is_live(&call->heap->core, block))
 		return;
-	if (block && bh_core_find(&call->heap->core, bh_core_address(&call->heap->core, block)))
-		bh_block_release(call, block);
+	bh_cache_clear_mark(bh_core_address(&call->heap->core, block));
+	bh_block_release(call, block);
+}
+
+/* No thread is the owner of a cache any more. */
+void bh_cached_inherit(struct bh_call *call)
+{
+	struct bh_caches *caches;
+
+	if (BH_LIKELY(bh_caches_are_inherited(call->heap)))
+		return;
+	caches = bh_caches(call->heap);
+	block_inherit(call, caches->flushing);
+	if (caches->filling)
+		block_inherit(call, call->heap->core.control->pending);
 	caches->flushing = 0;
+	caches->filling = false;
 	for (; caches->used; caches->used--)
 		cache_inherit(call, bh_cache_at(caches, caches->used - 1));
 }
@@ -179,7 +197,7 @@ bool bh_cached_settle(struct bh_call *call)
 	if (!bh_handle_is_cached(call->heap))
 		return false;
 	caches = bh_caches(call->heap);
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	if (!caches->used || caches->kept)
 		return false;
 	if (!call->closed)
@@ -236,7 +254,7 @@ static struct bh_cache *cache_claim(struct bh_call *call)
 	if (!bh_handle_is_cached(call->heap) || bh_handle_skips(call->heap) == BH_SKIP_LOCK_NEVER ||
 	    bh_call_is_full(call))
 		return NULL;
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	orphan_flush(call);
 	return bh_cache_claim(call->heap);
 }
@@ -260,13 +278,17 @@ static unsigned batch_next(struct bh_caches *caches, struct bh_cache *cache, siz
  */
 static unsigned batch_take(bheap_t *heap, uint32_t *places, unsigned wanted, size_t granules)
 {
+	struct bh_caches *caches = bh_caches(heap);
 	unsigned left = wanted;
 	uint32_t block;
 
+	heap->core.control->pending = 0;
+	__atomic_store_n(&caches->filling, true, __ATOMIC_RELEASE);
 	while (left && (block = bh_alloc_block(&heap->core, granules))) {
 		places[--left] = block;
-		bh_cache_set_mark(bh_caches(heap), bh_core_address(&heap->core, block), granules);
+		bh_cache_set_mark(caches, bh_core_address(&heap->core, block), granules);
 	}
+	__atomic_store_n(&caches->filling, false, __ATOMIC_RELEASE);
 	memmove(places, places + left, (wanted - left) * sizeof(*places));
 	return wanted - left;
 }
@@ -351,7 +373,7 @@ static bool cache_is_sound(const bheap_t *heap, struct bh_cache *cache, uint32_t
 	for (size_t granules = 1; granules <= BH_CACHE_GRANULES; granules++)
 		for (unsigned at = caches->at[granules]; at < cache->tops[granules]; at++) {
 			*block = cache->places[at];
-			if (!bh_map_is_live(&heap->core.map, *block) ||
+			if (!is_live(&heap->core, *block) ||
 			    !bh_cache_is_marked(caches, bh_core_address(&heap->core, *block),
 						granules))
 				return false;
@@ -367,7 +389,7 @@ bool bh_cached_verify(struct bh_call *call, uint32_t *block)
 	if (!bh_handle_is_cached(call->heap))
 		return true;
 	caches = bh_caches(call->heap);
-	caches_inherit(call);
+	bh_cached_inherit(call);
 	if (!caches->used)
 		return true;
 	bh_caches_close(caches);

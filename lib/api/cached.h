@@ -8,6 +8,12 @@
 
 #include "api/block.h"
 
+/*
+ * In the child of a fork: what caches and threads of the parent had goes back to the heap. Before a
+ * call allocates the first block, for that may be one that was on its way.
+ */
+void bh_cached_inherit(struct bh_call *call);
+
 /* After a block of so many granules was allocated: takes a few more, to be handed out next. */
 void bh_cached_fill(struct bh_call *call, size_t granules);
 
@@ -22,8 +28,8 @@ bool bh_cached_settle(struct bh_call *call);
 
 /* What the caches have, and have done since they were emptied last. */
 struct bh_cached_count {
-	uint64_t blocks;
-	uint64_t granules;
+	size_t blocks;
+	size_t granules;
 	uint64_t calls; /* blocks that they handed out; as many were freed, but for those they have
 			 */
 };

@@ -14,6 +14,7 @@
 #include "handle/fill.h"
 #include "handle/marks.h"
 #include "handle/pages.h"
+#include "os/barrier.h"
 #include "os/secret.h"
 #include "os/setting.h"
 
@@ -147,6 +148,9 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, page);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
+	/* Once there are several threads it takes milliseconds. */
+	if (flags & BHEAP_CACHED)
+		bh_barrier_prepare();
 	heap = bh_create_handle(region.start, &layout, &region, flags);
 	if (!heap) {
 		int saved = errno;

@@ -90,6 +90,21 @@ static inline size_t bh_map_gap_next(struct bh_map_gap gap, size_t word)
 void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_gap gap,
 		    struct bh_map_account *account);
 
+#ifdef __has_feature
+#define BH_HAS_FEATURE(name) __has_feature(name)
+#else
+#define BH_HAS_FEATURE(name) 0
+#endif
+
+/* The thread sanitizer takes no other stores for atomic, and does without their order. */
+#if defined(__SANITIZE_THREAD__) || BH_HAS_FEATURE(thread_sanitizer)
+#define BH_MAP_STORE(word, value) __atomic_store_n(word, value, __ATOMIC_RELAXED)
+#define BH_MAP_LOAD(word) __atomic_load_n(word, __ATOMIC_RELAXED)
+#else
+#define BH_MAP_STORE(word, value) ((void)(*(volatile uint64_t *)(word) = (value)))
+#define BH_MAP_LOAD(word) (*(const volatile uint64_t *)(word))
+#endif
+
 /*
  * A map store: never torn, never moved by the compiler across another one. A process killed at any
  * instruction has made the map stores before it and none after it. (Volatile orders these stores
@@ -97,7 +112,7 @@ void bh_map_account(const struct bh_map *map, uint32_t end, struct bh_map_gap ga
  */
 static inline void bh_map_store(uint64_t *word, uint64_t value)
 {
-	*(volatile uint64_t *)word = value;
+	BH_MAP_STORE(word, value);
 }
 
 /*
@@ -106,7 +121,7 @@ static inline void bh_map_store(uint64_t *word, uint64_t value)
  */
 static inline uint64_t bh_map_load(const uint64_t *word)
 {
-	return *(const volatile uint64_t *)word;
+	return BH_MAP_LOAD(word);
 }
 
 static inline uint64_t bh_map_bit(uint32_t granule)

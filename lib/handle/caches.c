@@ -231,7 +231,7 @@ void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache)
 bool bh_cache_begin_fenced(const struct bh_caches *caches, struct bh_cache *cache)
 {
 	__atomic_store_n(&cache->busy, 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	if (!(__atomic_load_n(&caches->state, __ATOMIC_ACQUIRE) & BH_CACHES_CLOSED))
 		return true;
 	bh_cache_end(cache);

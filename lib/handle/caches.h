@@ -60,6 +60,7 @@ struct bh_caches {
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
 	uint32_t pool;       /* granules that are not granted */
 	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
+	bool filling;        /* control->pending is on its way to a cache */
 	unsigned batches;    /* how many there were */
 	bool kept;           /* the process ends: nothing empties them any more */
 };
@@ -133,6 +134,16 @@ static inline struct bh_cache *bh_cache_at(struct bh_caches *caches, uint32_t sl
 static inline bool bh_caches_are_on(const bheap_t *heap)
 {
 	return bh_handle_skips(heap) == BH_SKIP_LOCK_CACHED;
+}
+
+/*
+ * Of an entered heap: false in the child of a fork until it has what the parent's threads had under
+ * way, before which no block may be allocated.
+ */
+static inline bool bh_caches_are_inherited(const bheap_t *heap)
+{
+	return !bh_handle_is_cached(heap) || !bh_caches(heap)->used ||
+	       bh_caches(heap)->generation == bh_fork_generation();
 }
 
 /* True if their owners need a fence. */

@@ -75,10 +75,13 @@ bool bh_handle_wants_redzones(void);
 /* Which calls may skip the lock while no walk is under way: none that must look at a limit. */
 enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap);
 
-/* True if blocks of the heap may be in caches: caches.h. */
+/*
+ * True if blocks of the heap may be in caches (caches.h): not while a tool listens, which forbids
+ * to read the mark where a program has no byte.
+ */
 static inline bool bh_handle_is_cached(const bheap_t *heap)
 {
-	return heap->flags & BHEAP_CACHED;
+	return heap->flags & BHEAP_CACHED && !heap->annotated;
 }
 
 /* Which calls may skip the lock now. Needs no lock. */

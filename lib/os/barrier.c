@@ -26,6 +26,6 @@ bool bh_barrier_prepare(void)
 
 bool bh_barrier_all(void)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	return __libc_single_threaded || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }

@@ -79,6 +79,8 @@ static const char *const names[WRAPS] = {
 	[WRAP_POLL] = "poll",
 	[WRAP_GETAUXVAL] = "getauxval",
 	[WRAP_GETRANDOM] = "getrandom",
+	[WRAP_SYSCALL] = "syscall",
+	[WRAP_TGKILL] = "tgkill",
 	[WRAP_MUTEX_INIT] = "pthread_mutex_init",
 	[WRAP_MUTEX_TRYLOCK] = "pthread_mutex_trylock",
 	[WRAP_MUTEX_TIMEDLOCK] = "pthread_mutex_timedlock",
@@ -160,6 +162,7 @@ WRAP(int, poll, (struct pollfd * files, nfds_t count, int timeout), (files, coun
 WRAP(unsigned long, getauxval, (unsigned long type), (type), WRAP_GETAUXVAL, .command = type)
 WRAP(ssize_t, getrandom, (void *buffer, size_t size, unsigned flags), (buffer, size, flags),
      WRAP_GETRANDOM)
+WRAP(int, tgkill, (pid_t process, pid_t thread, int number), (process, thread, number), WRAP_TGKILL)
 WRAP(int, pthread_mutex_init, (pthread_mutex_t * m, const pthread_mutexattr_t *a), (m, a),
      WRAP_MUTEX_INIT)
 WRAP(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex), WRAP_MUTEX_TRYLOCK)
@@ -173,6 +176,22 @@ WRAP(int, pthread_mutexattr_setrobust, (pthread_mutexattr_t * a, int robust), (a
      WRAP_ATTR_ROBUST)
 WRAP(int, pthread_spin_init, (pthread_spinlock_t * lock, int shared), (lock, shared),
      WRAP_SPIN_INIT)
+
+/* More arguments than it was given do no harm. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+	const struct wrap_call call = {.function = WRAP_SYSCALL, .command = (unsigned long)number};
+	va_list arguments;
+	long all[6];
+
+	va_start(arguments, number);
+	for (int index = 0; index < 6; index++)
+		all[index] = va_arg(arguments, long);
+	va_end(arguments);
+	ANSWER(long, &call, __real_syscall(number, all[0], all[1], all[2], all[3], all[4], all[5]));
+}
 
 /* The library's own: what happens before it is taken is between two steps of the library. */
 void __real_bh_fork_lock(enum bh_fork_lock lock);

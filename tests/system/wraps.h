@@ -31,6 +31,8 @@ enum wrap {
 	WRAP_POLL,
 	WRAP_GETAUXVAL,
 	WRAP_GETRANDOM,
+	WRAP_SYSCALL,
+	WRAP_TGKILL,
 	WRAP_MUTEX_INIT,
 	WRAP_MUTEX_TRYLOCK,
 	WRAP_MUTEX_TIMEDLOCK,
@@ -49,9 +51,9 @@ enum wrap {
 struct wrap_call {
 	enum wrap function;
 	int fd;
-	unsigned long
-		command; /* of fcntl(), madvise(); flags of an open; the type of getauxval() */
-	void *argument;  /* the third of fcntl(); the status of stat() */
+	unsigned long command; /* of fcntl(), madvise(); flags of an open; the type of getauxval();
+				* the number of a system call */
+	void *argument;        /* the third of fcntl(); the status of stat() */
 	const char *name;
 };
 

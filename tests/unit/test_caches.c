@@ -342,8 +342,8 @@ START_TEST(a_heap_in_the_place_of_another)
 {
 	static _Alignas(64) char buffer[512 * 1024];
 
-	bheap_destroy(heap);
 	for (int count = 0; count < 3 * BH_CACHE_SEATS; count++) {
+		ck_assert_int_eq(bheap_destroy(heap), 0);
 		memset(buffer, count, sizeof(buffer));
 		heap = bheap_create_in(buffer, sizeof(buffer), BHEAP_CACHED);
 		caches = bh_caches(heap);
