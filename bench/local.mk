@@ -57,10 +57,9 @@ bench_module = -module -avoid-version -rpath $(abs_builddir)
 
 # The recorder: the script record preloads it.
 noinst_LTLIBRARIES += %D%/record.la
-%C%_record_la_SOURCES = tools/record.c tools/crowd.c tools/crowd.h tools/stream.c \
-	tools/stream.h tools/table.c tools/table.h tools/tally.h
+%C%_record_la_SOURCES = $(recorder_sources)
 %C%_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
-%C%_record_la_LDFLAGS = $(bench_module)
+%C%_record_la_LDFLAGS = $(bench_module) $(recorder_ldflags)
 
 if HAVE_PEER_BOOST
 noinst_LTLIBRARIES += %D%/boost.la

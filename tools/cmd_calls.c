@@ -15,14 +15,14 @@
 #include "tally_text.h"
 #include "utf8.h"
 
-struct calls {
+struct counts {
 	struct output output; /* open before the program begins; none: standard error */
 	bool json;
 	char **argv;
 	struct recording recording;
 };
 
-static void calls_print(FILE *stream, const struct calls *calls)
+static void calls_print(FILE *stream, const struct counts *calls)
 {
 	const struct trace *trace = &calls->recording.traces[0];
 	char peak[SIZE_TEXT_MAX], live[SIZE_TEXT_MAX];
@@ -38,7 +38,7 @@ static void calls_print(FILE *stream, const struct calls *calls)
 	tally_print(stream, &trace->tally);
 }
 
-static void calls_json(FILE *stream, const struct calls *calls)
+static void calls_json(FILE *stream, const struct counts *calls)
 {
 	struct json_object *object = json_object_new_object();
 	const struct trace *trace = &calls->recording.traces[0];
@@ -55,7 +55,7 @@ static void calls_json(FILE *stream, const struct calls *calls)
 	json_object_put(object);
 }
 
-static bool calls_count(struct calls *calls)
+static bool calls_count(struct counts *calls)
 {
 	bool to_file = calls->output.path, good;
 
@@ -63,7 +63,7 @@ static bool calls_count(struct calls *calls)
 		warn(TALLY_VARIABLE);
 		return false;
 	}
-	if (!recording_make(&calls->recording, calls->argv))
+	if (!recording_make(&calls->recording, false, calls->argv))
 		return false;
 	(calls->json ? calls_json : calls_print)(to_file ? calls->output.stream : stderr, calls);
 	good = !to_file || output_keep(&calls->output);
@@ -80,7 +80,7 @@ static const struct option options[] = {
 
 static int calls_main(int argc, char **argv)
 {
-	struct calls calls = {.json = false};
+	struct counts calls = {.json = false};
 	const char *path = NULL;
 	bool good;
 	int option;

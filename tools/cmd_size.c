@@ -12,6 +12,7 @@
 
 #include "answers.h"
 #include "command.h"
+#include "holders.h"
 #include "output.h"
 #include "plot.h"
 #include "progress.h"
@@ -29,11 +30,12 @@ struct size {
 	struct output plot, output, save; /* open before the program begins */
 	bool json;
 	char **argv;
-	size_t runs; /* 0: once */
+	unsigned long runs; /* 0: once */
 	struct recording *recordings;
 	size_t recording_count;
 	size_t processes; /* that there were in one run at most; 0: a trace was read */
 	struct answers answers;
+	struct holders holders;
 };
 
 /* ---- telling the answers ---- */
@@ -92,6 +94,7 @@ static void size_print_all(FILE *stream, const struct size *size)
 {
 	trace_print(stream, size);
 	answers_print(stream, &size->answers);
+	holders_print(stream, &size->holders);
 }
 
 static void size_json(FILE *stream, const struct size *size)
@@ -111,6 +114,7 @@ static void size_json(FILE *stream, const struct size *size)
 			       trace->resident ? json_object_new_uint64(trace->resident) : NULL);
 	json_object_object_add(object, "margin", json_object_new_int((int)size->answers.margin));
 	json_object_object_add(object, "heaps", answers_json(&size->answers));
+	holders_json(object, &size->holders);
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
 }
@@ -121,6 +125,7 @@ static bool outputs_open(struct size *size)
 {
 	return output_open(&size->output, size->output.path) &&
 	       output_open(&size->save, size->save.path) &&
+	       output_open(&size->holders.folded, size->holders.folded.path) &&
 	       output_open(&size->plot, size->plot.path);
 }
 
@@ -129,6 +134,7 @@ static void outputs_drop(struct size *size)
 {
 	output_drop(&size->output);
 	output_drop(&size->save);
+	output_drop(&size->holders.folded);
 	output_drop(&size->plot);
 }
 
@@ -143,8 +149,9 @@ static bool recording_take(struct size *size)
 {
 	struct recording *recording = &size->recordings[size->recording_count++];
 
-	if (!(size->trace_path ? trace_read(recording, size->trace_path)
-			       : recording_make(recording, size->argv)))
+	if (!(size->trace_path
+		      ? trace_read(recording, size->trace_path)
+		      : recording_make(recording, holders_wanted(&size->holders), size->argv)))
 		return false;
 	if (recording->processes > size->processes)
 		size->processes = recording->processes;
@@ -187,16 +194,32 @@ static bool trace_save(struct size *size)
 	return !size->save.path || !best || recording_save(best, &size->save);
 }
 
+/* The calls of the trace that needed most. */
+static bool holders_take(struct size *size)
+{
+	const struct trace *largest = size->answers.largest;
+
+	for (size_t run = 0; run < size->recording_count; run++)
+		for (size_t index = 0; index < size->recordings[run].count; index++)
+			if (&size->recordings[run].traces[index] == largest &&
+			    holders_wanted(&size->holders))
+				return holders_find(&size->holders, largest,
+						    &size->recordings[run].calls[index]);
+	return true;
+}
+
 static int size_answer(struct size *size)
 {
 	bool good = recordings_take(size);
 
 	good = trace_save(size) && good;
 	good = good && answers_find(&size->answers, size->recordings, size->recording_count);
+	good = good && holders_take(size);
 	if (good) {
 		(size->json ? size_json : size_print_all)(size->output.stream, size);
 		good = !size->plot.path || plot_write(size);
 	}
+	holders_release(&size->holders);
 	recordings_release(size);
 	return good ? STATUS_OK : STATUS_FAILED;
 }
@@ -208,17 +231,29 @@ static const struct option options[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"save", required_argument, NULL, 'S'},
 	{"run", required_argument, NULL, 'r'},
+	{"callers", no_argument, NULL, 'c'},
+	{"leaks", no_argument, NULL, 'l'},
+	{"folded", required_argument, NULL, 'f'},
+	{"depth", required_argument, NULL, 'd'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
 
-static bool margin_parse(struct size *size, const char *text)
+static bool number_parse(const char *text, unsigned long least, unsigned long most,
+			 unsigned long *number)
 {
 	char *rest;
-	unsigned long margin = strtoul(text, &rest, 10);
 
-	if (*text < '0' || *text > '9' || *rest || margin > MARGIN_MAX) {
+	*number = strtoul(text, &rest, 10);
+	return *text >= '0' && *text <= '9' && !*rest && *number >= least && *number <= most;
+}
+
+static bool margin_parse(struct size *size, const char *text)
+{
+	unsigned long margin;
+
+	if (!number_parse(text, 0, MARGIN_MAX, &margin)) {
 		warnx("--margin: '%s' is no number of per cent from 0 to %u", text, MARGIN_MAX);
 		return false;
 	}
@@ -226,17 +261,36 @@ static bool margin_parse(struct size *size, const char *text)
 	return true;
 }
 
-static bool runs_parse(struct size *size, const char *text)
+static bool depth_parse(struct size *size, const char *text)
 {
-	char *rest;
-	unsigned long runs = strtoul(text, &rest, 10);
+	unsigned long depth;
 
-	if (*text < '0' || *text > '9' || *rest || !runs || runs > RUNS_MAX) {
-		warnx("--run: '%s' is no number of runs from 1 to %u", text, RUNS_MAX);
+	if (!number_parse(text, 1, HOLDERS_DEPTH_MAX, &depth)) {
+		warnx("--depth: '%s' is no number from 1 to %u", text, HOLDERS_DEPTH_MAX);
 		return false;
 	}
-	size->runs = runs;
+	size->holders.depth = depth;
 	return true;
+}
+
+static bool runs_parse(struct size *size, const char *text)
+{
+	if (number_parse(text, 1, RUNS_MAX, &size->runs))
+		return true;
+	warnx("--run: '%s' is no number of runs from 1 to %u", text, RUNS_MAX);
+	return false;
+}
+
+/* True unless the calls are asked for where they cannot be told. */
+static bool callers_possible(const struct size *size)
+{
+	if (!holders_wanted(&size->holders))
+		return true;
+	if (size->trace_path)
+		warnx("size: a trace has no callers; give a program");
+	else if (!source_available())
+		warnx("size: no callers: built without libdw, or for glibc before 2.35");
+	return !size->trace_path && source_available();
 }
 
 /* A trace, or a program; STATUS_OK, or what to end with. */
@@ -259,7 +313,7 @@ static int operands_check(struct size *size)
 	if (!size->output.path)
 		size->output.path = "-";
 	size->runs += !size->runs;
-	return STATUS_OK;
+	return callers_possible(size) ? STATUS_OK : STATUS_USAGE;
 }
 
 static int options_read(struct size *size, int argc, char **argv, bool *helped)
@@ -273,6 +327,13 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 		case 'o': size->output.path = optarg; break;
 		case 'S': size->save.path = optarg; break;
 		case 'j': size->json = true; break;
+		case 'c': size->holders.at_peak = true; break;
+		case 'l': size->holders.at_end = true; break;
+		case 'f': size->holders.folded.path = optarg; break;
+		case 'd':
+			if (!depth_parse(size, optarg))
+				return STATUS_USAGE;
+			break;
 		case 'm':
 			if (!margin_parse(size, optarg))
 				return STATUS_USAGE;
@@ -291,7 +352,7 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.answers.margin = MARGIN_DEFAULT};
+	struct size size = {.answers.margin = MARGIN_DEFAULT, .holders.depth = HOLDERS_DEPTH};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 
@@ -319,6 +380,10 @@ const struct command command_size = {
 		 "  -m, --margin=N     recommend N per cent more than suffices (default: 10)\n"
 		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
 		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"
+		 "      --callers      name the places in PROGRAM that hold most at the peak\n"
+		 "      --leaks        name those that hold most when PROGRAM ends\n"
+		 "      --depth=N      tell places by N calls at most (default: 8)\n"
+		 "      --folded=FILE  write all stacks of calls into FILE, for a flame graph\n"
 		 "      --save=FILE    keep the trace in FILE, compressed if FILE ends in .gz\n"
 		 "  -j, --json         print the answer as JSON; of a PROGRAM, give --output, too\n"
 		 "  -h, --help         print this text\n",

@@ -28,6 +28,23 @@ endif
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
 EXTRA_DIST += %D%/libbheap-malloc.map
 
+# The recorder, which the benchmarks have, too.
+recorder_sources = \
+	%D%/callers.h \
+	%D%/crowd.c %D%/crowd.h \
+	%D%/record.c %D%/record.h \
+	%D%/stream.c %D%/stream.h \
+	%D%/table.c %D%/table.h \
+	%D%/tally.h \
+	%D%/unwind.h
+if HAVE_CALLERS
+recorder_sources += %D%/callers.c %D%/loaded.c %D%/loaded.h %D%/unwind.c
+else
+recorder_sources += %D%/callers_none.c
+endif
+# What unwinds stacks is linked in, and is not offered to the program.
+recorder_ldflags = -static-libgcc -Wl,--exclude-libs,ALL
+
 if HAVE_TOOLS
 bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
@@ -35,6 +52,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/attach.c %D%/attach.h \
 	%D%/bheap.c \
 	%D%/borrow.c %D%/borrow.h \
+	%D%/calls.c %D%/calls.h \
 	%D%/cells.c %D%/cells.h \
 	%D%/child.c %D%/child.h \
 	%D%/cmd_calls.c \
@@ -44,8 +62,11 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/frame_text.c %D%/frame_text.h \
 	%D%/glance.c %D%/glance.h \
 	%D%/handover.c %D%/handover.h \
+	%D%/holders.c %D%/holders.h \
+	%D%/holdings.c %D%/holdings.h \
 	%D%/image.c %D%/image.h \
 	%D%/interval.c %D%/interval.h \
 	%D%/live.c %D%/live.h \
@@ -56,6 +77,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/places.c %D%/places.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/process.c %D%/process.h \
 	%D%/progress.c %D%/progress.h \
@@ -65,6 +87,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/remembered.c %D%/remembered.h \
 	%D%/replay.c %D%/replay.h %D%/replayer.c \
 	%D%/size_text.c %D%/size_text.h \
+	%D%/source.h \
+	%D%/stacks.c %D%/stacks.h \
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
 	%D%/memory.c %D%/memory.h \
@@ -75,9 +99,14 @@ bin_PROGRAMS += %D%/bheap
 	%D%/summary.c %D%/summary.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
-%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) -I$(srcdir) \
+if HAVE_CALLERS
+%C%_bheap_SOURCES += %D%/source.c %D%/symbols.c %D%/symbols.h
+else
+%C%_bheap_SOURCES += %D%/source_none.c
+endif
+%C%_bheap_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) $(JSON_CFLAGS) $(LIBDW_CFLAGS) -I$(srcdir) \
 	-DLIBDIR='"$(libdir)"' -DPKGLIBDIR='"$(pkglibdir)"'
-%C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS)
+%C%_bheap_LDADD = lib/libbheap.la $(ZLIB_LIBS) $(JSON_LIBS) $(LIBDW_LIBS)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = %D%/completions/bheap
@@ -86,8 +115,7 @@ dist_bashcompletion_DATA = %D%/completions/bheap
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-record.la
 endif
-%C%_bheap_record_la_SOURCES = %D%/record.c %D%/crowd.c %D%/crowd.h %D%/stream.c %D%/stream.h \
-	%D%/table.c %D%/table.h %D%/tally.h
+%C%_bheap_record_la_SOURCES = $(recorder_sources)
 %C%_bheap_record_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
-%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared
+%C%_bheap_record_la_LDFLAGS = -module -avoid-version -shared $(recorder_ldflags)
 endif

@@ -26,7 +26,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "callers.h"
 #include "crowd.h"
+#include "record.h"
 #include "stream.h"
 #include "tally.h"
 
@@ -161,8 +163,7 @@ static bool recording_ready(void)
 	return state == OPEN;
 }
 
-/* The lock is held. size: bytes that the program has more now, or less. */
-__attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const char *format, ...)
+void record_line(int64_t size, const char *format, ...)
 {
 	if (!recording_ready())
 		return;
@@ -175,26 +176,36 @@ __attribute__((format(printf, 2, 3))) static void line_write(int64_t size, const
 		stream_note(&stream, (size_t)length, size, crowd_most());
 }
 
+void record_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void record_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* Before the line of a call that this does not tell. The lock is held. */
 static void kind_write(enum tally_kind kind)
 {
 	if (recording_ready() && with_kinds)
-		line_write(0, "k %u\n", kind);
+		record_line(0, "k %u\n", kind);
 }
 
 /* A call that failed. The lock is held. */
 static void failure_write(enum tally_kind kind)
 {
 	if (recording_ready() && with_kinds)
-		line_write(0, "x %u\n", kind);
+		record_line(0, "x %u\n", kind);
 }
 
 /* A call that is refused before glibc is asked. */
 static void refusal_write(enum tally_kind kind)
 {
-	pthread_mutex_lock(&lock);
+	record_lock();
 	failure_write(kind);
-	pthread_mutex_unlock(&lock);
+	record_unlock();
 }
 
 /* What a block takes of glibc's heap. */
@@ -203,47 +214,86 @@ static int64_t size_of(void *block)
 	return (int64_t)malloc_usable_size(block);
 }
 
-static void *alloc_write(void *block, size_t size, enum tally_kind kind)
+/* What a line ends with: the number of the callers, if there is one. */
+static const char *callers_text(uint32_t callers)
+{
+	static char text[16];
+	if (callers == 0)
+		return "";
+	snprintf(text, sizeof(text), " %u", callers);
+	return text;
+}
+
+static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
 	int error = errno;
 	crowd_join();
-	pthread_mutex_lock(&lock);
+	record_lock();
 	if (block == NULL)
 		failure_write(kind);
 	else if (kind != TALLY_MALLOC)
 		kind_write(kind);
 	if (block != NULL)
-		line_write(size_of(block), "a %p %zu\n", block, size);
-	pthread_mutex_unlock(&lock);
+		record_line(size_of(block), "a %p %zu%s\n", block, size, callers_text(callers));
+	record_unlock();
 	errno = error;
 	return block;
 }
 
-static void *aligned_write(void *block, size_t alignment, size_t size)
+static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 {
+	void *block = __libc_memalign(alignment, size);
 	int error = errno;
 	size_t power = 1;
 	while (power < alignment) /* glibc rounds alignments up */
 		power *= 2;
 	crowd_join();
-	pthread_mutex_lock(&lock);
+	record_lock();
 	if (block == NULL)
 		failure_write(TALLY_ALIGNED);
 	else
-		line_write(size_of(block), "m %p %zu %zu\n", block, power, size);
-	pthread_mutex_unlock(&lock);
+		record_line(size_of(block), "m %p %zu %zu%s\n", block, power, size,
+			    callers_text(callers));
+	record_unlock();
 	errno = error;
 	return block;
 }
 
+/* The lock is held throughout: the old address may be given out again before this returns. */
+static void *block_resize(void *block, size_t size, uint32_t callers)
+{
+	if (block == NULL)
+		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL, callers);
+	crowd_join();
+	record_lock();
+	uintptr_t old = (uintptr_t)block;
+	int64_t before = size_of(block);
+	void *moved = __libc_realloc(block, size);
+	int error = errno;
+	if (moved != NULL)
+		record_line(size_of(moved) - before, "r %#jx %p %zu%s\n", (uintmax_t)old, moved,
+			    size, callers_text(callers));
+	else if (size != 0)
+		failure_write(TALLY_REALLOC);
+	else {
+		kind_write(TALLY_REALLOC_ZERO);
+		record_line(-before, "f %#jx\n", (uintmax_t)old);
+	}
+	record_unlock();
+	errno = error;
+	return moved;
+}
+
 void *malloc(size_t size)
 {
-	return alloc_write(__libc_malloc(size), size, TALLY_MALLOC);
+	uint32_t callers = CALLERS_HERE();
+	return alloc_write(__libc_malloc(size), size, TALLY_MALLOC, callers);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return alloc_write(__libc_calloc(count, size), count * size, TALLY_CALLOC);
+	uint32_t callers = CALLERS_HERE();
+	return alloc_write(__libc_calloc(count, size), count * size, TALLY_CALLOC, callers);
 }
 
 /* Written down before the address can be given out again. */
@@ -251,38 +301,19 @@ void free(void *block)
 {
 	int error = errno;
 	crowd_join();
-	pthread_mutex_lock(&lock);
+	record_lock();
 	if (block != NULL)
-		line_write(-size_of(block), "f %p\n", block);
+		record_line(-size_of(block), "f %p\n", block);
 	else if (recording_ready() && with_kinds)
-		line_write(0, "z\n");
-	pthread_mutex_unlock(&lock);
+		record_line(0, "z\n");
+	record_unlock();
 	__libc_free(block);
 	errno = error;
 }
 
-/* The lock is held throughout: the old address may be given out again before this returns. */
 void *realloc(void *block, size_t size)
 {
-	if (block == NULL)
-		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL);
-	crowd_join();
-	pthread_mutex_lock(&lock);
-	uintptr_t old = (uintptr_t)block;
-	int64_t before = size_of(block);
-	void *moved = __libc_realloc(block, size);
-	int error = errno;
-	if (moved != NULL)
-		line_write(size_of(moved) - before, "r %#jx %p %zu\n", (uintmax_t)old, moved, size);
-	else if (size != 0)
-		failure_write(TALLY_REALLOC);
-	else {
-		kind_write(TALLY_REALLOC_ZERO);
-		line_write(-before, "f %#jx\n", (uintmax_t)old);
-	}
-	pthread_mutex_unlock(&lock);
-	errno = error;
-	return moved;
+	return block_resize(block, size, CALLERS_HERE());
 }
 
 void *reallocarray(void *block, size_t count, size_t size)
@@ -293,17 +324,17 @@ void *reallocarray(void *block, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return realloc(block, total);
+	return block_resize(block, total, CALLERS_HERE());
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-	return aligned_write(__libc_memalign(alignment, size), alignment, size);
+	return aligned_make(alignment, size, CALLERS_HERE());
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-	return memalign(alignment, size);
+	return aligned_make(alignment, size, CALLERS_HERE());
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size)
@@ -314,7 +345,7 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 		return EINVAL;
 	}
 	int error = errno;
-	void *found = memalign(alignment, size);
+	void *found = aligned_make(alignment, size, CALLERS_HERE());
 	errno = error;
 	if (found == NULL)
 		return ENOMEM;
@@ -324,7 +355,7 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 
 void *valloc(size_t size)
 {
-	return memalign((size_t)sysconf(_SC_PAGESIZE), size);
+	return aligned_make((size_t)sysconf(_SC_PAGESIZE), size, CALLERS_HERE());
 }
 
 void *pvalloc(size_t size)
@@ -335,34 +366,34 @@ void *pvalloc(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return memalign(page, whole & -page);
+	return aligned_make(page, whole & -page, CALLERS_HERE());
 }
 
 static void fork_prepare(void)
 {
-	pthread_mutex_lock(&lock);
+	record_lock();
 }
 
 static void fork_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	record_unlock();
 }
 
 static void fork_child(void)
 {
 	if (state == OPEN)
 		child_begin();
-	pthread_mutex_unlock(&lock);
+	record_unlock();
 }
 
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	crowd_begin();
-	pthread_mutex_lock(&lock);
+	record_lock();
 	if (state == UNOPENED)
 		recording_begin();
 	if (stream.slot != NULL)
 		table_name(stream.slot);
-	pthread_mutex_unlock(&lock);
+	record_unlock();
 }

@@ -25,6 +25,7 @@
 /* A raw recording on its way to a trace. */
 struct conversion {
 	struct trace *trace;
+	struct calls *calls; /* or NULL */
 	struct live_table live;
 	uint32_t *spare; /* slots that may be used again */
 	size_t spare_count, spare_room;
@@ -95,7 +96,17 @@ static const char *block_free(struct conversion *conversion, uintptr_t address)
 	return block_end(conversion, slot);
 }
 
-static const char *block_make(struct conversion *conversion, uintptr_t address, struct trace_op op)
+static const char *op_append(struct conversion *conversion, struct trace_op op, uint64_t stack)
+{
+	const char *wrong = trace_append(conversion->trace, op);
+
+	if (!wrong && conversion->calls && stack)
+		calls_note(conversion->calls, conversion->trace->op_count - 1, (uint32_t)stack);
+	return wrong;
+}
+
+static const char *block_make(struct conversion *conversion, uintptr_t address, struct trace_op op,
+			      uint64_t stack)
 {
 	const char *wrong = NULL;
 
@@ -106,23 +117,23 @@ static const char *block_make(struct conversion *conversion, uintptr_t address, 
 	count(conversion, op.kind == TRACE_ALIGNED ? TALLY_ALIGNED : TALLY_MALLOC, 0, op.size);
 	op.slot = slot_take(conversion);
 	live_add(&conversion->live, address, op.slot);
-	return trace_append(conversion->trace, op);
+	return op_append(conversion, op, stack);
 }
 
 static const char *block_resize(struct conversion *conversion, uintptr_t old, uintptr_t address,
-				size_t size)
+				size_t size, uint64_t stack)
 {
 	struct trace_op op = {.kind = TRACE_RESIZE, .size = size};
 
 	if (!live_remove(&conversion->live, old, &op.slot)) {
 		conversion->kind = TALLY_REALLOC_MOVED;
 		return block_make(conversion, address,
-				  (struct trace_op){.kind = TRACE_ALLOC, .size = size});
+				  (struct trace_op){.kind = TRACE_ALLOC, .size = size}, stack);
 	}
 	count(conversion, old == address ? TALLY_REALLOC : TALLY_REALLOC_MOVED,
 	      size_of(conversion, op.slot), size);
 	live_add(&conversion->live, address, op.slot);
-	return trace_append(conversion->trace, op);
+	return op_append(conversion, op, stack);
 }
 
 /* Of 0, which is none: that of the largest. */
@@ -131,28 +142,30 @@ static uint8_t alignment_log2(size_t alignment)
 	return (uint8_t)__builtin_ctzll(alignment | (SIZE_MAX ^ SIZE_MAX >> 1));
 }
 
-static const char *line_convert(void *arg, const char *line)
+/* Lines without a stack end early: its number is 0 then. */
+static const char *op_convert(struct conversion *conversion, char kind, const char *text)
 {
-	struct conversion *conversion = arg;
-	uint64_t numbers[3] = {0};
-	char *rest = (char *)(uintptr_t)line + 1;
+	uint64_t numbers[4] = {0};
+	char *rest = (char *)(uintptr_t)text;
 
-	for (unsigned index = 0; index < 3; index++)
+	for (unsigned index = 0; index < 4; index++)
 		numbers[index] = strtoull(rest, &rest, 0);
-	switch (line[0]) {
+	switch (kind) {
 	case 'a':
 		return block_make(
 			conversion, (uintptr_t)numbers[0],
-			(struct trace_op){.kind = TRACE_ALLOC, .size = (size_t)numbers[1]});
+			(struct trace_op){.kind = TRACE_ALLOC, .size = (size_t)numbers[1]},
+			numbers[2]);
 	case 'm':
 		return block_make(
 			conversion, (uintptr_t)numbers[0],
 			(struct trace_op){.kind = TRACE_ALIGNED,
 					  .alignment_log2 = alignment_log2((size_t)numbers[1]),
-					  .size = (size_t)numbers[2]});
+					  .size = (size_t)numbers[2]},
+			numbers[3]);
 	case 'r':
 		return block_resize(conversion, (uintptr_t)numbers[0], (uintptr_t)numbers[1],
-				    (size_t)numbers[2]);
+				    (size_t)numbers[2], numbers[3]);
 	case 'f': return block_free(conversion, (uintptr_t)numbers[0]);
 	case 'k': conversion->kind = numbers[0]; return NULL;
 	case 'x': tally_fail(&conversion->trace->tally, numbers[0]); return NULL;
@@ -161,23 +174,38 @@ static const char *line_convert(void *arg, const char *line)
 	}
 }
 
-static bool stream_load(struct trace *trace, const struct handover *handover,
+static const char *line_convert(void *arg, const char *line)
+{
+	struct conversion *conversion = arg;
+	bool is_call = false;
+	const char *wrong =
+		conversion->calls ? calls_line(conversion->calls, line, &is_call) : NULL;
+
+	return wrong || is_call ? wrong : op_convert(conversion, line[0], line + 1);
+}
+
+/* As the trace of this number. */
+static bool stream_load(struct recording *recording, size_t number, const struct handover *handover,
 			const struct stream_summary *summary)
 {
+	struct trace *trace = &recording->traces[number];
 	struct conversion conversion = {.trace = trace, .kind = KIND_OF_OPERATION};
 	const char *wrong;
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
 	trace_begin(trace, name);
-	trace->resident = summary->resident;
+	if (recording->with_calls)
+		conversion.calls = &recording->calls[number];
 	trace->threads = summary->threads;
+	trace->resident = summary->resident;
 	wrong = streams_read(handover, summary->slot, line_convert, &conversion);
 	live_release(&conversion.live);
 	free(conversion.spare);
 	if (wrong) {
 		warnx("%s: %s", name, wrong);
 		trace_release(trace);
+		calls_release(&recording->calls[number]);
 	}
 	return !wrong;
 }
@@ -222,8 +250,7 @@ static void rivals_take(struct recording *recording, const struct handover *hand
 	     index++)
 		if (streams->list[index].peak >= least &&
 		    !program_is_loaded(recording, streams->list[index].program) &&
-		    stream_load(&recording->traces[recording->count], handover,
-				&streams->list[index]))
+		    stream_load(recording, recording->count, handover, &streams->list[index]))
 			recording->count++;
 }
 
@@ -241,7 +268,7 @@ static bool streams_take(struct recording *recording, const struct handover *han
 		if (best->error)
 			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
 			      strerror(best->error));
-		good = stream_load(&recording->traces[0], handover, best);
+		good = stream_load(recording, 0, handover, best);
 	}
 	if (good) {
 		recording->count = 1;
@@ -279,23 +306,26 @@ static void absence_tell(const struct handover *handover, const struct child_end
 
 void recording_release(struct recording *recording)
 {
-	while (recording->count)
+	while (recording->count) {
 		trace_release(&recording->traces[--recording->count]);
+		calls_release(&recording->calls[recording->count]);
+	}
 }
 
-bool recording_make(struct recording *recording, char **argv)
+bool recording_make(struct recording *recording, bool with_calls, char **argv)
 {
+	static char callers[] = "BHEAP_RECORD_CALLERS=1";
 	const char *library = child_library("BHEAP_RECORD_LIBRARY", PKGLIBDIR "/bheap-record.so");
 	struct handover handover;
 	struct child child = {.preload = library};
 	struct child_end end;
 	bool good;
 
-	*recording = (struct recording){.count = 0};
+	*recording = (struct recording){.with_calls = with_calls};
 	if (!library || !handover_open(&handover, "BHEAP_RECORD_TABLE", AREA_SIZE, true))
 		return false;
 	handover_give(&handover, &child);
-	child.environment = (char *[]){handover.setting, NULL};
+	child.environment = (char *[]){handover.setting, with_calls ? callers : NULL, NULL};
 	child.watch = handover_watch;
 	child.watch_arg = &handover;
 	child_run(&child, argv, &end);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "calls.h"
 #include "trace.h"
 #include "output.h"
 
@@ -18,15 +19,17 @@
 
 struct recording {
 	struct trace traces[RECORDING_TRACES];
+	struct calls calls[RECORDING_TRACES]; /* empty unless with_calls */
 	size_t count;
 	size_t processes; /* that there were; 0: a trace was read */
+	bool with_calls;
 };
 
 /*
  * Runs a program, and all that it starts. The processes that are not the first are told of on
  * standard error. False after a message.
  */
-bool recording_make(struct recording *recording, char **argv);
+bool recording_make(struct recording *recording, bool with_calls, char **argv);
 void recording_release(struct recording *recording);
 
 /* Writes a trace, compressed when the name ends in .gz, and keeps it. False after a message. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
+
 /* ---- which there are ---- */
 
 /* Without the recording itself, in whole chunks. */
@@ -127,7 +129,7 @@ static const char *chunk_read(struct reading *reading, size_t at, size_t end, ui
 /* A process's own lines. Each chunk lies behind the one before it. */
 static const char *own_read(struct reading *reading, const struct table_slot *slot, uint64_t length)
 {
-	uint64_t unit = slot->figures[STREAM_FIRST];
+	uint64_t unit = slot->figures[STREAM_FIRST], whole = length;
 	const char *wrong = NULL;
 
 	while (unit && length && !wrong) {
@@ -140,6 +142,7 @@ static const char *own_read(struct reading *reading, const struct table_slot *sl
 		wrong = chunk_read(reading, at + sizeof(chunk), at + chunk.units * STREAM_UNIT,
 				   &length);
 		unit = chunk.next;
+		progress_set(1 - (double)length / (double)whole);
 	}
 	return wrong;
 }
@@ -172,7 +175,9 @@ const char *streams_read(const struct handover *handover, uint32_t slot,
 	reading->handover = handover;
 	reading->line_take = line_take;
 	reading->arg = arg;
+	progress_begin("recording");
 	wrong = slot_read(reading, slot, length, 0);
+	progress_begin(NULL);
 	free(reading);
 	return wrong;
 }

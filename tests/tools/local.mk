@@ -4,7 +4,7 @@
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
 	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
-	%D%/sizing.sh %D%/cached_faults.sh %D%/cached_reports.sh
+	%D%/sizing.sh %D%/cached_faults.sh %D%/cached_reports.sh %D%/callers.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh \
 	%D%/cached_reports.sh
 
@@ -27,6 +27,11 @@ check_PROGRAMS += %D%/filter
 %C%_filter_SOURCES = %D%/filter.c
 %C%_filter_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_filter_LDADD =
+
+check_PROGRAMS += %D%/unwinding
+%C%_unwinding_SOURCES = %D%/unwinding.c tools/unwind.c tools/unwind.h
+%C%_unwinding_LDADD =
+TESTS += %D%/unwinding
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
@@ -55,6 +60,6 @@ check_PROGRAMS += %D%/threads
 %C%_threads_SOURCES = %D%/threads.c
 %C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_threads_LDADD =
-TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh \
+TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh %D%/callers.sh \
 	%D%/running.sh %D%/calls.sh
 endif

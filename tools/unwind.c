@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unwind.c - see unwind.h. On x86 a return address lies right below the frame of its function, the
+ * CFA. That is a constant away from the stack pointer or from the frame pointer, and the caller's
+ * frame pointer is unchanged or lies a constant below the CFA: which of these holds at a return
+ * address, libgcc's steps there tell by elimination. A step is taken without libgcc only where all
+ * that is still possible comes to the same. What does not fit (signals, realigned stacks) has no
+ * rule, and libgcc unwinds each such stack. Other machines have no rules at all.
+ */
+#include "unwind.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unwind.h>
+
+#define WORD sizeof(uintptr_t)
+#define RULES ((size_t)1 << 16)
+#define RULES_FULL (RULES / 4 * 3)
+#define STEP_MOST ((uintptr_t)1 << 24) /* a frame that is larger has no rule */
+#define SAVED_WORDS 15                 /* below a return address: where a frame pointer may be */
+
+#if defined(__x86_64__)
+enum { HAS_RULES = true, FRAME_POINTER = 6 };
+#elif defined(__i386__)
+enum { HAS_RULES = true, FRAME_POINTER = 5 };
+#else
+enum { HAS_RULES = false, FRAME_POINTER = 0 };
+#endif
+
+enum { CFA_BY_SP = 1, CFA_BY_BP = 2 };
+enum { BP_UNCHANGED = 1 }; /* bit n: it is the n-th word below the return address */
+
+struct rule {
+	uintptr_t ip; /* 0: none */
+	uintptr_t from_sp, from_bp;
+	uint16_t saved; /* what is possible still; 0: none of it */
+	uint8_t cfa;    /* the same */
+	bool outermost;
+};
+
+/* Under the lock. */
+static struct rule *rules;
+static size_t rule_count;
+
+/* Of a stack, whose words may belong to anything. */
+__attribute__((no_sanitize_address)) static uintptr_t word_at(uintptr_t address)
+{
+	return *(const uintptr_t *)address;
+}
+
+/* ---- rules ---- */
+
+/* The rule of a return address, or where it would be; NULL: there is no room. */
+static struct rule *rule_find(uintptr_t ip)
+{
+	size_t place = (size_t)((uint64_t)ip * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+
+	if (!rules || ip < WORD)
+		return NULL;
+	while (rules[place % RULES].ip && rules[place % RULES].ip != ip)
+		place++;
+	return &rules[place % RULES];
+}
+
+static bool rules_make(void)
+{
+	void *made;
+
+	if (rules)
+		return true;
+	made = mmap(NULL, RULES * sizeof(*rules), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (made != MAP_FAILED)
+		rules = made;
+	return rules;
+}
+
+void unwind_forget(void)
+{
+	if (rules)
+		memset(rules, 0, RULES * sizeof(*rules));
+	rule_count = 0;
+}
+
+/* ---- what libgcc's steps tell ---- */
+
+static uint16_t saved_possible(const struct unwind_frame *frame, const struct unwind_frame *next)
+{
+	uint16_t possible = frame->bp == next->bp ? BP_UNCHANGED : 0;
+
+	for (unsigned word = 1; word <= SAVED_WORDS; word++) {
+		uintptr_t place = next->sp - WORD - word * WORD;
+
+		if (place >= frame->sp && word_at(place) == next->bp)
+			possible |= (uint16_t)(1U << word);
+	}
+	return possible;
+}
+
+static uint8_t cfa_possible(const struct unwind_frame *frame, const struct unwind_frame *next)
+{
+	uintptr_t cfa = next->sp;
+
+	if (cfa <= frame->sp || cfa - frame->sp > STEP_MOST || word_at(cfa - WORD) != next->ip)
+		return 0;
+	return CFA_BY_SP | (cfa - frame->bp <= STEP_MOST ? CFA_BY_BP : 0);
+}
+
+static void step_learn(struct rule *rule, const struct unwind_frame *frame,
+		       const struct unwind_frame *next)
+{
+	uint8_t cfa = cfa_possible(frame, next);
+	uint16_t saved = cfa ? saved_possible(frame, next) : 0;
+
+	if (!rule->ip) {
+		*rule = (struct rule){frame->ip,  next->sp - frame->sp,  next->sp - frame->bp,
+				      UINT16_MAX, CFA_BY_SP | CFA_BY_BP, false};
+		rule_count++;
+	}
+	if (rule->outermost || rule->from_sp != next->sp - frame->sp)
+		cfa &= (uint8_t)~CFA_BY_SP;
+	if (rule->outermost || rule->from_bp != next->sp - frame->bp)
+		cfa &= (uint8_t)~CFA_BY_BP;
+	rule->cfa &= cfa;
+	rule->saved &= saved;
+	rule->outermost = false;
+}
+
+/* An address at which some stacks end and others do not has no rule. */
+static void end_learn(struct rule *rule, const struct unwind_frame *frame)
+{
+	if (!rule->ip) {
+		*rule = (struct rule){.ip = frame->ip, .outermost = true};
+		rule_count++;
+	}
+	rule->cfa = 0;
+}
+
+void unwind_learn(const struct unwind_stack *stack)
+{
+	if (!HAS_RULES || !rules_make())
+		return;
+	for (size_t index = 0; index < stack->count && rule_count < RULES_FULL; index++) {
+		const struct unwind_frame *frame = &stack->frames[index];
+		struct rule *rule = rule_find(frame->ip);
+
+		if (rule && index + 1 < stack->count)
+			step_learn(rule, frame, frame + 1);
+		else if (rule && stack->whole)
+			end_learn(rule, frame);
+	}
+}
+
+/* ---- unwinding by rules ---- */
+
+/* A frame pointer that is not known: no frame lies there. */
+#define UNKNOWN ((uintptr_t)1)
+
+/* Where a frame ends; 0: not known. */
+static uintptr_t step_cfa(const struct rule *rule, const struct unwind_frame *frame)
+{
+	uintptr_t by_sp = frame->sp + rule->from_sp, by_bp = frame->bp + rule->from_bp;
+
+	if (rule->cfa == CFA_BY_SP)
+		return by_sp;
+	if (!rule->cfa || frame->bp == UNKNOWN)
+		return 0;
+	return rule->cfa == CFA_BY_BP || by_sp == by_bp ? by_bp : 0;
+}
+
+static uintptr_t step_bp(const struct rule *rule, uintptr_t bp, uintptr_t cfa)
+{
+	unsigned possible = rule->saved;
+	uintptr_t found = bp;
+
+	if (possible == BP_UNCHANGED)
+		return bp;
+	if (!possible)
+		return UNKNOWN;
+	if (!(possible & BP_UNCHANGED))
+		found = word_at(cfa - WORD - (unsigned)__builtin_ctz(possible) * WORD);
+	for (possible &= ~1U; possible; possible &= possible - 1)
+		if (word_at(cfa - WORD - (unsigned)__builtin_ctz(possible) * WORD) != found)
+			return UNKNOWN;
+	return found;
+}
+
+bool unwind_by_rules(struct unwind_stack *stack, struct unwind_frame from, uintptr_t top)
+{
+	struct unwind_frame frame = from;
+
+	stack->whole = false;
+	for (stack->count = 0; stack->count < UNWIND_MOST;) {
+		const struct rule *rule = rule_find(frame.ip);
+		uintptr_t cfa;
+
+		stack->frames[stack->count++] = frame;
+		if (!rule || !rule->ip)
+			return false;
+		stack->whole = rule->outermost;
+		if (stack->whole)
+			return true;
+		cfa = step_cfa(rule, &frame);
+		if (cfa <= frame.sp || cfa - frame.sp > STEP_MOST || cfa > top || cfa % WORD)
+			return false;
+		frame = (struct unwind_frame){word_at(cfa - WORD), cfa,
+					      step_bp(rule, frame.bp, cfa)};
+	}
+	return true;
+}
+
+/* ---- unwinding by libgcc ---- */
+
+struct walk {
+	struct unwind_stack *stack;
+	uintptr_t from;
+	bool begun;
+};
+
+static uintptr_t frame_pointer(struct _Unwind_Context *context)
+{
+	return HAS_RULES ? (uintptr_t)_Unwind_GetGR(context, FRAME_POINTER) : 0;
+}
+
+/* The calls inside this library come first. An address of 0 is what a thread begins with. */
+static _Unwind_Reason_Code frame_take(struct _Unwind_Context *context, void *arg)
+{
+	struct walk *walk = arg;
+	struct unwind_stack *stack = walk->stack;
+	uintptr_t ip = (uintptr_t)_Unwind_GetIP(context);
+
+	walk->begun = walk->begun || ip == walk->from;
+	if (!walk->begun || !ip)
+		return _URC_NO_REASON;
+	if (stack->count == UNWIND_MOST) {
+		stack->whole = false;
+		return _URC_END_OF_STACK;
+	}
+	stack->frames[stack->count++] = (struct unwind_frame){
+		ip, (uintptr_t)_Unwind_GetCFA(context), frame_pointer(context)};
+	return _URC_NO_REASON;
+}
+
+void unwind_by_library(struct unwind_stack *stack, struct unwind_frame from)
+{
+	struct walk walk = {.stack = stack, .from = from.ip};
+
+	stack->count = 0;
+	stack->whole = true;
+	_Unwind_Backtrace(frame_take, &walk);
+}
+
+/* A frame begins with the caller's frame pointer and the return address. */
+__attribute__((no_sanitize_address)) struct unwind_frame unwind_caller(const void *frame,
+								       const void *return_address)
+{
+	const uintptr_t *words = frame;
+
+	return (struct unwind_frame){
+		(uintptr_t)__builtin_extract_return_addr((void *)(uintptr_t)return_address),
+		(uintptr_t)(words + 2),
+		HAS_RULES ? words[0] : 0,
+	};
+}
