@@ -142,8 +142,8 @@ static void *alloc_slow(bheap_t *heap, size_t alignment, size_t size)
 }
 
 /*
- * Refuses a request that no free block was found for. False, and nothing done, if the slow path may
- * find one: damage was met, the size is 0, or a handler or caches can make room.
+ * Refuses a request that found no free block. False, and nothing done, if the slow path may find
+ * one: damage was met, the size is 0, or a handler or caches can make room.
  */
 static bool search_is_refused(const bheap_t *heap, size_t size)
 {
@@ -206,10 +206,9 @@ static void *alloc_trylock(bheap_t *heap, size_t size)
 	if (bh_enter_trylock(heap)) {
 		if (BH_LIKELY(bh_caches_are_inherited(heap)))
 			block = bh_alloc_block(&heap->core, bh_granules(size));
+		refused = !block && search_is_refused(heap, size);
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
-		else
-			refused = search_is_refused(heap, size);
 		bh_leave_trylock(heap);
 	}
 	if (BH_LIKELY(block))

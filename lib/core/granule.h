@@ -22,6 +22,8 @@ _Static_assert(BH_GRANULE == BHEAP_ALIGNMENT, "a granule is what blocks are alig
 
 #define BH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Lets the compiler leave out the test of what is always so. */
+#define BH_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 /* Kept out of line, so that the fast path stays short. */
 #define BH_COLD __attribute__((noinline, cold))
 /*

@@ -195,8 +195,7 @@ static inline struct bh_cache *bh_cache_own(const struct bh_caches *caches)
 	    BH_UNLIKELY(seat->generation != bh_fork_generation()))
 		return NULL;
 	/* It costs the callers no test. */
-	if (!seat->cache)
-		__builtin_unreachable();
+	BH_ASSUME(seat->cache);
 	return seat->cache;
 }
 

@@ -587,6 +587,74 @@ START_TEST(the_peak_is_near)
 }
 END_TEST
 
+/* For the end of a process: they are counted, and nothing empties them any more. */
+START_TEST(what_is_kept_is_counted)
+{
+	struct bh_cached_count count;
+	struct bh_cache *cache;
+
+	if (is_off())
+		return;
+	blocks_make(8, 64);
+	blocks_free(8);
+	cache = own();
+	count = bh_cached_keep(heap);
+	ck_assert_uint_eq(count.blocks, cached_all(cache));
+	ck_assert_uint_eq(count.granules, 4 * count.blocks);
+	ck_assert_uint_eq(count.calls, cache->pops - cache->fills);
+	ck_assert_uint_eq(figures().live_blocks, count.blocks);
+	ck_assert_uint_eq(cached_all(cache), count.blocks);
+}
+END_TEST
+
+/* A signal handler interrupted its owner, and looks at the figures. */
+START_TEST(a_cache_at_work_stays)
+{
+	struct bh_cache *cache;
+	unsigned count;
+
+	if (is_off())
+		return;
+	blocks_make(8, 64);
+	blocks_free(8);
+	cache = own();
+	count = cached_all(cache);
+	cache->busy = 1;
+	ck_assert_uint_eq(figures().live_blocks, count);
+	ck_assert_uint_eq(cached_all(cache), count);
+	cache->busy = 0;
+	ck_assert_uint_eq(figures().live_blocks, 0);
+}
+END_TEST
+
+/* Other sizes are to go, and more of them were written to than a call reports. */
+START_TEST(written_blocks_stay_when_another_size_wants_room)
+{
+	char *other;
+
+	if (is_off())
+		return;
+	heap_empty(heap);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+	heap = bheap_create(64 * MIB, BHEAP_CACHED);
+	caches = bh_caches(heap);
+	blocks_make(MANY, 64);
+	other = bheap_alloc(heap, 300);
+	ck_assert_ptr_nonnull(other);
+	blocks_free(MANY);
+	for (unsigned index = 0; index < MANY; index++)
+		memory_scribble(blocks[index], "written", 8);
+	caches->pool = 0;
+	caches->batches += 16;
+	own()->limits[19] = caches->at[19];
+	ck_assert_int_eq(heap_free(heap, other), 0);
+	ck_assert_uint_gt(faults.count, 0);
+	ck_assert_uint_gt(cached_count(own(), 4), 0);
+	ck_assert_uint_eq(cached_count(own(), 19), 0);
+	ck_assert(!bheap_owns(heap, other));
+}
+END_TEST
+
 /* ---- threads that ended ---- */
 
 static void *cache_and_end(void *arg)
@@ -758,6 +826,9 @@ static void batch_tests_add(TCase *tcase)
 	tcase_add_test(tcase, counters_are_exact);
 	tcase_add_test(tcase, counters_are_wide);
 	tcase_add_test(tcase, the_peak_is_near);
+	tcase_add_test(tcase, what_is_kept_is_counted);
+	tcase_add_test(tcase, a_cache_at_work_stays);
+	tcase_add_test(tcase, written_blocks_stay_when_another_size_wants_room);
 }
 
 static void misuse_tests_add(TCase *tcase)
