@@ -117,3 +117,16 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, free_size(call->heap, block),
 			     NULL);
 }
+
+void bh_block_count_refusal(const bheap_t *heap, size_t size)
+{
+	struct bh_budget_refused *refusals = bh_handle_refusals(heap);
+	size_t granules = size / BH_GRANULE + !!(size % BH_GRANULE);
+
+	refusals->last = granules < UINT32_MAX ? (uint32_t)granules : UINT32_MAX;
+	if (refusals->largest < refusals->last)
+		refusals->largest = refusals->last;
+	refusals->used = heap->core.control->used;
+	heap->core.control->failures++;
+	bh_probe_fail(heap, size);
+}

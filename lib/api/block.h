@@ -44,4 +44,7 @@ void bh_block_release(struct bh_call *call, uint32_t block);
 /* Frees a live block, noting a broken trailer first, and written memory. */
 void bh_block_free_entered(struct bh_call *call, uint32_t block);
 
+/* Counts a request that is refused for want of room. Of an entered heap. */
+void bh_block_count_refusal(const bheap_t *heap, size_t size);
+
 #endif

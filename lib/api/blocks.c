@@ -46,19 +46,6 @@ int bh_block_refusal(const struct bh_call *call)
 	return bh_storage_was_refused(call->heap) ? ENOSPC : ENOMEM;
 }
 
-void bh_block_count_refusal(const bheap_t *heap, size_t size)
-{
-	struct bh_budget_refused *refusals = bh_handle_refusals(heap);
-	size_t granules = size / BH_GRANULE + !!(size % BH_GRANULE);
-
-	refusals->last = granules < UINT32_MAX ? (uint32_t)granules : UINT32_MAX;
-	if (refusals->largest < refusals->last)
-		refusals->largest = refusals->last;
-	refusals->used = heap->core.control->used;
-	heap->core.control->failures++;
-	bh_probe_fail(heap, size);
-}
-
 /* A block that the limit of the heap allows; else 0. */
 static uint32_t block_find_allowed(struct bh_call *call, size_t alignment, size_t size)
 {

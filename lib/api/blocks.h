@@ -27,9 +27,6 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size);
 /* Frees a block; NULL is accepted. 0, or -1 with errno. */
 int bh_block_free(bheap_t *heap, void *ptr);
 
-/* Counts a request that is refused for want of room. Of an entered heap. */
-void bh_block_count_refusal(const bheap_t *heap, size_t size);
-
 /*
  * alignment: a power of two, a granule at least. A finished block, with trailer and annotations, or
  * 0 (no room); rebuilds the index where it meets damage. For entered calls.

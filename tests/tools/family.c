@@ -576,8 +576,8 @@ START_TEST(test_large_blocks_that_are_replaced_keep_their_pages)
 		char *block;
 
 		random = random * 6364136223846793005u + 1442695040888963407u;
-		index = (random >> 33) % LIVE;
-		size = LEAST + (random >> 40) % SPREAD;
+		index = (size_t)(random >> 33) % LIVE;
+		size = LEAST + (size_t)(random >> 40) % SPREAD;
 		block = malloc(size);
 		memset(block, 1, size);
 		free(blocks[index]);
