@@ -167,7 +167,7 @@ static bool recordings_take(struct size *size)
 
 	size->recordings = calloc(size->runs, sizeof(*size->recordings));
 	if (!size->recordings)
-		err(STATUS_FAILED, "%zu runs", size->runs);
+		err(STATUS_FAILED, "%lu runs", size->runs);
 	while (good && size->recording_count < size->runs)
 		good = recording_take(size);
 	return good;
