@@ -48,7 +48,8 @@ static inline bool is_guarded(int kind)
 
 static inline bool is_cached(int kind)
 {
-	return kinds[kind] & BHEAP_CACHED;
+	/* Valgrind and the address sanitizer see each block: there are no caches then. */
+	return kinds[kind] & BHEAP_CACHED && (!is_watched() || is_thread_sanitized());
 }
 
 /* What takes all of the heap in one block. */
