@@ -194,16 +194,29 @@ static struct source_frame frame_begin(const struct call_module *module, uint64_
 	};
 }
 
-static void line_find(struct source_frame *frame, Dwfl_Module *dwfl, uint64_t address)
+/*
+ * The compilation unit of an address. Clang writes no table of addresses, by which libdw finds it:
+ * then each unit is asked.
+ */
+static Dwarf_Die *unit_find(Dwfl_Module *dwfl, uint64_t address, Dwarf_Addr *bias)
 {
-	Dwfl_Line *line = dwfl_module_getsrc(dwfl, address);
+	Dwarf_Die *unit = dwfl_module_addrdie(dwfl, address, bias);
 
-	if (line)
-		frame->file = dwfl_lineinfo(line, NULL, &frame->line, NULL, NULL, NULL);
-	if (!frame->file || !frame->line) {
-		frame->file = NULL;
+	if (unit)
+		return unit;
+	while ((unit = dwfl_module_nextcu(dwfl, unit, bias)))
+		if (dwarf_haspc(unit, address - *bias) > 0)
+			return unit;
+	return NULL;
+}
+
+static void line_find(struct source_frame *frame, Dwarf_Die *unit, uint64_t place)
+{
+	Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, place) : NULL;
+
+	if (!line || dwarf_lineno(line, &frame->line) || !frame->line)
 		frame->line = 0;
-	}
+	frame->file = frame->line ? dwarf_linesrc(line, NULL, NULL) : NULL;
 }
 
 /* Where an inlined function was called. */
@@ -244,16 +257,13 @@ static bool is_function(int tag)
 }
 
 /* By debug information; 0: there is none. frames[0] has the line. */
-static size_t functions_find(struct source *source, Dwfl_Module *dwfl, uint64_t address,
+static size_t functions_find(struct source *source, Dwarf_Die *unit, uint64_t place,
 			     struct source_frame *frames)
 {
-	Dwarf_Die *scopes = NULL, *unit;
-	Dwarf_Addr bias;
+	Dwarf_Die *scopes = NULL;
+	int scope_count = scopes_find(unit, place, &scopes);
 	size_t count = 0;
-	int scope_count;
 
-	unit = dwfl_module_addrdie(dwfl, address, &bias);
-	scope_count = scopes_find(unit, address - bias, &scopes);
 	for (int index = 0; index < scope_count && count < SOURCE_INLINED_MOST; index++) {
 		int tag = dwarf_tag(&scopes[index]);
 
@@ -275,16 +285,19 @@ size_t source_find(struct source *source, const struct call_module *module, uint
 		   struct source_frame *frames)
 {
 	const struct opened *opened = module ? module_find(source, module) : NULL;
-	size_t count = 0;
+	Dwarf_Addr bias = 0;
+	Dwarf_Die *unit;
+	size_t count;
 
-	frames[0] = frame_begin(module, address - 1);
+	frames[0] = frame_begin(module, --address);
 	if (!opened || !opened->session)
 		return 1;
-	line_find(&frames[0], opened->dwfl, address - 1);
-	count = functions_find(source, opened->dwfl, address - 1, frames);
+	unit = unit_find(opened->dwfl, address, &bias);
+	line_find(&frames[0], unit, address - bias);
+	count = functions_find(source, unit, address - bias, frames);
 	if (count && frames[count - 1].function)
 		return count;
 	count += !count;
-	frame_name(source, &frames[count - 1], symbols_find(&opened->symbols, address - 1));
+	frame_name(source, &frames[count - 1], symbols_find(&opened->symbols, address));
 	return count;
 }

@@ -329,7 +329,9 @@ is "the leaks" "$(cat leaks)" "1500 3 rounds $(line program.c leak) main $(call 
 is "the folded stacks are the peak's" "$(grep -c '^main;rounds 5000000$' folded)" 1
 told --leaks --folded=folded ./program leaks
 grep -q '^At the peak' out && fail "--leaks tells of the peak"
-is "the folded stacks are the end's" "$(cat folded)" "main;rounds 1500"
+# A compiler may have made several calls of one.
+is "the folded stacks are the end's" "$(awk '{ sum[$1] += $2 } END { for (stack in sum) print stack, sum[stack] }' folded)" \
+	"main;rounds 1500"
 
 # JSON has the same.
 told --callers --leaks -j ./program leaks
