@@ -33,6 +33,15 @@
 #define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
 #endif
 
+#if defined(HAVE_VALGRIND_HELGRIND_H)
+#include <valgrind/helgrind.h>
+/* VALGRIND_HG_GET_ABITS() mixes signed and unsigned numbers. */
+#define BH_ANNOTATE_HELGRIND_SEES(byte)                                                            \
+	VALGRIND_DO_CLIENT_REQUEST_EXPR(0, _VG_USERREQ__HG_GET_ABITS, byte, NULL, 1, 0, 0)
+#else
+#define BH_ANNOTATE_HELGRIND_SEES(byte) ((void)(byte), 0)
+#endif
+
 /* Functions that look into free blocks, which the tools forbid to everyone else. */
 #define BH_UNCHECKED __attribute__((no_sanitize("address")))
 
@@ -51,6 +60,14 @@ static inline bool bh_annotate_wanted(void)
 	unsigned char probe = 0, bits = 0;
 
 	return VALGRIND_GET_VBITS(&probe, &bits, 1) != 0 || __asan_poison_memory_region;
+}
+
+/* True under Helgrind, which takes atomic loads and stores for races. */
+static inline bool bh_annotate_finds_races(void)
+{
+	unsigned char probe = 0;
+
+	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1;
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)

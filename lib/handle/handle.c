@@ -19,7 +19,9 @@ enum bh_handle_skip_lock bh_handle_skip_lock(const bheap_t *heap)
 		return BH_SKIP_LOCK_GUARDED;
 	if (heap->lock.kind == BH_LOCK_NONE)
 		return BH_SKIP_LOCK_ALWAYS;
-	return heap->flags & BHEAP_CACHED ? BH_SKIP_LOCK_CACHED : BH_SKIP_LOCK_ONE_THREAD;
+	if (heap->flags & BHEAP_CACHED)
+		return bh_annotate_finds_races() ? BH_SKIP_LOCK_NEVER : BH_SKIP_LOCK_CACHED;
+	return BH_SKIP_LOCK_ONE_THREAD;
 }
 
 bool bh_handle_wants_redzones(void)
