@@ -3,6 +3,7 @@
  * test_cached.c - api/cached.h: batches, what goes back to the heap and when, blocks that were
  * written to or freed twice, counters, and what a forked child finds.
  */
+#include "os/thread.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -50,6 +51,20 @@ static void blocks_free(unsigned count)
 {
 	for (unsigned index = 0; index < count; index++)
 		require(!heap_free(heap, blocks[index]));
+}
+
+/* A thread that was joined may still be known to the system for a moment, under qemu for longer. */
+static void ended_threads_await(void)
+{
+	for (uint32_t slot = 0; slot < caches->used; slot++) {
+		pid_t owner = bh_cache_at(caches, slot)->owner;
+
+		for (int tries = 0; owner && owner != bh_thread_id() && tries < 2000; tries++) {
+			if (bh_thread_is_gone(getpid(), owner))
+				break;
+			usleep(1000);
+		}
+	}
 }
 
 static struct bh_cache *own(void)
@@ -677,6 +692,7 @@ START_TEST(what_an_ended_thread_had_goes_back)
 	blocks_make(1, 64);
 	ck_assert_int_eq(pthread_create(&thread, NULL, cache_and_end, &cache), 0);
 	pthread_join(thread, NULL);
+	ended_threads_await();
 	ck_assert_uint_gt(cached_all(cache), 0);
 	for (size_t size = 16; size <= 1024 && cache->owner; size += 16)
 		for (unsigned count = 0; count < 8; count++)
@@ -699,6 +715,7 @@ START_TEST(what_an_ended_thread_had_was_written)
 	blocks_make(1, 64);
 	ck_assert_int_eq(pthread_create(&thread, NULL, cache_and_end, &cache), 0);
 	pthread_join(thread, NULL);
+	ended_threads_await();
 	written = cached_all(cache);
 	for (unsigned at = 0; at < written; at++)
 		memory_scribble(bh_core_address(&heap->core, cache->places[caches->at[13] + at]),
