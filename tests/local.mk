@@ -104,7 +104,7 @@ contract_tests = \
 	%D%/contract/test_threads \
 	%D%/contract/test_version
 EXTRA_DIST += %D%/support/environment.sh %D%/support/skipped.sh
-EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc %D%/contract/places.h
+EXTRA_DIST += %D%/contract/kinds.h %D%/contract/offsets.inc %D%/contract/places.h %D%/unit/ends.h
 
 # Between the library and the system: calls that fail, and answers that are rare.
 system_tests = \

@@ -13,17 +13,6 @@ LC_ALL=C; export LC_ALL
 PATH=/usr/local/bin:/usr/bin:/bin; export PATH # a folder that may not be searched would change messages
 cd "$scratch" || exit 99
 
-# expect STATUS PATTERN COMMAND...: it ends so, and standard output and error together match
-expect()
-{
-	status=$1 pattern=$2
-	shift 2
-	"$@" >out 2>&1
-	got=$?
-	[ $got -eq "$status" ] || { cat out; fail "$*: status $got, not $status"; }
-	[ -z "$pattern" ] || grep -Eq -e "$pattern" out || { cat out; fail "$*: no line with '$pattern'"; }
-}
-
 # figure FILE NAME: a number out of JSON
 figure()
 {

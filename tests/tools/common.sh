@@ -20,6 +20,17 @@ fail()
 	failures=$((failures + 1))
 }
 
+# expect STATUS PATTERN COMMAND...: it ends so, and standard output and error together match
+expect()
+{
+	status=$1 pattern=$2
+	shift 2
+	"$@" >out 2>&1
+	got=$?
+	[ $got -eq "$status" ] || { cat out; fail "$*: status $got, not $status"; }
+	[ -z "$pattern" ] || grep -Eq -e "$pattern" out || { cat out; fail "$*: no line with '$pattern'"; }
+}
+
 finish()
 {
 	[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }

@@ -4,9 +4,8 @@
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
 	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
-	%D%/sizing.sh %D%/cached_faults.sh %D%/cached_reports.sh %D%/callers.sh
-TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh \
-	%D%/cached_reports.sh
+	%D%/sizing.sh %D%/cached_faults.sh %D%/callers.sh
+TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh
 
 check_PROGRAMS += %D%/lifetime
 %C%_lifetime_SOURCES = %D%/lifetime.c

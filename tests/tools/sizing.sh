@@ -14,17 +14,6 @@ PATH=/usr/local/bin:/usr/bin:/bin; export PATH # a folder that may not be search
 cd "$scratch" || exit 99
 XDG_STATE_HOME=$scratch/state; export XDG_STATE_HOME
 
-# expect STATUS PATTERN COMMAND...: it ends so, and standard output and error together match
-expect()
-{
-	status=$1 pattern=$2
-	shift 2
-	"$@" >out 2>&1
-	got=$?
-	[ $got -eq "$status" ] || { cat out; fail "$*: status $got, not $status"; }
-	[ -z "$pattern" ] || grep -Eq -e "$pattern" out || { cat out; fail "$*: no line with '$pattern'"; }
-}
-
 # heap_figure FILE KIND NAME: of one kind of heap, out of the JSON of "bheap size"
 heap_figure()
 {

@@ -3,7 +3,7 @@
  * test_cached.c - api/cached.h: batches, what goes back to the heap and when, blocks that were
  * written to or freed twice, counters, and what a forked child finds.
  */
-#include "os/thread.h"
+#include "ends.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -33,6 +33,16 @@ static void teardown(void)
 	ck_assert_int_eq(bheap_destroy(heap), 0);
 }
 
+/* Another heap in its place. */
+static void heap_change(size_t size)
+{
+	heap_empty(heap);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+	heap = bheap_create(size, BHEAP_CACHED);
+	ck_assert_ptr_nonnull(heap);
+	caches = bh_caches(heap);
+}
+
 /* Every call takes the lock while a tool listens. */
 static bool is_off(void)
 {
@@ -51,20 +61,6 @@ static void blocks_free(unsigned count)
 {
 	for (unsigned index = 0; index < count; index++)
 		require(!heap_free(heap, blocks[index]));
-}
-
-/* A thread that was joined may still be known to the system for a moment, under qemu for longer. */
-static void ended_threads_await(void)
-{
-	for (uint32_t slot = 0; slot < caches->used; slot++) {
-		pid_t owner = bh_cache_at(caches, slot)->owner;
-
-		for (int tries = 0; owner && owner != bh_thread_id() && tries < 2000; tries++) {
-			if (bh_thread_is_gone(getpid(), owner))
-				break;
-			usleep(1000);
-		}
-	}
 }
 
 static struct bh_cache *own(void)
@@ -200,10 +196,7 @@ START_TEST(half_of_a_full_size_goes)
 {
 	if (is_off())
 		return;
-	heap_empty(heap);
-	ck_assert_int_eq(bheap_destroy(heap), 0);
-	heap = bheap_create(64 * MIB, BHEAP_CACHED);
-	caches = bh_caches(heap);
+	heap_change(64 * MIB);
 	blocks_make(33, 1024);
 	cache_drain(1024);
 	blocks_free(32);
@@ -301,10 +294,7 @@ START_TEST(a_written_block_stays_when_half_goes)
 {
 	if (is_off())
 		return;
-	heap_empty(heap);
-	ck_assert_int_eq(bheap_destroy(heap), 0);
-	heap = bheap_create(64 * MIB, BHEAP_CACHED);
-	caches = bh_caches(heap);
+	heap_change(64 * MIB);
 	blocks_make(33, 1024);
 	cache_drain(1024);
 	blocks_free(32);
@@ -350,10 +340,7 @@ START_TEST(many_written_blocks)
 
 	if (is_off())
 		return;
-	heap_empty(heap);
-	ck_assert_int_eq(bheap_destroy(heap), 0);
-	heap = bheap_create(64 * MIB, BHEAP_CACHED);
-	caches = bh_caches(heap);
+	heap_change(64 * MIB);
 	blocks_make(MANY, 64);
 	drained = cache_drain(64);
 	blocks_free(MANY);
@@ -649,10 +636,7 @@ START_TEST(written_blocks_stay_when_another_size_wants_room)
 
 	if (is_off())
 		return;
-	heap_empty(heap);
-	ck_assert_int_eq(bheap_destroy(heap), 0);
-	heap = bheap_create(64 * MIB, BHEAP_CACHED);
-	caches = bh_caches(heap);
+	heap_change(64 * MIB);
 	blocks_make(MANY, 64);
 	other = bheap_alloc(heap, 300);
 	ck_assert_ptr_nonnull(other);
@@ -692,7 +676,7 @@ START_TEST(what_an_ended_thread_had_goes_back)
 	blocks_make(1, 64);
 	ck_assert_int_eq(pthread_create(&thread, NULL, cache_and_end, &cache), 0);
 	pthread_join(thread, NULL);
-	ended_threads_await();
+	ends_await(caches);
 	ck_assert_uint_gt(cached_all(cache), 0);
 	for (size_t size = 16; size <= 1024 && cache->owner; size += 16)
 		for (unsigned count = 0; count < 8; count++)
@@ -715,7 +699,7 @@ START_TEST(what_an_ended_thread_had_was_written)
 	blocks_make(1, 64);
 	ck_assert_int_eq(pthread_create(&thread, NULL, cache_and_end, &cache), 0);
 	pthread_join(thread, NULL);
-	ended_threads_await();
+	ends_await(caches);
 	written = cached_all(cache);
 	for (unsigned at = 0; at < written; at++)
 		memory_scribble(bh_core_address(&heap->core, cache->places[caches->at[13] + at]),

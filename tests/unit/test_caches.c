@@ -3,7 +3,7 @@
  * test_caches.c - handle/caches.h: places, marks and bounds; which thread has which cache, after
  * its end and a fork, too; and who waits for whom.
  */
-#include "os/thread.h"
+#include "ends.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -228,20 +228,6 @@ static void *cache_and_end(void *arg)
 	return bh_cache_own(caches);
 }
 
-/* A thread that was joined may still be known to the system for a moment, under qemu for longer. */
-static void ended_threads_await(void)
-{
-	for (uint32_t slot = 0; slot < caches->used; slot++) {
-		pid_t owner = bh_cache_at(caches, slot)->owner;
-
-		for (int tries = 0; owner && owner != bh_thread_id() && tries < 2000; tries++) {
-			if (bh_thread_is_gone(getpid(), owner))
-				break;
-			usleep(1000);
-		}
-	}
-}
-
 static void *run(void *(*body)(void *), void *arg)
 {
 	pthread_t thread;
@@ -249,7 +235,7 @@ static void *run(void *(*body)(void *), void *arg)
 
 	require(!pthread_create(&thread, NULL, body, arg));
 	require(!pthread_join(thread, &result));
-	ended_threads_await();
+	ends_await(caches);
 	return result;
 }
 
