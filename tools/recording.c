@@ -293,9 +293,14 @@ static void absence_tell(const struct handover *handover, const struct child_end
 			 size_t processes, const char *program)
 {
 	const char *reason = NULL;
+	int error = streams_error(handover);
 
 	if (streams_have(handover, end->pid))
 		return;
+	if (!processes && error) {
+		warnx("TMPDIR: nothing of %s was recorded: %s", program, strerror(error));
+		return;
+	}
 	reason = reason_find(program);
 	if (processes && reason)
 		warnx("%s itself was not recorded:\n  %s", program, reason);

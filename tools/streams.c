@@ -59,6 +59,16 @@ void streams_find(struct streams *streams, const struct handover *handover)
 	}
 }
 
+int streams_error(const struct handover *handover)
+{
+	size_t missed, slots = handover_count(handover, &missed);
+
+	for (size_t index = 0; index < slots; index++)
+		if (handover->table->slots[index].figures[STREAM_ERROR])
+			return (int)handover->table->slots[index].figures[STREAM_ERROR];
+	return 0;
+}
+
 bool streams_have(const struct handover *handover, long pid)
 {
 	size_t missed, slots = handover_count(handover, &missed);

@@ -28,6 +28,8 @@ struct streams {
 };
 
 void streams_find(struct streams *streams, const struct handover *handover);
+/* The errno with which a process could record no more; 0: none. */
+int streams_error(const struct handover *handover);
 /* True if a process recorded anything itself. */
 bool streams_have(const struct handover *handover, long pid);
 
