@@ -191,6 +191,23 @@ START_TEST(more_are_kept_each_time)
 }
 END_TEST
 
+/* No call takes from them while it holds. */
+START_TEST(a_limit_empties_the_caches)
+{
+	struct bh_cache *cache;
+
+	if (is_off())
+		return;
+	blocks_make(8, 64);
+	blocks_free(8);
+	cache = own();
+	ck_assert_uint_gt(cached_all(cache), 0);
+	ck_assert_int_eq(bheap_set_limit(heap, MIB), 0);
+	ck_assert_uint_eq(cached_all(cache), 0);
+	ck_assert_int_eq(bheap_set_limit(heap, 0), 0);
+}
+END_TEST
+
 /* 32 places: the older half goes. */
 START_TEST(half_of_a_full_size_goes)
 {
@@ -823,6 +840,7 @@ static void batch_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_batch_is_handed_out_in_order_of_addresses);
 	tcase_add_test(tcase, a_batch_ends_with_the_heap);
 	tcase_add_test(tcase, more_are_kept_each_time);
+	tcase_add_test(tcase, a_limit_empties_the_caches);
 	tcase_add_test(tcase, half_of_a_full_size_goes);
 	tcase_add_test(tcase, a_new_size_gets_room);
 	tcase_add_test(tcase, a_heap_too_small_to_keep_any);
