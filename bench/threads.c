@@ -21,10 +21,10 @@
 
 #define THREADS_MAX 4
 #define ROUNDS 11
-#define BLOCKS 512   /* live ones of each thread */
+#define BLOCKS 1000  /* live ones of each thread, of 16 to 515 bytes */
 #define STEPS 200000 /* a free and an allocation each, by one thread in one round */
 #define TABLE 4096   /* sizes and choices, decided before the clock runs */
-#define REGION_SIZE (THREADS_MAX * BLOCKS * 4096)
+#define REGION_SIZE ((size_t)64 << 20)
 
 struct setting {
 	const char *name;
@@ -65,7 +65,7 @@ static void worker_prepare(struct worker *worker, const struct setting *setting,
 {
 	worker->setting = setting;
 	for (int i = 0; i < TABLE; i++) {
-		worker->sizes[i] = (uint16_t)random_size(&seed, 16, 1024);
+		worker->sizes[i] = (uint16_t)random_size(&seed, 16, 515);
 		worker->choices[i] = (uint16_t)random_below(&seed, BLOCKS);
 	}
 	for (int i = 0; i < BLOCKS; i++)

@@ -12,6 +12,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/block.h \
 	%D%/api/blocks.c \
 	%D%/api/blocks.h \
+	%D%/api/batch.c \
+	%D%/api/batch.h \
 	%D%/api/cached.c \
 	%D%/api/cached.h \
 	%D%/api/chart.c \

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/cached.h"
+#include "api/batch.h"
 #include "budget.h"
 #include "growth.h"
 
@@ -38,7 +38,7 @@ static void cache_fill(bheap_t *heap, size_t size)
 
 	if (!budget.cached || !bh_enter(&call, heap))
 		return;
-	bh_cached_fill(&call, bh_granules(size));
+	bh_batch_fill(&call, bh_granules(size));
 	bh_leave(&call);
 	budget_touch(budget.start, (size_t)(growth_top(heap) - budget.start));
 }
@@ -209,7 +209,7 @@ static bool block_put(bheap_t *heap, void *ptr)
 	struct bh_call call;
 
 	if (bh_enter(&call, heap)) {
-		done = bh_cached_put(&call, bh_core_granule(&heap->core, ptr));
+		done = bh_batch_put(&call, bh_core_granule(&heap->core, ptr));
 		bh_leave(&call);
 	}
 	budget_freed(bh_bytes(used - control->used));
@@ -228,7 +228,7 @@ static __attribute__((noinline)) void block_give_back_slowly(void *ptr)
 	if (granules && bh_caches_are_fenced(heap) &&
 	    bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
 		return;
-	if (!granules || !block_put(heap, ptr))
+	if (!granules || bh_cache_is_bypassed(heap, granules) || !block_put(heap, ptr))
 		block_release(ptr);
 }
 

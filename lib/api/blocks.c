@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/batch.h"
 #include "api/cached.h"
 #include "api/guarded.h"
 #include "api/refusal.h"
@@ -104,7 +105,7 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 		return NULL;
 	block = bh_block_alloc_entered(&call, alignment, size);
 	if (block && bh_caches_are_on(heap) && alignment == BH_GRANULE)
-		bh_cached_fill(&call, bh_granules(size));
+		bh_batch_fill(&call, bh_granules(size));
 	if (block && call.count)
 		mark = bh_block_mark(heap, block);
 	error = bh_block_refusal(&call);
@@ -214,6 +215,8 @@ static void *alloc_cached_fenced(bheap_t *heap, size_t size)
 		return alloc_trylock(heap, size);
 	if (bh_caches_are_fenced(heap))
 		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
+	else if (bh_cache_is_bypassed(heap, granules))
+		return alloc_trylock(heap, size);
 	if (BH_UNLIKELY(!block))
 		return alloc_slow(heap, BH_GRANULE, size);
 	bh_probe_alloc(heap, block, size);
@@ -303,7 +306,7 @@ static int free_slow(bheap_t *heap, void *ptr)
 	block = bh_block_find(heap, ptr);
 	if (!block)
 		bh_block_note_bad_pointer(&call, ptr);
-	else if (bh_cached_put(&call, block))
+	else if (bh_batch_put(&call, block))
 		bh_probe_free(heap, ptr);
 	else
 		bh_block_free_entered(&call, block);
@@ -344,7 +347,11 @@ static int free_cached_fenced(bheap_t *heap, void *ptr)
 
 	if (!granules)
 		return free_trylock(heap, ptr);
-	if (!bh_caches_are_fenced(heap) || bh_cache_is_marked(bh_caches(heap), ptr, granules) ||
+	if (bh_cache_is_marked(bh_caches(heap), ptr, granules))
+		return free_slow(heap, ptr);
+	if (bh_cache_is_bypassed(heap, granules))
+		return free_trylock(heap, ptr);
+	if (!bh_caches_are_fenced(heap) ||
 	    !bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
 		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cached.h - what passes between the caches of a heap and its blocks, between entry and exit of a
- * call: filled and emptied in batches, and emptied altogether before anything exact is done.
+ * cached.h - what goes back from the caches of a heap to its blocks, between entry and exit of a
+ * call: some of one cache, or all of all before anything exact is done.
  */
 #ifndef BH_CACHED_H
 #define BH_CACHED_H
@@ -14,11 +14,21 @@
  */
 void bh_cached_inherit(struct bh_call *call);
 
-/* After a block of so many granules was allocated: takes a few more, to be handed out next. */
-void bh_cached_fill(struct bh_call *call, size_t granules);
+/*
+ * Frees the oldest blocks of a size, in the order in which they were put. Those that were written
+ * to are dropped and reported, and stay once the call is full.
+ */
+void bh_cached_flush_oldest(struct bh_call *call, struct bh_cache *cache, size_t granules,
+			    unsigned count);
 
-/* Puts a block into this thread's cache; false if it has to be freed. */
-bool bh_cached_put(struct bh_call *call, uint32_t block);
+/* As above, of one block that the caller takes out of its cache; false if it stays there. */
+bool bh_cached_flush_block(struct bh_call *call, uint32_t block, size_t granules);
+
+/* As above, of all that a cache has; true if it had anything. */
+bool bh_cached_flush(struct bh_call *call, struct bh_cache *cache);
+
+/* Closes the caches until the call ends. */
+void bh_cached_close(struct bh_call *call);
 
 /*
  * Frees all cached blocks, and keeps the caches closed until the call ends; true if there were any.

@@ -25,6 +25,11 @@
 #define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer */
 #define SLOTS_MAX 256
 
+/* A cache that may keep fewer blocks of a size is not worth its batches; and one call in so many.
+ */
+#define BYPASS_BELOW 8
+#define BYPASSES 16
+
 /* An owner is busy for some nanoseconds, unless it was interrupted. */
 #define NAP 20000
 /* Where the kernel does not make the others' stores visible, they become so by themselves. */
@@ -116,7 +121,8 @@ static void caches_begin(const bheap_t *heap, struct bh_caches *caches)
 	BH_ASSERT(!caches->used);
 	__atomic_store_n(&caches->state, bh_barrier_prepare() ? 0 : BH_CACHES_FENCED,
 			 __ATOMIC_RELEASE);
-	caches->pool = (uint32_t)(bh_handle_size(heap) / BH_GRANULE / BH_CACHE_SHARE);
+	caches->room = (uint32_t)(bh_handle_size(heap) / BH_GRANULE / BH_CACHE_SHARE);
+	caches->pool = caches->room;
 	caches->process = getpid();
 	caches->generation = bh_fork_generation();
 }
@@ -199,31 +205,69 @@ struct bh_cache *bh_cache_claim(bheap_t *heap)
 }
 
 /* Never more than half of what is left: others come, too. */
+uint32_t bh_cache_room(const struct bh_caches *caches, const struct bh_cache *cache)
+{
+	uint32_t room = BH_CACHE_ROOM_MAX - cache->granted;
+
+	return room < caches->pool / 2 ? room : caches->pool / 2;
+}
+
+/* The new limit may be higher or lower. */
+static void limit_set(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
+		      unsigned count)
+{
+	uint32_t before = bh_cache_limit(caches, cache, granules) * (uint32_t)granules;
+	uint32_t after = count * (uint32_t)granules;
+
+	caches->pool += before - after;
+	cache->granted += after - before;
+	cache->limits[granules] = (uint16_t)(caches->at[granules] + count);
+}
+
 unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
 			unsigned count)
 {
-	unsigned at = caches->at[granules], has = cache->limits[granules] - at;
-	uint32_t left = BH_CACHE_ROOM_MAX - cache->granted;
-	unsigned most = caches->at[granules + 1] - at;
+	unsigned has = bh_cache_limit(caches, cache, granules);
+	unsigned most = caches->at[granules + 1] - caches->at[granules];
+	unsigned more;
 
-	if (left > caches->pool / 2)
-		left = caches->pool / 2;
 	count = count < most ? count : most;
 	if (count <= has)
 		return has;
-	if (count - has > left / granules)
-		count = has + left / (uint32_t)granules;
-	caches->pool -= (count - has) * (uint32_t)granules;
-	cache->granted += (count - has) * (uint32_t)granules;
-	cache->limits[granules] = (uint16_t)(at + count);
-	return count;
+	more = bh_cache_room(caches, cache) / (uint32_t)granules;
+	cache->is_short = more < count - has;
+	limit_set(caches, cache, granules, cache->is_short ? has + more : count);
+	return bh_cache_limit(caches, cache, granules);
+}
+
+void bh_cache_lower(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
+		    unsigned count)
+{
+	BH_ASSERT(cache->tops[granules] <= caches->at[granules] + count);
+	if (count < bh_cache_limit(caches, cache, granules))
+		limit_set(caches, cache, granules, count);
 }
 
 void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache)
 {
 	caches->pool += cache->granted;
 	cache->granted = 0;
+	cache->is_short = false;
 	memcpy(cache->limits, caches->at, sizeof(cache->limits));
+}
+
+bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules)
+{
+	const struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache = bh_cache_own(caches);
+	bool bypassed;
+
+	if (!cache || !bh_cache_begin(caches, cache))
+		return false;
+	bypassed = cache->is_short && bh_cache_limit(caches, cache, granules) < BYPASS_BELOW &&
+		   ++cache->skipped % BYPASSES != 0;
+	bh_cache_end(cache);
+	return bypassed;
 }
 
 /* ---- handshake ---- */

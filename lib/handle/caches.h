@@ -28,7 +28,9 @@ struct bh_cache {
 	unsigned busy;    /* atomic: the owner is at work */
 	pid_t owner;      /* a thread, or 0 */
 	uint32_t granted; /* granules of the blocks that its limits allow */
-	unsigned restart; /* caches->batches when it was emptied for other sizes */
+	unsigned skipped; /* calls that went past it since it was short of room */
+	uint16_t hand;    /* the size whose limit was lowered last */
+	bool is_short;    /* of room: it was granted less than it asked for */
 	uint64_t fills;   /* blocks that came from the heap since the counters were settled */
 	uint64_t pops;    /* blocks handed out since then */
 	/* By granules: one past the last place in use, and past the last that may be used. */
@@ -58,10 +60,12 @@ struct bh_caches {
 	uint32_t stride;     /* bytes from one to the next */
 	uint32_t used;       /* of them, those that were ever claimed */
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
-	uint32_t pool;       /* granules that are not granted */
+	uint32_t room;       /* granules that may be granted */
+	uint32_t pool;       /* of them, those that are not */
 	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
 	bool filling;        /* control->pending is on its way to a cache */
 	unsigned batches;    /* how many there were */
+	unsigned balanced;   /* batches when what threads have was balanced last */
 	bool kept;           /* the process ends: nothing empties them any more */
 };
 
@@ -101,6 +105,13 @@ struct bh_cache *bh_cache_find_orphan(bheap_t *heap);
  */
 unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
 			unsigned count);
+
+/* Of an entered heap: granules that the bounds allow one cache to be granted now. */
+uint32_t bh_cache_room(const struct bh_caches *caches, const struct bh_cache *cache);
+
+/* Of an entered heap: takes back what was granted for more than so many blocks of a size. */
+void bh_cache_lower(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
+		    unsigned count);
 
 /* Of an entered heap and an empty cache: it may have nothing, until more is granted. */
 void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache);
@@ -227,6 +238,19 @@ static inline void bh_cache_set_top(struct bh_cache *cache, size_t granules, uns
 	__atomic_store_n(&cache->tops[granules], (uint16_t)top, __ATOMIC_RELEASE);
 }
 
+/* Blocks of a size that a cache has, and those that it may have. */
+static inline unsigned bh_cache_count(const struct bh_caches *caches, const struct bh_cache *cache,
+				      size_t granules)
+{
+	return (unsigned)(cache->tops[granules] - caches->at[granules]);
+}
+
+static inline unsigned bh_cache_limit(const struct bh_caches *caches, const struct bh_cache *cache,
+				      size_t granules)
+{
+	return (unsigned)(cache->limits[granules] - caches->at[granules]);
+}
+
 static inline bool bh_cache_has(const struct bh_caches *caches, const struct bh_cache *cache,
 				size_t granules)
 {
@@ -309,6 +333,12 @@ static inline uint32_t bh_cache_granules_of(const bheap_t *heap, const void *ptr
 
 	return BH_LIKELY(granules <= BH_CACHE_GRANULES) ? granules : 0;
 }
+
+/*
+ * True if this thread's cache may keep so few blocks of a size, and is granted no more, that a call
+ * does better without it. Now and then it is asked for more all the same: room may have come.
+ */
+bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules);
 
 /* True if the program freed a live block already: it is in a cache. */
 static inline bool bh_cache_holds(const bheap_t *heap, uint32_t block, uint32_t granules)

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_batch.c - api/batch.h: how much a cache may keep where the bounds are reached. Batches one
+ * by one are in test_cached.c.
+ */
+#include "support.h"
+
+#include <pthread.h>
+
+#include "api/batch.h"
+
+#define MIB ((size_t)1 << 20)
+#define BLOCKS 512
+#define PAIRS 40000
+
+static bheap_t *heap;
+static struct bh_caches *caches;
+static uint64_t seed;
+
+static void setup(void)
+{
+	seed = 20261130; /* the counts below are of this sequence */
+}
+
+static void heap_make(size_t size)
+{
+	heap = bheap_create(size, BHEAP_CACHED);
+	require(heap);
+	caches = bh_caches(heap);
+}
+
+static void heap_end(void)
+{
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	heap_empty(heap);
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+}
+
+/* Every call takes the lock while a tool listens. */
+static bool is_off(void)
+{
+	return !bh_caches_are_on(heap);
+}
+
+static size_t any_size(size_t most)
+{
+	return 16 + random_below(&seed, most - 15);
+}
+
+/* Frees and allocates one of 512 at random, of all sizes up to one. */
+static void blocks_exchange(size_t most)
+{
+	static char *blocks[BLOCKS];
+
+	for (unsigned index = 0; index < BLOCKS; index++)
+		require(blocks[index] = bheap_alloc(heap, any_size(most)));
+	for (unsigned pair = 0; pair < PAIRS; pair++) {
+		char **block = &blocks[random_below(&seed, BLOCKS)];
+
+		require(!heap_free(heap, *block));
+		require(*block = bheap_alloc(heap, any_size(most)));
+	}
+	for (unsigned index = 0; index < BLOCKS; index++)
+		require(!heap_free(heap, blocks[index]));
+}
+
+/*
+ * More sizes than the bounds have room for. What the heap itself has to do is less than without
+ * caches, and not one block after the other is given back and taken again.
+ */
+START_TEST(more_sizes_than_there_is_room_for)
+{
+	static const struct {
+		size_t size;
+		unsigned frees, batches; /* at most one for so many pairs */
+	} heaps[] = {{64 * MIB, 4, 10}, {8 * MIB, 2, 5}, {2 * MIB, 1, 5}};
+	uint64_t frees;
+
+	heap_make(heaps[_i].size);
+	blocks_exchange(1024);
+	if (!is_off()) {
+		frees = heap->core.control->frees;
+		ck_assert_uint_le(frees, BLOCKS + PAIRS / heaps[_i].frees);
+		ck_assert_uint_le(caches->batches, 2 * BLOCKS + PAIRS / heaps[_i].batches);
+	}
+	heap_end();
+}
+END_TEST
+
+/* A cache that may have nothing: few calls ask for more, and those get it as soon as there is any.
+ */
+START_TEST(a_cache_without_room)
+{
+	struct bh_cache *cache;
+	unsigned batches;
+	char *block;
+
+	heap_make(8 * MIB);
+	require(block = bheap_alloc(heap, 64));
+	if (!is_off()) {
+		caches->pool = 0;
+		require(!heap_free(heap, block));
+		cache = bh_cache_own(caches);
+		ck_assert_uint_eq(bh_cache_count(caches, cache, 4), 0);
+		batches = caches->batches;
+		for (unsigned pair = 0; pair < 160; pair++) {
+			require(block = bheap_alloc(heap, 64));
+			require(!heap_free(heap, block));
+		}
+		ck_assert_uint_le(caches->batches - batches, 20);
+		ck_assert_uint_ge(caches->batches - batches, 20);
+		caches->pool = 1000;
+		for (unsigned pair = 0; pair < 16; pair++) {
+			require(block = bheap_alloc(heap, 64));
+			require(!heap_free(heap, block));
+		}
+		ck_assert_uint_eq(bh_cache_count(caches, cache, 4), 1);
+		caches->pool += caches->room - 1000; /* what was taken away */
+	}
+	heap_end();
+}
+END_TEST
+
+static void *thread_exchange(void *arg)
+{
+	blocks_exchange(1024);
+	*(struct bh_cache **)arg = bh_cache_own(caches);
+	return NULL;
+}
+
+/* The first thread has all there is, and does nothing with it any more. */
+START_TEST(a_thread_gets_its_share)
+{
+	struct bh_cache *first, *second;
+	uint32_t had;
+	pthread_t thread;
+
+	heap_make(4 * MIB);
+	blocks_exchange(1024);
+	if (!is_off()) {
+		first = bh_cache_own(caches);
+		had = first->granted;
+		ck_assert_uint_gt(had, caches->room * 3 / 4);
+		ck_assert_int_eq(pthread_create(&thread, NULL, thread_exchange, &second), 0);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_ptr_ne(first, second);
+		ck_assert_uint_ge(second->granted, caches->room / 4);
+		ck_assert_uint_gt(first->granted, 0);
+		ck_assert_uint_lt(first->granted, had);
+		ck_assert_uint_eq(first->granted + second->granted + caches->pool, caches->room);
+		ck_assert_uint_eq(caches->state, 0);
+	}
+	heap_end();
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase;
+	Suite *suite = suite_of("batch", &tcase, 60);
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_loop_test(tcase, more_sizes_than_there_is_room_for, 0, 3);
+	tcase_add_test(tcase, a_cache_without_room);
+	tcase_add_test(tcase, a_thread_gets_its_share);
+	return suite_run(suite);
+}
