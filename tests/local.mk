@@ -49,6 +49,7 @@ unit_tests = \
 	%D%/unit/test_annotate \
 	%D%/unit/test_barrier \
 	%D%/unit/test_batch \
+	%D%/unit/test_bias \
 	%D%/unit/test_bins \
 	%D%/unit/test_cached \
 	%D%/unit/test_caches \

@@ -188,16 +188,17 @@ static void *alloc_exact(bheap_t *heap, size_t size, size_t granules)
 BH_NOINLINE
 static void *alloc_trylock(bheap_t *heap, size_t size)
 {
+	enum bh_lock_tried tried = bh_enter_trylock(heap);
 	uint32_t block = 0;
 	bool refused = false;
 
-	if (bh_enter_trylock(heap)) {
+	if (tried) {
 		if (BH_LIKELY(bh_caches_are_inherited(heap)))
-			block = bh_alloc_block(&heap->core, bh_granules(size));
+			block = bh_alloc_fast(&heap->core, bh_granules(size));
 		refused = !block && search_is_refused(heap, size);
 		if (BH_LIKELY(block))
 			bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
-		bh_leave_trylock(heap);
+		bh_leave_trylock(heap, tried);
 	}
 	if (BH_LIKELY(block))
 		return bh_core_address(&heap->core, block);
@@ -322,21 +323,26 @@ static int core_free_slow(struct bh_core *core, void *ptr)
 	return free_slow((bheap_t *)(void *)core, ptr);
 }
 
+/* Of a fast path that may not take the slow path before the lock is released. */
+static int free_is_left(struct bh_core *core, void *ptr)
+{
+	(void)core;
+	(void)ptr;
+	return -1;
+}
+
 /* Trylock path. */
 BH_NOINLINE
 static int free_trylock(bheap_t *heap, void *ptr)
 {
-	bool done = false;
+	enum bh_lock_tried tried = bh_enter_trylock(heap);
+	int left = -1;
 
-	if (bh_enter_trylock(heap)) {
-		uint32_t block = bh_core_find(&heap->core, ptr);
-
-		done = block && bh_free_block(&heap->core, block) == BH_DONE;
-		if (BH_LIKELY(done))
-			bh_probe_free(heap, ptr);
-		bh_leave_trylock(heap);
+	if (tried) {
+		left = bh_free_fast(&heap->core, ptr, free_is_left);
+		bh_leave_trylock(heap, tried);
 	}
-	return BH_LIKELY(done) ? 0 : free_slow(heap, ptr);
+	return BH_LIKELY(!left) ? 0 : free_slow(heap, ptr);
 }
 
 /* Into this thread's cache. What the cache cannot do is done with the lock. */

@@ -108,13 +108,14 @@ static BH_ALWAYS_INLINE void *block_alloc(bheap_t *heap, uint32_t granules, size
 static inline void *alloc_entered(bheap_t *heap, uint32_t granules, size_t size)
 {
 	bool locks = !needs_no_lock(heap);
+	enum bh_lock_tried tried = locks ? bh_lock_try(&heap->lock) : BH_LOCK_NOT_TAKEN;
 	void *block;
 
-	if (locks && BH_UNLIKELY(!bh_lock_try(&heap->lock)))
+	if (locks && BH_UNLIKELY(!tried))
 		return NULL;
 	block = block_alloc(heap, granules, size);
 	if (locks)
-		bh_lock_release_tried(&heap->lock);
+		bh_lock_release_tried(&heap->lock, tried);
 	return block;
 }
 
@@ -215,11 +216,12 @@ static inline bool pointer_free(bheap_t *heap, const void *ptr)
 int bh_guarded_free(bheap_t *heap, void *ptr, bh_guarded_free_slow_fn *slow)
 {
 	bool locks = !needs_no_lock(heap), done;
+	enum bh_lock_tried tried = locks ? bh_lock_try(&heap->lock) : BH_LOCK_NOT_TAKEN;
 
-	if (locks && BH_UNLIKELY(!bh_lock_try(&heap->lock)))
+	if (locks && BH_UNLIKELY(!tried))
 		return slow(heap, ptr);
 	done = pointer_free(heap, ptr);
 	if (locks)
-		bh_lock_release_tried(&heap->lock);
+		bh_lock_release_tried(&heap->lock, tried);
 	return BH_LIKELY(done) ? 0 : slow(heap, ptr);
 }

@@ -281,13 +281,16 @@ BH_NOINLINE
 static void *realloc_trylock(bheap_t *heap, void *ptr, size_t size)
 {
 	bool done = heap && bh_caches_are_on(heap) && is_of_size(heap, ptr, size);
+	enum bh_lock_tried tried = BH_LOCK_NOT_TAKEN;
 
-	if (!done && BH_LIKELY(heap) && bh_enter_trylock(heap)) {
+	if (!done && BH_LIKELY(heap))
+		tried = bh_enter_trylock(heap);
+	if (tried) {
 		uint32_t block = bh_block_find(heap, ptr);
 
 		done = block &&
 		       bh_resize_in_place(&heap->core, block, bh_granules(size)) == BH_DONE;
-		bh_leave_trylock(heap);
+		bh_leave_trylock(heap, tried);
 	}
 	return done ? ptr : realloc_slow(heap, ptr, BH_GRANULE, size);
 }

@@ -174,7 +174,7 @@ static inline bool bh_alloc_has_exact(const struct bh_core *core, size_t granule
  * With no block in the bin of its size: from the victim, else, when no bin can help, from the top;
  * else 0.
  */
-static inline uint32_t bh_alloc_fast_cut(struct bh_core *core, uint32_t granules)
+static BH_ALWAYS_INLINE uint32_t bh_alloc_fast_cut(struct bh_core *core, uint32_t granules)
 {
 	const struct bh_control *control = core->control;
 
@@ -187,7 +187,7 @@ static inline uint32_t bh_alloc_fast_cut(struct bh_core *core, uint32_t granules
 }
 
 /* From the next larger bin of one size, the victim being too small; else 0. */
-static inline uint32_t bh_alloc_fast_split(struct bh_core *core, uint32_t granules)
+static BH_ALWAYS_INLINE uint32_t bh_alloc_fast_split(struct bh_core *core, uint32_t granules)
 {
 	struct bh_control *control = core->control;
 	uint64_t larger = control->bits.words[0] >> granules;
@@ -200,6 +200,20 @@ static inline uint32_t bh_alloc_fast_split(struct bh_core *core, uint32_t granul
 	if (BH_UNLIKELY(bin >= core->bins.exact_limit))
 		return 0;
 	return bh_alloc_split(core, bh_bin_first(&core->bins, bin), bin, granules, BH_ALLOC_FAST);
+}
+
+/* All of these, then the whole: for a caller that holds the lock, and so has a frame. */
+static inline uint32_t bh_alloc_fast(struct bh_core *core, size_t granules)
+{
+	uint32_t block = 0, small = (uint32_t)granules;
+
+	if (BH_LIKELY(granules < core->bins.exact_limit)) {
+		if (bh_alloc_has_exact(core, granules))
+			block = bh_alloc_exact(core, small, BH_ALLOC_FAST);
+		else if (!(block = bh_alloc_fast_cut(core, small)))
+			block = bh_alloc_fast_split(core, small);
+	}
+	return BH_LIKELY(block) ? block : bh_alloc_block(core, granules);
 }
 
 #endif

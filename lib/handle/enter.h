@@ -50,14 +50,16 @@ static inline bool bh_may_skip_lock(const bheap_t *heap)
  * Takes the lock of a private heap that needs nothing else of bh_enter(). If the caller then cannot
  * complete, it changes nothing, calls bh_leave_trylock() and takes the slow path.
  */
-static inline bool bh_enter_trylock(bheap_t *heap)
+static inline enum bh_lock_tried bh_enter_trylock(bheap_t *heap)
 {
-	return BH_SKIP_LOCK_MAY_TRY(bh_handle_skips(heap)) && bh_lock_try(&heap->lock);
+	return BH_SKIP_LOCK_MAY_TRY(bh_handle_skips(heap)) ? bh_lock_try(&heap->lock)
+							   : BH_LOCK_NOT_TAKEN;
 }
 
-static inline void bh_leave_trylock(bheap_t *heap)
+/* tried: what bh_enter_trylock() returned. */
+static inline void bh_leave_trylock(bheap_t *heap, enum bh_lock_tried tried)
 {
-	bh_lock_release_tried(&heap->lock);
+	bh_lock_release_tried(&heap->lock, tried);
 }
 
 #endif

@@ -13,9 +13,18 @@
 bool bh_barrier_prepare(void);
 
 /*
+ * True if this process was prepared when the library was loaded, while it had one thread: later
+ * that takes milliseconds. A fork keeps it.
+ */
+bool bh_barrier_is_prepared(void);
+
+/*
  * Every other thread of the process has passed a full fence between the call and the return, and
  * so has this one. False if that cannot be had: only this one has.
  */
 bool bh_barrier_all(void);
+
+/* bh_barrier_all() that never fails: where it is refused, it waits until no store is on its way. */
+void bh_barrier_wait(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/barrier.h"
 #include "os/wait.h"
 
 /* doc/decisions.md, "Threads: when a thread naps" and after it. */
@@ -19,10 +20,22 @@
 #define PAUSES_OF_A_TURN 32 /* a thread back sooner is in a run of turns */
 #define NAP_FIRST 100000    /* nanoseconds */
 #define NAP_LAST 1000000
+/*
+ * Turns of one thread in a row after which a lock becomes its own: at first few, then more than
+ * there are in a run of a thread among others.
+ */
+#define TURNS_FIRST 64
+#define TURNS_LATER 65536
+/* A thread works on what is its own for less than a microsecond, unless it is interrupted. */
+#define PAUSES_OF_WORK 256
+#define NAP_OF_WORK 20000
+
+__thread uint16_t bh_lock_thread __attribute__((tls_model("initial-exec")));
 
 static int own_init(struct bh_lock *lock)
 {
 	lock->queue = 0;
+	lock->busy = false;
 	return pthread_spin_init(&lock->own, PTHREAD_PROCESS_PRIVATE);
 }
 
@@ -54,6 +67,8 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 
 	BH_ASSERT(kind != BH_LOCK_SHARED || shared);
 	*lock = (struct bh_lock){.kind = kind, .shared = shared};
+	if (kind == BH_LOCK_PRIVATE && bh_barrier_is_prepared())
+		lock->may_bias = BH_LOCK_BIAS_SOON;
 	if (kind != BH_LOCK_NONE) {
 		error = bh_fork_error ? bh_fork_error : own_init(lock);
 		lock->generation = bh_fork_generation_begin();
@@ -63,10 +78,25 @@ int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *
 	return error ? -1 : 0;
 }
 
+void bh_lock_forbid_bias(struct bh_lock *lock)
+{
+	BH_ASSERT(!lock->turns);
+	lock->may_bias = BH_LOCK_BIAS_NEVER;
+}
+
 void bh_lock_destroy(struct bh_lock *lock)
 {
 	if (lock->kind != BH_LOCK_NONE && lock->generation == bh_fork_generation())
 		pthread_spin_destroy(&lock->own);
+}
+
+/* In the child of a fork: another thread of the parent was inside. */
+static bool own_is_torn(struct bh_lock *lock)
+{
+	if (pthread_spin_trylock(&lock->own))
+		return true;
+	pthread_spin_unlock(&lock->own);
+	return lock->busy;
 }
 
 /* In the child of a fork the first thread to come reinitialises the lock. */
@@ -76,10 +106,10 @@ static void own_reinitialise(struct bh_lock *lock)
 
 	bh_fork_lock(BH_FORK_LOCK_REINITIALISE);
 	if (lock->generation != generation) {
-		if (pthread_spin_trylock(&lock->own))
+		if (own_is_torn(lock))
 			lock->torn = lock->detour = true;
-		else
-			pthread_spin_unlock(&lock->own);
+		if (lock->kind == BH_LOCK_PRIVATE)
+			lock->user = 0;
 		own_init(lock);
 		__atomic_store_n(&lock->generation, generation, __ATOMIC_RELEASE);
 	}
@@ -212,6 +242,46 @@ static void own_wait(struct bh_lock *lock)
 		bh_wait_leave_queue(&lock->queue);
 }
 
+/* ---- a lock that is one thread's own ---- */
+
+/* For the holder of own, which is the user now: the other one sees it, or is waited for. */
+static void bias_revoke(struct bh_lock *lock)
+{
+	bh_barrier_wait();
+	lock->may_bias = BH_LOCK_BIAS_LATE;
+	for (unsigned pauses = PAUSES_OF_WORK; pauses; pauses--) {
+		if (!__atomic_load_n(&lock->busy, __ATOMIC_ACQUIRE))
+			return;
+		processor_pause();
+	}
+	while (__atomic_load_n(&lock->busy, __ATOMIC_ACQUIRE))
+		bh_wait_nap(NAP_OF_WORK);
+}
+
+/* With turns as they are it takes all numbers until bias_at comes. */
+static unsigned bias_turns(const struct bh_lock *lock)
+{
+	switch (lock->may_bias) {
+	case BH_LOCK_BIAS_SOON: return TURNS_FIRST;
+	case BH_LOCK_BIAS_LATE: return TURNS_LATER;
+	default: return 0;
+	}
+}
+
+void bh_lock_change_user(struct bh_lock *lock)
+{
+	uintptr_t self = bh_lock_self(), user = lock->user;
+
+	if (user == self + BH_LOCK_BIASED)
+		return;
+	if (user == self && lock->may_bias && !lock->detour)
+		self += BH_LOCK_BIASED;
+	__atomic_store_n(&lock->user, self, __ATOMIC_SEQ_CST);
+	if (user & BH_LOCK_BIASED)
+		bias_revoke(lock);
+	lock->bias_at = lock->turns + bias_turns(lock);
+}
+
 static enum bh_lock_result own_acquire(struct bh_lock *lock)
 {
 	if (pthread_spin_trylock(&lock->own) && !own_spin(lock))
@@ -303,6 +373,8 @@ void bh_lock_set_detour(struct bh_lock *lock, bool detour)
 {
 	BH_ASSERT(lock->kind != BH_LOCK_SHARED && !lock->torn);
 	lock->detour = detour;
+	/* Of no other thread: this one holds it. */
+	__atomic_store_n(&lock->user, lock->user & ~(uintptr_t)BH_LOCK_BIASED, __ATOMIC_RELAXED);
 }
 
 void bh_lock_release(struct bh_lock *lock)

@@ -2,7 +2,8 @@
 /*
  * lock.h - mutual exclusion on a heap: among the threads of this process (a private spin lock), or
  * among processes (a robust mutex in the region). Tells when the last holder died inside an
- * operation. A process known to have one thread takes no private lock. Refuses to know blocks.
+ * operation. A process known to have one thread takes no private lock, and a thread that alone uses
+ * one takes it without an atomic operation. Refuses to know blocks.
  */
 #ifndef BH_LOCK_H
 #define BH_LOCK_H
@@ -32,24 +33,55 @@ enum bh_lock_result {
 	BH_LOCK_REFUSED, /* errno says why; not held */
 };
 
+/*
+ * What bh_lock_try() took. By bias: the lock is the thread's own, until another one comes.
+ */
+enum bh_lock_tried {
+	BH_LOCK_NOT_TAKEN,
+	BH_LOCK_BY_BIAS,
+	BH_LOCK_BY_SPIN,
+};
+
 struct bh_lock {
-	pthread_mutex_t *shared; /* in the region; else NULL */
-	pthread_t walker;        /* the thread inside a walk callback, or 0 */
+	union {
+		pthread_mutex_t *shared; /* in the region */
+		uintptr_t user; /* of a private lock: bh_lock_self() of who took own last, or 0 */
+	};
+	pthread_t walker; /* the thread inside a walk callback, or 0 */
 	enum bh_lock_kind kind;
 	unsigned generation; /* of the process that last initialised own: a fork makes it stale */
 	uint32_t queue;      /* of the threads that wait for own: wait.h */
 	unsigned walk_generation; /* of the process that the walker began in */
 	/* Stored to by every call: last, next to the control block of a private heap. */
 	pthread_spinlock_t own;
-	unsigned turns;  /* how often own was taken */
-	bool torn;       /* held by another thread when the process forked */
-	bool detour;     /* bh_lock_try() fails: torn, or set */
-	int shared_kind; /* what the C library noted in shared when this process attached */
+	unsigned turns;   /* how often own was taken */
+	bool torn;        /* held by another thread when the process forked */
+	bool detour;      /* bh_lock_try() fails: torn, or set */
+	bool busy;        /* atomic: the thread whose own it is is at work */
+	uint8_t may_bias; /* enum bh_lock_may_bias */
+	union {
+		int shared_kind; /* what the C library noted in shared when this process attached */
+		unsigned bias_at; /* of a private lock: turns when it becomes the user's own */
+	};
 };
+
+enum bh_lock_may_bias {
+	BH_LOCK_BIAS_NEVER,
+	BH_LOCK_BIAS_SOON,
+	BH_LOCK_BIAS_LATE, /* it was revoked before */
+};
+
+/* Its address tells one thread from another. */
+extern __thread uint16_t bh_lock_thread __attribute__((tls_model("initial-exec")));
+#define BH_LOCK_BIASED 1 /* in bh_lock.user */
 
 /* shared: the mutex, for a kind that needs one. 0, or -1 with errno. */
 int bh_lock_init(struct bh_lock *lock, enum bh_lock_kind kind, pthread_mutex_t *shared);
 void bh_lock_destroy(struct bh_lock *lock);
+
+/* Before it is used: it never becomes a thread's own, since another one would wait for the system.
+ */
+void bh_lock_forbid_bias(struct bh_lock *lock);
 
 /* Makes the mutex of a shared region; no process may be attached. */
 int bh_lock_init_shared(pthread_mutex_t *shared);
@@ -106,19 +138,52 @@ static inline bool bh_lock_may_skip(const struct bh_lock *lock)
 	return __libc_single_threaded && lock->generation == bh_fork_generation();
 }
 
-/* Counts a turn of the private lock: waiting threads see how often it is taken. */
-static inline void bh_lock_turn(struct bh_lock *lock)
+/* ---- a lock that is one thread's own ---- */
+
+static inline uintptr_t bh_lock_self(void)
 {
-	__atomic_store_n(&lock->turns, lock->turns + 1, __ATOMIC_RELAXED);
+	return (uintptr_t)&bh_lock_thread;
 }
 
-/* Takes a private lock if it is free, nothing is to be recovered and no detour is set. */
-static inline bool bh_lock_try(struct bh_lock *lock)
+/*
+ * For the holder of own: another thread used it last, whose it is no more when this returns; or
+ * this one used it so often in a row that it becomes its own.
+ */
+void bh_lock_change_user(struct bh_lock *lock);
+
+/* For the holder of own: counts a turn, since waiting threads see how often it is taken. */
+static inline void bh_lock_turn(struct bh_lock *lock)
 {
-	BH_ASSERT(lock->kind == BH_LOCK_PRIVATE);
-	if (BH_UNLIKELY(__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) !=
-			bh_fork_generation()) ||
-	    BH_UNLIKELY(pthread_spin_trylock(&lock->own)))
+	unsigned turns = lock->turns + 1;
+
+	__atomic_store_n(&lock->turns, turns, __ATOMIC_RELAXED);
+	if (BH_UNLIKELY(__atomic_load_n(&lock->user, __ATOMIC_RELAXED) != bh_lock_self()) ||
+	    BH_UNLIKELY(turns == lock->bias_at))
+		bh_lock_change_user(lock);
+}
+
+/*
+ * Takes what is this thread's own, which it is not while a detour is set. The handshake is that of
+ * the caches: busy here is cache->busy, user is caches->state.
+ */
+static inline bool bh_lock_try_bias(struct bh_lock *lock)
+{
+	uintptr_t self = bh_lock_self() + BH_LOCK_BIASED;
+
+	if (__atomic_load_n(&lock->user, __ATOMIC_RELAXED) != self)
+		return false;
+	__atomic_store_n(&lock->busy, true, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (BH_LIKELY(__atomic_load_n(&lock->user, __ATOMIC_ACQUIRE) == self))
+		return true;
+	__atomic_store_n(&lock->busy, false, __ATOMIC_RELEASE);
+	return false;
+}
+
+/* Takes own if it is free and no detour is set. */
+static inline bool bh_lock_try_spin(struct bh_lock *lock)
+{
+	if (BH_UNLIKELY(pthread_spin_trylock(&lock->own)))
 		return false;
 	bh_lock_turn(lock);
 	if (BH_LIKELY(!lock->detour))
@@ -127,10 +192,26 @@ static inline bool bh_lock_try(struct bh_lock *lock)
 	return false;
 }
 
-/* Releases what bh_lock_try() took. */
-static inline void bh_lock_release_tried(struct bh_lock *lock)
+/* Takes a private lock if it is free, nothing is to be recovered and no detour is set. */
+static inline enum bh_lock_tried bh_lock_try(struct bh_lock *lock)
 {
-	pthread_spin_unlock(&lock->own);
+	BH_ASSERT(lock->kind == BH_LOCK_PRIVATE);
+	if (BH_UNLIKELY(__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) !=
+			bh_fork_generation()))
+		return BH_LOCK_NOT_TAKEN;
+	if (bh_lock_try_bias(lock))
+		return BH_LOCK_BY_BIAS;
+	return bh_lock_try_spin(lock) ? BH_LOCK_BY_SPIN : BH_LOCK_NOT_TAKEN;
+}
+
+/* Releases what bh_lock_try() took. */
+static inline void bh_lock_release_tried(struct bh_lock *lock, enum bh_lock_tried tried)
+{
+	BH_ASSERT(tried != BH_LOCK_NOT_TAKEN);
+	if (tried == BH_LOCK_BY_BIAS)
+		__atomic_store_n(&lock->busy, false, __ATOMIC_RELEASE);
+	else
+		pthread_spin_unlock(&lock->own);
 }
 
 #endif
