@@ -311,6 +311,7 @@ static enum bh_lock_result acquired_in_child(void)
 
 static int child_is(void *expected)
 {
+	leaks_ignore();
 	threads_begin();
 	return acquired_in_child() == *(enum bh_lock_result *)expected ? 0 : 1;
 }
@@ -379,6 +380,7 @@ static int refused_here(void *arg)
 	};
 	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
 
+	leaks_ignore();
 	threads_begin();
 	acquire_once(arg);
 	turns_until_own();
