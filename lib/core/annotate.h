@@ -42,6 +42,12 @@
 #define BH_ANNOTATE_HELGRIND_SEES(byte) ((void)(byte), 0)
 #endif
 
+#if defined(HAVE_VALGRIND_DRD_H)
+#include <valgrind/drd.h>
+#else
+#define DRD_GET_VALGRIND_THREADID 0
+#endif
+
 /* Functions that look into free blocks, which the tools forbid to everyone else. */
 #define BH_UNCHECKED __attribute__((no_sanitize("address")))
 
@@ -62,12 +68,12 @@ static inline bool bh_annotate_wanted(void)
 	return VALGRIND_GET_VBITS(&probe, &bits, 1) != 0 || __asan_poison_memory_region;
 }
 
-/* True under Helgrind, which takes atomic loads and stores for races. */
+/* True under Helgrind and DRD, which take atomic loads and stores for races. */
 static inline bool bh_annotate_finds_races(void)
 {
 	unsigned char probe = 0;
 
-	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1;
+	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1 || DRD_GET_VALGRIND_THREADID;
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)

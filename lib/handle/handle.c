@@ -39,7 +39,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 	heap->core.realtime = flags & BHEAP_REALTIME;
 	if (bh_lock_init(&heap->lock, kind, shared))
 		return -1;
-	if (flags & BHEAP_REALTIME)
+	if (flags & BHEAP_REALTIME || bh_annotate_finds_races())
 		bh_lock_forbid_bias(&heap->lock);
 	heap->skip_lock = bh_handle_skip_lock(heap);
 	return 0;

@@ -16,6 +16,7 @@
 	%D%/header.sh \
 	%D%/leaks.sh \
 	%D%/probes.sh \
+	%D%/races.sh \
 	%D%/resource.sh \
 	%D%/shared.sh \
 	%D%/warnings.sh
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	%D%/orders.json \
 	%D%/orders.out \
 	%D%/pointer.cpp \
+	%D%/races.c \
 	%D%/resource.cpp \
 	%D%/shared.cpp \
 	%D%/typed.c \
