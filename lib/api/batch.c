@@ -101,6 +101,36 @@ static unsigned batch_take(bheap_t *heap, uint32_t *places, unsigned wanted, siz
 	return wanted - left;
 }
 
+/*
+ * Of one size: the oldest blocks of a cache go on top of another's. In the child of a fork both may
+ * have them: their marks tell that they are cached.
+ */
+static void oldest_pass(const struct bh_caches *caches, struct bh_cache *from, struct bh_cache *to,
+			unsigned count, size_t granules)
+{
+	unsigned left = bh_cache_count(caches, from, granules) - count, top = to->tops[granules];
+	uint32_t *first = &from->places[caches->at[granules]];
+
+	BH_ASSERT(top + count <= caches->at[granules + 1]);
+	memcpy(&to->places[top], first, count * sizeof(*first));
+	bh_cache_set_top(to, granules, top + count);
+	memmove(first, first + count, left * sizeof(*first));
+	bh_cache_set_top(from, granules, from->tops[granules] - count);
+}
+
+/* What other threads passed on; how many there were. */
+static unsigned common_take(bheap_t *heap, struct bh_cache *cache, unsigned wanted, size_t granules)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *common = caches->common ? bh_cache_find_common(heap) : NULL;
+	unsigned count = common ? bh_cache_count(caches, common, granules) : 0;
+
+	count = count < wanted ? count : wanted;
+	if (count)
+		oldest_pass(caches, common, cache, count, granules);
+	return count;
+}
+
 void bh_batch_fill(struct bh_call *call, size_t granules)
 {
 	bheap_t *heap = call->heap;
@@ -112,7 +142,7 @@ void bh_batch_fill(struct bh_call *call, size_t granules)
 		return;
 	top_verify(call, cache, granules);
 	wanted = batch_next(caches, cache, granules);
-	if (bh_cache_has(caches, cache, granules))
+	if (bh_cache_has(caches, cache, granules) || common_take(heap, cache, wanted, granules))
 		return;
 	count = batch_take(heap, &cache->places[caches->at[granules]], wanted, granules);
 	cache->fills += count;
@@ -121,12 +151,35 @@ void bh_batch_fill(struct bh_call *call, size_t granules)
 
 /* ---- given back to the heap ---- */
 
-/* The half of the blocks of a size that was put last stays. */
+/* To other threads, as far as there is room; how many went. */
+static unsigned common_put(bheap_t *heap, struct bh_cache *cache, unsigned count, size_t granules)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *common = bh_cache_find_common(heap);
+	unsigned has, room;
+
+	if (!common)
+		return 0;
+	has = bh_cache_count(caches, common, granules);
+	room = bh_cache_grant(caches, common, granules, has + count) - has;
+	count = count < room ? count : room;
+	oldest_pass(caches, cache, common, count, granules);
+	return count;
+}
+
+/*
+ * Half of the blocks of a size go: to other threads, if there are any that work on the heap, or
+ * those that were put first to the heap.
+ */
 static void size_halve(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
-	unsigned count = bh_cache_count(bh_caches(call->heap), cache, granules);
+	const struct bh_caches *caches = bh_caches(call->heap);
+	unsigned count = (bh_cache_count(caches, cache, granules) + 1) / 2;
 
-	bh_cached_flush_oldest(call, cache, granules, (count + 1) / 2);
+	if (caches->used > 1)
+		count -= common_put(call->heap, cache, count, granules);
+	if (count)
+		bh_cached_flush_oldest(call, cache, granules, count);
 }
 
 /* Half of what a size may keep is taken back. */

@@ -131,6 +131,7 @@ void bh_cached_inherit(struct bh_call *call)
 	caches->filling = false;
 	for (; caches->used; caches->used--)
 		cache_inherit(call, bh_cache_at(caches, caches->used - 1));
+	caches->common = 0;
 }
 
 /* What it may keep it is granted anew, from little on: where room is short it stays little. */

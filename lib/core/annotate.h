@@ -44,8 +44,9 @@
 
 #if defined(HAVE_VALGRIND_DRD_H)
 #include <valgrind/drd.h>
+#define BH_ANNOTATE_DRD_RUNS() (DRD_GET_VALGRIND_THREADID != 0)
 #else
-#define DRD_GET_VALGRIND_THREADID 0
+#define BH_ANNOTATE_DRD_RUNS() false
 #endif
 
 /* Functions that look into free blocks, which the tools forbid to everyone else. */
@@ -73,7 +74,7 @@ static inline bool bh_annotate_finds_races(void)
 {
 	unsigned char probe = 0;
 
-	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1 || DRD_GET_VALGRIND_THREADID;
+	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1 || BH_ANNOTATE_DRD_RUNS();
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)

@@ -22,7 +22,7 @@
 #define MIDDLE_GRANULES ((size_t)32 << 20 >> BH_GRANULE_SHIFT)
 /* A cache for so much of a small buffer; the first one for half of it. */
 #define SLOT_GRANULES ((size_t)512 << 10 >> BH_GRANULE_SHIFT)
-#define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer */
+#define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer, and the common one */
 #define SLOTS_MAX 256
 
 /* A cache that may keep fewer blocks of a size is not worth its batches; and one call in so many.
@@ -53,7 +53,7 @@ static size_t slots_of(size_t granules, bool in_buffer)
 	if (!slots && granules >= SLOT_GRANULES / 2)
 		slots = 1;
 	if (!in_buffer)
-		slots = slots ? SLOTS_MAPPED * slots : SLOTS_MAPPED;
+		slots = (slots ? SLOTS_MAPPED * slots : SLOTS_MAPPED) + 1;
 	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
 }
 
@@ -145,7 +145,7 @@ struct bh_cache *bh_cache_find_orphan(bheap_t *heap)
 	if (!caches->used)
 		return NULL;
 	cache = bh_cache_at(caches, caches->next++);
-	if (!cache->owner || cache == bh_cache_own(caches) ||
+	if (cache->owner <= 0 || cache == bh_cache_own(caches) ||
 	    !bh_thread_is_gone(caches->process, cache->owner))
 		return NULL;
 	/* What it did last was to mark its cache idle. */
@@ -153,16 +153,41 @@ struct bh_cache *bh_cache_find_orphan(bheap_t *heap)
 	return cache;
 }
 
+/* Where there are many, the common one has its own. */
+static bool has_common(const struct bh_caches *caches)
+{
+	return caches->slots > SLOTS_MAPPED;
+}
+
+/* Slots that threads may still take. */
+static uint32_t slots_left(const struct bh_caches *caches)
+{
+	return caches->slots - caches->used - (has_common(caches) && !caches->common);
+}
+
 static struct bh_cache *cache_make(struct bh_caches *caches)
 {
 	struct bh_cache *cache;
 
-	if (caches->used == caches->slots)
-		return NULL;
 	cache = bh_cache_at(caches, caches->used);
 	memcpy(cache->tops, caches->at, sizeof(cache->tops));
 	memcpy(cache->limits, caches->at, sizeof(cache->limits));
 	caches->used++;
+	return cache;
+}
+
+struct bh_cache *bh_cache_find_common(bheap_t *heap)
+{
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache;
+
+	if (caches->common)
+		return bh_cache_at(caches, caches->common - 1);
+	if (!has_common(caches))
+		return NULL;
+	cache = cache_make(caches);
+	cache->owner = BH_CACHE_COMMON;
+	caches->common = caches->used;
 	return cache;
 }
 
@@ -174,13 +199,13 @@ static struct bh_cache *cache_find(bheap_t *heap, pid_t owner)
 {
 	struct bh_caches *caches = bh_caches(heap);
 	struct bh_cache *cache = cache_of(caches, owner);
-	uint32_t tries = caches->used < caches->slots ? caches->used : 1;
+	uint32_t tries = slots_left(caches) ? caches->used : 1;
 
 	if (!cache)
 		cache = cache_of(caches, 0);
 	for (; !cache && tries; tries--)
 		cache = bh_cache_find_orphan(heap);
-	return cache ? cache : cache_make(caches);
+	return cache || !slots_left(caches) ? cache : cache_make(caches);
 }
 
 struct bh_cache *bh_cache_claim(bheap_t *heap)

@@ -26,7 +26,7 @@
  */
 struct bh_cache {
 	unsigned busy;    /* atomic: the owner is at work */
-	pid_t owner;      /* a thread, or 0 */
+	pid_t owner;      /* a thread, 0, or BH_CACHE_COMMON */
 	uint32_t granted; /* granules of the blocks that its limits allow */
 	unsigned skipped; /* calls that went past it since it was short of room */
 	uint16_t hand;    /* the size whose limit was lowered last */
@@ -39,6 +39,12 @@ struct bh_cache {
 	uint8_t batches[BH_CACHE_GRANULES + 1]; /* by granules: how many the next fill takes */
 	uint32_t places[];                      /* the first granules of blocks */
 };
+
+/*
+ * The owner of the cache that has what threads pass on to each other: no thread's, it is used with
+ * the lock held.
+ */
+#define BH_CACHE_COMMON (-1)
 
 #define BH_CACHE_LINE 64
 /* Bits of caches->state. */
@@ -60,6 +66,7 @@ struct bh_caches {
 	uint32_t stride;     /* bytes from one to the next */
 	uint32_t used;       /* of them, those that were ever claimed */
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
+	uint32_t common;     /* one more than the slot of the common one, or 0 */
 	uint32_t room;       /* granules that may be granted */
 	uint32_t pool;       /* of them, those that are not */
 	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
@@ -95,6 +102,9 @@ void bh_caches_init(bheap_t *heap, bool in_buffer);
  * of what an ended thread had is in it.
  */
 struct bh_cache *bh_cache_claim(bheap_t *heap);
+
+/* Of an entered heap with a claimed cache: the common one; NULL if there is no room for it. */
+struct bh_cache *bh_cache_find_common(bheap_t *heap);
 
 /* Of an entered heap: a cache of a thread that has ended, to be emptied; or NULL. */
 struct bh_cache *bh_cache_find_orphan(bheap_t *heap);

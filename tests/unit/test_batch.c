@@ -121,6 +121,17 @@ START_TEST(a_cache_without_room)
 }
 END_TEST
 
+/* Nothing is in use, after so many allocations. */
+static void heap_figures_are_exact(uint64_t allocations)
+{
+	struct bheap_stats stats;
+
+	require(bheap_stats(heap, &stats) == 0);
+	require_equal(stats.used, 0);
+	require_equal(stats.allocations, allocations);
+	require_equal(stats.frees, allocations);
+}
+
 static void *thread_exchange(void *arg)
 {
 	blocks_exchange(1024);
@@ -154,6 +165,160 @@ START_TEST(a_thread_gets_its_share)
 }
 END_TEST
 
+/* ---- passed on to other threads ---- */
+
+#define BURST 96
+#define BURSTS 200
+
+static char *passed[BURST];
+static pthread_barrier_t barrier;
+
+static void *bursts_free(void *arg)
+{
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		pthread_barrier_wait(&barrier);
+		for (unsigned index = 0; index < BURST; index++)
+			require(!heap_free(heap, passed[index]));
+		pthread_barrier_wait(&barrier);
+	}
+	return arg;
+}
+
+static void bursts_alloc(void)
+{
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		for (unsigned index = 0; index < BURST; index++)
+			require(passed[index] = bheap_alloc(heap, 16 + index % 4 * 64));
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+	}
+}
+
+/* One thread allocates, another one frees: for most of the blocks the map is not touched. */
+START_TEST(blocks_are_passed_on)
+{
+	struct bh_cache *common;
+	pthread_t thread;
+
+	heap_make(64 * MIB);
+	pthread_barrier_init(&barrier, NULL, 2);
+	ck_assert_int_eq(pthread_create(&thread, NULL, bursts_free, NULL), 0);
+	bursts_alloc();
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	pthread_barrier_destroy(&barrier);
+	if (!is_off()) {
+		ck_assert_uint_lt(heap->core.control->frees, BURST * BURSTS / 2);
+		common = bh_cache_find_common(heap);
+		ck_assert_int_eq(common->owner, BH_CACHE_COMMON);
+		ck_assert_uint_eq(caches->used, 3);
+		ck_assert_uint_gt(bh_cache_count(caches, common, 1), 0);
+	}
+	heap_figures_are_exact(BURST * BURSTS);
+	heap_end();
+}
+END_TEST
+
+static void *cache_claim_and_end(void *arg)
+{
+	struct bh_cache **cache = arg;
+
+	require(!heap_free(heap, bheap_alloc(heap, 64)));
+	*cache = bh_cache_own(caches);
+	return arg;
+}
+
+/* It is no thread's that ended, and no new thread's. */
+START_TEST(the_common_cache_is_nobodys)
+{
+	struct bh_cache *common, *other;
+	pthread_t thread;
+
+	heap_make(64 * MIB);
+	require(!heap_free(heap, bheap_alloc(heap, 64)));
+	if (!is_off()) {
+		common = bh_cache_find_common(heap);
+		ck_assert_ptr_eq(bh_cache_find_common(heap), common);
+		for (int round = 0; round < 4; round++) {
+			ck_assert_int_eq(pthread_create(&thread, NULL, cache_claim_and_end, &other),
+					 0);
+			ck_assert_int_eq(pthread_join(thread, NULL), 0);
+			ck_assert_ptr_ne(other, common);
+			ck_assert_ptr_ne(bh_cache_find_orphan(heap), common);
+		}
+	}
+	heap_end();
+}
+END_TEST
+
+static void *cache_claim_and_wait(void *arg)
+{
+	require(!heap_free(heap, bheap_alloc(heap, 64)));
+	pthread_barrier_wait(&barrier);
+	return arg;
+}
+
+/* As many threads as there are caches: one is left for what they pass on. */
+START_TEST(the_common_cache_has_its_place)
+{
+	pthread_t threads[16];
+
+	heap_make(64 * 1024);
+	if (!is_off()) {
+		ck_assert_uint_le(caches->slots, 16);
+		pthread_barrier_init(&barrier, NULL, caches->slots + 1);
+		for (uint32_t index = 0; index < caches->slots; index++)
+			ck_assert_int_eq(
+				pthread_create(&threads[index], NULL, cache_claim_and_wait, NULL),
+				0);
+		pthread_barrier_wait(&barrier);
+		for (uint32_t index = 0; index < caches->slots; index++)
+			ck_assert_int_eq(pthread_join(threads[index], NULL), 0);
+		pthread_barrier_destroy(&barrier);
+		ck_assert_uint_eq(caches->used, caches->slots - 1);
+		ck_assert_ptr_nonnull(bh_cache_find_common(heap));
+		ck_assert_uint_eq(caches->used, caches->slots);
+	}
+	heap_end();
+}
+END_TEST
+
+static int forked_finds_all(void *arg)
+{
+	(void)arg;
+	leaks_ignore();
+	require(!heap_free(heap, bheap_alloc(heap, 64)));
+	heap_figures_are_exact(2 * BURST + 1);
+	return caches->common ? 1 : 0;
+}
+
+/* The child of a fork has what was passed on, and then no such cache. */
+START_TEST(a_child_has_what_was_passed_on)
+{
+	struct child child;
+	struct bh_cache *own, *common;
+
+	heap_make(64 * MIB);
+	for (int round = 0; round < 2; round++) {
+		for (unsigned index = 0; index < BURST; index++)
+			require(passed[index] = bheap_alloc(heap, 64));
+		for (unsigned index = 0; index < BURST; index++)
+			require(!heap_free(heap, passed[index]));
+	}
+	if (!is_off()) {
+		own = bh_cache_own(caches);
+		common = bh_cache_find_common(heap);
+		ck_assert_uint_gt(bh_cache_grant(caches, common, 4, 8), 7);
+		/* As a batch does it, and as a fork in the middle of one would see it. */
+		memcpy(&common->places[caches->at[4]], &own->places[caches->at[4]], 8 * 4);
+		common->tops[4] = (uint16_t)(caches->at[4] + 8);
+		child_run(&child, forked_finds_all, NULL);
+		child_assert_exited(&child, 0);
+		common->tops[4] = caches->at[4];
+	}
+	heap_end();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -163,5 +328,9 @@ int main(void)
 	tcase_add_loop_test(tcase, more_sizes_than_there_is_room_for, 0, 3);
 	tcase_add_test(tcase, a_cache_without_room);
 	tcase_add_test(tcase, a_thread_gets_its_share);
+	tcase_add_test(tcase, blocks_are_passed_on);
+	tcase_add_test(tcase, the_common_cache_is_nobodys);
+	tcase_add_test(tcase, the_common_cache_has_its_place);
+	tcase_add_test(tcase, a_child_has_what_was_passed_on);
 	return suite_run(suite);
 }
