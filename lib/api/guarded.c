@@ -28,28 +28,42 @@ static inline bool needs_no_lock(const bheap_t *heap)
 /* ---- allocate ---- */
 
 /*
- * True if so much of a free block may be handed out; linked: the block is in a bin. Zeros of a page
- * that was decommitted are no pattern: the slow path knows them.
+ * If so much of a free block may be handed out, clears its bits; else false, and nothing changed.
+ * linked: the block is in a bin. Zeros of a page that was decommitted are no pattern: the slow path
+ * knows them.
  */
-static BH_ALWAYS_INLINE bool is_clean(const bheap_t *heap, uint32_t block, uint32_t granules,
-				      bool linked)
+static BH_ALWAYS_INLINE bool clean_take(const bheap_t *heap, uint32_t block, uint32_t granules,
+					bool linked)
 {
-	uint32_t end = block + granules;
+	struct bh_marks_few few = bh_marks_few(heap, block, granules);
 
-	return bh_marks_few_are_filled(bh_marks_few(heap, block, granules)) &&
-	       bh_pattern_holds_first(heap, block, linked) &&
-	       bh_pattern_holds(heap, block + 1, end, BH_FILL_WORD);
+	if (!bh_marks_few_are_filled(few) || !bh_pattern_holds_first(heap, block, linked) ||
+	    !bh_pattern_holds(heap, block + 1, block + granules, BH_FILL_WORD))
+		return false;
+	bh_marks_few_clear(few);
+	return true;
+}
+
+/* After damage: what was not handed out is filled as before. */
+BH_NOINLINE
+static uint32_t clean_return(const bheap_t *heap, uint32_t block, uint32_t granules)
+{
+	bh_marks_few_fill(bh_marks_few(heap, block, granules));
+	return 0;
 }
 
 /* From the bin of its size, which has a block. */
 static inline uint32_t exact_take(bheap_t *heap, uint32_t granules)
 {
 	struct bh_core *core = &heap->core;
+	uint32_t block = bh_bin_first(&core->bins, granules);
 
-	return is_clean(heap, bh_bin_first(&core->bins, granules), granules, true) &&
-			       bh_bin_first_is_sound(&core->bins, granules)
-		       ? bh_alloc_exact(core, granules, BH_ALLOC_FAST)
-		       : 0;
+	if (!bh_bin_first_is_sound(&core->bins, granules) ||
+	    !clean_take(heap, block, granules, true))
+		return 0;
+	return BH_LIKELY(bh_alloc_exact(core, granules, BH_ALLOC_FAST))
+		       ? block
+		       : clean_return(heap, block, granules);
 }
 
 /*
@@ -59,10 +73,14 @@ static inline uint32_t exact_take(bheap_t *heap, uint32_t granules)
  */
 static inline uint32_t victim_take(bheap_t *heap, uint32_t granules)
 {
+	uint32_t block = heap->core.control->victim;
+
 	BH_ASSERT(granules > 1);
-	return is_clean(heap, heap->core.control->victim, granules, false)
-		       ? bh_alloc_from_victim(&heap->core, granules, BH_ALLOC_FAST)
-		       : 0;
+	if (!clean_take(heap, block, granules, false))
+		return 0;
+	return BH_LIKELY(bh_alloc_from_victim(&heap->core, granules, BH_ALLOC_FAST))
+		       ? block
+		       : clean_return(heap, block, granules);
 }
 
 /* From the next larger bin of one size, whose blocks are too short to hold a closed page. */
@@ -70,15 +88,19 @@ static inline uint32_t larger_take(bheap_t *heap, uint32_t granules)
 {
 	struct bh_core *core = &heap->core;
 	uint64_t larger = core->control->bits.words[0] >> granules;
-	uint32_t bin;
+	uint32_t bin, block;
 
 	if (!larger)
 		return 0;
 	bin = granules + bh_lowest_bit(larger);
-	return bin < core->bins.exact_limit &&
-			       is_clean(heap, bh_bin_first(&core->bins, bin), granules, true)
-		       ? bh_alloc_fast_split(core, granules)
-		       : 0;
+	if (bin >= core->bins.exact_limit)
+		return 0;
+	block = bh_bin_first(&core->bins, bin);
+	if (!clean_take(heap, block, granules, true))
+		return 0;
+	return BH_LIKELY(bh_alloc_split(core, block, bin, granules, BH_ALLOC_FAST))
+		       ? block
+		       : clean_return(heap, block, granules);
 }
 
 static uint32_t block_take(bheap_t *heap, uint32_t granules)
@@ -94,14 +116,15 @@ static uint32_t block_take(bheap_t *heap, uint32_t granules)
 static BH_ALWAYS_INLINE void *block_alloc(bheap_t *heap, uint32_t granules, size_t size)
 {
 	uint32_t block = block_take(heap, granules);
+	void *ptr;
 
 	if (BH_UNLIKELY(!block))
 		return NULL;
-	bh_marks_few_clear(bh_marks_few(heap, block, granules));
+	ptr = bh_core_address(&heap->core, block);
 	bh_trailer_write_new(&heap->core, heap->key, block, granules, size,
 			     (uint32_t)heap->core.control->allocations);
-	bh_probe_alloc(heap, bh_core_address(&heap->core, block), size);
-	return bh_core_address(&heap->core, block);
+	bh_probe_alloc(heap, ptr, size);
+	return ptr;
 }
 
 /* With the lock, if one is needed; else, and if it is not to be had, NULL. */
@@ -114,7 +137,7 @@ static inline void *alloc_entered(bheap_t *heap, uint32_t granules, size_t size)
 	if (locks && BH_UNLIKELY(!tried))
 		return NULL;
 	block = block_alloc(heap, granules, size);
-	if (locks)
+	if (tried)
 		bh_lock_release_tried(&heap->lock, tried);
 	return block;
 }
@@ -145,72 +168,80 @@ static inline bool neighbour_is_clean(const bheap_t *heap, struct bh_map_neighbo
 	       !bh_fill_written(heap, block, block + 1);
 }
 
-/* Mostly no neighbour is free: the end of the heap, which is live where the top is empty, may be.
- */
-static inline bool is_alone(const struct bh_core *core, struct bh_map_neighbour previous,
-			    struct bh_map_neighbour next)
-{
-	return previous.used && next.used && next.granule != core->end;
-}
-
-/* As bh_fill_first(), of a free block that is alone. */
-static inline void alone_fill(const bheap_t *heap, uint32_t block, uint32_t granules)
-{
-	if (granules < heap->core.bins.exact_limit)
-		bh_pattern_store_half(heap, block);
-}
-
 /* Fills a freed block, and what was the first granule of the one behind, if they are one now. */
-static inline void block_fill(const bheap_t *heap, uint32_t block, struct bh_map_neighbour previous,
-			      struct bh_map_neighbour next)
+static inline void merged_fill(const bheap_t *heap, uint32_t block,
+			       struct bh_map_neighbour previous, struct bh_map_neighbour next)
 {
 	uint32_t end = next.granule + (!next.used && bh_marks_is_filled(heap, next.granule));
 
 	bh_pattern_store(heap, block + previous.used, end);
 	bh_marks_few_fill(bh_marks_few(heap, block, end - block));
-	if (is_alone(&heap->core, previous, next))
-		alone_fill(heap, block, end - block);
-	else
-		bh_fill_first(heap, previous.used ? block : previous.granule);
+	bh_fill_first(heap, previous.used ? block : previous.granule);
+}
+
+/* The slow path of a merge: damage was met, and nothing changed. */
+static int merge_refuse(struct bh_core *core, void *ptr)
+{
+	(void)core;
+	(void)ptr;
+	return -1;
 }
 
 /* False for damage. */
-static inline bool block_merge(struct bh_core *core, uint32_t block,
-			       struct bh_map_neighbour previous, struct bh_map_neighbour next)
+static inline bool block_merge(struct bh_core *core, uint32_t block, bool previous_is_live)
 {
-	if (!is_alone(core, previous, next))
-		return bh_free_between(core, block, previous, next) == BH_DONE;
-	bh_free_live_live(core, bh_core_address(core, block), bh_free_position(core, block),
-			  next.granule);
+	return previous_is_live ? !bh_free_live_any(core, bh_core_address(core, block),
+						    bh_free_position(core, block), merge_refuse)
+				: !bh_free_any(core, block, merge_refuse);
+}
+
+/* Of a block with a free neighbour, or at the end of the heap; as block_free(). */
+BH_NOINLINE
+static bool merged_free(bheap_t *heap, uint32_t block)
+{
+	struct bh_map_neighbour previous = bh_map_previous_start(&heap->core.map, block),
+				next = bh_map_next_start(&heap->core.map, block);
+
+	if (!neighbour_is_clean(heap, previous) || !neighbour_is_clean(heap, next) ||
+	    !block_merge(&heap->core, block, previous.used))
+		return false;
+	merged_fill(heap, block, previous, next);
 	return true;
+}
+
+/* Of a block between live ones: its node is written over the pattern. */
+static inline void alone_free(bheap_t *heap, struct bh_free_position at, uint32_t next, void *ptr)
+{
+	bh_pattern_store(heap, at.block, next);
+	bh_marks_few_fill(bh_marks_few(heap, at.block, next - at.block));
+	bh_free_live_live(&heap->core, ptr, at, next);
+	bh_probe_free(heap, ptr);
 }
 
 /*
  * Of a live block; false, and nothing changed, if it is not small, or anything is found. In a
  * buffer another seal lies before the first block.
  */
-static BH_ALWAYS_INLINE bool block_free(bheap_t *heap, uint32_t block)
+static BH_ALWAYS_INLINE bool block_free(bheap_t *heap, uint32_t block, void *ptr)
 {
 	struct bh_core *core = &heap->core;
-	struct bh_map_neighbour previous = bh_map_previous_start(&core->map, block),
-				next = bh_map_next_start(&core->map, block);
-	uint32_t granules = next.granule - block;
+	struct bh_free_position at = bh_free_position(core, block);
+	uint32_t next = bh_map_next_close(&core->map, block);
 
-	if (granules > SMALL || (block == BH_FIRST && bh_handle_front_size(heap)) ||
-	    !bh_trailer_is_intact_small(core, heap->key, block, granules) ||
-	    !neighbour_is_clean(heap, previous) || !neighbour_is_clean(heap, next) ||
-	    !block_merge(core, block, previous, next))
+	if (next - block > SMALL || (block == BH_FIRST && bh_handle_front_size(heap)) ||
+	    !bh_trailer_is_intact_small(core, heap->key, block, next - block))
 		return false;
-	bh_probe_free(heap, bh_core_address(core, block));
-	block_fill(heap, block, previous, next);
+	if (!bh_free_previous_is_live(at) || !bh_map_is_used(&core->map, next) || next == core->end)
+		return merged_free(heap, block);
+	alone_free(heap, at, next, ptr);
 	return true;
 }
 
-static inline bool pointer_free(bheap_t *heap, const void *ptr)
+static inline bool pointer_free(bheap_t *heap, void *ptr)
 {
 	uint32_t block = bh_core_find(&heap->core, ptr);
 
-	return block && block_free(heap, block);
+	return block && block_free(heap, block, ptr);
 }
 
 int bh_guarded_free(bheap_t *heap, void *ptr, bh_guarded_free_slow_fn *slow)
@@ -221,7 +252,7 @@ int bh_guarded_free(bheap_t *heap, void *ptr, bh_guarded_free_slow_fn *slow)
 	if (locks && BH_UNLIKELY(!tried))
 		return slow(heap, ptr);
 	done = pointer_free(heap, ptr);
-	if (locks)
+	if (tried)
 		bh_lock_release_tried(&heap->lock, tried);
 	return BH_LIKELY(done) ? 0 : slow(heap, ptr);
 }

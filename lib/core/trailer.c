@@ -6,6 +6,15 @@
  */
 #include "core/trailer.h"
 
+uint64_t bh_trailer_seal(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size)
+{
+	const uint64_t keys[2] = {key, ~key};
+
+	/* Its first byte is never 0: the byte that ends a string one too long always breaks it. */
+	return bh_sip(keys, (uint64_t)owner << 32 | block, slack_size) |
+	       UINT64_C(0x0100000000000001);
+}
+
 /* By words, the last of which may lie over the one before it. */
 BH_UNCHECKED
 static void slack_fill(unsigned char *end, size_t size)
@@ -75,6 +84,14 @@ bool bh_trailer_front_is_intact(const struct bh_core *core, uint64_t key)
 	return front->seal == bh_trailer_seal(key, BH_FIRST - 1, front->owner, front->slack_size);
 }
 
+/* False also if the slack is more than there is room for. */
+static bool sound_read(const struct bh_core *core, uint64_t key, uint32_t block, uint32_t granules,
+		       struct bh_trailer *trailer)
+{
+	return bh_trailer_read(core, key, block, granules, trailer) &&
+	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
+}
+
 BH_UNCHECKED
 bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t block,
 			  uint32_t granules)
@@ -82,7 +99,7 @@ bool bh_trailer_is_intact(const struct bh_core *core, uint64_t key, uint32_t blo
 	unsigned char *end = (unsigned char *)bh_trailer_of(core, block, granules);
 	struct bh_trailer trailer;
 
-	return bh_trailer_read(core, key, block, granules, &trailer) &&
+	return sound_read(core, key, block, granules, &trailer) &&
 	       slack_is_intact(end, trailer.slack_size);
 }
 
@@ -93,8 +110,7 @@ size_t bh_trailer_usable(const struct bh_core *core, uint64_t key, uint32_t bloc
 	size_t room = bh_bytes(granules - BH_TRAILER_GRANULES);
 	struct bh_trailer trailer;
 
-	return bh_trailer_read(core, key, block, granules, &trailer) ? room - trailer.slack_size
-								     : room;
+	return sound_read(core, key, block, granules, &trailer) ? room - trailer.slack_size : room;
 }
 
 BH_UNCHECKED
@@ -103,5 +119,5 @@ uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t blo
 {
 	struct bh_trailer trailer;
 
-	return bh_trailer_read(core, key, block, granules, &trailer) ? trailer.owner : 0;
+	return sound_read(core, key, block, granules, &trailer) ? trailer.owner : 0;
 }

@@ -48,33 +48,29 @@ uint32_t bh_trailer_owner(const struct bh_core *core, uint64_t key, uint32_t blo
 
 /* ---- inline, for the fast path ---- */
 
+/*
+ * One-way: content that leaks must not tell how a seal for another block is made. Not inline: it
+ * uses the registers that no function need save, and leaves the others to its callers.
+ */
+uint64_t bh_trailer_seal(uint64_t key, uint32_t block, uint32_t owner, uint32_t slack_size);
+
 static inline struct bh_trailer *bh_trailer_of(const struct bh_core *core, uint32_t block,
 					       uint32_t granules)
 {
 	return bh_core_address(core, block + granules - BH_TRAILER_GRANULES);
 }
 
-/* One-way: content that leaks must not tell how a seal for another block is made. */
-static BH_ALWAYS_INLINE uint64_t bh_trailer_seal(uint64_t key, uint32_t block, uint32_t owner,
-						 uint32_t slack_size)
-{
-	const uint64_t keys[2] = {key, ~key};
-
-	/* Its first byte is never 0: the byte that ends a string one too long always breaks it. */
-	return bh_sip(keys, (uint64_t)owner << 32 | block, slack_size) |
-	       UINT64_C(0x0100000000000001);
-}
-
-/* Reads a trailer once: the one that was found sound is the one that is used. */
+/*
+ * Reads a trailer once: the one that was found sound is the one that is used. Its slack may be more
+ * than there is room for.
+ */
 BH_UNCHECKED
-static BH_ALWAYS_INLINE bool bh_trailer_read(const struct bh_core *core, uint64_t key,
-					     uint32_t block, uint32_t granules,
-					     struct bh_trailer *trailer)
+static inline bool bh_trailer_read(const struct bh_core *core, uint64_t key, uint32_t block,
+				   uint32_t granules, struct bh_trailer *trailer)
 {
 	*trailer = *(volatile struct bh_trailer *)bh_trailer_of(core, block, granules);
 	return granules > BH_TRAILER_GRANULES &&
-	       trailer->seal == bh_trailer_seal(key, block, trailer->owner, trailer->slack_size) &&
-	       trailer->slack_size <= bh_bytes(granules - BH_TRAILER_GRANULES);
+	       trailer->seal == bh_trailer_seal(key, block, trailer->owner, trailer->slack_size);
 }
 
 #define BH_TRAILER_SLACK_WORD (UINT64_C(0x0101010101010101) * BH_TRAILER_SLACK_BYTE)

@@ -53,10 +53,12 @@ static inline void bh_marks_few_fill(struct bh_marks_few few)
 	few.words[1] |= few.bits[1];
 }
 
+/* Of granules that are all filled. */
 static inline void bh_marks_few_clear(struct bh_marks_few few)
 {
-	few.words[0] &= ~few.bits[0];
-	few.words[1] &= ~few.bits[1];
+	BH_ASSERT(bh_marks_few_are_filled(few));
+	few.words[0] ^= few.bits[0];
+	few.words[1] ^= few.bits[1];
 }
 
 /* Of granules from ... to - 1; cleared are some. */

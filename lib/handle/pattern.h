@@ -19,17 +19,20 @@ BH_UNCHECKED
 static inline void bh_pattern_store(const bheap_t *heap, uint32_t from, uint32_t to)
 {
 	const bh_pattern_granule pattern = {BH_FILL_WORD, BH_FILL_WORD};
-	volatile bh_pattern_granule *at = bh_core_address(&heap->core, from),
-				    *end = bh_core_address(&heap->core, to);
+	volatile bh_pattern_granule *at = bh_core_address(&heap->core, from);
 
-	for (; at + 3 < end; at += 4) {
+	for (uint32_t fours = (to - from) >> 2; fours; fours--, at += 4) {
 		at[0] = pattern;
 		at[1] = pattern;
 		at[2] = pattern;
 		at[3] = pattern;
 	}
-	for (; at < end; at++)
-		*at = pattern;
+	if ((to - from) & 1)
+		*at++ = pattern;
+	if ((to - from) & 2) {
+		at[0] = pattern;
+		at[1] = pattern;
+	}
 }
 
 /* The same of the second half of a granule, whose first half is a node's links. */
@@ -43,16 +46,17 @@ static inline void bh_pattern_store_half(const bheap_t *heap, uint32_t granule)
 BH_UNCHECKED
 static inline bool bh_pattern_holds(const bheap_t *heap, uint32_t from, uint32_t to, uint64_t word)
 {
-	const volatile bh_pattern_granule *at = bh_core_address(&heap->core, from),
-					  *end = bh_core_address(&heap->core, to);
+	const volatile bh_pattern_granule *at = bh_core_address(&heap->core, from);
 	const bh_pattern_granule expected = {word, word};
 	bh_pattern_granule differs = {0, 0};
 
-	for (; at + 3 < end; at += 4)
+	for (uint32_t fours = (to - from) >> 2; fours; fours--, at += 4)
 		differs |= (at[0] ^ expected) | (at[1] ^ expected) | (at[2] ^ expected) |
 			   (at[3] ^ expected);
-	for (; at < end; at++)
-		differs |= *at ^ expected;
+	if ((to - from) & 1)
+		differs |= *at++ ^ expected;
+	if ((to - from) & 2)
+		differs |= (at[0] ^ expected) | (at[1] ^ expected);
 	return !(differs[0] | differs[1]);
 }
 

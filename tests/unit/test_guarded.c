@@ -223,6 +223,45 @@ START_TEST(a_byte_of_the_rest)
 }
 END_TEST
 
+/*
+ * A damaged link, met when all else was verified, takes the pattern of no block that stays free.
+ * low: the block whose link it is lies below the other.
+ */
+static void damaged_link(bool low, size_t size)
+{
+	char *blocks[2], *fences[2], *block;
+
+	for (int index = 0; index < 2; index++) {
+		blocks[index] = block_of(112);
+		fences[index] = block_of(16);
+	}
+	free_good(blocks[low]);
+	free_good(blocks[!low]);
+	scribble(blocks[!low]);
+	block = block_of(size);
+	expect(BHEAP_FAULT_DAMAGED_INDEX);
+	ck_assert(block == blocks[0] || block == blocks[1]);
+	scribble(blocks[block == blocks[0]] + 40);
+	ck_assert_int_eq(bheap_check(heap, NULL), -1);
+	block_of(112);
+	expect(BHEAP_FAULT_WRITTEN_FREE);
+	free_good(fences[0]);
+	free_good(fences[1]);
+}
+
+START_TEST(what_is_not_handed_out_stays_watched)
+{
+	setup(_i);
+	for (int low = 0; low < 2; low++) {
+		damaged_link(low, 112);
+		heap_empty(heap);
+		damaged_link(low, 48);
+		heap_empty(heap);
+	}
+	teardown();
+}
+END_TEST
+
 /* Slack of every size, and the trailer after it. */
 START_TEST(any_byte_after_a_block)
 {
@@ -350,6 +389,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_limit_holds, 0, KINDS);
 	tcase_add_loop_test(tcase, any_byte_of_a_free_block, 0, KINDS);
 	tcase_add_loop_test(tcase, a_byte_of_the_rest, 0, KINDS);
+	tcase_add_loop_test(tcase, what_is_not_handed_out_stays_watched, 0, KINDS);
 	tcase_add_loop_test(tcase, any_byte_after_a_block, 0, KINDS);
 	tcase_add_loop_test(tcase, any_byte_of_a_block_is_the_users, 0, KINDS);
 	tcase_add_loop_test(tcase, any_byte_of_a_neighbour, 0, KINDS);
