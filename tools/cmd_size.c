@@ -54,7 +54,9 @@ static bool plot_write(struct size *size)
 	progress_begin("plot");
 	sizing_watch(&variants[ANSWER_PRIVATE], trace, answer->recommended, moments, count);
 	progress_begin(NULL);
-	plot_draw(size->plot.stream, trace, moments, count, answer->recommended, answer->smallest);
+	holders_band(&size->holders, trace, moments, count);
+	plot_draw(size->plot.stream, trace, moments, count, answer->recommended, answer->smallest,
+		  &size->holders.bands);
 	free(moments);
 	return output_keep(&size->plot);
 }
@@ -378,7 +380,8 @@ const struct command command_size = {
 		 "  -t, --trace=FILE   read a trace recorded before, plain or compressed by gzip\n"
 		 "  -r, --run=N        run PROGRAM N times, and size the run that needs most\n"
 		 "  -m, --margin=N     recommend N per cent more than suffices (default: 10)\n"
-		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG\n"
+		 "  -p, --plot=FILE    draw the heap over time into FILE, as SVG; with --callers,\n"
+		 "                     also what each of the five largest places holds\n"
 		 "  -o, --output=FILE  write the answer to FILE, not to standard output\n"
 		 "      --callers      name the places in PROGRAM that hold most at the peak\n"
 		 "      --leaks        name those that hold most when PROGRAM ends\n"

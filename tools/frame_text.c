@@ -138,16 +138,31 @@ void frame_print(FILE *stream, const struct source_frame *frame)
 		fprintf(stream, "%*s%s\n", INDENT, "", name);
 }
 
+/* The name, or else module and offset. */
+static void name_text(char *text, size_t size, const struct source_frame *frame)
+{
+	if (frame->function)
+		clean_copy(text, size, frame->function);
+	else
+		place_text(
+			text, size,
+			&(struct source_frame){.module = frame->module, .offset = frame->offset});
+}
+
+void frame_name(char *text, size_t size, const struct source_frame *frame)
+{
+	char name[TEXT_MOST];
+
+	name_text(name, sizeof(name), frame);
+	name_cut(name, size - 1);
+	snprintf(text, size, "%s", name);
+}
+
 void frame_fold(FILE *stream, const struct source_frame *frame)
 {
 	char text[TEXT_MOST];
 
-	if (frame->function)
-		clean_copy(text, sizeof(text), frame->function);
-	else
-		place_text(
-			text, sizeof(text),
-			&(struct source_frame){.module = frame->module, .offset = frame->offset});
+	name_text(text, sizeof(text), frame);
 	for (char *byte = text; *byte; byte++)
 		if (*byte == ';')
 			*byte = ':';

@@ -70,8 +70,17 @@ bool holders_find(struct holders *holders, const struct trace *trace, const stru
 	return good;
 }
 
+void holders_band(struct holders *holders, const struct trace *trace, const struct moment *moments,
+		  size_t count)
+{
+	if (holders->at_peak)
+		bands_make(&holders->bands, trace, &holders->stacks, &holders->peak, moments,
+			   count);
+}
+
 void holders_release(struct holders *holders)
 {
+	bands_release(&holders->bands);
 	places_release(&holders->peak);
 	places_release(&holders->end);
 	if (holders->stacks.calls)

@@ -6,6 +6,7 @@
 #ifndef TOOLS_HOLDERS_H
 #define TOOLS_HOLDERS_H
 
+#include "bands.h"
 #include "calls.h"
 #include "output.h"
 #include "places.h"
@@ -21,6 +22,7 @@ struct holders {
 	struct output folded; /* open before the program begins */
 	struct places peak, end;
 	struct stacks stacks;
+	struct bands bands;
 };
 
 /* True if the calls must be recorded. */
@@ -28,6 +30,10 @@ bool holders_wanted(const struct holders *holders);
 
 /* False after a message: the folded stacks could not be written. */
 bool holders_find(struct holders *holders, const struct trace *trace, const struct calls *calls);
+
+/* If the places at the peak are asked for: what they held in these moments. */
+void holders_band(struct holders *holders, const struct trace *trace, const struct moment *moments,
+		  size_t count);
 
 void holders_print(FILE *stream, const struct holders *holders);
 void holders_json(struct json_object *object, const struct holders *holders);

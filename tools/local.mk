@@ -50,6 +50,7 @@ bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
 	%D%/answers.c %D%/answers.h \
 	%D%/attach.c %D%/attach.h \
+	%D%/bands.c %D%/bands.h \
 	%D%/bheap.c \
 	%D%/borrow.c %D%/borrow.h \
 	%D%/calls.c %D%/calls.h \

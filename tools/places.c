@@ -67,6 +67,14 @@ static char *key_make(const struct place *place)
 	return key;
 }
 
+/* All but what it holds. */
+static void place_make(struct place *place, struct stacks *stacks, uint32_t stack, size_t depth)
+{
+	stacks_resolve(stacks, stack);
+	frames_take(place, stacks, depth);
+	place->key = key_make(place);
+}
+
 static void place_free(struct place *place)
 {
 	free(place->frames);
@@ -115,6 +123,7 @@ void places_make(struct places *places, const struct holdings *holdings, struct 
 {
 	*places = (struct places){
 		.list = memory_zero(holdings->count + 1, sizeof(*places->list)),
+		.depth = depth,
 		.bytes = holdings->bytes,
 		.blocks = holdings->blocks,
 	};
@@ -124,14 +133,24 @@ void places_make(struct places *places, const struct holdings *holdings, struct 
 		struct place *place = &places->list[places->count];
 
 		*place = (struct place){.bytes = holding->bytes, .blocks = holding->blocks};
-		stacks_resolve(stacks, holding->stack);
-		frames_take(place, stacks, depth);
-		place->key = key_make(place);
+		place_make(place, stacks, holding->stack, depth);
 		progress_set((double)places->count / (double)holdings->count);
 	}
 	progress_begin(NULL);
 	same_join(places);
 	qsort(places->list, places->count, sizeof(*places->list), bytes_order);
+}
+
+size_t places_find(const struct places *places, size_t count, struct stacks *stacks, uint32_t stack)
+{
+	struct place place = {0};
+	size_t index = 0;
+
+	place_make(&place, stacks, stack, places->depth);
+	while (index < count && strcmp(places->list[index].key, place.key) != 0)
+		index++;
+	place_free(&place);
+	return index;
 }
 
 void places_release(struct places *places)

@@ -23,13 +23,17 @@ struct place {
 
 struct places {
 	struct place *list; /* that which holds most first */
-	size_t count;
+	size_t count, depth;
 	uint64_t bytes, blocks; /* of all */
 };
 
 /* So many functions, at most, tell a place. */
 void places_make(struct places *places, const struct holdings *holdings, struct stacks *stacks,
 		 size_t depth);
+
+/* Which of the first count places a stack is of; count: none of them. */
+size_t places_find(const struct places *places, size_t count, struct stacks *stacks,
+		   uint32_t stack);
 
 void places_release(struct places *places);
 

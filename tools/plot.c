@@ -5,7 +5,9 @@
 #include "plot.h"
 
 #include <stdbool.h>
+#include <string.h>
 
+#include "frame_text.h"
 #include "size_text.h"
 #include "svg.h"
 
@@ -17,9 +19,14 @@
 #define BOTTOM 50.0
 #define TICKS 5
 
+/* Right of the rest, if there are bands; and what fits there. */
+#define LEGEND 270.0
+#define LEGEND_TEXT_MAX 35
+
 struct frame {
 	const struct moment *moments;
 	size_t count;
+	const struct bands *bands;
 	double ops, bytes; /* what the axes end at */
 };
 
@@ -79,53 +86,75 @@ static void axes_draw(FILE *stream, const struct frame *frame)
 	svg_line(stream, LEFT, TOP, LEFT, HEIGHT - BOTTOM, "#444444");
 }
 
-/* ---- lines ---- */
+/* ---- lines and areas ---- */
 
-static size_t live_of(const struct moment *moment)
+/* What is drawn of a moment; band: of those that one band alone has. */
+typedef double value_fn(const struct frame *frame, size_t moment, size_t band);
+
+static double live_of(const struct frame *frame, size_t moment, size_t band)
 {
-	return moment->live;
+	(void)band;
+	return (double)frame->moments[moment].live;
 }
 
-static size_t used_of(const struct moment *moment)
+static double used_of(const struct frame *frame, size_t moment, size_t band)
 {
-	return moment->used;
+	(void)band;
+	return (double)frame->moments[moment].used;
 }
 
-static size_t largest_free_of(const struct moment *moment)
+static double largest_free_of(const struct frame *frame, size_t moment, size_t band)
 {
-	return moment->largest_free;
+	(void)band;
+	return (double)frame->moments[moment].largest_free;
+}
+
+/* Where a band ends that lies on those before it. */
+static double band_end_of(const struct frame *frame, size_t moment, size_t band)
+{
+	double end = 0;
+
+	for (size_t index = 0; index <= band; index++)
+		end += (double)bands_bytes(frame->bands, moment, index);
+	return end;
+}
+
+static void points_draw(FILE *stream, const struct frame *frame, value_fn *value, size_t band,
+			bool begins)
+{
+	for (size_t index = 0; index < frame->count; index++)
+		svg_point(stream, x_of(frame, (double)frame->moments[index].op),
+			  y_of(frame, value(frame, index, band)), begins && index == 0);
+}
+
+static void line_draw(FILE *stream, const struct frame *frame, const char *colour, value_fn *value)
+{
+	svg_path_begin(stream, colour, 1.5);
+	points_draw(stream, frame, value, 0, true);
+	svg_path_end(stream);
+}
+
+static void area_draw(FILE *stream, const struct frame *frame, const char *colour, value_fn *value,
+		      size_t band)
+{
+	svg_path_begin(stream, colour, 0);
+	svg_point(stream, x_of(frame, (double)frame->moments[0].op), y_of(frame, 0), 1);
+	points_draw(stream, frame, value, band, false);
+	svg_point(stream, x_of(frame, (double)frame->moments[frame->count - 1].op), y_of(frame, 0),
+		  0);
+	svg_path_end(stream);
 }
 
 static const struct series {
 	const char *name;
 	const char *colour;
-	bool filled;
-	size_t (*value)(const struct moment *);
+	value_fn *value;
 } series[] = {
-	{"heap in use", "#f2c9a6", true, used_of},
-	{"largest free block", "#009e73", false, largest_free_of},
-	{"live bytes, as asked for", "#0072b2", false, live_of},
+	{"heap in use", "#f2c9a6", used_of}, /* an area */
+	{"largest free block", "#009e73", largest_free_of},
+	{"live bytes, as asked for", "#0072b2", live_of},
 };
 #define SERIES (sizeof(series) / sizeof(*series))
-
-static void series_draw(FILE *stream, const struct frame *frame, const struct series *one)
-{
-	double first = x_of(frame, (double)frame->moments[0].op);
-	double last = x_of(frame, (double)frame->moments[frame->count - 1].op);
-
-	svg_path_begin(stream, one->colour, one->filled ? 0 : 1.5);
-	if (one->filled)
-		svg_point(stream, first, y_of(frame, 0), 1);
-	for (size_t index = 0; index < frame->count; index++) {
-		const struct moment *moment = &frame->moments[index];
-
-		svg_point(stream, x_of(frame, (double)moment->op),
-			  y_of(frame, (double)one->value(moment)), index == 0 && !one->filled);
-	}
-	if (one->filled)
-		svg_point(stream, last, y_of(frame, 0), 0);
-	svg_path_end(stream);
-}
 
 static void level_draw(FILE *stream, const struct frame *frame, size_t size, const char *name)
 {
@@ -137,24 +166,143 @@ static void level_draw(FILE *stream, const struct frame *frame, size_t size, con
 	svg_text(stream, WIDTH - RIGHT - 4, y - 4, ANCHOR_END, 11, text);
 }
 
-void plot_draw(FILE *stream, const struct trace *trace, const struct moment *moments, size_t count,
-	       size_t size, size_t smallest)
+/* ---- bands ---- */
+
+static const char *const band_colours[BANDS_MOST] = {"#ee8866", "#99ddff", "#eedd88", "#ffaabb",
+						     "#aa99dd"};
+static const char others_colour[] = "#cccccc";
+
+/* Each area lies over the larger ones before it. */
+static void bands_draw(FILE *stream, const struct frame *frame)
 {
-	struct frame frame = {moments, count, (double)trace->op_count, 1.05 * (double)size};
-	char title[128];
+	if (!frame->bands->count)
+		return;
+	area_draw(stream, frame, others_colour, live_of, 0);
+	for (size_t left = frame->bands->count; left; left--)
+		area_draw(stream, frame, band_colours[left - 1], band_end_of, left - 1);
+}
+
+/* The innermost function that is the program's own: the name of a place. */
+static size_t naming_call(const struct place *place)
+{
+	for (size_t index = 0; index < place->count; index++) {
+		const struct source_frame *frame = &place->frames[index];
+
+		if (!frame->library &&
+		    (!frame->function || strncmp(frame->function, "operator new", 12) != 0))
+			return index;
+	}
+	return 0;
+}
+
+/* How many functions two places have in common, from the innermost on. */
+static size_t common_calls(const struct place *one, const struct place *other)
+{
+	char names[2][LEGEND_TEXT_MAX];
+	size_t index = 0;
+
+	for (; index < one->count && index < other->count; index++) {
+		frame_name(names[0], sizeof(names[0]), &one->frames[index]);
+		frame_name(names[1], sizeof(names[1]), &other->frames[index]);
+		if (strcmp(names[0], names[1]) != 0)
+			break;
+	}
+	return index;
+}
+
+/* The caller of that; or, if other bands have both, too, the one that tells it from them. */
+static size_t telling_call(const struct bands *bands, size_t band)
+{
+	size_t telling = naming_call(&bands->places->list[band]) + 1;
+
+	for (size_t other = 0; other < bands->count; other++) {
+		size_t common =
+			common_calls(&bands->places->list[band], &bands->places->list[other]);
+
+		if (other != band && common > telling)
+			telling = common;
+	}
+	return telling;
+}
+
+static void entry_draw(FILE *stream, double y, const char *colour, const char *name,
+		       const char *detail)
+{
+	svg_rect(stream, WIDTH, y - 9, 14, 10, colour, 1);
+	svg_text(stream, WIDTH + 20, y, ANCHOR_START, 12, name);
+	svg_text(stream, WIDTH + 20, y + 14, ANCHOR_START, 10, detail);
+}
+
+static void others_entry_draw(FILE *stream, const struct bands *bands, double y)
+{
+	uint64_t bytes = bands->places->bytes;
+	char size[SIZE_TEXT_MAX];
+
+	for (size_t band = 0; band < bands->count; band++)
+		bytes -= bands->places->list[band].bytes;
+	entry_draw(stream, y, others_colour, "others", size_print(size, bytes));
+}
+
+static void band_entry_draw(FILE *stream, const struct bands *bands, size_t band, double y)
+{
+	const struct place *place = &bands->places->list[band];
+	size_t telling = telling_call(bands, band);
+	char function[LEGEND_TEXT_MAX], name[LEGEND_TEXT_MAX + 24], size[SIZE_TEXT_MAX],
+		caller[LEGEND_TEXT_MAX], detail[LEGEND_TEXT_MAX + SIZE_TEXT_MAX + 8];
+
+	frame_name(function, sizeof(function), &place->frames[naming_call(place)]);
+	snprintf(name, sizeof(name), "%zu. %s", band + 1, function);
+	snprintf(detail, sizeof(detail), "%s", size_print(size, place->bytes));
+	if (telling < place->count) {
+		frame_name(caller, sizeof(caller), &place->frames[telling]);
+		snprintf(detail, sizeof(detail), "%s, from %s", size, caller);
+	}
+	entry_draw(stream, y, band_colours[band], name, detail);
+}
+
+/* From the top to the bottom, as they lie. */
+static void legend_draw(FILE *stream, const struct bands *bands)
+{
+	double y = TOP + 40;
+
+	if (!bands->count)
+		return;
+	svg_text(stream, WIDTH, TOP + 6, ANCHOR_START, 12, "live bytes of places, at the peak:");
+	others_entry_draw(stream, bands, y);
+	for (size_t left = bands->count; left; left--) {
+		y += 40;
+		band_entry_draw(stream, bands, left - 1, y);
+	}
+}
+
+/* ---- the whole ---- */
+
+static void series_draw(FILE *stream, const struct frame *frame)
+{
 	double x = LEFT;
 
-	snprintf(title, sizeof(title), "The heap of %.64s over time", trace->name);
-	svg_begin(stream, WIDTH, HEIGHT, title);
-	svg_text(stream, LEFT, 24, ANCHOR_START, 16, title);
-	series_draw(stream, &frame, &series[0]); /* the area, below the grid */
-	axes_draw(stream, &frame);
-	level_draw(stream, &frame, smallest, "smallest heap that suffices");
 	for (unsigned index = 0; index < SERIES; index++, x += 190) {
 		if (index)
-			series_draw(stream, &frame, &series[index]);
+			line_draw(stream, frame, series[index].colour, series[index].value);
 		svg_rect(stream, x, 40, 14, 6, series[index].colour, 1);
 		svg_text(stream, x + 20, 47, ANCHOR_START, 12, series[index].name);
 	}
+}
+
+void plot_draw(FILE *stream, const struct trace *trace, const struct moment *moments, size_t count,
+	       size_t size, size_t smallest, const struct bands *bands)
+{
+	struct frame frame = {moments, count, bands, (double)trace->op_count, 1.05 * (double)size};
+	char title[128];
+
+	snprintf(title, sizeof(title), "The heap of %.64s over time", trace->name);
+	svg_begin(stream, bands->count ? WIDTH + LEGEND : WIDTH, HEIGHT, title);
+	svg_text(stream, LEFT, 24, ANCHOR_START, 16, title);
+	area_draw(stream, &frame, series[0].colour, series[0].value, 0); /* below the grid */
+	bands_draw(stream, &frame);
+	axes_draw(stream, &frame);
+	level_draw(stream, &frame, smallest, "smallest heap that suffices");
+	series_draw(stream, &frame);
+	legend_draw(stream, bands);
 	svg_end(stream);
 }

@@ -153,6 +153,22 @@ APART void modules_use(const char *one, const char *other)
 	}
 }
 
+APART void late_make(int from)
+{
+	for (int i = 0; i < 300; i++)
+		kept[from + i] = malloc(1000);
+}
+
+/* What is called last holds nothing at the peak. */
+APART void phases(void)
+{
+	table_make(400);
+	late_make(1000);
+	for (int i = 0; i < 400; i++)
+		free(kept[i]);
+	late_make(2000);
+}
+
 static int rounds(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -181,6 +197,8 @@ int main(int argc, char **argv)
 		forks_of_thread();
 	else if (!strcmp(what, "modules"))
 		modules_use(argv[2], argv[3]);
+	else if (!strcmp(what, "phases"))
+		phases();
 	else if (!strcmp(what, "leaks"))
 		zero = rounds();
 	return argc == 0;
@@ -347,6 +365,29 @@ print(p["bytes"], p["blocks"], l["bytes"], l["blocks"], l["place_count"], c["fun
 		"5000000 1 1500 3 1 rounds $(line program.c leak) program.c program"
 fi
 
+# The plot has a band for each place, one upon the other, and a legend. bands FILE: of each band the most
+# bytes up to its upper end, and those at the last moment, in kilobytes.
+cat >bands.py <<'END'
+import json, re, sys
+heap = json.load(open("out"))["heaps"]["private"]
+for path in re.findall('<path fill="#[0-9a-f]*" d="([^"]*)"/>', open(sys.argv[1]).read())[1:]:
+    heights = [410 - float(y) for y in re.findall(r" ([0-9.]+)", path)]
+    kilobytes = [round(h / 340 * 1.05 * heap["recommended"] / 1000 / 5) * 5 for h in heights]
+    print(max(kilobytes), kilobytes[-2])
+END
+told --callers --depth=1 -j --plot=bands.svg ./program phases
+grep -q '>1\. cell_make<' bands.svg && grep -q '>2\. late_make<' bands.svg && grep -q '>others<' bands.svg &&
+	grep -q '>391 KiB<' bands.svg && grep -q '>293 KiB<' bands.svg || { cat bands.svg; fail "the plot has no legend"; }
+if command -v python3 >/dev/null; then
+	is "the bands" "$(python3 bands.py bands.svg | tr '\n' ' ')" "700 600 700 600 400 0 "
+fi
+! command -v xmllint >/dev/null || xmllint --noout bands.svg || fail "the plot with bands is no XML"
+told --callers --plot=bands.svg ./program phases
+grep -q '>391 KiB, from table_make<' bands.svg || { cat bands.svg; fail "the legend has no callers"; }
+is "bands of calls that differ" "$(grep -c '[.] late_make<' bands.svg)" 1
+told --leaks --plot=bands.svg ./program phases
+grep -q 'cell_make\|others' bands.svg && fail "the plot has bands without --callers"
+
 # A program without symbols: module and offset, which addr2line(1) takes.
 cp program stripped && strip -s stripped
 told --callers ./stripped inline
@@ -373,7 +414,9 @@ done
 
 # C++: names as they are written.
 if $CXX -g -O2 program.cpp -o cxx 2>err && ./cxx; then
-	told --callers --folded=folded ./cxx
+	told --callers --folded=folded --plot=bands.svg ./cxx
+	grep -q '>1[.] store::shelf&lt;long&gt;::fill(...)<' bands.svg ||
+		{ cat bands.svg; fail "the legend of C++ is not XML"; }
 	grep -Eq '^main;store::shelf<long>::fill\(unsigned (long|int)\);.* [24]00000$' folded ||
 		{ cat folded; fail "a member of a template is not told"; }
 	grep -Eq "^ +store::shelf<long>::fill\(unsigned (long|int)\) .*:$(line program.cpp reserve)\$" out ||
