@@ -17,6 +17,7 @@
 #define NODES ((size_t)1 << 20)
 #define NODES_FULL (NODES / 4 * 3)
 #define LEFT_OUT 1
+#define TRAILS 16 /* of threads; two may have one, and find less in it */
 
 struct node {
 	uintptr_t ip; /* 0: none */
@@ -28,6 +29,7 @@ static struct node *nodes;
 static size_t node_count;
 static uint32_t last_number;
 static struct unwind_stack stack_now;
+static struct unwind_trail trails[TRAILS];
 
 /* Of a thread. A hook on what is called here may allocate. */
 static __thread bool busy __attribute__((tls_model("initial-exec")));
@@ -88,14 +90,19 @@ static uint32_t node_find(uint32_t parent, uintptr_t ip)
 	return node_add(&nodes[place % NODES], parent, ip);
 }
 
+static bool nodes_ready(void)
+{
+	if (!nodes || node_count >= NODES_FULL)
+		nodes_forget();
+	return nodes;
+}
+
 /* 0: there is no memory. */
 static uint32_t number_find(const struct unwind_stack *stack)
 {
 	uint32_t number = 0;
 
-	if (!nodes || node_count >= NODES_FULL)
-		nodes_forget();
-	if (!nodes)
+	if (!nodes_ready())
 		return 0;
 	if (!stack->whole)
 		number = node_find(number, LEFT_OUT);
@@ -104,24 +111,50 @@ static uint32_t number_find(const struct unwind_stack *stack)
 	return number;
 }
 
+/* The same of a whole stack, whose trail is this now. */
+static uint32_t number_follow(struct unwind_trail *trail, const struct unwind_stack *stack)
+{
+	uint32_t number = 0;
+
+	if (!nodes_ready())
+		return 0;
+	unwind_follow(trail, stack);
+	if (stack->joined)
+		number = trail->marks[stack->joined - 1].number;
+	for (size_t index = stack->joined; index < trail->count; index++) {
+		number = node_find(number, trail->marks[index].frame.ip);
+		trail->marks[index].number = number;
+	}
+	return number;
+}
+
 /* ---- one stack ---- */
+
+static void trails_forget(void)
+{
+	for (size_t index = 0; index < TRAILS; index++)
+		trails[index].count = 0;
+}
 
 static void stale_forget(void)
 {
 	if (!loaded_forget())
 		return;
 	unwind_forget();
+	trails_forget();
 	nodes_forget();
 }
 
 static uint32_t find_by_rules(struct unwind_frame caller)
 {
+	struct unwind_trail *trail = &trails[(stack_top >> 12) % TRAILS];
 	uint32_t number = 0;
 
 	record_lock();
 	stale_forget();
-	if (unwind_by_rules(&stack_now, caller, stack_top))
-		number = number_find(&stack_now);
+	if (unwind_by_rules(&stack_now, caller, stack_top, trail))
+		number = stack_now.whole ? number_follow(trail, &stack_now)
+					 : number_find(&stack_now);
 	record_unlock();
 	return number;
 }
@@ -138,6 +171,7 @@ static uint32_t find_by_library(struct unwind_frame caller)
 		stack_top = stack->frames[stack->count - 1].sp;
 	record_lock();
 	unwind_learn(stack);
+	trails_forget();
 	number = number_find(stack);
 	record_unlock();
 	munmap(stack, sizeof(*stack));

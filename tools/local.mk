@@ -32,6 +32,7 @@ EXTRA_DIST += %D%/libbheap-malloc.map
 recorder_sources = \
 	%D%/callers.h \
 	%D%/crowd.c %D%/crowd.h \
+	%D%/line.c %D%/line.h \
 	%D%/record.c %D%/record.h \
 	%D%/stream.c %D%/stream.h \
 	%D%/table.c %D%/table.h \

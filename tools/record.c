@@ -28,12 +28,12 @@
 
 #include "callers.h"
 #include "crowd.h"
+#include "line.h"
 #include "record.h"
 #include "stream.h"
 #include "tally.h"
 
 #define WINDOW_SIZE (1 << 20)
-#define LINE_SIZE 80
 #define FILE_NUMBER 100 /* or the next that is free; a limit may be lower */
 
 extern void *__libc_malloc(size_t size);
@@ -163,6 +163,14 @@ static bool recording_ready(void)
 	return state == OPEN;
 }
 
+/* A line of so many bytes stands there. */
+static void line_count(int64_t size, size_t length)
+{
+	window_used += length;
+	if (stream.slot != NULL)
+		stream_note(&stream, length, size, crowd_most());
+}
+
 void record_line(int64_t size, const char *format, ...)
 {
 	if (!recording_ready())
@@ -171,9 +179,13 @@ void record_line(int64_t size, const char *format, ...)
 	va_start(args, format);
 	int length = vsnprintf(window + window_used, LINE_SIZE, format, args);
 	va_end(args);
-	window_used += (size_t)length;
-	if (stream.slot != NULL)
-		stream_note(&stream, (size_t)length, size, crowd_most());
+	line_count(size, (size_t)length);
+}
+
+static void call_write(int64_t size, struct line line)
+{
+	if (recording_ready())
+		line_count(size, line_write(window + window_used, &line));
 }
 
 void record_lock(void)
@@ -214,16 +226,6 @@ static int64_t size_of(void *block)
 	return (int64_t)malloc_usable_size(block);
 }
 
-/* What a line ends with: the number of the callers, if there is one. */
-static const char *callers_text(uint32_t callers)
-{
-	static char text[16];
-	if (callers == 0)
-		return "";
-	snprintf(text, sizeof(text), " %u", callers);
-	return text;
-}
-
 static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
 	int error = errno;
@@ -234,7 +236,8 @@ static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_
 	else if (kind != TALLY_MALLOC)
 		kind_write(kind);
 	if (block != NULL)
-		record_line(size_of(block), "a %p %zu%s\n", block, size, callers_text(callers));
+		call_write(size_of(block),
+			   (struct line){'a', 0, (uintptr_t)block, 0, size, callers});
 	record_unlock();
 	errno = error;
 	return block;
@@ -252,8 +255,8 @@ static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 	if (block == NULL)
 		failure_write(TALLY_ALIGNED);
 	else
-		record_line(size_of(block), "m %p %zu %zu%s\n", block, power, size,
-			    callers_text(callers));
+		call_write(size_of(block),
+			   (struct line){'m', 0, (uintptr_t)block, power, size, callers});
 	record_unlock();
 	errno = error;
 	return block;
@@ -271,13 +274,13 @@ static void *block_resize(void *block, size_t size, uint32_t callers)
 	void *moved = __libc_realloc(block, size);
 	int error = errno;
 	if (moved != NULL)
-		record_line(size_of(moved) - before, "r %#jx %p %zu%s\n", (uintmax_t)old, moved,
-			    size, callers_text(callers));
+		call_write(size_of(moved) - before,
+			   (struct line){'r', old, (uintptr_t)moved, 0, size, callers});
 	else if (size != 0)
 		failure_write(TALLY_REALLOC);
 	else {
 		kind_write(TALLY_REALLOC_ZERO);
-		record_line(-before, "f %#jx\n", (uintmax_t)old);
+		call_write(-before, (struct line){.letter = 'f', .block = old});
 	}
 	record_unlock();
 	errno = error;
@@ -303,7 +306,8 @@ void free(void *block)
 	crowd_join();
 	record_lock();
 	if (block != NULL)
-		record_line(-size_of(block), "f %p\n", block);
+		call_write(-size_of(block),
+			   (struct line){.letter = 'f', .block = (uintptr_t)block});
 	else if (recording_ready() && with_kinds)
 		record_line(0, "z\n");
 	record_unlock();

@@ -168,9 +168,8 @@ static uintptr_t step_cfa(const struct rule *rule, const struct unwind_frame *fr
 	return rule->cfa == CFA_BY_BP || by_sp == by_bp ? by_bp : 0;
 }
 
-static uintptr_t step_bp(const struct rule *rule, uintptr_t bp, uintptr_t cfa)
+static uintptr_t step_bp(unsigned possible, uintptr_t bp, uintptr_t cfa)
 {
-	unsigned possible = rule->saved;
 	uintptr_t found = bp;
 
 	if (possible == BP_UNCHANGED)
@@ -185,28 +184,97 @@ static uintptr_t step_bp(const struct rule *rule, uintptr_t bp, uintptr_t cfa)
 	return found;
 }
 
-bool unwind_by_rules(struct unwind_stack *stack, struct unwind_frame from, uintptr_t top)
+static bool frame_is_at(const struct unwind_frame *frame, const struct unwind_mark *mark)
+{
+	return mark->frame.sp == frame->sp && mark->frame.ip == frame->ip &&
+	       (!mark->needs_bp || mark->frame.bp == frame->bp);
+}
+
+/* True if the caller that a mark had is its caller still. */
+static bool caller_stays(const struct unwind_mark *mark, const struct unwind_mark *caller)
+{
+	const struct unwind_frame *frame = &caller->frame;
+
+	return word_at(frame->sp - WORD) == frame->ip &&
+	       (!caller->needs_bp ||
+		step_bp(caller->saved, mark->frame.bp, frame->sp) == frame->bp);
+}
+
+/*
+ * How many marks of a trail, from the outermost on, are the frame and its callers; else 0. left:
+ * those that are not known to be others by now.
+ */
+static size_t trail_join(const struct unwind_trail *trail, const struct unwind_frame *frame,
+			 size_t *left)
+{
+	const struct unwind_mark *marks = trail->marks;
+	size_t joined, mark;
+
+	while (*left && marks[*left - 1].frame.sp < frame->sp)
+		--*left;
+	joined = *left;
+	if (!joined || !frame_is_at(frame, &marks[joined - 1]))
+		return 0;
+	for (mark = joined - 1; mark && caller_stays(&marks[mark], &marks[mark - 1]); mark--)
+		;
+	*left = mark;
+	return mark ? 0 : joined;
+}
+
+bool unwind_by_rules(struct unwind_stack *stack, struct unwind_frame from, uintptr_t top,
+		     const struct unwind_trail *trail)
 {
 	struct unwind_frame frame = from;
+	struct unwind_pointer pointer = {0};
+	size_t left = trail->count && trail->marks[0].frame.sp <= top ? trail->count : 0;
 
-	stack->whole = false;
 	for (stack->count = 0; stack->count < UNWIND_MOST;) {
-		const struct rule *rule = rule_find(frame.ip);
+		const struct rule *rule;
 		uintptr_t cfa;
 
+		/* The outermost calls of a stack that is too deep may be others. */
+		if (left > UNWIND_MOST - stack->count)
+			left = 0;
+		stack->pointers[stack->count] = pointer;
+		stack->joined = trail_join(trail, &frame, &left);
+		stack->whole = stack->joined;
+		if (stack->whole)
+			return true;
+		rule = rule_find(frame.ip);
 		stack->frames[stack->count++] = frame;
 		if (!rule || !rule->ip)
 			return false;
 		stack->whole = rule->outermost;
 		if (stack->whole)
 			return true;
+		stack->pointers[stack->count - 1].tells = rule->cfa != CFA_BY_SP;
 		cfa = step_cfa(rule, &frame);
 		if (cfa <= frame.sp || cfa - frame.sp > STEP_MOST || cfa > top || cfa % WORD)
 			return false;
 		frame = (struct unwind_frame){word_at(cfa - WORD), cfa,
-					      step_bp(rule, frame.bp, cfa)};
+					      step_bp(rule->saved, frame.bp, cfa)};
+		pointer.saved = rule->saved;
 	}
 	return true;
+}
+
+static void mark_add(struct unwind_trail *trail, struct unwind_frame frame,
+		     struct unwind_pointer pointer)
+{
+	const struct unwind_mark *caller = trail->count ? &trail->marks[trail->count - 1] : NULL;
+	bool passes = caller && caller->needs_bp && caller->saved & BP_UNCHANGED;
+
+	trail->marks[trail->count++] = (struct unwind_mark){
+		.frame = frame, .saved = pointer.saved, .needs_bp = pointer.tells || passes};
+}
+
+void unwind_follow(struct unwind_trail *trail, const struct unwind_stack *stack)
+{
+	trail->count = stack->joined;
+	if (stack->joined)
+		trail->marks[stack->joined - 1].saved = stack->pointers[stack->count].saved;
+	for (size_t left = stack->count; left; left--)
+		mark_add(trail, stack->frames[left - 1], stack->pointers[left - 1]);
 }
 
 /* ---- unwinding by libgcc ---- */
@@ -245,7 +313,7 @@ void unwind_by_library(struct unwind_stack *stack, struct unwind_frame from)
 {
 	struct walk walk = {.stack = stack, .from = from.ip};
 
-	stack->count = 0;
+	stack->count = stack->joined = 0;
 	stack->whole = true;
 	_Unwind_Backtrace(frame_take, &walk);
 }

@@ -32,6 +32,11 @@ check_PROGRAMS += %D%/unwinding
 %C%_unwinding_LDADD =
 TESTS += %D%/unwinding
 
+check_PROGRAMS += %D%/lines
+%C%_lines_SOURCES = %D%/lines.c tools/line.c tools/line.h
+%C%_lines_LDADD =
+TESTS += %D%/lines
+
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c
