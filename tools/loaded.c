@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "record.h"
@@ -75,6 +76,12 @@ static const unsigned char *build_id_find(const struct dl_find_object *object, s
 	return found;
 }
 
+/* Not by getcwd(3), which allocates where the folder lies outside of the process's root. */
+static bool folder_find(void)
+{
+	return syscall(SYS_getcwd, path, PATH_SIZE) > 0 && path[0] == '/';
+}
+
 /* The program itself has no name here. */
 static void path_find(const char *name)
 {
@@ -90,7 +97,7 @@ static void path_find(const char *name)
 	}
 	if (!*name && given)
 		name = given;
-	if (*name != '/' && getcwd(path, PATH_SIZE)) {
+	if (*name != '/' && folder_find()) {
 		folder = strlen(path);
 		path[folder++] = '/';
 	}

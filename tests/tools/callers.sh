@@ -169,6 +169,13 @@ APART void phases(void)
 	late_make(2000);
 }
 
+/* The working directory lies outside of the root, and the program's own file, too. */
+APART void outside_make(void)
+{
+	zero = chroot("/proc");
+	kept[0] = malloc(600000);
+}
+
 static int rounds(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -195,6 +202,8 @@ int main(int argc, char **argv)
 		forks();
 	else if (!strcmp(what, "orphans"))
 		forks_of_thread();
+	else if (!strcmp(what, "outside"))
+		outside_make();
 	else if (!strcmp(what, "modules"))
 		modules_use(argv[2], argv[3]);
 	else if (!strcmp(what, "phases"))
@@ -333,6 +342,10 @@ is "its parent's blocks" "$(sed -n 2p list | cut -d ' ' -f 1-4)" "100000 100 cel
 # A child of a process with threads waits for none of them.
 told --callers ./program orphans
 is "a child of a process with threads" "$(sed -n 1p list | cut -d ' ' -f 1-4)" "400000 1 deep_make $(line program.c deep)"
+
+# Nothing that asks where a module lies allocates. (Who may not change the root learns less.)
+told --callers ./program outside
+is "a program in another root" "$(sed -n 1p list | cut -d ' ' -f 1,2)" "600000 1"
 
 # Two modules that were at one place, one after the other, and are gone.
 told --callers ./program modules ./one.so ./other.so
