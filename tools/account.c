@@ -45,6 +45,14 @@ static void figure_set(enum account_figure figure, uint64_t value)
 	slot->figures[figure] = value - before[figure];
 }
 
+/* What blocks have reached; with guards there is a canary behind the last. */
+static size_t extent(void)
+{
+	size_t reached = (size_t)(budget.fresh - budget.start);
+
+	return reached && budget.guarded ? reached + BHEAP_ALIGNMENT : reached;
+}
+
 /* Bytes in use, and what all processes have together: more than that at this one's peak. */
 static void total_update(uint64_t used, uint64_t peak)
 {
@@ -72,7 +80,7 @@ static void slot_note(void)
 	figure_set(ACCOUNT_USED, used);
 	figure_set(ACCOUNT_PEAK_USED, peak);
 	figure_set(ACCOUNT_LIVE_BLOCKS, control->allocations - control->frees);
-	figure_set(ACCOUNT_EXTENT, (uint64_t)(budget.fresh - budget.start));
+	figure_set(ACCOUNT_EXTENT, extent());
 	figure_set(ACCOUNT_ALLOCATIONS, control->allocations);
 	figure_set(ACCOUNT_FREES, control->frees);
 	figure_set(ACCOUNT_FAILURES, control->failures);
@@ -152,7 +160,7 @@ static void file_note(struct bheap_stats *stats)
 
 	bheap_stats(budget.heap, stats);
 	stats->faults += budget.faults;
-	ledger_write(stats, (size_t)(budget.fresh - budget.start), has_ended);
+	ledger_write(stats, extent(), has_ended);
 	growth = stats->used / 4;
 	file_mark = budget.fresh + (growth > ACCOUNT_GROWTH ? growth : ACCOUNT_GROWTH);
 }
@@ -199,7 +207,7 @@ static void account_complete(struct bheap_stats *stats, struct bh_cached_count c
 		slot_complete(stats);
 	}
 	if (ledger_is_wanted())
-		ledger_write(stats, (size_t)(budget.fresh - budget.start), has_ended);
+		ledger_write(stats, extent(), has_ended);
 }
 
 static void blocks_write(const struct bheap_stats *stats)

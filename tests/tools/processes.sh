@@ -60,6 +60,10 @@ grep -q '^  heap .*, for no size was given$' out && ! grep -q 'of the heap' out 
 grep -Eq '^  fragmentation +[56]\.[0-9] %: 3\.[78][0-9] MiB of 60\.[0-9] MiB free ' out ||
 	{ cat out; fail "holes: the fragmentation of a heap of that size is not told"; }
 grep -q '^  peak .*of the heap' out || { cat out; fail "how much of the heap was used is not told"; }
+# A canary lies behind the last block, and is in use.
+"$bheap" run --guard "$program" +1x100 >out 2>&1
+grep -Eq '^  fragmentation +0\.0 %: 0 bytes of 0 bytes free ' out ||
+	{ cat out; fail "one block: the fragmentation with guards is not told"; }
 
 # A table that the program has before it starts needs no name, privilege or descriptor.
 for way in close $drops; do
