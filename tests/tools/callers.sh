@@ -260,12 +260,7 @@ int main(int argc, char **)
 }
 END
 
-# The line of a remark, and that of a call in main().
-line()
-{
-	sed -n "/LINE $2 /=; /LINE $2\$/=" "$1"
-}
-
+# The line of a call in main().
 call()
 {
 	sed -n "/^		.*$1;/=" program.c
@@ -288,12 +283,6 @@ places()
 	     /^$/ { if (held) print held; held = "" }
 	     held { line = $NF; sub(/.*:/, "", line); held = held " " $1 " " line }
 	     END { if (held) print held }' "$1"
-}
-
-# is WHAT FOUND WANTED
-is()
-{
-	[ "$2" = "$3" ] || fail "$1: '$2', not '$3'"
 }
 
 # told OPTION... -- PROGRAM...: runs bheap size; the answer is in out, the places in list.

@@ -31,6 +31,18 @@ expect()
 	[ -z "$pattern" ] || grep -Eq -e "$pattern" out || { cat out; fail "$*: no line with '$pattern'"; }
 }
 
+# is WHAT FOUND WANTED
+is()
+{
+	[ "$2" = "$3" ] || fail "$1: '$2', not '$3'"
+}
+
+# line FILE NAME: that of a remark "LINE NAME"
+line()
+{
+	sed -n "/LINE $2 /=; /LINE $2\$/=" "$1"
+}
+
 finish()
 {
 	[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }
