@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "frame_text.h"
+#include "place_text.h"
 #include "size_text.h"
-#include "utf8.h"
 
 #define PLACES_SHOWN 10
 
@@ -104,10 +104,7 @@ static void place_print(FILE *stream, const struct place *place, size_t number, 
 	if (!strstr(size, "bytes"))
 		fprintf(stream, " (%" PRIu64 " bytes)", place->bytes);
 	fputc('\n', stream);
-	for (size_t index = 0; index < place->count; index++)
-		frame_print(stream, &place->frames[index]);
-	if (place->deeper)
-		frame_print(stream, &(struct source_frame){.function = "..."});
+	place_calls_print(stream, place);
 }
 
 static void moment_print(FILE *stream, const struct places *places, const char *moment)
@@ -132,37 +129,13 @@ void holders_print(FILE *stream, const struct holders *holders)
 		moment_print(stream, &holders->end, "end");
 }
 
-static void text_add(struct json_object *object, const char *name, const char *text)
-{
-	if (text)
-		json_object_object_add(object, name, utf8_json(text));
-}
-
-static struct json_object *frame_json(const struct source_frame *frame)
+static struct json_object *place_json(const struct place *place)
 {
 	struct json_object *object = json_object_new_object();
 
-	text_add(object, "function", frame->function);
-	text_add(object, "file", frame->file);
-	if (frame->line)
-		json_object_object_add(object, "line", json_object_new_int(frame->line));
-	if (frame->inlined)
-		json_object_object_add(object, "inlined", json_object_new_boolean(true));
-	text_add(object, "module", frame->module);
-	if (!frame->function)
-		json_object_object_add(object, "offset", json_object_new_uint64(frame->offset));
-	return object;
-}
-
-static struct json_object *place_json(const struct place *place)
-{
-	struct json_object *object = json_object_new_object(), *calls = json_object_new_array();
-
-	for (size_t index = 0; index < place->count; index++)
-		json_object_array_add(calls, frame_json(&place->frames[index]));
 	json_object_object_add(object, "bytes", json_object_new_uint64(place->bytes));
 	json_object_object_add(object, "blocks", json_object_new_uint64(place->blocks));
-	json_object_object_add(object, "calls", calls);
+	json_object_object_add(object, "calls", place_calls_json(place));
 	return object;
 }
 

@@ -79,6 +79,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/place_text.c %D%/place_text.h \
 	%D%/places.c %D%/places.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/process.c %D%/process.h \

@@ -67,15 +67,15 @@ static char *key_make(const struct place *place)
 	return key;
 }
 
-/* All but what it holds. */
-static void place_make(struct place *place, struct stacks *stacks, uint32_t stack, size_t depth)
+void place_find(struct place *place, struct stacks *stacks, uint32_t stack, size_t depth)
 {
+	*place = (struct place){.bytes = 0};
 	stacks_resolve(stacks, stack);
 	frames_take(place, stacks, depth);
 	place->key = key_make(place);
 }
 
-static void place_free(struct place *place)
+void place_release(struct place *place)
 {
 	free(place->frames);
 	free(place->key);
@@ -113,7 +113,7 @@ static void same_join(struct places *places)
 		}
 		last->bytes += place->bytes;
 		last->blocks += place->blocks;
-		place_free(place);
+		place_release(place);
 	}
 	places->count = kept;
 }
@@ -132,8 +132,9 @@ void places_make(struct places *places, const struct holdings *holdings, struct 
 		const struct holding *holding = &holdings->list[places->count];
 		struct place *place = &places->list[places->count];
 
-		*place = (struct place){.bytes = holding->bytes, .blocks = holding->blocks};
-		place_make(place, stacks, holding->stack, depth);
+		place_find(place, stacks, holding->stack, depth);
+		place->bytes = holding->bytes;
+		place->blocks = holding->blocks;
 		progress_set((double)places->count / (double)holdings->count);
 	}
 	progress_begin(NULL);
@@ -143,20 +144,20 @@ void places_make(struct places *places, const struct holdings *holdings, struct 
 
 size_t places_find(const struct places *places, size_t count, struct stacks *stacks, uint32_t stack)
 {
-	struct place place = {0};
+	struct place place;
 	size_t index = 0;
 
-	place_make(&place, stacks, stack, places->depth);
+	place_find(&place, stacks, stack, places->depth);
 	while (index < count && strcmp(places->list[index].key, place.key) != 0)
 		index++;
-	place_free(&place);
+	place_release(&place);
 	return index;
 }
 
 void places_release(struct places *places)
 {
 	for (size_t index = 0; index < places->count; index++)
-		place_free(&places->list[index]);
+		place_release(&places->list[index]);
 	free(places->list);
 	*places = (struct places){0};
 }

@@ -28,6 +28,9 @@ struct places {
 };
 
 /* So many functions, at most, tell a place. */
+void place_find(struct place *place, struct stacks *stacks, uint32_t stack, size_t depth);
+void place_release(struct place *place);
+
 void places_make(struct places *places, const struct holdings *holdings, struct stacks *stacks,
 		 size_t depth);
 
