@@ -29,29 +29,6 @@
 /* Processes that are looked at each time; the others have their turn next. */
 #define LOOKS_MOST 64
 
-static int memory_make(off_t size)
-{
-	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd = memfd_create("bheap", flags | MFD_NOEXEC_SEAL);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("bheap", flags);
-	if (fd >= 0 && ftruncate(fd, size) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		return fd;
-	warn("no memory to share");
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static const char *temporary_folder(void)
-{
-	const char *folder = secure_getenv("TMPDIR");
-
-	return folder && *folder ? folder : "/tmp";
-}
-
 /* As large as files may be here; a sparse one. False with errno. */
 static bool file_lengthen(int fd, off_t size)
 {
@@ -69,6 +46,29 @@ static bool file_lengthen(int fd, off_t size)
 	}
 	errno = EFBIG;
 	return false;
+}
+
+static int memory_make(off_t size)
+{
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("bheap", flags | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("bheap", flags);
+	if (fd >= 0 && file_lengthen(fd, size) &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	warn("no memory to share");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static const char *temporary_folder(void)
+{
+	const char *folder = secure_getenv("TMPDIR");
+
+	return folder && *folder ? folder : "/tmp";
 }
 
 static int file_make(off_t size)

@@ -65,6 +65,10 @@ grep -q '^  peak .*of the heap' out || { cat out; fail "how much of the heap was
 grep -Eq '^  fragmentation +0\.0 %: 0 bytes of 0 bytes free ' out ||
 	{ cat out; fail "one block: the fragmentation with guards is not told"; }
 
+# Shared memory is a file with a length, and there may be a limit to that: a message, not a signal.
+(ulimit -f 100 && expect 1 '^bheap: no memory to share: File too large$' "$bheap" run "$program" && [ $failures -eq 0 ]) ||
+	fail "no message where files are limited"
+
 # A table that the program has before it starts needs no name, privilege or descriptor.
 for way in close $drops; do
 	ran 0 +1x1000 $way +50x100000
