@@ -18,6 +18,7 @@
 #include "inspect.h"
 #include "setting.h"
 #include "size_text.h"
+#include "trail.h"
 
 #define STATUS_BAD_SETTING 2
 
@@ -157,6 +158,7 @@ static void fault_report(const struct bheap_fault *fault, void *arg)
 	bool locked = !__libc_single_threaded;
 
 	(void)arg;
+	trail_fault(fault, false);
 	budget_leave(locked);
 	line_write("%s", fault->text);
 	if (budget.fault_aborts)
@@ -177,6 +179,7 @@ void budget_report_free(const void *ptr, size_t usable)
 
 static void fault_tell(const struct bheap_fault *fault)
 {
+	trail_fault(fault, true);
 	line_write("%s", fault->text);
 }
 
@@ -340,6 +343,7 @@ static bheap_t *heap_set_up(void)
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	bheap_walk(heap, bounds_note, NULL);
 	account_open();
+	trail_open(budget.start);
 	budget.freed_limit = freed_limit();
 	if (account_is_wanted())
 		budget.mark = NULL;
@@ -389,6 +393,7 @@ static void fork_child(void)
 /* Registered as early as can be, so that the handlers of others run while the heap is open. */
 static void __attribute__((constructor(101))) process_start(void)
 {
+	trail_start();
 	pthread_atfork(fork_prepare, fork_done, fork_child);
 	/* Before the program may have a filter of system calls. */
 	budget_heap();

@@ -105,6 +105,8 @@ program_become(const struct child *child, char **argv, int tell)
 	preload_set(child->preload);
 	if (child->fd)
 		fcntl(child->fd, F_SETFD, 0);
+	if (child->other_fd)
+		fcntl(child->other_fd, F_SETFD, 0);
 	if (child->own_pid)
 		*child->own_pid = (int32_t)getpid();
 	execvp(argv[0], argv);

@@ -12,7 +12,7 @@
 struct child {
 	char *const *environment; /* "NAME=VALUE" to set, NULL-terminated */
 	const char *preload;      /* path of a library, put first in LD_PRELOAD */
-	int fd;                   /* handed down under its number, or 0 */
+	int fd, other_fd;         /* handed down under their numbers, or 0 */
 	int32_t *own_pid;         /* in memory that is shared: told to the program, or NULL */
 	void (*watch)(void *);    /* called some ten times a second meanwhile, or NULL */
 	void *watch_arg;

@@ -16,7 +16,9 @@
 #include "output.h"
 #include "picture.h"
 #include "size_text.h"
+#include "source.h"
 #include "summary.h"
+#include "telling.h"
 
 struct run {
 	const char *size;        /* as given, or NULL */
@@ -24,9 +26,9 @@ struct run {
 	char automatic_size[32]; /* "": none is known */
 	struct remembered remembered;
 	struct output report, snapshot; /* open before the program begins */
-	bool json, guard, aborts, uncached;
+	bool json, guard, callers, aborts, uncached;
 	char **argv;
-	struct handover handover;
+	struct handover handover, trails; /* the second with callers only */
 	struct interval interval;
 	struct summary summary;
 };
@@ -140,48 +142,70 @@ static void program_report(struct run *run)
 		needs_keep(run);
 	if (run->snapshot.path)
 		snapshot_keep(run);
+	if (run->callers)
+		fault_stacks_read(&run->summary.stacks, &run->trails, run->summary.end.pid);
 	report_keep(run);
+	fault_stacks_release(&run->summary.stacks);
 	records_release(&run->summary.records);
+}
+
+/* Hands down what the program is to write to. False after a message. */
+static bool handovers_open(struct run *run, struct child *child)
+{
+	if (!handover_open(&run->handover, "BHEAP_MALLOC_TABLE",
+			   run->snapshot.path ? SNAPSHOT_MOST : 0, false))
+		return false;
+	handover_give(&run->handover, child);
+	if (!run->callers)
+		return true;
+	if (!handover_open(&run->trails, "BHEAP_TRAIL_TABLE", TELLING_AREA, false)) {
+		handover_close(&run->handover);
+		return false;
+	}
+	child->other_fd = run->trails.fd;
+	return true;
+}
+
+static void handovers_close(struct run *run)
+{
+	handover_close(&run->handover);
+	if (run->callers)
+		handover_close(&run->trails);
 }
 
 static int program_run(struct run *run, const char *library)
 {
-	char *environment[8] = {NULL};
+	char *environment[9] = {NULL};
 	struct child child = {.environment = environment, .preload = library};
 	size_t count = settings_make(run, environment);
 
-	if (!handover_open(&run->handover, "BHEAP_MALLOC_TABLE",
-			   run->snapshot.path ? SNAPSHOT_MOST : 0, false))
+	if (!handovers_open(run, &child))
 		return STATUS_FAILED;
-	handover_give(&run->handover, &child);
 	interval_begin(&run->interval, report_stream(run), run->json, &run->handover);
 	child.watch = interval_watch;
 	child.watch_arg = &run->interval;
 	environment[count] = run->handover.setting;
+	if (run->callers)
+		environment[count + 1] = run->trails.setting;
 	run->summary.overridden = environment;
 	run->summary.sized = run->automatic ? run->remembered.granted != 0
 					    : run->size || getenv("BHEAP_MALLOC_SIZE");
 	child_run(&child, run->argv, &run->summary.end);
 	if (run->summary.end.ran)
 		program_report(run);
-	handover_close(&run->handover);
+	handovers_close(run);
 	while (count)
 		free(environment[--count]);
 	return run->summary.end.status;
 }
 
 static const struct option options[] = {
-	{"size", required_argument, NULL, 's'},
-	{"report", required_argument, NULL, 'r'},
-	{"json", no_argument, NULL, 'j'},
-	{"snapshot", required_argument, NULL, 'S'},
-	{"guard", no_argument, NULL, 'g'},
-	{"abort", no_argument, NULL, 'a'},
-	{"no-cache", no_argument, NULL, 'C'},
-	{"processes", no_argument, NULL, 'p'},
-	{"every", required_argument, NULL, 'e'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"size", required_argument, NULL, 's'}, {"report", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},       {"snapshot", required_argument, NULL, 'S'},
+	{"guard", no_argument, NULL, 'g'},      {"callers", no_argument, NULL, 'c'},
+	{"abort", no_argument, NULL, 'a'},      {"no-cache", no_argument, NULL, 'C'},
+	{"processes", no_argument, NULL, 'p'},  {"every", required_argument, NULL, 'e'},
+	{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 };
 
 static bool size_take(struct run *run, const char *text)
@@ -212,12 +236,22 @@ static bool automatic_find(struct run *run)
 	return true;
 }
 
+/* False after a message. */
+static bool callers_check(const struct run *run)
+{
+	if (run->callers && !run->guard)
+		warnx("run: --callers needs --guard; 'bheap size --callers' needs none");
+	else if (run->callers && !source_available())
+		warnx("run: no callers: built without libdw, or for glibc before 2.35");
+	return !run->callers || (run->guard && source_available());
+}
+
 /* STATUS_OK, or what to end with; *helped: the help was asked for. */
 static int options_read(struct run *run, int argc, char **argv, bool *helped)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+s:r:jgape:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+s:r:jgcape:h", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			if (!size_take(run, optarg))
@@ -227,6 +261,7 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 		case 'j': run->json = true; break;
 		case 'S': run->snapshot.path = optarg; break;
 		case 'g': run->guard = true; break;
+		case 'c': run->callers = run->summary.with_stacks = true; break;
 		case 'a': run->aborts = true; break;
 		case 'C': run->uncached = true; break;
 		case 'p': run->summary.each = true; break;
@@ -239,6 +274,8 @@ static int options_read(struct run *run, int argc, char **argv, bool *helped)
 		}
 	}
 	run->argv = run->summary.argv = argv + optind;
+	if (!callers_check(run))
+		return STATUS_USAGE;
 	if (run->argv[0])
 		return STATUS_OK;
 	warnx("run: which program?");
@@ -254,7 +291,8 @@ static int run_main(int argc, char **argv)
 
 	if (status || helped)
 		return status;
-	library = child_library("BHEAP_MALLOC_LIBRARY", LIBDIR "/libbheap-malloc.so");
+	library = run.callers ? child_library("BHEAP_GUARD_LIBRARY", PKGLIBDIR "/bheap-guard.so")
+			      : child_library("BHEAP_MALLOC_LIBRARY", LIBDIR "/libbheap-malloc.so");
 	if (!library)
 		return STATUS_FAILED;
 	status = STATUS_FAILED;
@@ -285,6 +323,8 @@ const struct command command_run = {
 		"  -p, --processes      print a line for each other process, not each program\n"
 		"  -e, --every=TIME     print a line each TIME (1s, 500ms, 5m) while it runs, too\n"
 		"  -g, --guard          detect writes past the end of blocks and to freed blocks\n"
+		"  -c, --callers        with --guard: print which calls allocated and freed the\n"
+		"                       block of each fault\n"
 		"  -a, --abort          abort the program if the heap is full, and at a fault;\n"
 		"                       by default malloc() fails, and the program continues\n"
 		"      --snapshot=FILE  write a list of the blocks to FILE when the program ends;\n"

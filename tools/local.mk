@@ -6,7 +6,7 @@
 if SHARED_LIBRARIES
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
 endif
-%C%_libbheap_malloc_la_SOURCES = \
+malloc_sources = \
 	%D%/account.c %D%/account.h \
 	%D%/budget.c %D%/budget.h \
 	%D%/deepbind.c \
@@ -18,7 +18,9 @@ endif
 	%D%/size_text.c %D%/size_text.h \
 	%D%/system.c \
 	%D%/table.c %D%/table.h \
+	%D%/trail.h \
 	$(lib_libbheap_core_la_SOURCES)
+%C%_libbheap_malloc_la_SOURCES = $(malloc_sources)
 %C%_libbheap_malloc_la_CPPFLAGS = $(LIB_CPPFLAGS)
 %C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
 %C%_libbheap_malloc_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
@@ -26,7 +28,7 @@ endif
 	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs -Wl,--gc-sections \
 	$(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
-EXTRA_DIST += %D%/libbheap-malloc.map
+EXTRA_DIST += %D%/libbheap-malloc.map %D%/bheap-guard.map
 
 # The recorder, which the benchmarks have, too.
 recorder_sources = \
@@ -46,6 +48,28 @@ endif
 # What unwinds stacks is linked in, and is not offered to the program.
 recorder_ldflags = -static-libgcc -Wl,--exclude-libs,ALL
 
+# libbheap-malloc once more, for "bheap run --guard --callers": it knows where blocks come from.
+if HAVE_CALLERS
+if SHARED_LIBRARIES
+pkglib_LTLIBRARIES += %D%/bheap-guard.la
+endif
+endif
+%C%_bheap_guard_la_SOURCES = $(malloc_sources) \
+	%D%/callers.c %D%/callers.h \
+	%D%/loaded.c %D%/loaded.h \
+	%D%/record.h \
+	%D%/stream.c %D%/stream.h \
+	%D%/telling.c %D%/telling.h \
+	%D%/trail.c \
+	%D%/unwind.c %D%/unwind.h
+%C%_bheap_guard_la_CPPFLAGS = $(LIB_CPPFLAGS) -DBHEAP_TRAILS
+%C%_bheap_guard_la_CFLAGS = $(%C%_libbheap_malloc_la_CFLAGS)
+%C%_bheap_guard_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
+%C%_bheap_guard_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
+	-Wl,--version-script=$(srcdir)/%D%/bheap-guard.map -Wl,-z,defs -Wl,--gc-sections \
+	$(recorder_ldflags) $(CODE_COVERAGE_LIBS)
+EXTRA_%C%_bheap_guard_la_DEPENDENCIES = $(srcdir)/%D%/bheap-guard.map
+
 if HAVE_TOOLS
 bin_PROGRAMS += %D%/bheap
 %C%_bheap_SOURCES = \
@@ -64,6 +88,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/cmd_size.c \
 	%D%/cmd_snapshot.c \
 	%D%/command.h \
+	%D%/fault_stacks.c %D%/fault_stacks.h \
 	%D%/frame_text.c %D%/frame_text.h \
 	%D%/glance.c %D%/glance.h \
 	%D%/handover.c %D%/handover.h \
@@ -94,6 +119,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/stacks.c %D%/stacks.h \
 	%D%/streams.c %D%/streams.h %D%/stream.h \
 	%D%/sizing.c %D%/sizing.h \
+	%D%/telling.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/table.c %D%/table.h \
 	%D%/tally.c %D%/tally.h \

@@ -13,6 +13,7 @@
 #include "api/batch.h"
 #include "budget.h"
 #include "growth.h"
+#include "trail.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -268,36 +269,81 @@ static __attribute__((noinline)) void *block_resize(void *ptr, size_t size)
 	return granules && granules == bh_granules(size) ? ptr : block_remake(heap, ptr, size);
 }
 
+/* ---- calls; stack: who called, as trail.h has it ---- */
+
+static inline void *call_alloc(size_t size, uint32_t stack)
+{
+	void *block = block_take(size);
+
+	trail_made(block, size, stack);
+	return block;
+}
+
+static inline void *call_alloc_aligned(size_t alignment, size_t size, uint32_t stack)
+{
+	void *block = block_take_aligned(alignment, size);
+
+	trail_made(block, size, stack);
+	return block;
+}
+
+static inline void call_free(void *ptr, uint32_t stack)
+{
+	trail_freed(ptr, stack);
+	block_give_back(ptr);
+}
+
+/* The old block's address may be handed out again before the new one is known. */
+static inline void *call_resize(void *ptr, size_t size, uint32_t stack)
+{
+	bool was_live = trail_resized(ptr, stack);
+	void *block = block_resize(ptr, size);
+
+	if (!block && was_live)
+		trail_kept(ptr);
+	trail_made(block, size, stack);
+	return block;
+}
+
+static inline void *call_realloc(void *ptr, size_t size, uint32_t stack)
+{
+	if (!ptr)
+		return call_alloc(size, stack);
+	if (LIKELY(size))
+		return call_resize(ptr, size, stack);
+	call_free(ptr, stack);
+	return NULL;
+}
+
 /* ---- the family ---- */
 
 EXPORT void *malloc(size_t size)
 {
-	return block_take(size);
+	return call_alloc(size, TRAIL_HERE());
 }
 
 EXPORT void free(void *ptr)
 {
 	if (LIKELY(ptr))
-		block_give_back(ptr);
+		call_free(ptr, TRAIL_HERE());
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
+	uint32_t stack = TRAIL_HERE();
 	size_t total;
+	void *block;
 
 	if (__builtin_mul_overflow(count, size, &total))
 		return refuse(ENOMEM);
-	return block_take_zeroed(total);
+	block = block_take_zeroed(total);
+	trail_made(block, total, stack);
+	return block;
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
 {
-	if (!ptr)
-		return block_take(size);
-	if (LIKELY(size))
-		return block_resize(ptr, size);
-	block_give_back(ptr);
-	return NULL;
+	return call_realloc(ptr, size, TRAIL_HERE());
 }
 
 EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
@@ -306,14 +352,14 @@ EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &total))
 		return refuse(ENOMEM);
-	return realloc(ptr, total);
+	return call_realloc(ptr, total, TRAIL_HERE());
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
 	if (!is_power_of_two(alignment))
 		return refuse(EINVAL);
-	return block_take_aligned(alignment, size);
+	return call_alloc_aligned(alignment, size, TRAIL_HERE());
 }
 
 EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
@@ -323,7 +369,7 @@ EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 
 	if (!is_power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
-	block = block_take_aligned(alignment, size);
+	block = call_alloc_aligned(alignment, size, TRAIL_HERE());
 	errno = saved;
 	if (!block)
 		return ENOMEM;
@@ -338,7 +384,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
 
 	while (power < alignment && power)
 		power <<= 1;
-	return power ? block_take_aligned(power, size) : refuse(EINVAL);
+	return power ? call_alloc_aligned(power, size, TRAIL_HERE()) : refuse(EINVAL);
 }
 
 static size_t page_size(void)
@@ -348,7 +394,7 @@ static size_t page_size(void)
 
 EXPORT void *valloc(size_t size)
 {
-	return block_take_aligned(page_size(), size);
+	return call_alloc_aligned(page_size(), size, TRAIL_HERE());
 }
 
 EXPORT void *pvalloc(size_t size)
@@ -357,11 +403,12 @@ EXPORT void *pvalloc(size_t size)
 
 	if (__builtin_add_overflow(size, page - 1, &whole))
 		return refuse(ENOMEM);
-	return block_take_aligned(page, whole & -page);
+	return call_alloc_aligned(page, whole & -page, TRAIL_HERE());
 }
 
 EXPORT size_t malloc_usable_size(void *ptr)
 {
+	(void)TRAIL_HERE();
 	return ptr ? block_usable(budget_heap(), ptr) : 0;
 }
 
@@ -369,12 +416,14 @@ EXPORT size_t malloc_usable_size(void *ptr)
 EXPORT void free_sized(void *ptr, size_t size)
 {
 	(void)size;
-	free(ptr);
+	if (LIKELY(ptr))
+		call_free(ptr, TRAIL_HERE());
 }
 
 EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
 	(void)alignment;
 	(void)size;
-	free(ptr);
+	if (LIKELY(ptr))
+		call_free(ptr, TRAIL_HERE());
 }

@@ -313,12 +313,23 @@ static struct row *rows_room(const struct summary *summary)
 	return rows;
 }
 
+static void stacks_print(FILE *stream, const struct summary *summary)
+{
+	uint64_t counted = 0;
+
+	for (size_t index = 0; index < summary->records.count; index++)
+		counted += summary->records.list[index].figures[FIGURE_FAULTS];
+	if (summary->with_stacks)
+		fault_stacks_print(stream, &summary->stacks, counted);
+}
+
 void summary_print(FILE *stream, const struct summary *summary)
 {
 	struct row *rows = rows_room(summary);
 	size_t count = rows_make(summary, rows);
 	char peak[SIZE_TEXT_MAX];
 
+	stacks_print(stream, summary);
 	if (count)
 		others_print(stream, summary, rows, count);
 	if (summary->records.missed)
@@ -399,6 +410,8 @@ void summary_json(FILE *stream, const struct summary *summary)
 			json_object_array_add(others,
 					      record_json(&records->list[index], summary->sized));
 	json_object_object_add(object, "other_processes", others);
+	if (summary->with_stacks)
+		json_object_object_add(object, "faults", fault_stacks_json(&summary->stacks));
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
 	json_object_put(object);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "child.h"
+#include "fault_stacks.h"
 #include "records.h"
 #include "remembered.h"
 
@@ -18,6 +19,8 @@ struct summary {
 	char *const *overridden; /* settings of bheap's own, "NAME=VALUE", NULL-terminated */
 	bool sized;              /* the heap has a size that somebody chose */
 	bool each;               /* of the other processes, not of programs */
+	bool with_stacks;
+	struct fault_stacks stacks;          /* if so */
 	const struct remembered *remembered; /* with --size=auto, or NULL */
 };
 

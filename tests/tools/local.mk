@@ -4,7 +4,7 @@
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
 	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
-	%D%/sizing.sh %D%/cached_faults.sh %D%/callers.sh
+	%D%/sizing.sh %D%/cached_faults.sh %D%/callers.sh %D%/fault_callers.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -37,6 +37,18 @@ check_PROGRAMS += %D%/lines
 %C%_lines_LDADD =
 TESTS += %D%/lines
 
+check_PROGRAMS += %D%/trails
+%C%_trails_SOURCES = %D%/trails.c tools/trail.c tools/trail.h tools/loaded.h tools/telling.h
+%C%_trails_CPPFLAGS = $(LIB_CPPFLAGS) -DBHEAP_TRAILS
+%C%_trails_LDADD =
+TESTS += %D%/trails
+
+check_PROGRAMS += %D%/telling
+%C%_telling_SOURCES = %D%/telling.c tools/telling.c tools/telling.h tools/record.h tools/setting.c \
+	tools/setting.h tools/stream.c tools/stream.h tools/table.c tools/table.h
+%C%_telling_LDADD =
+TESTS += %D%/telling
+
 if HAVE_CHECK
 check_PROGRAMS += %D%/family
 %C%_family_SOURCES = %D%/family.c
@@ -65,5 +77,5 @@ check_PROGRAMS += %D%/threads
 %C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_threads_LDADD =
 TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh %D%/callers.sh \
-	%D%/running.sh %D%/calls.sh
+	%D%/running.sh %D%/calls.sh %D%/fault_callers.sh
 endif
