@@ -20,12 +20,8 @@
 #define PAUSES_OF_A_TURN 32 /* a thread back sooner is in a run of turns */
 #define NAP_FIRST 100000    /* nanoseconds */
 #define NAP_LAST 1000000
-/*
- * Turns of one thread in a row after which a lock becomes its own: at first few, then more than
- * there are in a run of a thread among others.
- */
-#define TURNS_FIRST 64
-#define TURNS_LATER 65536
+/* Turns of one thread in a row after which a lock becomes its own for the first time. */
+#define BIAS_TURNS_FIRST 64
 /* A thread works on what is its own for less than a microsecond, unless it is interrupted. */
 #define PAUSES_OF_WORK 256
 #define NAP_OF_WORK 20000
@@ -99,6 +95,14 @@ static bool own_is_torn(struct bh_lock *lock)
 	return lock->busy;
 }
 
+/* None of the threads that may have had it as their own is there any more, or is in a call. */
+static void own_forget_user(struct bh_lock *lock)
+{
+	lock->user = 0;
+	if (lock->may_bias == BH_LOCK_BIAS_AGAIN)
+		lock->may_bias = BH_LOCK_BIAS_SOON;
+}
+
 /* In the child of a fork the first thread to come reinitialises the lock. */
 static void own_reinitialise(struct bh_lock *lock)
 {
@@ -109,7 +113,7 @@ static void own_reinitialise(struct bh_lock *lock)
 		if (own_is_torn(lock))
 			lock->torn = lock->detour = true;
 		if (lock->kind == BH_LOCK_PRIVATE)
-			lock->user = 0;
+			own_forget_user(lock);
 		own_init(lock);
 		__atomic_store_n(&lock->generation, generation, __ATOMIC_RELEASE);
 	}
@@ -244,11 +248,11 @@ static void own_wait(struct bh_lock *lock)
 
 /* ---- a lock that is one thread's own ---- */
 
-/* For the holder of own, which is the user now: the other one sees it, or is waited for. */
+/* For the holder of own: its user sees it, or is waited for. */
 static void bias_revoke(struct bh_lock *lock)
 {
+	__atomic_store_n(&lock->user, lock->user & ~(uintptr_t)BH_LOCK_BIASED, __ATOMIC_SEQ_CST);
 	bh_barrier_wait();
-	lock->may_bias = BH_LOCK_BIAS_LATE;
 	for (unsigned pauses = PAUSES_OF_WORK; pauses; pauses--) {
 		if (!__atomic_load_n(&lock->busy, __ATOMIC_ACQUIRE))
 			return;
@@ -258,14 +262,13 @@ static void bias_revoke(struct bh_lock *lock)
 		bh_wait_nap(NAP_OF_WORK);
 }
 
-/* With turns as they are it takes all numbers until bias_at comes. */
-static unsigned bias_turns(const struct bh_lock *lock)
+void bh_lock_bias(struct bh_lock *lock)
 {
-	switch (lock->may_bias) {
-	case BH_LOCK_BIAS_SOON: return TURNS_FIRST;
-	case BH_LOCK_BIAS_LATE: return TURNS_LATER;
-	default: return 0;
-	}
+	lock->bias_at = lock->turns + BH_LOCK_BIAS_TURNS;
+	if (lock->detour)
+		return;
+	lock->may_bias = BH_LOCK_BIAS_AGAIN;
+	__atomic_store_n(&lock->user, bh_lock_self() + BH_LOCK_BIASED, __ATOMIC_RELAXED);
 }
 
 void bh_lock_change_user(struct bh_lock *lock)
@@ -274,12 +277,14 @@ void bh_lock_change_user(struct bh_lock *lock)
 
 	if (user == self + BH_LOCK_BIASED)
 		return;
-	if (user == self && lock->may_bias && !lock->detour)
-		self += BH_LOCK_BIASED;
-	__atomic_store_n(&lock->user, self, __ATOMIC_SEQ_CST);
-	if (user & BH_LOCK_BIASED)
+	lock->bias_at = lock->turns + BH_LOCK_BIAS_TURNS;
+	if (user & BH_LOCK_BIASED) {
 		bias_revoke(lock);
-	lock->bias_at = lock->turns + bias_turns(lock);
+		return;
+	}
+	BH_ASSERT(lock->may_bias == BH_LOCK_BIAS_SOON);
+	lock->bias_at = lock->turns + BIAS_TURNS_FIRST;
+	__atomic_store_n(&lock->user, self, __ATOMIC_RELAXED);
 }
 
 static enum bh_lock_result own_acquire(struct bh_lock *lock)

@@ -45,7 +45,7 @@ enum bh_lock_tried {
 struct bh_lock {
 	union {
 		pthread_mutex_t *shared; /* in the region */
-		uintptr_t user; /* of a private lock: bh_lock_self() of who took own last, or 0 */
+		uintptr_t user; /* of a private lock: whose own it is or may become, or 0 */
 	};
 	pthread_t walker; /* the thread inside a walk callback, or 0 */
 	enum bh_lock_kind kind;
@@ -61,14 +61,14 @@ struct bh_lock {
 	uint8_t may_bias; /* enum bh_lock_may_bias */
 	union {
 		int shared_kind; /* what the C library noted in shared when this process attached */
-		unsigned bias_at; /* of a private lock: turns when it becomes the user's own */
+		unsigned bias_at; /* of a private lock: turns when it becomes its user's own */
 	};
 };
 
 enum bh_lock_may_bias {
 	BH_LOCK_BIAS_NEVER,
-	BH_LOCK_BIAS_SOON,
-	BH_LOCK_BIAS_LATE, /* it was revoked before */
+	BH_LOCK_BIAS_SOON,  /* of the first thread that uses it often in a row */
+	BH_LOCK_BIAS_AGAIN, /* it was its user's own, and becomes no other one's */
 };
 
 /* Its address tells one thread from another. */
@@ -145,26 +145,38 @@ static inline uintptr_t bh_lock_self(void)
 	return (uintptr_t)&bh_lock_thread;
 }
 
-/*
- * For the holder of own: another thread used it last, whose it is no more when this returns; or
- * this one used it so often in a row that it becomes its own.
+/* Turns without another thread after which a lock becomes own again: more than a run has. */
+#define BH_LOCK_BIAS_TURNS 65536
+
+/* For the holder of own: it becomes this thread's own, if that is allowed. */
+void bh_lock_bias(struct bh_lock *lock);
+
+/* For the holder of own: it is another thread's own, and is not when this returns; or nobody's yet.
  */
 void bh_lock_change_user(struct bh_lock *lock);
 
 /* For the holder of own: counts a turn, since waiting threads see how often it is taken. */
 static inline void bh_lock_turn(struct bh_lock *lock)
 {
+	uintptr_t user = __atomic_load_n(&lock->user, __ATOMIC_RELAXED);
 	unsigned turns = lock->turns + 1;
 
 	__atomic_store_n(&lock->turns, turns, __ATOMIC_RELAXED);
-	if (BH_UNLIKELY(__atomic_load_n(&lock->user, __ATOMIC_RELAXED) != bh_lock_self()) ||
-	    BH_UNLIKELY(turns == lock->bias_at))
+	if (user == bh_lock_self()) {
+		if (BH_UNLIKELY(turns == lock->bias_at))
+			bh_lock_bias(lock);
+	} else if (BH_UNLIKELY(user & BH_LOCK_BIASED) ||
+		   BH_UNLIKELY(lock->may_bias == BH_LOCK_BIAS_SOON)) {
 		bh_lock_change_user(lock);
+	} else {
+		lock->bias_at = turns + BH_LOCK_BIAS_TURNS;
+	}
 }
 
 /*
  * Takes what is this thread's own, which it is not while a detour is set. The handshake is that of
- * the caches: busy here is cache->busy, user is caches->state.
+ * the caches: busy here is cache->busy, user is caches->state. A thread may be interrupted before
+ * it stores to busy, and do so when the lock is long not its own any more: so busy is one thread's.
  */
 static inline bool bh_lock_try_bias(struct bh_lock *lock)
 {
