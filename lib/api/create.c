@@ -25,6 +25,10 @@
  */
 #define FLAGS_NOT_CACHED (BHEAP_UNLOCKED | BHEAP_GUARD | BHEAP_REALTIME)
 
+/* A guarded heap of so many granules, 16 MiB, has an inaccessible MiB before its first block. */
+#define GAP_FROM ((size_t)16 << 20 >> BH_GRANULE_SHIFT)
+#define GAP_GUARDED ((size_t)1 << 20)
+
 static bool flags_are_good(unsigned flags)
 {
 	return !(flags & ~(unsigned)FLAGS_PRIVATE) &&
@@ -118,6 +122,8 @@ bheap_t *bh_create_handle(char *start, const struct bh_layout *layout,
 		bh_caches_init(heap, !region->start);
 	bh_core_format(&heap->core);
 	front_close(heap);
+	if (heap->closes)
+		bh_pages_close_rest(heap);
 	return heap;
 }
 
@@ -130,9 +136,28 @@ size_t bh_create_granules(size_t size)
 					   : BH_GRANULES_MAX & ~((page >> BH_GRANULE_SHIFT) - 1);
 }
 
+/* Inaccessible bytes before the first block, the last page of which bh_region_map() leaves. */
+static size_t gap_size(unsigned flags, size_t granules)
+{
+	size_t page = bh_region_page();
+
+	return flags & BHEAP_GUARD && granules >= GAP_FROM ? GAP_GUARDED + page : page;
+}
+
+/* The bookkeeping of a large guarded heap is out of reach of a stray write before its blocks. */
+static void gap_close(const struct bh_region *region, const struct bh_layout *layout, size_t gap)
+{
+	size_t more = gap - bh_region_page();
+	int saved = errno;
+
+	if (more)
+		bh_region_protect(region->start + layout->granules - gap, more, false);
+	errno = saved;
+}
+
 bheap_t *bh_create(size_t size, unsigned flags)
 {
-	size_t page = bh_region_page(), granules, lead;
+	size_t page = bh_region_page(), granules, lead, gap;
 	struct bh_layout layout;
 	struct bh_region region;
 	bheap_t *heap;
@@ -145,12 +170,14 @@ bheap_t *bh_create(size_t size, unsigned flags)
 	granules = bh_create_granules(size);
 	lead = lead_size(flags, granules, false) +
 	       (flags & BHEAP_GUARD ? bh_marks_pages_size(granules) : 0);
-	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, page);
+	gap = gap_size(flags, granules);
+	bh_layout_for_granules(&layout, granules, lead, BH_BIN_SHIFT_MAX, page, gap);
 	if (bh_region_map(&region, layout.granules - page, bh_bytes(granules)))
 		return NULL;
 	/* Once there are several threads it takes milliseconds. */
 	if (flags & BHEAP_CACHED)
 		bh_barrier_prepare();
+	gap_close(&region, &layout, gap);
 	heap = bh_create_handle(region.start, &layout, &region, flags);
 	if (!heap) {
 		int saved = errno;

@@ -171,9 +171,13 @@ static void page_open(const bheap_t *heap, uint32_t granule)
 
 bool bh_fill_prepare(struct bh_core *core, uint32_t from, uint32_t to)
 {
+	const bheap_t *heap = (const bheap_t *)(const void *)core;
+
 	BH_ASSERT(from < to && to <= core->end);
+	if (!bh_pages_open_rest(heap, to))
+		return false;
 	if (to < core->end)
-		page_open((const bheap_t *)(const void *)core, to);
+		page_open(heap, to);
 	return true;
 }
 

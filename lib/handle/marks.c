@@ -4,15 +4,20 @@
  */
 #include "handle/marks.h"
 
-size_t bh_marks_size(size_t granules)
-{
-	return bh_map_words(BH_FIRST + granules) * sizeof(uint64_t) + bh_marks_pages_size(granules);
-}
-
-/* No more than of the units. */
-size_t bh_marks_pages_size(size_t granules)
+static size_t units_size(size_t granules)
 {
 	return bh_map_words(granules >> BH_MARKS_UNIT_SHIFT) * sizeof(uint64_t);
+}
+
+size_t bh_marks_size(size_t granules)
+{
+	return bh_map_words(BH_FIRST + granules) * sizeof(uint64_t) + units_size(granules);
+}
+
+/* No more than of the units, and where what is open ends. */
+size_t bh_marks_pages_size(size_t granules)
+{
+	return sizeof(uint64_t) + units_size(granules);
 }
 
 /* The bits of one word that stand for granules from ... to - 1; the word holds some of them. */

@@ -2,7 +2,7 @@
 /*
  * marks.h - what a guarded private heap remembers of its free memory, in bits after its handle: of
  * each granule, that it is filled; of each unit of 4 KiB, that it was decommitted since; of each
- * page, that it is closed. Refuses to know pattern and pages.
+ * page, that it is closed. And how far the heap was ever open. Refuses to know pattern and pages.
  */
 #ifndef BH_MARKS_H
 #define BH_MARKS_H
@@ -103,10 +103,19 @@ uint32_t bh_marks_unit_end(const bheap_t *heap, uint32_t granule);
 
 /* ---- closed ---- */
 
-/* The bits of the pages, by their number, follow those of the units. */
-static inline uint64_t *bh_marks_pages(const bheap_t *heap)
+/*
+ * Behind the bits of the units: no granule from this one on was ever in use, and their pages are
+ * closed, whatever their bits say; or the end of the heap.
+ */
+static inline uint64_t *bh_marks_opened(const bheap_t *heap)
 {
 	return bh_marks_units(heap) + (bh_marks_unit(heap->core.end) >> 6) + 1;
+}
+
+/* The bits of the pages, by their number, follow. */
+static inline uint64_t *bh_marks_pages(const bheap_t *heap)
+{
+	return bh_marks_opened(heap) + 1;
 }
 
 #endif

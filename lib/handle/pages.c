@@ -122,6 +122,53 @@ void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to)
 
 void bh_pages_open_all(const bheap_t *heap)
 {
-	if (heap->closes)
-		pages_protect(heap, 0, page_of(heap, heap->core.end), false);
+	if (!heap->closes)
+		return;
+	pages_protect(heap, 0, page_of(heap, heap->core.end), false);
+	*bh_marks_opened(heap) = heap->core.end;
+}
+
+/* ---- what was never in use ---- */
+
+/* A system call opens so many granules, or an eighth of what is open. */
+#define REST_STEP (UINT32_C(1) << (20 - BH_GRANULE_SHIFT))
+#define REST_SHARE 8
+
+/* Of granules from ... to - 1, which fill pages. */
+static bool rest_protect(const bheap_t *heap, uint32_t from, uint32_t to, bool accessible)
+{
+	char *start = bh_core_address(&heap->core, from);
+	int saved = errno;
+	bool done = !bh_region_protect(start, bh_bytes(to - from), accessible);
+
+	errno = saved;
+	return done;
+}
+
+void bh_pages_close_rest(const bheap_t *heap)
+{
+	uint32_t end = heap->core.end, from = BH_FIRST + REST_STEP;
+
+	BH_ASSERT(heap->closes);
+	*bh_marks_opened(heap) = end;
+	/* To open it takes a system call, which is no part of a bounded time. */
+	if (from < end && !heap->core.realtime && rest_protect(heap, from, end, false))
+		*bh_marks_opened(heap) = from;
+}
+
+bool bh_pages_open_rest(const bheap_t *heap, uint32_t to)
+{
+	uint32_t end = heap->core.end, opened = (uint32_t)*bh_marks_opened(heap);
+	uint32_t step = (to - BH_FIRST) / REST_SHARE;
+
+	BH_ASSERT(heap->closes && to <= end);
+	if (BH_LIKELY(to < opened) || opened == end)
+		return true;
+	step = step < REST_STEP ? REST_STEP : step;
+	if (step < end - to)
+		end = bh_pages_first(heap, to + step);
+	if (!rest_protect(heap, opened, end, true))
+		return false;
+	*bh_marks_opened(heap) = end;
+	return true;
 }

@@ -2,8 +2,9 @@
 /*
  * pages.h - whole pages inside large freed blocks of guarded heaps with a mapping of their own are
  * closed, that is inaccessible, until they are handed out: a read or write after free is seen when
- * it happens. Keeps: the first granule of a free block is in an open page, for a node. Refuses to
- * know the pattern. In other heaps (heap->closes is 0) no page is ever closed.
+ * it happens. So is the end of the heap that was never in use, but for the next MiB or more. Keeps:
+ * the first granule of a free block is in an open page, for a node. Refuses to know the pattern. In
+ * other heaps (heap->closes is 0) no page is ever closed.
  */
 #ifndef BH_PAGES_H
 #define BH_PAGES_H
@@ -37,6 +38,15 @@ bool bh_pages_close(const bheap_t *heap, uint32_t *from, uint32_t *to);
 
 /* Opens those pages, one at least of them closed, that hold these granules. Keeps errno. */
 void bh_pages_open(const bheap_t *heap, uint32_t from, uint32_t to);
+
+/*
+ * Of a heap that is being made: closes what follows its first MiB, so that a stray access far
+ * behind the blocks is seen when it happens. Not with BHEAP_REALTIME.
+ */
+void bh_pages_close_rest(const bheap_t *heap);
+
+/* Before these granules are handed out: they are open, and the one behind them. False: cannot. */
+bool bh_pages_open_rest(const bheap_t *heap, uint32_t to);
 
 /* Opens all of the heap, whatever the bits say: those in the copy of a fork may be torn. */
 void bh_pages_open_all(const bheap_t *heap);

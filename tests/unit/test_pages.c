@@ -250,6 +250,123 @@ START_TEST(a_block_slides_over_closed_pages)
 }
 END_TEST
 
+/* ---- what was never in use ---- */
+
+#define MIB (1024 * KIB)
+
+START_TEST(what_was_never_in_use_is_closed)
+{
+	char *block = block_of(100);
+	struct access access = {block + MIB + page, _i};
+	struct child child;
+
+	ck_assert(!is_closed(block + MIB - page));
+	ck_assert(is_closed(block + SIZE - page));
+	child_run(&child, access_make, &access);
+	child_assert_killed(&child, SIGSEGV);
+}
+END_TEST
+
+/* There is always a page behind what is handed out, and far behind none. */
+START_TEST(as_much_as_is_needed_is_opened)
+{
+	bheap_t *large = bheap_create(64 * MIB, BHEAP_GUARD);
+	char *start = bh_core_start(&large->core), *block;
+	size_t size = (size_t[]){30 * KIB, 70 * KIB, MIB - 16, MIB, 8 * MIB, 40 * MIB}[_i];
+
+	block = bheap_alloc(large, size);
+	while (block && block + size < start + 48 * MIB) {
+		ck_assert(!is_closed(block + size + 32));
+		ck_assert(is_closed(block + size + (block + size - start) / 8 + MIB + 2 * page));
+		block = bheap_alloc(large, size);
+	}
+	ck_assert_int_eq(bheap_check(large, NULL), 0);
+	ck_assert_int_eq(bheap_destroy(large), 0);
+}
+END_TEST
+
+/* A MiB at once, so that small blocks take few system calls. */
+START_TEST(more_than_is_needed_is_opened)
+{
+	char *block = block_of(MIB + 100 * KIB);
+
+	ck_assert(!is_closed(block + MIB + 100 * KIB + MIB - 2 * page));
+}
+END_TEST
+
+static char *grown(char *block, int way, size_t size)
+{
+	switch (way) {
+	case 0: return bheap_realloc(heap, block, size);
+	case 1: return bheap_resize(heap, block, size) ? NULL : block;
+	case 2: return bheap_aligned_alloc(heap, 4096, size);
+	case 3: return bheap_alloc(heap, size);
+	default: return bheap_calloc(heap, 1, size);
+	}
+}
+
+/* In one step, or by a few; each byte may be written to. */
+START_TEST(up_to_the_end)
+{
+	size_t last = SIZE - TRAILER - 64 - 2 * 4096, step = (_i / 5 ? 300 : 4000) * KIB;
+	char *block = block_of(16);
+
+	for (size_t size = step; size < last; size += step) {
+		block = grown(block, _i % 5, _i % 5 < 2 ? size : step);
+		if (!block)
+			break;
+		memset(block, 0x22, _i % 5 < 2 ? size : step);
+	}
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	while ((block = bheap_alloc(heap, 16)))
+		memset(block, 0x22, 16);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_block_slides_up_to_the_end)
+{
+	char *previous = block_of(300 * KIB), *block = block_of(400 * KIB), *moved;
+
+	free_good(previous);
+	moved = bheap_realloc(heap, block, SIZE - TRAILER);
+	ck_assert_ptr_eq(moved, previous);
+	memset(moved, 0x22, SIZE - TRAILER);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
+/* To open it takes a system call. */
+START_TEST(with_bounded_time_all_is_open)
+{
+	bheap_t *other = bheap_create(SIZE, BHEAP_GUARD | BHEAP_REALTIME);
+
+	ck_assert(!is_closed((char *)bh_core_start(&other->core) + SIZE - page));
+	ck_assert_int_eq(bheap_destroy(other), 0);
+}
+END_TEST
+
+/* In front of a large heap as much is closed, of which the bookkeeping is no part. */
+START_TEST(before_the_first_block)
+{
+	bheap_t *large = bheap_create(_i ? 16 * MIB - page : 16 * MIB, BHEAP_GUARD);
+	char *block = bheap_alloc(large, 100);
+	struct access access = {block - MIB, true};
+	struct child child;
+
+	ck_assert(is_closed(block - 1));
+	ck_assert(is_closed(block - page - 1) == !_i);
+	if (!_i) {
+		child_run(&child, access_make, &access);
+		child_assert_killed(&child, SIGSEGV);
+		ck_assert(is_closed(block - MIB - page));
+		ck_assert(!is_closed(block - MIB - page - 1));
+	}
+	ck_assert_int_eq(bheap_check(large, NULL), 0);
+	ck_assert_int_eq(bheap_destroy(large), 0);
+}
+END_TEST
+
 /* ---- operations on heaps with closed pages ---- */
 
 static int block_count(const struct bheap_block *block, void *arg)
@@ -320,6 +437,7 @@ START_TEST(a_torn_copy_is_recovered)
 		if (bheap_check(heap, NULL) || faults.last.kind != BHEAP_FAULT_RECOVERED)
 			child_exit(1);
 		memset(block_of(200 * KIB), 0x22, 200 * KIB);
+		memset(block_of(3 * MIB), 0x22, 3 * MIB);
 		child_exit(bheap_check(heap, NULL) ? 2 : 0);
 	}
 	wait(&status);
@@ -364,6 +482,13 @@ int main(void)
 	tcase_add_test(tcase, handed_out_up_to_a_closed_page);
 	tcase_add_test(tcase, less_than_a_page_stays_open);
 	tcase_add_loop_test(tcase, a_block_slides_over_closed_pages, 0, 3);
+	tcase_add_loop_test(tcase, what_was_never_in_use_is_closed, 0, 2);
+	tcase_add_loop_test(tcase, as_much_as_is_needed_is_opened, 0, 6);
+	tcase_add_test(tcase, more_than_is_needed_is_opened);
+	tcase_add_loop_test(tcase, up_to_the_end, 0, 10);
+	tcase_add_test(tcase, a_block_slides_up_to_the_end);
+	tcase_add_test(tcase, with_bounded_time_all_is_open);
+	tcase_add_loop_test(tcase, before_the_first_block, 0, 2);
 	tcase_add_test(tcase, looks_and_trim);
 	tcase_add_test(tcase, a_rebuilt_index);
 	tcase_add_test(tcase, a_torn_copy_is_recovered);
