@@ -219,6 +219,9 @@ void bh_fill_taken(struct bh_call *call, uint32_t from, uint32_t to)
 		unit_meet(call, to);
 		units_clear(heap, from, to);
 	}
+	/* A write right behind the last block is found, where it misses the trailer. */
+	if (to == heap->core.control->top && to < heap->core.end && !bh_marks_is_filled(heap, to))
+		bh_fill_first(heap, to);
 }
 
 /* Closes the pages of freed granules, none of them the first of a block; fills what is beside. */

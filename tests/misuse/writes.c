@@ -64,7 +64,7 @@ static const struct row rows[] = {
 	{"overflow by 1 into the top", TOP, 48, FROM_END, 1, 0xff, NEVER, OVERFLOW},
 	{"overflow by 8 into the top", TOP, 48, FROM_END, 8, 0xff, NEVER, OVERFLOW},
 	{"overflow by 16 into the top", TOP, 48, FROM_END, 16, 0xff, NEVER, OVERFLOW},
-	{"overflow by 64 into the top", TOP, 48, FROM_END, 64, 0xff, NEVER, OVERFLOW},
+	{"overflow by 64 into the top", TOP, 48, FROM_END, 64, 0xff, NEVER, OVERFLOW | WRITTEN},
 	{"underflow by 1 into a live block", LIVE, 64, -1, 1, 0xff, NEVER, OVERFLOW},
 	{"underflow by 8 into a live block", LIVE, 64, -8, 8, 0xff, NEVER, OVERFLOW},
 	{"underflow by 16 into a live block", LIVE, 64, -16, 16, 0xff, NEVER, OVERFLOW},

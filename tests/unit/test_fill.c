@@ -190,6 +190,24 @@ START_TEST(written_beside_a_block_that_is_freed)
 END_TEST
 
 /* The size of a large block is looked at too; made anew by the merge, it is right again. */
+/* Past its trailer, where no block was yet: by an allocation, a resize, a block cut out. */
+START_TEST(written_right_behind_the_last_block)
+{
+	size_t size = _i < 32 ? 100 : 3000, rest;
+	char *block = _i / 16 == 1 ? bheap_realloc(heap, block_of(48), size)
+				   : bheap_aligned_alloc(heap, 64, size);
+	char *end = block + bh_bytes(bh_granules(size)) + TRAILER;
+
+	ck_assert_ptr_nonnull(block);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	rest = SIZE - (size_t)(end - (char *)bh_core_start(&heap->core));
+	scribble(end + _i % 16);
+	check_finds(end, rest, end + _i % 16);
+	free_good(block);
+	expect(end, rest, end + _i % 16);
+}
+END_TEST
+
 START_TEST(the_size_of_a_large_block)
 {
 	char *large = block_of(4096), *block = block_of(48), *fence = block_of(16);
@@ -327,11 +345,14 @@ START_TEST(memory_never_touched_stays_so)
 }
 END_TEST
 
-/* The free memory after a block that was never in use stays as it is when they are merged. */
+/*
+ * The free memory after a block that was never in use stays as it is when they are merged, but for
+ * its first granule.
+ */
 START_TEST(memory_behind_is_not_touched)
 {
 	char *block = block_of(GRANULE);
-	const volatile char *next = block + GRANULE + TRAILER;
+	const volatile char *next = block + GRANULE + TRAILER + GRANULE;
 
 	if (is_watched())
 		return; /* a tool would report the look */
@@ -626,6 +647,7 @@ int main(void)
 	tcase_add_test(tcase, a_byte_of_the_victim);
 	tcase_add_test(tcase, where_blocks_were_merged);
 	tcase_add_loop_test(tcase, written_beside_a_block_that_is_freed, 0, 2);
+	tcase_add_loop_test(tcase, written_right_behind_the_last_block, 0, 48);
 	tcase_add_loop_test(tcase, the_size_of_a_large_block, 0, 8);
 	tcase_add_loop_test(tcase, written_where_a_block_grows, 0, 2);
 	tcase_add_loop_test(tcase, written_where_a_block_shrank, 0, 2);
