@@ -3,7 +3,7 @@
 """Mutation testing: changes one place of lib/ at a time, builds the Check programs with it, and
 tells which changes no test notices.
 
-usage: tests/mutate.py [-n COUNT] [-s SEED] [-j JOBS] [-f FILE ...] [-r FILE:LINE ...] BUILD_FOLDER
+usage: tests/mutate.py BUILD_FOLDER [-n COUNT] [-s SEED] [-j JOBS] [-f FILE ...] [-r FILE:LINE ...]
 
 BUILD_FOLDER: a configured one, for its config.h. Prints a line for each mutant that survives, then
 the share that was killed: by a test that fails, a crash, or the time limit. Mutants that do not
@@ -157,6 +157,14 @@ def is_wrapped(test):
     return '#include "wraps.h"' in (TESTS / f"{test}.c").read_text()
 
 
+def helpers_of(test):
+    """The sources beside a test whose headers it includes, but for the wraps, which link otherwise."""
+    path = TESTS / f"{test}.c"
+    for name in re.findall(r'#include "(\w+)\.h"', path.read_text()):
+        if name != "wraps" and path.with_name(f"{name}.c").exists():
+            yield str(pathlib.Path(test).with_name(name))
+
+
 def equivalent_key(path, number, new):
     if new.strip() == ";":
         new = path.read_text().splitlines()[number]
@@ -214,7 +222,7 @@ class Bench:
         return self.sources if target.suffix == ".h" else [target]
 
     def build_test(self, test):
-        names = [test, "support/model", "support/support", "support/box"]
+        names = [test, *helpers_of(test), "support/model", "support/support", "support/box"]
         extra = []
         library = ["-L.", "-llib", f"-Wl,-rpath,{self.folder}"]
         if test.startswith("fuzz"):
