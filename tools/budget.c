@@ -38,6 +38,9 @@
 /* In a section of its own, by which gdb's commands, and "bheap show PID", find the heap. */
 _Static_assert(offsetof(struct budget, heap) == 0, "the section begins with the heap");
 _Static_assert(offsetof(struct budget, faults) == 8, "behind it living.c finds the faults");
+_Static_assert(offsetof(struct budget, sized) == 16, "and whether a size was given");
+_Static_assert(offsetof(struct budget, fresh) == 24, "and what was in use: to here");
+_Static_assert(offsetof(struct budget, start) == 24 + sizeof(void *), "from here");
 struct budget budget __attribute__((section(".bheap.malloc"))) = {
 	.mark = (const char *)UINTPTR_MAX,
 	.large = SIZE_MAX,
@@ -325,6 +328,7 @@ static bheap_t *heap_set_up(void)
 {
 	unsigned flags = BHEAP_UNLOCKED;
 	bheap_t *heap;
+	size_t size;
 
 	/* As the heap will be: the library guards each that BHEAP_GUARD tells it to. */
 	budget.guarded =
@@ -339,7 +343,9 @@ static bheap_t *heap_set_up(void)
 		budget.large = LARGE_LEAST;
 		budget.trim_at = TRIM_LEAST;
 	}
-	heap = heap_create(setting_size(), flags);
+	size = setting_size();
+	budget.sized = size != 0;
+	heap = heap_create(size, flags);
 	bheap_set_fault_handler(heap, fault_report, NULL);
 	bheap_walk(heap, bounds_note, NULL);
 	account_open();

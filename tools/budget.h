@@ -22,9 +22,10 @@
 struct budget {
 	bheap_t *heap;               /* atomic; NULL before the first call */
 	_Alignas(8) uint64_t faults; /* of freed blocks that the heap does not know of */
-	bheap_t *cached;             /* atomic; the same if threads have caches in it: caches.h */
+	uint64_t sized;              /* 1 if the heap has the size that was asked for, else 0 */
 	const char *fresh; /* no block ever reached this address: from here on the memory is zero */
 	const char *start; /* of the heap's blocks */
+	bheap_t *cached;   /* atomic; the same if threads have caches in it: caches.h */
 	const char *mark;  /* when fresh passes it, figures are noted */
 	size_t large; /* a freed block above this gives its pages back at once; grows as such are
 			 wanted again */

@@ -33,6 +33,17 @@ struct show {
 	bool coloured, plain; /* as asked for; neither: on a terminal */
 };
 
+/* Of the free blocks. */
+static void cached_print(const struct picture *picture)
+{
+	char size[SIZE_TEXT_MAX];
+
+	if (picture->cached_blocks)
+		printf("  %-14s %s in %" PRIu64 " freed block%s, kept by threads\n", "cached",
+		       size_print(size, picture->cached), picture->cached_blocks,
+		       plural(picture->cached_blocks));
+}
+
 static void figures_print(const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
@@ -45,7 +56,9 @@ static void figures_print(const struct picture *picture)
 		printf("  %-14s %s in %zu block%s, the largest %s\n", "free",
 		       size_print(one, stats->free), stats->free_blocks, plural(stats->free_blocks),
 		       size_print(other, stats->largest_free));
-		printf("  %-14s %.1f %%\n", "fragmentation", 100 * stats->fragmentation);
+		cached_print(picture);
+		printf("  %-14s %.1f %%%s\n", "fragmentation", 100 * stats->fragmentation,
+		       picture->in_use ? " of the memory in use: no size was given" : "");
 	}
 	if (stats->limit)
 		printf("  %-14s %s may be in use\n", "limit", size_print(one, stats->limit));
@@ -122,6 +135,10 @@ static void picture_json(const struct show *show, const struct picture *picture)
 	number_add(object, "used", stats->used);
 	number_add(object, "free", stats->free);
 	figure_add(object, picture, "largest_free", stats->largest_free);
+	if (show->is_process) {
+		figure_add(object, picture, "cached", picture->cached);
+		figure_add(object, picture, "cached_blocks", picture->cached_blocks);
+	}
 	number_add(object, "limit", stats->limit);
 	number_add(object, "live_blocks", stats->live_blocks);
 	figure_add(object, picture, "free_blocks", stats->free_blocks);

@@ -78,14 +78,15 @@ struct sample {
 	double seconds;
 	size_t processes;
 	uint64_t used, blocks, peak, resident;
-	bool old; /* some of it may be */
+	bool old;      /* some of it may be */
+	bool changing; /* some of it is of several moments */
 };
 
 /*
  * Of the process that has a slot. False if its memory may not be read; where processes are numbered
  * anew the number may be another one's: *resident is 0 then.
  */
-static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats,
+static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats, bool *changing,
 			uint64_t *resident)
 {
 	struct process process;
@@ -97,7 +98,7 @@ static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats
 	snprintf(number, sizeof(number), "%ld", (long)slot->pid);
 	if (process_find(&process, number))
 		return false;
-	read = !living_find(&living, &process, &denied) && living_stats(&living, stats);
+	read = !living_find(&living, &process, &denied) && living_stats(&living, stats, changing);
 	if (read || process_is_named(&process, slot->program))
 		*resident = process_resident(slot->pid);
 	return read;
@@ -117,12 +118,14 @@ static void process_add(struct sample *sample, const struct table_slot *slot)
 		.live_blocks = (size_t)slot->figures[ACCOUNT_LIVE_BLOCKS],
 		.peak_used = (size_t)slot->figures[ACCOUNT_PEAK_USED],
 	};
+	bool changing = false;
 	uint64_t resident;
 
 	if (sample->processes++ < READ_MOST)
-		sample->old |= !memory_read(slot, &stats, &resident);
+		sample->old |= !memory_read(slot, &stats, &changing, &resident);
 	else
 		resident = many_rest(sample, slot);
+	sample->changing |= changing;
 	sample->used += stats.used;
 	sample->blocks += stats.live_blocks;
 	sample->resident += resident;
@@ -158,6 +161,26 @@ static void heading_print(struct interval *interval)
 			"blocks", "peak", "resident", "processes");
 }
 
+static char mark_of(const struct sample *sample)
+{
+	if (sample->old)
+		return '*';
+	return sample->changing ? '~' : ' ';
+}
+
+/* A mark is explained below the first line that has it. */
+static void mark_explain(struct interval *interval, char mark)
+{
+	if (mark == '*' && !interval->old_explained)
+		fputs("bheap: * may be old: the memory of a process cannot be read\n",
+		      interval->stream);
+	if (mark == '~' && !interval->changing_explained)
+		fputs("bheap: ~ about: the heap of a process changed while it was read\n",
+		      interval->stream);
+	interval->old_explained |= mark == '*';
+	interval->changing_explained |= mark == '~';
+}
+
 static void sample_print(struct interval *interval, const struct sample *sample)
 {
 	char used[SIZE_TEXT_MAX] = "-", blocks[24] = "-", peak[SIZE_TEXT_MAX] = "-";
@@ -172,11 +195,8 @@ static void sample_print(struct interval *interval, const struct sample *sample)
 		size_print(resident, sample->resident);
 	heading_print(interval);
 	fprintf(interval->stream, "bheap: %6.1f s %12s%c %11s %12s %12s %9zu\n", sample->seconds,
-		used, sample->old ? '*' : ' ', blocks, peak, resident, sample->processes);
-	if (sample->old && !interval->explained)
-		fputs("bheap: * may be old: the memory of a process cannot be read\n",
-		      interval->stream);
-	interval->explained |= sample->old;
+		used, mark_of(sample), blocks, peak, resident, sample->processes);
+	mark_explain(interval, mark_of(sample));
 }
 
 static void number_add(struct json_object *object, const char *name, bool known, uint64_t number)
@@ -196,6 +216,7 @@ static void sample_json(FILE *stream, const struct sample *sample)
 	number_add(object, "peak_used", known, sample->peak);
 	number_add(object, "resident", sample->resident, sample->resident);
 	json_object_object_add(object, "may_be_old", json_object_new_boolean(sample->old));
+	json_object_object_add(object, "changing", json_object_new_boolean(sample->changing));
 	fprintf(stream, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	json_object_put(object);
 }

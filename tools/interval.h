@@ -17,7 +17,7 @@ struct interval {
 	double begun, next;
 	uint64_t peak;
 	size_t lines;
-	bool explained;
+	bool old_explained, changing_explained;
 };
 
 /* False after a message for what is no time. */

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "living_caches.h"
+#include "living_head.h"
 #include "locate.h"
 
-#define HANDLE_SIZE 256 /* of a handle, all fields lie in its first bytes */
-#define CONTROL_SIZE 80
 #define WORDS_AT_ONCE ((size_t)1 << 16)
 #define TRIES 10
 #define GRANULES_A_WORD 64
@@ -22,12 +22,13 @@ const char *living_find(struct living *living, const struct process *process, bo
 {
 	struct bheap_stats stats;
 	const char *reason;
+	bool changing;
 
 	*living = (struct living){.process = process};
 	reason = locate_find(living, denied);
 	if (reason)
 		return reason;
-	if (living_stats(living, &stats))
+	if (living_stats(living, &stats, &changing))
 		return NULL;
 	if (!process_runs(process))
 		return "the process has ended";
@@ -35,132 +36,107 @@ const char *living_find(struct living *living, const struct process *process, bo
 			       : "its libbheap-malloc.so is of another version than this program";
 }
 
-/* ---- fields ---- */
-
-/* A handle and its control block, as they were a moment ago. */
-struct head {
-	const struct living *living;
-	uint64_t faults;
-	char handle[HANDLE_SIZE], control[CONTROL_SIZE];
-	bool sound; /* each field that was looked for is there */
-};
-
-/* Zero, and not sound, where there is no such field. */
-static uint64_t number_take(struct head *head, const char *from, size_t room, const char *name)
-{
-	const struct living *living = head->living;
-	uint64_t wide = 0;
-	uint32_t word;
-
-	for (size_t index = 0; index < living->field_count; index++) {
-		const struct living_field *field = &living->fields[index];
-
-		if (strncmp(field->name, name, sizeof(field->name)) != 0)
-			continue;
-		if (!field->size)
-			return field->offset;
-		if ((size_t)field->offset + field->size > room)
-			break;
-		switch (field->size) {
-		case 1: return (unsigned char)from[field->offset];
-		case 4: memcpy(&word, from + field->offset, sizeof(word)); return word;
-		case 8: memcpy(&wide, from + field->offset, sizeof(wide)); return wide;
-		default: break;
-		}
-	}
-	head->sound = false;
-	return 0;
-}
-
-static uint64_t of_handle(struct head *head, const char *name)
-{
-	return number_take(head, head->handle, HANDLE_SIZE, name);
-}
-
-static uint64_t of_control(struct head *head, const char *name)
-{
-	return number_take(head, head->control, CONTROL_SIZE, name);
-}
-
-static bool root_read(const struct living *living, uintptr_t *handle, uint64_t *faults)
-{
-	union {
-		uintptr_t handle;
-		uint64_t words[2];
-	} root;
-
-	if (!process_read(living->process->pid, living->root, &root, sizeof(root)))
-		return false;
-	*handle = root.handle;
-	*faults = root.words[1];
-	return true;
-}
-
-/* False with errno, ENOENT if there is no heap yet. */
-static bool head_read(struct head *head, const struct living *living)
-{
-	long pid = living->process->pid;
-	uintptr_t handle;
-
-	*head = (struct head){.living = living, .sound = true};
-	if (!root_read(living, &handle, &head->faults))
-		return false;
-	errno = ENOENT;
-	if (!handle || !process_read(pid, handle, head->handle, sizeof(head->handle)) ||
-	    !process_read(pid, of_handle(head, "core.control"), head->control,
-			  sizeof(head->control)))
-		return false;
-	errno = EINVAL;
-	return head->sound;
-}
-
 /* ---- statistics ---- */
 
 /* Bytes by which the heap may still grow: what is reserved behind the part that is mapped. */
 static uint64_t ahead_size(struct head *head)
 {
-	unsigned shift = (unsigned)of_handle(head, "granule_shift") & 31;
-	uint64_t end = of_handle(head, "core.bins.base") + (of_handle(head, "core.end") << shift);
-	uint64_t last = of_handle(head, "region.start") + of_handle(head, "region.size");
+	unsigned shift = (unsigned)head_of_handle(head, "granule_shift") & 31;
+	uint64_t end = head_of_handle(head, "core.bins.base") +
+		       (head_of_handle(head, "core.end") << shift);
+	uint64_t last = head_of_handle(head, "region.start") + head_of_handle(head, "region.size");
 
-	if (!of_handle(head, "grows") || last < end)
+	if (!head_of_handle(head, "grows") || last < end)
 		return 0;
 	return (last - end) >> shift << shift;
 }
 
 static void head_stats(struct head *head, struct bheap_stats *stats)
 {
-	unsigned shift = (unsigned)of_handle(head, "granule_shift") & 31;
-	uint64_t size = (of_handle(head, "core.bins.span") << shift) + ahead_size(head);
+	unsigned shift = (unsigned)head_of_handle(head, "granule_shift") & 31;
+	uint64_t size = (head_of_handle(head, "core.bins.span") << shift) + ahead_size(head);
 
 	*stats = (struct bheap_stats){
 		.size = (size_t)size,
-		.used = (size_t)(of_control(head, "control.used") << shift),
-		.peak_used = (size_t)(of_control(head, "control.peak") << shift),
-		.allocations = of_control(head, "control.allocations"),
-		.frees = of_control(head, "control.frees"),
-		.failures = of_control(head, "control.failures"),
-		.faults = of_control(head, "control.faults") + head->faults,
-		.rebuilds = of_control(head, "control.rebuilds"),
-		.recoveries = of_control(head, "control.recoveries"),
-		.limit = (size_t)of_handle(head, "budget.limit"),
-		.largest_refused = of_handle(head, "refusals.largest") << shift,
-		.last_refused = of_handle(head, "refusals.last") << shift,
-		.used_at_refusal = of_handle(head, "refusals.used") << shift,
+		.used = (size_t)(head_of_control(head, "control.used") << shift),
+		.peak_used = (size_t)(head_of_control(head, "control.peak") << shift),
+		.allocations = head_of_control(head, "control.allocations"),
+		.frees = head_of_control(head, "control.frees"),
+		.failures = head_of_control(head, "control.failures"),
+		.faults = head_of_control(head, "control.faults") + head->root.faults,
+		.rebuilds = head_of_control(head, "control.rebuilds"),
+		.recoveries = head_of_control(head, "control.recoveries"),
+		.limit = (size_t)head_of_handle(head, "budget.limit"),
+		.largest_refused = head_of_handle(head, "refusals.largest") << shift,
+		.last_refused = head_of_handle(head, "refusals.last") << shift,
+		.used_at_refusal = head_of_handle(head, "refusals.used") << shift,
 	};
 	stats->free = stats->size - stats->used;
 	if (stats->allocations >= stats->frees)
 		stats->live_blocks = (size_t)(stats->allocations - stats->frees);
 }
 
-bool living_stats(const struct living *living, struct bheap_stats *stats)
+/*
+ * False where no thread can have a cache; and where they are not sound, since the program wrote
+ * over them: *doubtful then, and what they have counts as in use.
+ */
+static bool caches_take(struct head *head, bool listed, struct living_caches *caches,
+			bool *doubtful)
 {
+	uint64_t flags = head_of_handle(head, "flags");
+	bool read;
+
+	*caches = (struct living_caches){.blocks = 0};
+	if (!(flags & head_of_handle(head, "cached")) || head_of_handle(head, "annotated"))
+		return false;
+	read = living_caches_read(head->living, head->root.heap, listed, caches);
+	*doubtful |= !read;
+	return read;
+}
+
+/* Clamped: the caches are of another moment. Handed out by caches: of no counter of the heap. */
+static void caches_discount(struct bheap_stats *stats, const struct living_caches *caches,
+			    unsigned shift)
+{
+	uint64_t size = caches->granules << shift;
+
+	if (size > stats->used)
+		size = stats->used;
+	stats->used -= (size_t)size;
+	stats->free += (size_t)size;
+	stats->allocations += caches->calls;
+	stats->frees += caches->calls + caches->blocks;
+	stats->live_blocks = 0;
+	if (stats->allocations >= stats->frees)
+		stats->live_blocks = (size_t)(stats->allocations - stats->frees);
+}
+
+static bool stats_read_once(const struct living *living, struct bheap_stats *stats, bool *changing)
+{
+	struct living_caches caches;
 	struct head head;
 
+	*changing = false;
 	if (!head_read(&head, living))
 		return false;
 	head_stats(&head, stats);
-	return head.sound && stats->size && stats->used <= stats->size;
+	if (!head.sound || !stats->size || stats->used > stats->size)
+		return false;
+	if (!caches_take(&head, false, &caches, changing))
+		return head.sound;
+	caches_discount(stats, &caches, (unsigned)head_of_handle(&head, "granule_shift") & 31);
+	*changing = !head_is_same(&head);
+	return head.sound;
+}
+
+bool living_stats(const struct living *living, struct bheap_stats *stats, bool *changing)
+{
+	bool good = false;
+
+	*changing = true;
+	for (unsigned try = 0; try < TRIES && *changing; try++)
+		good = stats_read_once(living, stats, changing);
+	return good;
 }
 
 /* ---- blocks ---- */
@@ -215,7 +191,7 @@ static void word_take(struct reading *reading, uint64_t index, struct word word)
 /* Each word of the map; without a picture only their sum. */
 static bool words_read(struct head *head, struct reading *reading)
 {
-	uint64_t at = of_handle(head, "core.map.words");
+	uint64_t at = head_of_handle(head, "core.map.words");
 	uint64_t count = reading->end / GRANULES_A_WORD + 1;
 	struct word *words = malloc(WORDS_AT_ONCE * sizeof(*words));
 	bool good = words != NULL;
@@ -241,11 +217,11 @@ static struct reading reading_begin(struct head *head, struct picture *picture)
 {
 	struct reading reading = {
 		.picture = picture,
-		.shift = (unsigned)of_handle(head, "granule_shift") & 31,
-		.first = of_handle(head, "first"),
-		.end = of_handle(head, "core.end"),
-		.trailer = of_handle(head, "trailers")
-				   ? (unsigned)of_handle(head, "trailer_granules")
+		.shift = (unsigned)head_of_handle(head, "granule_shift") & 31,
+		.first = head_of_handle(head, "first"),
+		.end = head_of_handle(head, "core.end"),
+		.trailer = head_of_handle(head, "trailers")
+				   ? (unsigned)head_of_handle(head, "trailer_granules")
 				   : 0,
 	};
 
@@ -266,11 +242,83 @@ static void ahead_add(struct reading *reading, uint64_t size)
 		last->size += size;
 }
 
+/* Free blocks that are neighbours now become one. */
+static void blocks_merge(struct picture *picture)
+{
+	size_t count = 0;
+
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block block = picture->blocks[index];
+
+		if (count && !block.used && !picture->blocks[count - 1].used)
+			picture->blocks[count - 1].size += block.size;
+		else
+			picture->blocks[count++] = block;
+	}
+	picture->count = count;
+}
+
+/* A block that a cache has is free, if the map has one of its size there. */
+static void cached_free(struct picture *picture, uint64_t offset, uint64_t size)
+{
+	size_t low = 0, high = picture->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (picture->blocks[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == picture->count || picture->blocks[low].offset != offset ||
+	    picture->blocks[low].size != size || !picture->blocks[low].used)
+		return;
+	picture->blocks[low].used = false;
+	picture->blocks[low].usable = 0;
+	picture->cached += size;
+	picture->cached_blocks++;
+}
+
+static void caches_apply(struct reading *reading, const struct living_caches *caches)
+{
+	struct picture *picture = reading->picture;
+
+	for (size_t index = 0; index < caches->blocks; index++)
+		cached_free(picture, (caches->list[index].block - reading->first) << reading->shift,
+			    (uint64_t)caches->list[index].granules << reading->shift);
+	blocks_merge(picture);
+	picture->stats.allocations += caches->calls;
+	picture->stats.frees += caches->calls + picture->cached_blocks;
+}
+
+/* What the caches have is free; read again, for whether they changed. */
+static void caches_read(struct head *head, struct reading *reading, bool *changing)
+{
+	struct living_caches caches, again;
+
+	if (!caches_take(head, true, &caches, changing))
+		return;
+	caches_apply(reading, &caches);
+	if (!caches_take(head, true, &again, changing) || again.sum != caches.sum)
+		*changing = true;
+	living_caches_release(&again);
+	living_caches_release(&caches);
+}
+
+/* Without a size, only what was ever in use. */
+static void fragmentation_reckon(const struct head *head, struct picture *picture)
+{
+	if (!head->root.sized && head->root.start <= head->root.fresh)
+		picture_reckon(picture, head->root.fresh - head->root.start);
+}
+
 static bool picture_read_once(const struct living *living, struct picture *picture, bool *changing)
 {
-	struct head head, after;
 	struct reading reading, again;
+	struct head head;
 
+	*changing = false;
 	if (!head_read(&head, living))
 		return false;
 	head_stats(&head, &picture->stats);
@@ -280,10 +328,10 @@ static bool picture_read_once(const struct living *living, struct picture *pictu
 		return false;
 	block_end(&reading, reading.end);
 	ahead_add(&reading, ahead_size(&head));
+	caches_read(&head, &reading, changing);
 	picture_total(picture);
-	*changing = !words_read(&head, &again) || !head_read(&after, living) ||
-		    again.sum != reading.sum ||
-		    memcmp(head.control, after.control, CONTROL_SIZE) != 0;
+	fragmentation_reckon(&head, picture);
+	*changing |= !words_read(&head, &again) || again.sum != reading.sum || !head_is_same(&head);
 	return true;
 }
 

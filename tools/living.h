@@ -30,8 +30,12 @@ struct living {
 /* NULL, or why there is no heap to be read; *denied: it may not be read. */
 const char *living_find(struct living *living, const struct process *process, bool *denied);
 
-/* All but what only the blocks tell: free blocks are 0. False if it could not be read. */
-bool living_stats(const struct living *living, struct bheap_stats *stats);
+/*
+ * All but what only the blocks tell: free blocks are 0. What the caches of threads have is free.
+ * *changing: heap and caches changed each time that they were read, and may not agree. False if it
+ * could not be read.
+ */
+bool living_stats(const struct living *living, struct bheap_stats *stats, bool *changing);
 
 /*
  * Statistics and blocks. *changing: the heap changed each time that it was read, so that they may

@@ -98,6 +98,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/interval.c %D%/interval.h \
 	%D%/live.c %D%/live.h \
 	%D%/living.c %D%/living.h \
+	%D%/living_caches.c %D%/living_caches.h \
+	%D%/living_head.c %D%/living_head.h \
 	%D%/locate.c %D%/locate.h \
 	%D%/map_view.c %D%/map_view.h \
 	%D%/others.c %D%/others.h \

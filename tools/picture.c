@@ -94,6 +94,25 @@ void picture_total(struct picture *picture)
 		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;
 }
 
+void picture_reckon(struct picture *picture, uint64_t in_use)
+{
+	uint64_t all = 0, largest = 0;
+
+	picture->in_use = in_use;
+	for (size_t index = 0; index < picture->count; index++) {
+		const struct block *block = &picture->blocks[index];
+		uint64_t part;
+
+		if (block->used || block->offset >= in_use)
+			continue;
+		part = in_use - block->offset;
+		part = block->size < part ? block->size : part;
+		all += part;
+		largest = part > largest ? part : largest;
+	}
+	picture->stats.fragmentation = all ? 1.0 - (double)largest / (double)all : 0;
+}
+
 /* ---- from a heap ---- */
 
 static int block_take(const struct bheap_block *seen, void *arg)

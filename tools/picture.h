@@ -24,6 +24,8 @@ struct picture {
 	struct bheap_stats stats;
 	struct block *blocks;
 	size_t count;
+	uint64_t cached, cached_blocks; /* bytes and blocks in the caches of threads: free here */
+	uint64_t in_use;                /* fragmentation is that of so many bytes; 0: of all */
 };
 
 /* False after a message. contents: checksums are wanted too. */
@@ -42,6 +44,12 @@ struct block *picture_add(struct picture *picture, size_t *room);
 void picture_total(struct picture *picture);
 
 void picture_release(struct picture *picture);
+
+/*
+ * Fragmentation of the first bytes alone: of a heap without a size the rest is as large as a heap
+ * can be.
+ */
+void picture_reckon(struct picture *picture, uint64_t in_use);
 
 /* The end of the last used block: all memory after it is free. */
 uint64_t picture_extent(const struct picture *picture);

@@ -8,6 +8,7 @@
 #ifndef BH_NOTE_H
 #define BH_NOTE_H
 
+#include "handle/caches.h"
 #include "handle/fill.h"
 #include "handle/marks.h"
 #include "handle/pattern.h"
@@ -30,6 +31,8 @@ struct bh_note_field {
 	FIELD("", struct bheap, core.map.words)                                                    \
 	FIELD("", struct bheap, core.control)                                                      \
 	FIELD("", struct bheap, core.end)                                                          \
+	FIELD("", struct bheap, flags)                                                             \
+	FIELD("", struct bheap, annotated)                                                         \
 	FIELD("", struct bheap, trailers)                                                          \
 	FIELD("", struct bheap, read_only)                                                         \
 	FIELD("", struct bheap, key)                                                               \
@@ -58,6 +61,13 @@ struct bh_note_field {
 	FIELD("shared.", struct bh_shared, inside)                                                 \
 	FIELD("shared.", struct bh_shared, map_sum)                                                \
 	FIELD("shared.", struct bh_shared, budget.limit)                                           \
+	FIELD("caches.", struct bh_caches, at)                                                     \
+	FIELD("caches.", struct bh_caches, slots)                                                  \
+	FIELD("caches.", struct bh_caches, stride)                                                 \
+	FIELD("caches.", struct bh_caches, used)                                                   \
+	FIELD("cache.", struct bh_cache, fills)                                                    \
+	FIELD("cache.", struct bh_cache, pops)                                                     \
+	FIELD("cache.", struct bh_cache, tops)                                                     \
 	FIELD("word.", struct bh_map_word, start)                                                  \
 	FIELD("word.", struct bh_map_word, used)                                                   \
 	FIELD("node.", struct bh_bin_node, links.next)                                             \
@@ -72,6 +82,11 @@ struct bh_note_field {
 	VALUE("trailer_granules", BH_TRAILER_GRANULES)                                             \
 	VALUE("slack_byte", BH_TRAILER_SLACK_BYTE)                                                 \
 	VALUE("fill_byte", BH_FILL_BYTE)                                                           \
+	VALUE("cached", BHEAP_CACHED)                                                              \
+	VALUE("caches", BH_HANDLE_ROOM)                                                            \
+	VALUE("caches_line", BH_CACHE_LINE)                                                        \
+	VALUE("caches_size", sizeof(struct bh_caches))                                             \
+	VALUE("cache_places", offsetof(struct bh_cache, places))                                   \
 	VALUE("unit_shift", BH_MARKS_UNIT_SHIFT)                                                   \
 	VALUE("inside", BH_INSIDE)                                                                 \
 	VALUE("at_rest", BH_AT_REST)

@@ -84,6 +84,44 @@ for setting in CACHE=0 SIZE=8M GUARD=1; do
 	wait $pid || fail "a process that was looked at does not go on"
 	expect 1 "^bheap: $pid: No such process$" "$bheap" show $pid
 done
+# What the caches of threads keep is free, as it is to the process itself at its end; and the part that was in use
+# is fragmented, or, where a size was given, the heap.
+steps='+300x40 +200x500 +10x3000 +60x200 free +20x40 +7x500 +1000x300 holes'
+for setting in TRIM=1 SIZE=8M; do
+	env BHEAP_MALLOC_$setting "$bheap" run --json --report=wanted "$program" $steps
+	stopped env LD_PRELOAD="$preload" BHEAP_MALLOC_$setting "$program" $steps 19
+	"$bheap" show --json --blocks $pid >found || fail "caches, $setting: show $pid: status $?"
+	is_json found
+	sed -n '/"heap"/,$p' wanted >heap
+	for name in used free free_blocks live_blocks allocations frees fragmentation; do
+		[ "$(figure heap $name | cut -c -12)" = "$(figure found $name | cut -c -12)" ] ||
+			fail "caches, $setting: $name is $(figure found $name), not $(figure heap $name)"
+	done
+	[ "$(grep -c '"used":false' found)" -eq "$(figure found free_blocks)" ] || fail "caches, $setting: blocks that are cached are listed"
+	expect 0 '^  cached +[1-9][.0-9]* KiB in [1-9][0-9]+ freed blocks, kept by threads$' "$bheap" show $pid
+	case $setting in
+	SIZE*) wanted='^  fragmentation +[0-9.]+ %$' ;;
+	*) wanted='^  fragmentation +[0-9.]+ % of the memory in use: no size was given$' ;;
+	esac
+	grep -Eq "$wanted" out || { cat out; fail "caches, $setting: fragmentation of what?"; }
+	awk 'length > 80 { print; bad = 1 } END { exit bad }' out || fail "caches, $setting: more than 80 columns"
+	kill -KILL $pid
+done
+# Threads at work: no more than they can have, and no less than the half of their places.
+LD_PRELOAD=$preload "$folder/tests/tools/threads" busy 100 &
+pid=$!
+started="$started $pid"
+count=0
+sleep 0.5
+while [ $((count += 1)) -le 15 ]; do
+	"$bheap" show --json $pid >found || fail "threads at work: show $pid: status $?"
+	is_json found
+	[ "$(figure found live_blocks)" -le 2650 ] && [ "$(figure found live_blocks)" -ge 1800 ] &&
+		[ "$(figure found used)" -le 1600000 ] && [ "$(figure found used)" -ge 800000 ] &&
+		[ "$(figure found cached)" -le 1048576 ] || { cat found; fail "threads at work: not what they have"; }
+done
+kill -KILL $pid
+
 # Refused requests, and a fault that only the library knows of.
 stopped env LD_PRELOAD="$preload" BHEAP_MALLOC_SIZE=1M "$program" +1x100 free twice try=3000000 19
 expect 0 ' 1 refused$' "$bheap" show $pid
@@ -191,6 +229,13 @@ grep -q '"processes":2,"used":10[0-9]\{5\},"live_blocks":[12][0-9][0-9],"peak_us
 	cat sample; fail "--every: of two processes in JSON"; }
 sed -n '/^{$/,$p' lines >summary
 is_json summary
+# What four threads keep is no part of what is in use.
+"$bheap" run --every=0.2s --json "$folder/tests/tools/threads" busy 3 2>lines
+sed '/^{$/,$d' lines | sed -n '/"live_blocks":[1-9]/p' | tail -n +2 >samples
+[ "$(wc -l <samples)" -ge 5 ] || { cat lines; fail "--every: threads at work: no lines"; }
+sed 's/.*"used":\([0-9]*\),"live_blocks":\([0-9]*\),.*"may_be_old":false,"changing":[a-z]*}$/\1 \2/' samples |
+	awk '$1 < 800000 || $1 > 1600000 || $2 < 1800 || $2 > 2650 { print; bad = 1 } END { exit bad }' ||
+	{ cat samples; fail "--every: threads at work: not what they have"; }
 if "$filter" deny true; then
 	watched 5 "$filter" deny "$bheap" run --every=0.1s sh -c "$becoming" - "$program" +50x10000 19
 	grep -Eq '^bheap: .* KiB\*' lines && [ "$(grep -c 'memory of a process cannot be read' lines)" -eq 1 ] || { cat lines; fail "--every: old figures are not marked"; }

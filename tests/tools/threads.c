@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - a program for sizing.sh: threads that allocate and free blocks of many sizes, and
- * live on with what their caches keep while the first thread asks for as much again, in one block.
- * With "holes": one thread, whose blocks leave holes that no later block fits in. With "turns":
- * threads of which each has ended when the next begins. Status 1 if a request is refused.
+ * threads.c - a program for sizing.sh and running.sh: threads that allocate and free blocks of many
+ * sizes, and live on with what their caches keep while the first thread asks for as much again, in
+ * one block. With "holes": one thread, whose blocks leave holes that no later block fits in. With
+ * "turns": threads of which each has ended when the next begins. With "busy": they go on for so
+ * many seconds. Status 1 if a request is refused.
  */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define THREADS 4
 #define BLOCKS 600
@@ -15,6 +18,15 @@
 #define LARGE ((size_t)1200 << 10)
 
 static pthread_barrier_t begun, freed, ended;
+static time_t until; /* or 0 */
+
+/* After so many steps, or when the time has come. */
+static int is_done(unsigned step)
+{
+	if (until)
+		return step % 1000 == 0 && time(NULL) >= until;
+	return step == STEPS;
+}
 
 static void *work(void *number)
 {
@@ -24,7 +36,7 @@ static void *work(void *number)
 
 	pthread_barrier_wait(
 		&begun); /* what the C library has for a thread lies below their blocks */
-	for (unsigned step = 0; step < STEPS; step++) {
+	for (unsigned step = 0; !is_done(step); step++) {
 		size_t index = (seed >> 8) % BLOCKS;
 
 		seed = seed * 1103515245 + 12345;
@@ -104,7 +116,9 @@ static int take_turns(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 1)
+	if (argc > 2 && !strcmp(argv[1], "busy"))
+		until = time(NULL) + atoi(argv[2]);
+	if (argc == 1 || until)
 		return run_threads();
 	return argv[1][0] == 'h' ? make_holes() : take_turns();
 }
