@@ -128,6 +128,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/tally_text.c %D%/tally_text.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/summary.c %D%/summary.h \
+	%D%/summary_others.c %D%/summary_others.h \
 	%D%/svg.c %D%/svg.h \
 	%D%/utf8.c %D%/utf8.h
 if HAVE_CALLERS
