@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/cached.h"
+#include "api/growing.h"
 #include "api/slots.h"
 
 #define MIB ((size_t)1 << 20)
@@ -457,6 +458,24 @@ START_TEST(a_second_free_leaves_a_place_of_another_size)
 }
 END_TEST
 
+/* Two places name a block that is free once the first of them has been emptied. */
+START_TEST(a_second_free_after_a_write_when_all_goes)
+{
+	if (is_off())
+		return;
+	blocks_make(2, 64);
+	cache_drain(64);
+	figures();
+	ck_assert_int_eq(heap_free(heap, blocks[0]), 0);
+	memory_scribble(blocks[0], "written", 8);
+	ck_assert_int_eq(heap_free(heap, blocks[0]), 0);
+	figures();
+	report_is_of(blocks[0], 1);
+	ck_assert(!bheap_owns(heap, blocks[0]));
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
 static int block_find(const struct bheap_block *block, void *arg)
 {
 	if (block->used && block->address != blocks[0])
@@ -670,6 +689,45 @@ START_TEST(written_blocks_stay_when_another_size_wants_room)
 }
 END_TEST
 
+/* ---- a request that makes room in vain ---- */
+
+/* A block goes into the cache between the copy that finds no room and what is tried next. */
+static bool cache_refill(const struct bheap_refusal *refusal, void *count)
+{
+	char *block = bheap_alloc(refusal->heap, 500);
+
+	require(block && !heap_free(refusal->heap, block));
+	++*(unsigned *)count;
+	return false;
+}
+
+/* The copy emptied the caches; what has come into one since must not keep the block from growing.
+ */
+START_TEST(a_resize_finds_what_was_cached_since)
+{
+	unsigned called = 0;
+	char *block, *next;
+
+	if (is_off())
+		return;
+	ck_assert_int_eq(bheap_destroy(heap), 0);
+	heap = bh_growing_create(MIB, BHEAP_CACHED, false);
+	ck_assert_ptr_nonnull(heap);
+	caches = bh_caches(heap);
+	ck_assert_uint_eq(bh_handle_ahead(heap), 0);
+	bheap_set_refusal_handler(heap, cache_refill, &called);
+	block = bheap_alloc(heap, MIB * 5 / 8);
+	next = bheap_alloc(heap, 500);
+	ck_assert(block && next);
+	ck_assert_int_eq(heap_free(heap, next), 0);
+	ck_assert_ptr_eq(bheap_realloc(heap, block, MIB * 6 / 8), block);
+	ck_assert_uint_eq(called, 1);
+	ck_assert_uint_eq(figures().failures, 0);
+	ck_assert_uint_eq(figures().used, MIB * 6 / 8);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+}
+END_TEST
+
 /* ---- threads that ended ---- */
 
 static void *cache_and_end(void *arg)
@@ -861,6 +919,7 @@ static void misuse_tests_add(TCase *tcase)
 	tcase_add_test(tcase, many_written_blocks);
 	tcase_add_test(tcase, a_second_free_is_told);
 	tcase_add_test(tcase, a_second_free_after_a_write);
+	tcase_add_test(tcase, a_second_free_after_a_write_when_all_goes);
 	tcase_add_test(tcase, a_second_free_leaves_a_place_of_another_size);
 	tcase_add_test(tcase, a_handler_frees_what_would_be_returned);
 	tcase_add_test(tcase, a_slot_in_a_cached_block_is_refused);
@@ -876,6 +935,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	batch_tests_add(tcase);
 	misuse_tests_add(tcase);
+	tcase_add_test(tcase, a_resize_finds_what_was_cached_since);
 	tcase_add_test(tcase, what_an_ended_thread_had_goes_back);
 	tcase_add_test(tcase, what_an_ended_thread_had_was_written);
 	tcase_add_test(tcase, a_child_finds_what_was_cached);
