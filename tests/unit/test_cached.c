@@ -323,6 +323,35 @@ START_TEST(a_written_block_stays_when_half_goes)
 }
 END_TEST
 
+/* More of the older half than a call reports: the others stay in their places. */
+START_TEST(many_written_blocks_when_half_goes)
+{
+	char *block[65];
+	unsigned left;
+
+	if (is_off())
+		return;
+	heap_change(64 * MIB);
+	for (unsigned index = 0; index < 65; index++)
+		ck_assert_ptr_nonnull(block[index] = bheap_alloc(heap, 64));
+	cache_drain(64);
+	for (unsigned index = 0; index < 64; index++)
+		ck_assert_int_eq(heap_free(heap, block[index]), 0);
+	ck_assert_uint_eq(cached_count(own(), 4), 64);
+	for (unsigned index = 0; index < 32; index++)
+		memory_scribble(block[index], "written", 8);
+	ck_assert_int_eq(heap_free(heap, block[64]), 0);
+	ck_assert(faults.count > 10 && faults.count < 32);
+	left = 32 - faults.count;
+	ck_assert_uint_eq(cached_count(own(), 4), left + 33);
+	for (unsigned index = 0; index < left; index++)
+		ck_assert_ptr_eq(bh_core_address(&heap->core, own()->places[caches->at[4] + index]),
+				 block[32 - left + index]);
+	for (unsigned index = 64; index >= 32; index--)
+		ck_assert_ptr_eq(bheap_alloc(heap, 64), block[index]);
+}
+END_TEST
+
 START_TEST(the_check_tells_what_was_written)
 {
 	struct bheap_fault fault;
@@ -820,13 +849,16 @@ static void child_finds(uint64_t used)
 
 START_TEST(a_child_finds_what_was_cached)
 {
+	size_t size = (size_t[]){16, 64, 1024}[_i];
+
 	if (is_off())
 		return;
-	blocks_make(20, 64);
+	blocks_make(20, size);
 	for (unsigned index = 4; index < 20; index++)
 		ck_assert_int_eq(heap_free(heap, blocks[index]), 0);
-	child_finds(4 * 64);
-	ck_assert_uint_eq(figures().used, 4 * 64);
+	ck_assert_uint_gt(cached_count(own(), size / 16), 0);
+	child_finds(4 * size);
+	ck_assert_uint_eq(figures().used, 4 * size);
 }
 END_TEST
 
@@ -914,6 +946,7 @@ static void misuse_tests_add(TCase *tcase)
 	tcase_add_test(tcase, a_written_block_is_not_handed_out);
 	tcase_add_test(tcase, a_written_block_stays_when_all_goes);
 	tcase_add_test(tcase, a_written_block_stays_when_half_goes);
+	tcase_add_test(tcase, many_written_blocks_when_half_goes);
 	tcase_add_test(tcase, the_check_tells_what_was_written);
 	tcase_add_test(tcase, a_check_closes_no_caches_that_nobody_has);
 	tcase_add_test(tcase, many_written_blocks);
@@ -938,7 +971,7 @@ int main(void)
 	tcase_add_test(tcase, a_resize_finds_what_was_cached_since);
 	tcase_add_test(tcase, what_an_ended_thread_had_goes_back);
 	tcase_add_test(tcase, what_an_ended_thread_had_was_written);
-	tcase_add_test(tcase, a_child_finds_what_was_cached);
+	tcase_add_loop_test(tcase, a_child_finds_what_was_cached, 0, 3);
 	tcase_add_loop_test(tcase, a_child_finds_what_was_under_way, 0, 7);
 	tcase_add_test(tcase, a_child_finds_half_a_batch);
 	return suite_run(suite);
