@@ -96,6 +96,7 @@ int main(void)
 	told = lines_count("n ");
 	check(told > LINES / 20 && told < LINES, "some of the stacks fit, and not all");
 	check(faults_of(getpid()) == 1, "a fault before the area was full");
+	fflush(stdout); /* memcheck flushes what a child has when it ends */
 	child = fork();
 	if (child == 0) {
 		telling_fork();
