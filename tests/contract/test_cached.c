@@ -292,7 +292,7 @@ static void *live_shortly(void *arg)
 START_TEST(short_lived_threads_leave_nothing)
 {
 	heap_make(512 * KIB);
-	for (unsigned count = 0; count < rounds(2000) / THREADS; count++) {
+	for (unsigned count = 0; count < rounds(10000) / THREADS; count++) {
 		workers_begin(live_shortly, THREADS);
 		workers_end(THREADS);
 	}
