@@ -287,6 +287,33 @@ START_TEST(pages_that_cannot_be_opened_alone)
 }
 END_TEST
 
+/* What was never in use stays inaccessible, and the request is refused; a smaller one is not. */
+START_TEST(an_end_that_cannot_be_opened)
+{
+	bheap_t *heap = bheap_create(128 * SIZE, BHEAP_GUARD);
+	char *block;
+
+	system_is.no_protection = true;
+	errno = 0;
+	block = bheap_alloc(heap, 64 * SIZE);
+	if (!is_watched()) { /* under tools nothing is closed */
+		ck_assert_ptr_null(block);
+		ck_assert_errno(ENOMEM);
+	}
+	ck_assert_int_eq(heap_free(heap, bheap_alloc(heap, SIZE)), 0);
+	system_is.no_protection = false;
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert(!block || !heap_free(heap, block));
+	block = bheap_alloc(heap, 64 * SIZE);
+	ck_assert_ptr_nonnull(block);
+	memset(block, 0x11, 64 * SIZE);
+	ck_assert_int_eq(heap_free(heap, block), 0);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	ck_assert_uint_eq(faults.count, 0);
+	bheap_destroy(heap);
+}
+END_TEST
+
 /* Processes of one system without namespaces may share owners' numbers; others may not join. */
 START_TEST(no_process_namespace)
 {
@@ -936,6 +963,7 @@ int main(void)
 	tcase_add_test(tcase, no_random_word);
 	tcase_add_test(tcase, pages_that_cannot_be_closed);
 	tcase_add_test(tcase, pages_that_cannot_be_opened_alone);
+	tcase_add_test(tcase, an_end_that_cannot_be_opened);
 	tcase_add_test(tcase, no_process_namespace);
 	tcase_add_test(tcase, a_process_that_may_not_be_asked_about);
 	tcase_add_test(tcase, a_process_that_cannot_be_asked_about);

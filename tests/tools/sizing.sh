@@ -168,6 +168,7 @@ XDG_STATE_HOME= HOME=$scratch/home expect 0 'no earlier run is known' "$bheap" r
 [ "$(ls home/.local/state/bheap | grep -c .)" -eq 1 ] || fail "run --size=auto: nothing is kept below HOME"
 
 # ---- a server that Ctrl-C ends ----
-expect 130 '^  peak ' setsid --wait "$bheap" run sh -c 'sort words >/dev/null; kill -INT 0'
-expect 0 'at the peak' setsid --wait "$bheap" size sh -c 'sort words >/dev/null; kill -INT 0'
+# Not ignored, as it is in what a script leaves in the background.
+expect 130 '^  peak ' setsid --wait env --default-signal=INT "$bheap" run sh -c 'sort words >/dev/null; kill -INT 0'
+expect 0 'at the peak' setsid --wait env --default-signal=INT "$bheap" size sh -c 'sort words >/dev/null; kill -INT 0'
 finish
