@@ -21,10 +21,4 @@ uint32_t callers_find(struct unwind_frame caller);
 
 #pragma GCC visibility pop
 
-/* In a function that the program calls: who called it. */
-#define CALLERS_HERE()                                                                             \
-	(callers_wanted() ? callers_find(unwind_caller(__builtin_frame_address(0),                 \
-						       __builtin_return_address(0)))               \
-			  : 0)
-
 #endif

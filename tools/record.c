@@ -12,8 +12,10 @@
  * forked child is not recorded. The file is written through a shared mapping, so that it is whole
  * when the program is killed.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/lib-names.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -42,8 +44,11 @@ extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *block);
 
-/* All under the lock. Nothing here may allocate. */
+/* All under the lock. Nothing here allocates, but what a program puts in the place of mmap() may.
+ */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* How often this thread is in a function of ours: what is allocated then is not recorded. */
+static __thread unsigned inside __attribute__((tls_model("initial-exec")));
 static enum { UNOPENED, OPEN, STOPPED } state;
 static int file = -1;
 static struct stat identity; /* of the file, for the program may close all it did not open */
@@ -191,10 +196,12 @@ static void call_write(int64_t size, struct line line)
 void record_lock(void)
 {
 	pthread_mutex_lock(&lock);
+	inside++;
 }
 
 void record_unlock(void)
 {
+	inside--;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -215,9 +222,30 @@ static void failure_write(enum tally_kind kind)
 /* A call that is refused before glibc is asked. */
 static void refusal_write(enum tally_kind kind)
 {
+	if (inside)
+		return;
 	record_lock();
 	failure_write(kind);
 	record_unlock();
+}
+
+/* Of glibc, whose blocks they are, also where another malloc() is linked. */
+static size_t (*usable_size)(void *block);
+
+/* The linker allocates meanwhile: not for the program. */
+static void usable_size_find(void)
+{
+	inside++;
+	void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	if (library != NULL)
+		usable_size = (size_t(*)(void *))dlsym(library, "malloc_usable_size");
+	inside--;
+}
+
+/* 0 until this module is initialised. */
+size_t malloc_usable_size(void *block)
+{
+	return usable_size != NULL ? usable_size(block) : 0;
 }
 
 /* What a block takes of glibc's heap. */
@@ -228,6 +256,8 @@ static int64_t size_of(void *block)
 
 static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
+	if (inside)
+		return block;
 	int error = errno;
 	crowd_join();
 	record_lock();
@@ -246,6 +276,8 @@ static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_
 static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 {
 	void *block = __libc_memalign(alignment, size);
+	if (inside)
+		return block;
 	int error = errno;
 	size_t power = 1;
 	while (power < alignment) /* glibc rounds alignments up */
@@ -265,6 +297,8 @@ static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 /* The lock is held throughout: the old address may be given out again before this returns. */
 static void *block_resize(void *block, size_t size, uint32_t callers)
 {
+	if (inside)
+		return __libc_realloc(block, size);
 	if (block == NULL)
 		return alloc_write(__libc_malloc(size), size, TALLY_REALLOC_NULL, callers);
 	crowd_join();
@@ -287,21 +321,49 @@ static void *block_resize(void *block, size_t size, uint32_t callers)
 	return moved;
 }
 
+static bool callers_are_wanted(void)
+{
+	if (inside)
+		return false;
+	inside++;
+	bool wanted = callers_wanted();
+	inside--;
+	return wanted;
+}
+
+static uint32_t callers_take(struct unwind_frame caller)
+{
+	inside++;
+	uint32_t callers = callers_find(caller);
+	inside--;
+	return callers;
+}
+
+/* In a function that the program calls: who called it. */
+#define CALLERS()                                                                                  \
+	(callers_are_wanted() ? callers_take(unwind_caller(__builtin_frame_address(0),             \
+							   __builtin_return_address(0)))           \
+			      : 0)
+
 void *malloc(size_t size)
 {
-	uint32_t callers = CALLERS_HERE();
+	uint32_t callers = CALLERS();
 	return alloc_write(__libc_malloc(size), size, TALLY_MALLOC, callers);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	uint32_t callers = CALLERS_HERE();
+	uint32_t callers = CALLERS();
 	return alloc_write(__libc_calloc(count, size), count * size, TALLY_CALLOC, callers);
 }
 
 /* Written down before the address can be given out again. */
 void free(void *block)
 {
+	if (inside) {
+		__libc_free(block);
+		return;
+	}
 	int error = errno;
 	crowd_join();
 	record_lock();
@@ -317,7 +379,7 @@ void free(void *block)
 
 void *realloc(void *block, size_t size)
 {
-	return block_resize(block, size, CALLERS_HERE());
+	return block_resize(block, size, CALLERS());
 }
 
 void *reallocarray(void *block, size_t count, size_t size)
@@ -328,17 +390,17 @@ void *reallocarray(void *block, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return block_resize(block, total, CALLERS_HERE());
+	return block_resize(block, total, CALLERS());
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-	return aligned_make(alignment, size, CALLERS_HERE());
+	return aligned_make(alignment, size, CALLERS());
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-	return aligned_make(alignment, size, CALLERS_HERE());
+	return aligned_make(alignment, size, CALLERS());
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size)
@@ -349,7 +411,7 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 		return EINVAL;
 	}
 	int error = errno;
-	void *found = aligned_make(alignment, size, CALLERS_HERE());
+	void *found = aligned_make(alignment, size, CALLERS());
 	errno = error;
 	if (found == NULL)
 		return ENOMEM;
@@ -359,7 +421,7 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 
 void *valloc(size_t size)
 {
-	return aligned_make((size_t)sysconf(_SC_PAGESIZE), size, CALLERS_HERE());
+	return aligned_make((size_t)sysconf(_SC_PAGESIZE), size, CALLERS());
 }
 
 void *pvalloc(size_t size)
@@ -370,7 +432,7 @@ void *pvalloc(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return aligned_make(page, whole & -page, CALLERS_HERE());
+	return aligned_make(page, whole & -page, CALLERS());
 }
 
 static void fork_prepare(void)
@@ -393,6 +455,7 @@ static void fork_child(void)
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	usable_size_find();
 	crowd_begin();
 	record_lock();
 	if (state == UNOPENED)

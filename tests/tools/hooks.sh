@@ -7,6 +7,7 @@
 : "${CC:=cc}"
 case "$CC ${CFLAGS:-}" in *-fsanitize=*) echo "a sanitizer has functions of these names"; exit 77 ;; esac
 lifetime=$PWD/tests/tools/lifetime
+recorder=$PWD/tools/.libs/bheap-record.so
 filter=$PWD/tests/tools/filter
 cd "$scratch" || exit 99
 
@@ -160,6 +161,58 @@ for program in ./program "$lifetime"; do
 	done
 done
 [ -n "$(ls records)" ] || fail "no records beside hooks"
+
+# The recorder beside the same hooks, and in a program that is linked with a malloc() of its own, whose
+# malloc_usable_size() knows no other blocks.
+cat >own.c <<'END'
+#include <stddef.h>
+#include <stdlib.h>
+
+static char room[1 << 20];
+static size_t used;
+
+void *malloc(size_t size)
+{
+	used += (size + 15) / 16 * 16;
+	return used <= sizeof(room) ? room + used - (size + 15) / 16 * 16 : NULL;
+}
+
+void free(void *block)
+{
+	if (block && ((char *)block < room || (char *)block >= room + sizeof(room)))
+		abort();
+}
+
+size_t malloc_usable_size(void *block)
+{
+	free(block);
+	return 0;
+}
+END
+cat >owned.c <<'END'
+#include <malloc.h>
+#include <stdlib.h>
+
+int main(void)
+{
+	void *block = (malloc)(1000);
+	size_t usable = malloc_usable_size(block);
+
+	free(block);
+	return usable < 1000;
+}
+END
+mkdir recorded
+if [ -e "$recorder" ]; then
+	$CC -O1 -fno-builtin -fPIC -shared -o libown.so own.c &&
+		$CC -O1 -fno-builtin -o owned owned.c -Wl,--no-as-needed -L. -lown -Wl,-rpath,"$PWD" || fail "own.c does not build"
+	for run in "$PWD/hooks.so ./program" " ./owned"; do
+		rm -f recorded/*
+		timeout -s KILL 60 env BENCH_RECORD="$PWD/recorded" LD_PRELOAD="${run%% *} $recorder" \
+			"${run#* }" >out 2>&1 || fail "recorder with $run: status $?, $(cat out)"
+		grep -q '^a ' recorded/* || fail "recorder with $run: nothing was recorded"
+	done
+fi
 
 # Inside the lock: no silence.
 out=$(sh -c "timeout -s KILL 60 env LD_PRELOAD='$PWD/locks.so:$preload' ./program" 2>&1)
