@@ -124,9 +124,9 @@ static void program_print(FILE *stream, const struct summary *summary)
 		fprintf(stream, "  %s\n", reason);
 	else if (!record)
 		fputs("  it could not load the library, or was ended before it began\n", stream);
-	fprintf(stream, "  %-16s %.2f s processor time in %.2f s, peak %s resident\n", "process",
-		cpu_seconds(usage), summary->end.seconds,
-		size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
+	fprintf(stream, "  %-16s %.2f s processor time in %.2f s, peak %s resident\n",
+		summary->records.count > 1 ? "processes" : "process", cpu_seconds(usage),
+		summary->end.seconds, size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
 	outside_print(stream, record);
 }
 

@@ -143,6 +143,9 @@ grep -q '^bheap: of these processes 1 runs on: ' out && grep -q ' (1000000 bytes
 "$bheap" run sh -c '"$0" +1x1000; "$0" 9; exit 0' "$program" 2>&1 | grep 'on: what' && fail "a process that has ended runs on"
 
 # Many processes: by program, the result last, and on request each.
+# Processor time and resident memory are of all.
+"$bheap" run "$program" +1x1000 2>&1 | grep -q '^  process  ' || fail "the times of one process"
+"$bheap" run sh -c '"$0" +1x1000; exit 3' "$program" 2>&1 | grep -q '^  processes  ' || fail "the times of two processes"
 "$bheap" run sh -c 'for i in 1 2 3 4 5 6 7; do "$0" +${i}0x10000; done; exit 3' "$program" 2>out
 grep -Eq '^ +7  ends +68[0-9] KiB  +2\.[67][0-9] MiB +0 +0$' out || { cat out; fail "processes are not summed up"; }
 [ "$(grep -n 'sh ended with status 3' out | cut -d: -f1)" -gt "$(grep -n '  ends ' out | cut -d: -f1)" ] ||
