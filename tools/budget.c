@@ -192,7 +192,8 @@ bool budget_inspect(void)
 
 	budget.faults += found;
 	if (found > INSPECT_MOST)
-		line_write("bheap: and %zu faults more", found - INSPECT_MOST);
+		line_write("bheap: and %zu fault%s more", found - INSPECT_MOST,
+			   found - INSPECT_MOST == 1 ? "" : "s");
 	return found && budget.fault_aborts;
 }
 

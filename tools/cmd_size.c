@@ -84,7 +84,7 @@ static void trace_print(FILE *stream, const struct size *size)
 	if (size->processes > 1)
 		fprintf(stream, "  of %zu processes the one that needed most\n", size->processes);
 	fprintf(stream, "  at the peak %s", size_print(peak, trace->peak_size));
-	if (!strstr(peak, "bytes"))
+	if (!strstr(peak, "byte"))
 		fprintf(stream, " (%zu bytes)", trace->peak_size);
 	fprintf(stream, " asked for; %zu block%s at most\n", trace->peak_blocks,
 		plural(trace->peak_blocks));

@@ -101,7 +101,7 @@ static void place_print(FILE *stream, const struct place *place, size_t number, 
 	fprintf(stream, "\n%3zu. %s in %" PRIu64 " block%s, %.1f %%", number,
 		size_print(size, place->bytes), place->blocks, plural(place->blocks),
 		whole ? 100.0 * (double)place->bytes / (double)whole : 0);
-	if (!strstr(size, "bytes"))
+	if (!strstr(size, "byte"))
 		fprintf(stream, " (%" PRIu64 " bytes)", place->bytes);
 	fputc('\n', stream);
 	place_calls_print(stream, place);

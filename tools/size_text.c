@@ -52,7 +52,7 @@ char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size)
 	size_t unit = 0;
 
 	if (size < 10 * KIB) {
-		snprintf(text, SIZE_TEXT_MAX, "%" PRIu64 " bytes", size);
+		snprintf(text, SIZE_TEXT_MAX, "%" PRIu64 " byte%s", size, plural(size));
 		return text;
 	}
 	while (number >= 1024 && unit + 1 < sizeof(units) / sizeof(*units)) {

@@ -26,6 +26,8 @@ counts()
 			s/^{*least[0-9]*most\([0-9]*\)requests\([0-9]*\)$/size \1 \2/p'
 }
 
+expect 0 'peak 1 byte asked for; 1 block at most' "$bheap" calls "$ends" +1x1 _exit
+
 # What it allocates to start is that of a run without steps.
 "$bheap" calls --json --output=none.json "$counted" 0 >/dev/null 2>err || { cat err; fail "calls: without steps"; }
 for steps in 1 20000; do
