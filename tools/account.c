@@ -355,6 +355,22 @@ void account_fork(void)
 		slot_note();
 }
 
+void account_fork_prepare(void)
+{
+	table_fork_prepare(&view);
+}
+
+void account_fork_parent(void)
+{
+	table_fork_parent(&view);
+}
+
+void account_fork_child(void)
+{
+	account_fork();
+	table_fork_child(&view);
+}
+
 static void __attribute__((constructor(102))) account_start(void)
 {
 	if (slot)

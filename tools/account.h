@@ -51,4 +51,9 @@ void account_abort(void);
 /* Inside, in the child of a fork: it gets a slot of its own. */
 void account_fork(void);
 
+/* The same in the handlers of fork(2): the first before it, and then one of the others. */
+void account_fork_prepare(void);
+void account_fork_parent(void);
+void account_fork_child(void);
+
 #endif

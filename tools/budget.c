@@ -384,16 +384,18 @@ bheap_t *budget_make(void)
 static void fork_prepare(void)
 {
 	budget_wait();
+	account_fork_prepare();
 }
 
 static void fork_done(void)
 {
+	account_fork_parent();
 	pthread_mutex_unlock(&budget.lock);
 }
 
 static void fork_child(void)
 {
-	account_fork();
+	account_fork_child();
 	pthread_mutex_unlock(&budget.lock);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -28,6 +29,10 @@
 
 /* Processes that are looked at each time; the others have their turn next. */
 #define LOOKS_MOST 64
+
+/* How often is looked for children that have not registered, and the time between, in ns. */
+#define FORK_LOOKS 200
+#define FORK_PAUSE 5000000
 
 /* As large as files may be here; a sparse one. False with errno. */
 static bool file_lengthen(int fd, off_t size)
@@ -166,13 +171,50 @@ bool handover_runs(const struct table_slot *slot)
 	return table_state(slot) == TABLE_RUNNING && number_runs(slot->pid);
 }
 
-size_t handover_running(const struct handover *handover)
+/* Children that were forked and have not registered. */
+static size_t forks_open(const struct handover *handover)
 {
-	size_t missed, slots = handover_count(handover, &missed), running = 0;
+	int32_t forks = __atomic_load_n(&handover->table->forks, __ATOMIC_ACQUIRE);
+
+	return forks > 0 ? (size_t)forks : 0;
+}
+
+static void forks_wait(const struct handover *handover)
+{
+	static const struct timespec pause = {.tv_nsec = FORK_PAUSE};
+
+	for (unsigned looks = 0; looks < FORK_LOOKS && forks_open(handover); looks++)
+		nanosleep(&pause, NULL);
+}
+
+static size_t slots_running(const struct handover *handover, size_t slots)
+{
+	size_t running = 0;
 
 	for (size_t index = 0; index < slots; index++)
 		running += handover_runs(&handover->table->slots[index]);
 	return running;
+}
+
+/* Once more where one registered meanwhile: its parent may have ended before it was looked at. */
+size_t handover_running(const struct handover *handover, bool *unsure)
+{
+	size_t missed, slots, running, open;
+
+	do {
+		slots = handover_count(handover, &missed);
+		running = slots_running(handover, slots);
+		open = forks_open(handover);
+	} while (handover_count(handover, &missed) != slots);
+	*unsure = open != 0;
+	return running + open;
+}
+
+const char *handover_verb(size_t running, bool unsure)
+{
+	if (unsure)
+		return "may run";
+	return running == 1 ? "runs" : "run";
 }
 
 static void slot_watch(struct table_slot *slot)
@@ -204,6 +246,7 @@ void handover_end(struct handover *handover, const struct child_end *end)
 	uint64_t counted = (uint64_t)end->usage.ru_maxrss * 1024;
 	size_t missed;
 
+	forks_wait(handover);
 	if (handover_count(handover, &missed) == 1 && slot->pid == end->pid &&
 	    counted > end->before && counted > slot->resident)
 		slot->resident = counted;

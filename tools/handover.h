@@ -35,13 +35,22 @@ size_t handover_count(const struct handover *handover, size_t *missed);
 /* True if the process of a slot has neither ended nor executed another program. */
 bool handover_runs(const struct table_slot *slot);
 
-/* The number of processes that run still. */
-size_t handover_running(const struct handover *handover);
+/*
+ * The number of processes that run still. *unsure: some of them were forked, and have not
+ * registered: they may have ended.
+ */
+size_t handover_running(const struct handover *handover, bool *unsure);
+
+/* What so many processes do: "run", or as is right. */
+const char *handover_verb(size_t running, bool unsure);
 
 /* To be called now and then while the program runs: notes what is resident. */
 void handover_watch(void *handover);
 
-/* The program has ended: what the kernel counted as resident is its own, if it was alone. */
+/*
+ * The program has ended: waits a while for children that have not registered yet. What the kernel
+ * counted as resident is its own, if it was alone.
+ */
 void handover_end(struct handover *handover, const struct child_end *end);
 
 /* Reads from the area; the bytes read. */

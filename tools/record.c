@@ -438,10 +438,12 @@ void *pvalloc(size_t size)
 static void fork_prepare(void)
 {
 	record_lock();
+	table_fork_prepare(&stream.view);
 }
 
 static void fork_parent(void)
 {
+	table_fork_parent(&stream.view);
 	record_unlock();
 }
 
@@ -449,6 +451,7 @@ static void fork_child(void)
 {
 	if (state == OPEN)
 		child_begin();
+	table_fork_child(&stream.view);
 	record_unlock();
 }
 

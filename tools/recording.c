@@ -288,6 +288,16 @@ static void end_tell(const char *program, const struct child_end *end)
 		warnx("%s ended with status %d", program, end->status);
 }
 
+static void running_tell(const struct handover *handover)
+{
+	bool unsure;
+	size_t running = handover_running(handover, &unsure);
+
+	if (running)
+		warnx("of these processes %zu %s on: what is needed from now on is not told",
+		      running, handover_verb(running, unsure));
+}
+
 /* Where the program itself was not recorded, its children may have been. */
 static void absence_tell(const struct handover *handover, const struct child_end *end,
 			 size_t processes, const char *program)
@@ -338,9 +348,8 @@ bool recording_make(struct recording *recording, bool with_calls, char **argv)
 	good = end.ran && streams_take(recording, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);
-	if (end.ran && handover_running(&handover))
-		warnx("of these processes %zu run%s on: what is needed from now on is not told",
-		      handover_running(&handover), handover_running(&handover) == 1 ? "s" : "");
+	if (end.ran)
+		running_tell(&handover);
 	if (end.ran)
 		absence_tell(&handover, &end, recording->processes, argv[0]);
 	handover_close(&handover);

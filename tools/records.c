@@ -91,10 +91,8 @@ void records_read(struct records *records, const struct handover *handover)
 {
 	size_t slots;
 
-	*records = (struct records){
-		.peak = handover->table->peak,
-		.running = handover_running(handover),
-	};
+	*records = (struct records){.peak = handover->table->peak};
+	records->running = handover_running(handover, &records->unsure);
 	slots = handover_count(handover, &records->missed);
 	records->list = calloc(slots + 1, sizeof(*records->list));
 	if (!records->list)

@@ -47,7 +47,8 @@ struct records {
 	struct record *list; /* in the order in which they began */
 	size_t count;
 	size_t missed;  /* processes that the table had no room for */
-	size_t running; /* processes that run on */
+	size_t running; /* processes that run on, or may */
+	bool unsure;    /* whether they do */
 	uint64_t peak;  /* the most bytes in use in all heaps at one time */
 };
 

@@ -185,6 +185,16 @@ static void stacks_print(FILE *stream, const struct summary *summary)
 		fault_stacks_print(stream, &summary->stacks, counted);
 }
 
+static void running_print(FILE *stream, const struct records *records)
+{
+	size_t count = records->running;
+
+	if (count)
+		fprintf(stream,
+			"bheap: %zu process%s %s on: what is needed from now on is not told\n",
+			count, count == 1 ? "" : "es", handover_verb(count, records->unsure));
+}
+
 void summary_print(FILE *stream, const struct summary *summary)
 {
 	char peak[SIZE_TEXT_MAX];
@@ -195,10 +205,7 @@ void summary_print(FILE *stream, const struct summary *summary)
 	if (summary->records.missed)
 		fprintf(stream, "bheap: %zu more processes are not counted: there is no room\n",
 			summary->records.missed);
-	if (summary->records.running)
-		fprintf(stream, "bheap: %zu process%s on: what is needed from now on is not told\n",
-			summary->records.running,
-			summary->records.running == 1 ? " runs" : "es run");
+	running_print(stream, &summary->records);
 	program_print(stream, summary);
 	settings_print(stream, summary);
 	if (others)

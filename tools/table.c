@@ -198,3 +198,33 @@ struct table_slot *table_claim(struct table *table, const struct table_slot *ori
 	table_state_set(slot, TABLE_RUNNING);
 	return slot;
 }
+
+/* ---- forks ---- */
+
+static void forks_add(const struct table_view *view, int32_t change)
+{
+	if (view->table)
+		__atomic_add_fetch(&view->table->forks, change, __ATOMIC_RELEASE);
+}
+
+void table_fork_prepare(struct table_view *view)
+{
+	view->before_fork = errno;
+	errno = 0;
+	forks_add(view, 1);
+}
+
+/* Called where the fork failed, too: only errno tells, which handlers of others may have set. */
+void table_fork_parent(const struct table_view *view)
+{
+	if (errno == EAGAIN || errno == ENOMEM)
+		forks_add(view, -1);
+	else
+		errno = view->before_fork;
+}
+
+void table_fork_child(const struct table_view *view)
+{
+	forks_add(view, -1);
+	errno = view->before_fork;
+}

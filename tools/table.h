@@ -36,7 +36,7 @@ struct table {
 	uint32_t claimed; /* slots, with those that there was no room for; atomic */
 	int32_t pid;      /* of the program that bheap started */
 	uint32_t area_used;
-	uint32_t unused;
+	int32_t forks;                    /* whose children have not registered yet; atomic */
 	int64_t used;                     /* bytes in the heaps of all processes now; atomic */
 	uint64_t peak;                    /* the most that this came to; atomic */
 	uint32_t by_process[TABLE_SLOTS]; /* 1 + the latest slot of a process, by its number */
@@ -50,6 +50,7 @@ struct table_view {
 	struct table *table; /* NULL: there is none */
 	char *area;          /* inaccessible until table_area_open() */
 	size_t area_size;
+	int before_fork; /* errno */
 };
 
 /* A module that is preloaded exports none of this. */
@@ -71,6 +72,14 @@ int table_area_open(const struct table_view *view, size_t offset, size_t size);
  */
 struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
 			       int (*may_replace)(struct table *, struct table_slot *));
+
+/*
+ * In the handlers of fork(2), under one lock: from before it until the child has claimed its slot,
+ * bheap knows of it. No view: nothing.
+ */
+void table_fork_prepare(struct table_view *view);
+void table_fork_parent(const struct table_view *view);
+void table_fork_child(const struct table_view *view);
 
 /* The number of a slot from 0 on. */
 static inline uint32_t table_index(const struct table *table, const struct table_slot *slot)

@@ -4,10 +4,12 @@
  * blocks are made, privileges dropped, processes forked, and it ends in each way that there is.
  * Status 77: that cannot be done here.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +23,26 @@ static char *volatile last;
 static unsigned last_size;
 static char *blocks[BLOCKS_MOST];
 static unsigned block_count;
+
+/* Of a child in fork(2), before the handlers of what is preloaded: milliseconds, or its end. */
+static unsigned late;
+static int is_killed;
+
+static void child_delay(void)
+{
+	if (is_killed)
+		raise(SIGKILL);
+	usleep(late * 1000);
+}
+
+/* Handlers of children are called in the order in which they were registered. */
+static void first_register(void)
+{
+	pthread_atfork(NULL, NULL, child_delay);
+}
+static void (*const first[])(void) __attribute__((section(".preinit_array"), used)) = {
+	first_register,
+};
 
 static void blocks_make(const char *text)
 {
@@ -69,6 +91,20 @@ static void child_go_on(void)
 	exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* The child goes on in the background. */
+static void parent_leave(void)
+{
+	if (fork() != 0)
+		_exit(0);
+}
+
+static int fork_fail(void)
+{
+	const struct rlimit none = {0, 0};
+
+	return setrlimit(RLIMIT_NPROC, &none) || fork() != -1;
+}
+
 /* The same without fork()'s handlers. */
 static void copy_go_on(void)
 {
@@ -113,6 +149,14 @@ static int step(const char *what)
 		all_close();
 	else if (!strcmp(what, "fork"))
 		child_go_on();
+	else if (!strncmp(what, "late=", 5))
+		late = (unsigned)atoi(what + 5);
+	else if (!strcmp(what, "killed"))
+		is_killed = 1;
+	else if (!strcmp(what, "background"))
+		parent_leave();
+	else if (!strcmp(what, "refused"))
+		return fork_fail();
 	else if (!strcmp(what, "clone"))
 		copy_go_on();
 	else if (!strcmp(what, "vfork"))

@@ -142,6 +142,32 @@ grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "a process that run
 grep -q '^bheap: of these processes 1 runs on: ' out && grep -q ' (1000000 bytes)' out || { cat out; fail "size: a process that runs on"; }
 "$bheap" run sh -c '"$0" +1x1000; "$0" 9; exit 0' "$program" 2>&1 | grep 'on: what' && fail "a process that has ended runs on"
 
+# So is a child that goes on in the background before it has registered: once, and twice, as daemon() does it.
+for steps in background 'background background'; do
+	ran 0 late=300 $steps +1x1000000 sleep
+	is "who runs on after $steps" "$(sed -n 's/^ *"running": *\([0-9]*\),*$/\1/p' r.json)" 1
+	grep -q '"forked": *true' r.json || { cat r.json; fail "$steps: the child is not told of"; }
+	"$bheap" run "$program" late=300 $steps +1x1000000 sleep >out 2>&1
+	grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "run: $steps"; }
+	"$bheap" size "$program" +1x100 late=300 $steps +1x1000000 sleep >out 2>&1
+	grep -q '^bheap: of these processes 1 runs on: ' out || { cat out; fail "size: $steps"; }
+done
+# For one that does not register bheap waits a second, and does not know.
+for steps in 'late=1500 background sleep' 'killed background'; do
+	"$bheap" run "$program" +1x100 $steps >out 2>&1
+	grep -q '^bheap: 1 process may run on: ' out || { cat out; fail "run: $steps"; }
+	"$bheap" size "$program" +1x100 $steps >out 2>&1
+	grep -q '^bheap: of these processes 1 may run on: ' out || { cat out; fail "size: $steps"; }
+done
+# A fork() that is refused makes nothing to wait for.
+if "$program" ${drops:+uid} refused; then
+	"$bheap" run "$program" ${drops:+uid} refused 2>&1 | grep ' on: what' && fail "run: what was not forked runs on"
+	"$bheap" size "$program" +1x100 ${drops:+uid} refused 2>&1 | grep ' on: what' &&
+		fail "size: what was not forked runs on"
+else
+	echo "skipped: a fork() that is refused"
+fi
+
 # Many processes: by program, the result last, and on request each.
 # Processor time and resident memory are of all.
 "$bheap" run "$program" +1x1000 2>&1 | grep -q '^  process  ' || fail "the times of one process"
