@@ -153,7 +153,7 @@ for steps in background 'background background'; do
 	grep -q '^bheap: of these processes 1 runs on: ' out || { cat out; fail "size: $steps"; }
 done
 # For one that does not register bheap waits a second, and does not know.
-for steps in 'late=1500 background sleep' 'killed background'; do
+for steps in 'late=10000 background sleep' 'killed background'; do
 	"$bheap" run "$program" +1x100 $steps >out 2>&1
 	grep -q '^bheap: 1 process may run on: ' out || { cat out; fail "run: $steps"; }
 	"$bheap" size "$program" +1x100 $steps >out 2>&1

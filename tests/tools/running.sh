@@ -107,18 +107,25 @@ for setting in TRIM=1 SIZE=8M; do
 	awk 'length > 80 { print; bad = 1 } END { exit bad }' out || fail "caches, $setting: more than 80 columns"
 	kill -KILL $pid
 done
-# Threads at work: no more than they can have, and no less than the half of their places.
+# Threads at work: no more than they can have, and no less than the half of their places; while figures
+# change, with what passes between the looks at them.
 LD_PRELOAD=$preload "$folder/tests/tools/threads" busy 100 &
 pid=$!
 started="$started $pid"
 count=0
-sleep 0.5
+while [ $((count += 1)) -le 100 ]; do # until they have begun
+	"$bheap" show --json $pid >found 2>/dev/null && [ "$(figure found live_blocks)" -ge 1800 ] && break
+	sleep 0.1
+done
+count=0
 while [ $((count += 1)) -le 15 ]; do
 	"$bheap" show --json $pid >found || fail "threads at work: show $pid: status $?"
 	is_json found
-	[ "$(figure found live_blocks)" -le 2650 ] && [ "$(figure found live_blocks)" -ge 1800 ] &&
-		[ "$(figure found used)" -le 1600000 ] && [ "$(figure found used)" -ge 800000 ] &&
-		[ "$(figure found cached)" -le 1048576 ] || { cat found; fail "threads at work: not what they have"; }
+	between=0
+	if grep -q '"changing":true' found; then between=1000; fi
+	[ "$(figure found live_blocks)" -le $((2650 + between)) ] && [ "$(figure found live_blocks)" -ge $((1800 - between)) ] &&
+		[ "$(figure found used)" -le $((1600000 + between * 300)) ] &&
+		[ "$(figure found used)" -ge $((800000 - between * 300)) ] && [ "$(figure found cached)" -le 1310720 ] || { cat found; fail "threads at work: not what they have"; }
 done
 kill -KILL $pid
 
@@ -229,12 +236,14 @@ grep -q '"processes":2,"used":10[0-9]\{5\},"live_blocks":[12][0-9][0-9],"peak_us
 	cat sample; fail "--every: of two processes in JSON"; }
 sed -n '/^{$/,$p' lines >summary
 is_json summary
-# What four threads keep is no part of what is in use.
+# What four threads keep is no part of what is in use: in the middle one of the samples, for threads begin
+# and end late on a busy machine.
 "$bheap" run --every=0.2s --json "$folder/tests/tools/threads" busy 3 2>lines
 sed '/^{$/,$d' lines | sed -n '/"live_blocks":[1-9]/p' | tail -n +2 >samples
 [ "$(wc -l <samples)" -ge 5 ] || { cat lines; fail "--every: threads at work: no lines"; }
-sed 's/.*"used":\([0-9]*\),"live_blocks":\([0-9]*\),.*"may_be_old":false,"changing":[a-z]*}$/\1 \2/' samples |
-	awk '$1 < 800000 || $1 > 1600000 || $2 < 1800 || $2 > 2650 { print; bad = 1 } END { exit bad }' ||
+sed 's/.*"used":\([0-9]*\),"live_blocks":\([0-9]*\),.*"may_be_old":false,"changing":\([a-z]*\)}$/\1 \2 \3/' samples |
+	sort -n -k 2 | awk '{ line[NR] = $0 } END { print line[int((NR + 1) / 2)] }' | awk '{ b = $3 == "true" ? 1000 : 0; if (!($3 == "true" || $3 == "false") || $1 < 800000 - 300 * b || $1 > 1600000 + 300 * b ||
+			$2 < 1800 - b || $2 > 2650 + b) { print; bad = 1 } } END { exit bad }' ||
 	{ cat samples; fail "--every: threads at work: not what they have"; }
 if "$filter" deny true; then
 	watched 5 "$filter" deny "$bheap" run --every=0.1s sh -c "$becoming" - "$program" +50x10000 19

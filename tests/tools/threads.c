@@ -15,7 +15,7 @@
 #define THREADS 4
 #define BLOCKS 600
 #define STEPS 30000
-#define LARGE ((size_t)1200 << 10)
+#define LARGE ((size_t)1400 << 10) /* more than the threads have together at any time */
 
 static pthread_barrier_t begun, freed, ended;
 static time_t until; /* or 0 */
