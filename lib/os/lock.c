@@ -20,8 +20,11 @@
 #define PAUSES_OF_A_TURN 32 /* a thread back sooner is in a run of turns */
 #define NAP_FIRST 100000    /* nanoseconds */
 #define NAP_LAST 1000000
-/* Turns of one thread in a row after which a lock becomes its own for the first time. */
-#define BIAS_TURNS_FIRST 64
+/*
+ * Turns of one thread in a row after which a lock becomes its own for the first time: more than one
+ * takes that fills a heap for another, and more than there are in most runs.
+ */
+#define BIAS_TURNS_FIRST 4096
 /* A thread works on what is its own for less than a microsecond, unless it is interrupted. */
 #define PAUSES_OF_WORK 256
 #define NAP_OF_WORK 20000

@@ -15,7 +15,8 @@
 #include "os/barrier.h"
 #include "os/lock.h"
 
-#define SOON 64
+#define SOON 4096
+#define BURST 256
 #define LATER 65536
 #define ROUNDS 200
 #define THREADS 3
@@ -207,16 +208,16 @@ static void turn_take(unsigned *count)
 		bh_lock_release(&lock);
 }
 
-/* Bursts of turns, each of which makes the lock this thread's own if no other one comes. */
+/* Bursts of turns, each of which may make the lock its user's own if no other one comes. */
 static void *turns_take(void *arg)
 {
 	for (int round = 0; round < ROUNDS; round++) {
-		for (int turn = 0; turn < 4 * SOON; turn++)
+		for (int turn = 0; turn < BURST; turn++)
 			turn_take(arg);
 		if (round % 8 == 0)
 			usleep(50);
 		require(bh_lock_acquire(&lock) == BH_LOCK_HELD);
-		lock.may_bias = is_off() ? BH_LOCK_BIAS_NEVER : BH_LOCK_BIAS_SOON;
+		lock.bias_at = lock.turns + BURST / 4;
 		bh_lock_release(&lock);
 	}
 	return NULL;
@@ -233,7 +234,7 @@ START_TEST(threads_exclude_each_other)
 				 0);
 	for (int index = 0; index < THREADS; index++) {
 		ck_assert_int_eq(pthread_join(threads[index], NULL), 0);
-		ck_assert_uint_eq(counted[index], ROUNDS * 4 * SOON);
+		ck_assert_uint_eq(counted[index], ROUNDS * BURST);
 	}
 	ck_assert(by_bias || is_off());
 }
