@@ -25,15 +25,13 @@
 #define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer, and the common one */
 #define SLOTS_MAX 256
 
-/* A cache that may keep fewer blocks of a size is not worth its batches; and one call in so many.
- */
+/* Fewer blocks of a size than this are not worth batches. */
 #define BYPASS_BELOW 8
+/* One call in so many asks a bypassed cache for more. */
 #define BYPASSES 16
 
 /* An owner is busy for some nanoseconds, unless it was interrupted. */
 #define NAP 20000
-/* Where the kernel does not make the others' stores visible, they become so by themselves. */
-#define NAP_UNFENCED 10000000
 
 __thread struct bh_cache_seat bh_cache_seats[BH_CACHE_SEATS]
 	__attribute__((tls_model("initial-exec")));
@@ -313,7 +311,7 @@ static void barrier_failed(struct bh_caches *caches)
 	if (caches->state & BH_CACHES_FENCED)
 		return;
 	__atomic_or_fetch(&caches->state, BH_CACHES_FENCED, __ATOMIC_RELEASE);
-	bh_wait_nap(NAP_UNFENCED);
+	bh_wait_nap(BH_BARRIER_NAP);
 }
 
 void bh_caches_close(struct bh_caches *caches)

@@ -12,9 +12,6 @@
 
 #include "os/wait.h"
 
-/* Longer than any processor keeps a store to itself. */
-#define NAP 10000000 /* nanoseconds */
-
 static bool is_prepared;
 
 static bool membarrier(int command)
@@ -50,5 +47,5 @@ bool bh_barrier_all(void)
 void bh_barrier_wait(void)
 {
 	if (!bh_barrier_all())
-		bh_wait_nap(NAP);
+		bh_wait_nap(BH_BARRIER_NAP);
 }

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* Where there is no barrier: longer than any processor keeps a store to itself. */
+#define BH_BARRIER_NAP 10000000 /* nanoseconds */
+
 /* Prepares this process, once or again; false where the kernel or a sandbox refuses. */
 bool bh_barrier_prepare(void);
 
