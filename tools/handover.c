@@ -34,6 +34,8 @@
 #define FORK_LOOKS 200
 #define FORK_PAUSE 5000000
 
+#define SLOTS_RESERVED 256
+
 /* As large as files may be here; a sparse one. False with errno. */
 static bool file_lengthen(int fd, off_t size)
 {
@@ -76,6 +78,13 @@ static const char *temporary_folder(void)
 	return folder && *folder ? folder : "/tmp";
 }
 
+/* Storage for the table's first slots: on a full disk each access would be a SIGBUS. */
+static bool file_reserve(int fd)
+{
+	errno = posix_fallocate(fd, 0, offsetof(struct table, slots[SLOTS_RESERVED]));
+	return errno == 0;
+}
+
 static int file_make(off_t size)
 {
 	char *path;
@@ -86,7 +95,7 @@ static int file_make(off_t size)
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd >= 0)
 		unlink(path);
-	if (fd >= 0 && !file_lengthen(fd, size)) {
+	if (fd >= 0 && (!file_lengthen(fd, size) || !file_reserve(fd))) {
 		close(fd);
 		fd = -1;
 	}
