@@ -69,20 +69,27 @@ static void total_update(uint64_t used, uint64_t peak)
 		;
 }
 
+static struct bh_cached_count cached_now(void)
+{
+	return budget.cached ? bh_cached_counted(budget.heap) : (struct bh_cached_count){0};
+}
+
 /* The peak counts in the sum where it is new: else it may have been long ago. */
 static void slot_note(void)
 {
 	const struct bh_control *control = budget.heap->core.control;
-	uint64_t used = bh_bytes(control->used), peak = bh_bytes(control->peak);
+	const struct bh_cached_count cached = cached_now();
+	uint64_t used = bh_bytes(control->used - cached.granules);
+	uint64_t peak = bh_bytes(control->peak);
 
 	total_update(used, peak > slot->figures[ACCOUNT_PEAK_USED] ? peak : used);
 	figure_set(ACCOUNT_SIZE, bh_handle_size(budget.heap));
 	figure_set(ACCOUNT_USED, used);
 	figure_set(ACCOUNT_PEAK_USED, peak);
-	figure_set(ACCOUNT_LIVE_BLOCKS, control->allocations - control->frees);
+	figure_set(ACCOUNT_LIVE_BLOCKS, control->allocations - control->frees - cached.blocks);
 	figure_set(ACCOUNT_EXTENT, extent());
-	figure_set(ACCOUNT_ALLOCATIONS, control->allocations);
-	figure_set(ACCOUNT_FREES, control->frees);
+	figure_set(ACCOUNT_ALLOCATIONS, control->allocations + cached.calls);
+	figure_set(ACCOUNT_FREES, control->frees + cached.calls + cached.blocks);
 	figure_set(ACCOUNT_FAILURES, control->failures);
 	figure_set(ACCOUNT_FAULTS, control->faults + budget.faults);
 	figure_set(ACCOUNT_WALKED, 0);
@@ -336,6 +343,7 @@ static void signals_take(void)
 void account_fork(void)
 {
 	struct bh_control *control = budget.heap ? budget.heap->core.control : NULL;
+	struct bh_cached_count cached;
 
 	has_ended = false;
 	owner = getpid();
@@ -345,9 +353,10 @@ void account_fork(void)
 		*generation = 1;
 	if (!slot || !control)
 		return;
+	cached = cached_now();
 	slot = table_claim(view.table, slot, slot_tells_nothing);
-	before[ACCOUNT_ALLOCATIONS] = control->allocations;
-	before[ACCOUNT_FREES] = control->frees;
+	before[ACCOUNT_ALLOCATIONS] = control->allocations + cached.calls;
+	before[ACCOUNT_FREES] = control->frees + cached.calls + cached.blocks;
 	before[ACCOUNT_FAILURES] = control->failures;
 	before[ACCOUNT_FAULTS] = control->faults + budget.faults;
 	control->peak = control->used;

@@ -32,20 +32,33 @@ static bool is_power_of_two(size_t number)
 	return number && !(number & (number - 1));
 }
 
-/* Inside, with the lock: a few blocks more cost no further lock. Each lies below the top. */
+/* Granules of the largest blocks that one thread takes several of at once. */
+#define FILL_OF_ONE 8
+
+/* Larger blocks are better beside what is made with them, where no lock is saved. */
+static size_t fill_most(void)
+{
+	return __libc_single_threaded ? FILL_OF_ONE : BH_CACHE_GRANULES;
+}
+
+/*
+ * Inside: a few blocks more of a size, side by side, cost many threads no further lock, and what a
+ * program walks through fewer pages. Each lies below the top.
+ */
 static void cache_fill(bheap_t *heap, size_t size)
 {
+	size_t granules = bh_granules(size);
 	struct bh_call call;
 
-	if (!budget.cached || !bh_enter(&call, heap))
+	if (!budget.cached || granules > fill_most() || !bh_enter(&call, heap))
 		return;
-	bh_batch_fill(&call, bh_granules(size));
+	bh_batch_fill(&call, granules);
 	bh_leave(&call);
 	budget_touch(budget.start, (size_t)(growth_top(heap) - budget.start));
 }
 
 /* From the heap. */
-static __attribute__((noinline)) void *block_make_locked(size_t size)
+static __attribute__((noinline)) void *block_make(size_t size)
 {
 	bheap_t *heap = budget_heap();
 	bool locked = budget_enter();
@@ -57,31 +70,6 @@ static __attribute__((noinline)) void *block_make_locked(size_t size)
 	}
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
-}
-
-/* True if this thread's cache has blocks of this size that it did not serve: they were written to.
- */
-static bool cache_is_stuck(size_t size)
-{
-	const bheap_t *heap = budget.cached;
-	const struct bh_cache *cache = heap ? bh_cache_own(bh_caches(heap)) : NULL;
-	size_t granules = bh_granules(size);
-
-	return cache && granules - 1 < BH_CACHE_GRANULES &&
-	       bh_cache_has(bh_caches(heap), cache, granules);
-}
-
-static __attribute__((noinline)) void *block_make(size_t size)
-{
-	void *block;
-
-	if (!__libc_single_threaded || UNLIKELY(cache_is_stuck(size)))
-		return block_make_locked(size);
-	block = bheap_alloc(budget_heap(), size);
-	if (UNLIKELY(!block))
-		return budget_refuse(size);
-	budget_made(block, size);
-	return block;
 }
 
 /* From this thread's cache, if it can serve the request at once; else NULL. */

@@ -174,12 +174,11 @@ bool bh_cached_settle(struct bh_call *call)
 	return any;
 }
 
-struct bh_cached_count bh_cached_keep(bheap_t *heap)
+struct bh_cached_count bh_cached_counted(const bheap_t *heap)
 {
 	struct bh_caches *caches = bh_caches(heap);
 	struct bh_cached_count all = {0};
 
-	caches->kept = true;
 	for (uint32_t slot = 0; slot < caches->used; slot++) {
 		const struct bh_cache *cache = bh_cache_at(caches, slot);
 
@@ -192,6 +191,12 @@ struct bh_cached_count bh_cached_keep(bheap_t *heap)
 		}
 	}
 	return all;
+}
+
+struct bh_cached_count bh_cached_keep(bheap_t *heap)
+{
+	bh_caches(heap)->kept = true;
+	return bh_cached_counted(heap);
 }
 
 /* ---- verification ---- */

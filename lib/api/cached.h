@@ -44,6 +44,9 @@ struct bh_cached_count {
 			 */
 };
 
+/* While threads go on: what they do meanwhile may be missing. */
+struct bh_cached_count bh_cached_counted(const bheap_t *heap);
+
 /*
  * For the end of a process, perhaps in a signal handler: from now on nothing empties the caches,
  * and figures have them as allocated.

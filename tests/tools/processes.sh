@@ -78,6 +78,11 @@ for way in close $drops; do
 	is "allocations of a child after $way" "$(all_figures allocations | sort -n | tail -n 1)" 50
 	is "live blocks of a child after $way" "$(all_figures live_blocks | sort -n | tail -n 1)" 51
 done
+# What a cache handed out before the fork is the parent's; what is in it is freed.
+ran 0 +40x100 free +40x100 free fork +50x100000
+is "allocations of a child whose parent had cached blocks" "$(all_figures allocations | sort -n | head -n 1)" 50
+ran 137 +40x100 free +40x100 free fork +50x100000 9
+is "live blocks of a killed child whose parent had cached blocks" "$(all_figures live_blocks | sort -n | tail -n 1)" 50
 if [ -n "$drops" ]; then
 	ran 0 +1x1000 close root uid +50x100000 fork +50x100000
 	is "allocations after all" "$(heap_figure allocations)" 51
