@@ -15,6 +15,7 @@
 
 #include "api/cached.h"
 #include "budget.h"
+#include "execution.h"
 #include "growth.h"
 #include "ledger.h"
 #include "setting.h"
@@ -150,8 +151,10 @@ void account_open(void)
 	with_blocks = setting_is_on("BHEAP_MALLOC_SNAPSHOT", false);
 	ledger_open(setting_find("BHEAP_MALLOC_REPORT"));
 	table_attach(&view, setting_find("BHEAP_MALLOC_TABLE"));
-	if (view.table)
+	if (view.table) {
 		slot = table_claim(view.table, NULL, slot_tells_nothing);
+		execution_open(view.table, "BHEAP_MALLOC_TABLE");
+	}
 	if (slot)
 		generation = table_generation();
 }

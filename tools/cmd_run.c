@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "child.h"
 #include "command.h"
 #include "interval.h"
@@ -138,6 +139,8 @@ static void program_report(struct run *run)
 {
 	handover_end(&run->handover, &run->summary.end);
 	records_read(&run->summary.records, &run->handover);
+	unreached_find(&run->summary.unreached, &run->handover, run->summary.end.pid,
+		       ACCOUNT_ALLOCATIONS);
 	if (run->automatic)
 		needs_keep(run);
 	if (run->snapshot.path)
@@ -146,6 +149,7 @@ static void program_report(struct run *run)
 		fault_stacks_read(&run->summary.stacks, &run->trails, run->summary.end.pid);
 	report_keep(run);
 	fault_stacks_release(&run->summary.stacks);
+	unreached_release(&run->summary.unreached);
 	records_release(&run->summary.records);
 }
 

@@ -180,6 +180,13 @@ bool handover_runs(const struct table_slot *slot)
 	return table_state(slot) == TABLE_RUNNING && number_runs(slot->pid);
 }
 
+bool handover_lives(const struct table_slot *slot)
+{
+	enum table_state state = table_state(slot);
+
+	return (state == TABLE_RUNNING || state == TABLE_EXECUTES) && number_runs(slot->pid);
+}
+
 /* Children that were forked and have not registered. */
 static size_t forks_open(const struct handover *handover)
 {
@@ -201,7 +208,7 @@ static size_t slots_running(const struct handover *handover, size_t slots)
 	size_t running = 0;
 
 	for (size_t index = 0; index < slots; index++)
-		running += handover_runs(&handover->table->slots[index]);
+		running += handover_lives(&handover->table->slots[index]);
 	return running;
 }
 
@@ -249,6 +256,41 @@ void handover_watch(void *arg)
 	}
 }
 
+static int slot_order(const void *one, const void *other)
+{
+	const struct table_slot *left = *(struct table_slot *const *)one;
+	const struct table_slot *right = *(struct table_slot *const *)other;
+
+	if (left->pid != right->pid)
+		return left->pid < right->pid ? -1 : 1;
+	return (left > right) - (left < right);
+}
+
+static void slot_replace(struct table_slot *slot, struct table_slot *next)
+{
+	if (!*next->execution.path)
+		next->execution = slot->execution;
+	table_state_set(slot, TABLE_REPLACED);
+}
+
+/* A program that was executed has registered if its process has a later slot. */
+static void executions_settle(const struct handover *handover)
+{
+	size_t missed, count = handover_count(handover, &missed);
+	struct table_slot **slots = calloc(count + 1, sizeof(*slots));
+
+	if (!slots)
+		err(1, "%zu processes", count);
+	for (size_t index = 0; index < count; index++)
+		slots[index] = &handover->table->slots[index];
+	qsort(slots, count, sizeof(*slots), slot_order);
+	for (size_t index = 0; index + 1 < count; index++)
+		if (table_state(slots[index]) == TABLE_EXECUTES &&
+		    slots[index]->pid == slots[index + 1]->pid)
+			slot_replace(slots[index], slots[index + 1]);
+	free(slots);
+}
+
 void handover_end(struct handover *handover, const struct child_end *end)
 {
 	struct table_slot *slot = &handover->table->slots[0];
@@ -256,8 +298,10 @@ void handover_end(struct handover *handover, const struct child_end *end)
 	size_t missed;
 
 	forks_wait(handover);
+	executions_settle(handover);
 	if (handover_count(handover, &missed) == 1 && slot->pid == end->pid &&
-	    counted > end->before && counted > slot->resident)
+	    table_state(slot) != TABLE_EXECUTES && counted > end->before &&
+	    counted > slot->resident)
 		slot->resident = counted;
 }
 

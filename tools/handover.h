@@ -35,6 +35,9 @@ size_t handover_count(const struct handover *handover, size_t *missed);
 /* True if the process of a slot has neither ended nor executed another program. */
 bool handover_runs(const struct table_slot *slot);
 
+/* True if it has not ended, also if it executed one that has not registered. */
+bool handover_lives(const struct table_slot *slot);
+
 /*
  * The number of processes that run still. *unsure: some of them were forked, and have not
  * registered: they may have ended.

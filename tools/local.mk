@@ -10,6 +10,7 @@ malloc_sources = \
 	%D%/account.c %D%/account.h \
 	%D%/budget.c %D%/budget.h \
 	%D%/deepbind.c \
+	%D%/execution.c %D%/execution.h \
 	%D%/growth.c %D%/growth.h \
 	%D%/inspect.c %D%/inspect.h \
 	%D%/ledger.c %D%/ledger.h \
@@ -34,6 +35,7 @@ EXTRA_DIST += %D%/libbheap-malloc.map %D%/bheap-guard.map
 recorder_sources = \
 	%D%/callers.h \
 	%D%/crowd.c %D%/crowd.h \
+	%D%/execution.c %D%/execution.h \
 	%D%/line.c %D%/line.h \
 	%D%/record.c %D%/record.h \
 	%D%/stream.c %D%/stream.h \
@@ -127,6 +129,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/tally.c %D%/tally.h \
 	%D%/tally_text.c %D%/tally_text.h \
 	%D%/trace.c %D%/trace.h \
+	%D%/unreached.c %D%/unreached.h \
 	%D%/summary.c %D%/summary.h \
 	%D%/summary_others.c %D%/summary_others.h \
 	%D%/svg.c %D%/svg.h \

@@ -13,6 +13,7 @@
 /* The processes that ran one program. */
 struct others {
 	const char *program;
+	bool replaced; /* before they executed others */
 	size_t count;
 	uint64_t peak;
 };
@@ -25,12 +26,15 @@ static int others_order(const void *one, const void *other)
 	return (left < right) - (left > right);
 }
 
-static struct others *others_for(struct others *list, size_t *count, const char *program)
+static struct others *others_for(struct others *list, size_t *count,
+				 const struct stream_summary *one)
 {
 	for (size_t index = 0; index < *count; index++)
-		if (strcmp(list[index].program, program) == 0)
+		if (strcmp(list[index].program, one->program) == 0 &&
+		    list[index].replaced == one->replaced)
 			return &list[index];
-	list[*count].program = program;
+	list[*count].program = one->program;
+	list[*count].replaced = one->replaced;
 	return &list[(*count)++];
 }
 
@@ -45,7 +49,7 @@ static size_t others_make(struct others *list, const struct streams *streams, bo
 
 		if (index == streams->best && !all)
 			continue;
-		others = others_for(list, &count, one->program);
+		others = others_for(list, &count, one);
 		others->count++;
 		others->peak = one->peak > others->peak ? one->peak : others->peak;
 	}
@@ -54,12 +58,27 @@ static size_t others_make(struct others *list, const struct streams *streams, bo
 	return count;
 }
 
+/* Processes that executed other programs afterwards. */
+static void replaced_print(const struct others *others)
+{
+	char peak[SIZE_TEXT_MAX];
+
+	if (others->count == 1)
+		warnx("a process was %s at first, with a peak of %s", others->program,
+		      size_print(peak, others->peak));
+	else
+		warnx("%zu processes were %s at first, with peaks of %s at most", others->count,
+		      others->program, size_print(peak, others->peak));
+}
+
 /* all: the one that is sized may be among them. */
 static void others_print(const struct others *others, bool all)
 {
 	char peak[SIZE_TEXT_MAX];
 
-	if (others->count == 1)
+	if (others->replaced)
+		replaced_print(others);
+	else if (others->count == 1)
 		warnx("%s process, %s, with a peak of %s", all ? "a" : "another", others->program,
 		      size_print(peak, others->peak));
 	else

@@ -138,20 +138,27 @@ static const char *elf_tells(struct image *image)
 	return reason ? reason : symbols_tell(image);
 }
 
-static const char *file_tells(const char *path, int depth);
+/* Who executes a program, in place of how many scripts. */
+struct caller {
+	uid_t user;
+	gid_t group;
+	int depth;
+};
+
+static const char *file_tells(const char *path, struct caller caller);
 
 /* The program that "#!" names. */
-static const char *script_tells(const struct image *image, int depth)
+static const char *script_tells(const struct image *image, struct caller caller)
 {
 	char line[256] = "", path[256];
 
 	memcpy(line, image->bytes, image->size < sizeof(line) - 1 ? image->size : sizeof(line) - 1);
-	if (depth == SCRIPTS_MOST || sscanf(line, "#! %255s", path) != 1)
+	if (caller.depth++ == SCRIPTS_MOST || sscanf(line, "#! %255s", path) != 1)
 		return NULL;
-	return file_tells(path, depth + 1);
+	return file_tells(path, caller);
 }
 
-static const char *content_tells(int fd, size_t size, int depth)
+static const char *content_tells(int fd, size_t size, struct caller caller)
 {
 	struct image image;
 	const char *reason = NULL;
@@ -161,41 +168,43 @@ static const char *content_tells(int fd, size_t size, int depth)
 	if (memcmp(image.bytes, ELFMAG, SELFMAG) == 0)
 		reason = elf_tells(&image);
 	else if (memcmp(image.bytes, "#!", 2) == 0)
-		reason = script_tells(&image, depth);
+		reason = script_tells(&image, caller);
 	image_unmap(&image);
 	return reason;
 }
 
-static bool gains_privileges(const char *path, const struct stat *status)
+static bool gains_privileges(const char *path, const struct stat *status, struct caller caller)
 {
-	return (status->st_mode & S_ISUID && status->st_uid != getuid()) ||
-	       (status->st_mode & S_ISGID && status->st_gid != getgid()) ||
-	       (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0);
+	return (status->st_mode & S_ISUID && status->st_uid != caller.user) ||
+	       (status->st_mode & S_ISGID && status->st_gid != caller.group) ||
+	       (caller.user != 0 && getxattr(path, "security.capability", NULL, 0) > 0);
 }
 
-static const char *file_tells(const char *path, int depth)
+static const char *file_tells(const char *path, struct caller caller)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 	const char *reason = NULL;
 
-	if (stat(path, &status) == 0 && S_ISREG(status.st_mode) && gains_privileges(path, &status))
+	if (stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+	    gains_privileges(path, &status, caller))
 		reason = "it is set-user-ID, or gains privileges otherwise: nothing is preloaded";
 	else if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-		reason = content_tells(fd, (size_t)status.st_size, depth);
+		reason = content_tells(fd, (size_t)status.st_size, caller);
 	if (fd >= 0)
 		close(fd);
 	return reason;
 }
 
 /* In the folders of PATH, as execvp(3) goes through them. */
-const char *reason_find(const char *program)
+const char *reason_find_for(const char *program, uid_t user, gid_t group)
 {
+	struct caller caller = {user, group, 0};
 	const char *folders = getenv("PATH"), *reason = NULL;
 	bool found = false;
 
 	if (strchr(program, '/'))
-		return file_tells(program, 0);
+		return file_tells(program, caller);
 	while (folders && *folders && !found) {
 		size_t length = strcspn(folders, ":");
 		char *path;
@@ -204,9 +213,14 @@ const char *reason_find(const char *program)
 			return NULL;
 		found = access(path, X_OK) == 0;
 		if (found)
-			reason = file_tells(path, 0);
+			reason = file_tells(path, caller);
 		free(path);
 		folders += length + (folders[length] == ':');
 	}
 	return reason;
+}
+
+const char *reason_find(const char *program)
+{
+	return reason_find_for(program, getuid(), getgid());
 }

@@ -30,6 +30,7 @@
 
 #include "callers.h"
 #include "crowd.h"
+#include "execution.h"
 #include "line.h"
 #include "record.h"
 #include "stream.h"
@@ -148,6 +149,7 @@ static void recording_begin(void)
 	if (table != NULL) {
 		with_kinds = secure_getenv(TALLY_VARIABLE) != NULL;
 		state = stream_open(&stream, table) ? OPEN : STOPPED;
+		execution_open(stream.view.table, "BHEAP_RECORD_TABLE");
 		return;
 	}
 	if (!path_make(path, sizeof(path)))

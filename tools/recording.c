@@ -18,6 +18,7 @@
 #include "others.h"
 #include "reason.h"
 #include "streams.h"
+#include "unreached.h"
 
 /* A sparse file: no recording is longer. */
 #define AREA_SIZE (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
@@ -262,7 +263,7 @@ static bool streams_take(struct recording *recording, const struct handover *han
 	bool good = false;
 
 	streams_find(&streams, handover);
-	recording->processes = streams.count + streams.missed;
+	recording->processes = streams.processes + streams.missed;
 	best = &streams.list[streams.best];
 	if (streams.count) {
 		if (best->error)
@@ -270,6 +271,9 @@ static bool streams_take(struct recording *recording, const struct handover *han
 			      strerror(best->error));
 		good = stream_load(recording, 0, handover, best);
 	}
+	if (good && best->executes)
+		warnx("the answer is of %s, as it was before it executed another program",
+		      best->program);
 	if (good) {
 		recording->count = 1;
 		rivals_take(recording, handover, &streams);
@@ -319,6 +323,16 @@ static void absence_tell(const struct handover *handover, const struct child_end
 		      reason ? reason : "it allocates nothing, or could not load the library");
 }
 
+/* Programs that were executed, into which nothing was preloaded. */
+static void unreached_tell(const struct handover *handover, const struct child_end *end)
+{
+	struct unreached unreached;
+
+	unreached_find(&unreached, handover, end->pid, STREAM_LENGTH);
+	unreached_print(stderr, &unreached, "recorded", true);
+	unreached_release(&unreached);
+}
+
 void recording_release(struct recording *recording)
 {
 	while (recording->count) {
@@ -345,6 +359,8 @@ bool recording_make(struct recording *recording, bool with_calls, char **argv)
 	child.watch_arg = &handover;
 	child_run(&child, argv, &end);
 	handover_end(&handover, &end);
+	if (end.ran)
+		unreached_tell(&handover, &end);
 	good = end.ran && streams_take(recording, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);

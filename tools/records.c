@@ -52,10 +52,13 @@ static bool record_read(struct record *record, const struct table_slot *slot)
 
 	if (state == TABLE_EMPTY || !slot->figures[ACCOUNT_SIZE])
 		return false;
+	/* A child that executed a program at once is that one. */
+	if (state == TABLE_EXECUTES && slot->origin && !slot->figures[ACCOUNT_ALLOCATIONS])
+		return false;
 	*record = (struct record){
 		.pid = slot->pid,
 		.forked = slot->origin,
-		.replaced = state == TABLE_REPLACED,
+		.replaced = state == TABLE_REPLACED || state == TABLE_EXECUTES,
 		.walked = slot->figures[ACCOUNT_WALKED],
 		.snapshot_size = (size_t)slot->figures[ACCOUNT_SNAPSHOT],
 		.resident = slot->resident,
@@ -70,6 +73,14 @@ static bool record_read(struct record *record, const struct table_slot *slot)
 	return true;
 }
 
+/* In the sum of all processes, for it has not told its end. */
+static bool may_count(const struct table_slot *slot)
+{
+	enum table_state state = table_state(slot);
+
+	return state == TABLE_RUNNING || state == TABLE_EXECUTES;
+}
+
 void records_watch(void *arg)
 {
 	struct handover *handover = arg;
@@ -80,7 +91,7 @@ void records_watch(void *arg)
 		struct table_slot *slot = &handover->table->slots[index];
 		uint64_t counted = slot->figures[ACCOUNT_COUNTED];
 
-		if (!counted || table_state(slot) != TABLE_RUNNING || handover_runs(slot))
+		if (!counted || !may_count(slot) || handover_lives(slot))
 			continue;
 		slot->figures[ACCOUNT_COUNTED] = 0;
 		__atomic_sub_fetch(&handover->table->used, (int64_t)counted, __ATOMIC_RELAXED);

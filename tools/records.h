@@ -37,7 +37,7 @@ struct record {
 	char program[32];
 	bool forked;   /* by fork(2): it began with the heap of its parent */
 	bool walked;   /* the figures of free blocks are known */
-	bool replaced; /* it executed another program, which has a record of its own */
+	bool replaced; /* it executed another program */
 	size_t snapshot_size;
 	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
 	uint64_t figures[FIGURES];

@@ -25,7 +25,10 @@ static uint64_t resident_without(const struct table_slot *slot)
 static bool summary_read(struct stream_summary *summary, const struct table_slot *slot,
 			 uint32_t number)
 {
-	if (table_state(slot) == TABLE_EMPTY || (!slot->figures[STREAM_LENGTH] && !slot->origin))
+	enum table_state state = table_state(slot);
+	bool inherits = slot->origin && state != TABLE_EXECUTES;
+
+	if (state == TABLE_EMPTY || (!slot->figures[STREAM_LENGTH] && !inherits))
 		return false;
 	*summary = (struct stream_summary){
 		.slot = number,
@@ -34,9 +37,31 @@ static bool summary_read(struct stream_summary *summary, const struct table_slot
 		.resident = resident_without(slot),
 		.threads = (uint32_t)slot->figures[STREAM_THREADS],
 		.error = (int)slot->figures[STREAM_ERROR],
+		.replaced = state == TABLE_REPLACED,
+		.executes = state == TABLE_EXECUTES,
 	};
 	snprintf(summary->program, sizeof(summary->program), "%.31s", slot->program);
 	return true;
+}
+
+/* True if the process recorded another program afterwards. */
+static bool goes_on(const struct streams *streams, size_t index)
+{
+	const struct stream_summary *one = &streams->list[index];
+	size_t next = index + 1;
+
+	while (one->replaced && next < streams->count && streams->list[next].pid != one->pid)
+		next++;
+	return one->replaced && next < streams->count;
+}
+
+static size_t processes_count(const struct streams *streams)
+{
+	size_t processes = 0;
+
+	for (size_t index = 0; index < streams->count; index++)
+		processes += !goes_on(streams, index);
+	return processes;
 }
 
 void streams_find(struct streams *streams, const struct handover *handover)
@@ -57,6 +82,7 @@ void streams_find(struct streams *streams, const struct handover *handover)
 			streams->best = streams->count;
 		streams->count++;
 	}
+	streams->processes = processes_count(streams);
 }
 
 int streams_error(const struct handover *handover)

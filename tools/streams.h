@@ -18,13 +18,16 @@ struct stream_summary {
 	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
 	uint32_t threads;  /* that lived at one time, at most */
 	int error;         /* errno if it was cut short, else 0 */
+	bool replaced;     /* the process executed another program, which registered */
+	bool executes;     /* one that did not */
 };
 
 struct streams {
 	struct stream_summary *list; /* those that recorded anything, or were forked */
 	size_t count;
-	size_t missed; /* processes that the table had no room for */
-	size_t best;   /* that of the largest peak, the first of several; valid if count is not 0 */
+	size_t processes; /* a process that executed others has several */
+	size_t missed;    /* processes that the table had no room for */
+	size_t best; /* that of the largest peak, the first of several; valid if count is not 0 */
 };
 
 void streams_find(struct streams *streams, const struct handover *handover);

@@ -100,7 +100,45 @@ static void end_print(FILE *stream, const struct summary *summary)
 /* Why there is nothing to tell, or NULL. */
 static const char *reason_for(const struct summary *summary, const struct record *record)
 {
-	return record && record->figures[FIGURE_ALLOCATIONS] ? NULL : reason_find(summary->argv[0]);
+	const struct unreached_program *own = unreached_own(&summary->unreached, true);
+
+	if (record && record->figures[FIGURE_ALLOCATIONS])
+		return NULL;
+	return own ? own->reason : reason_find(summary->argv[0]);
+}
+
+static bool end_is_told(const struct record *record)
+{
+	return !record || record->figures[FIGURE_ENDED];
+}
+
+/* How far the figures can be trusted, and are the program's. */
+static void figures_explain(FILE *stream, const struct summary *summary,
+			    const struct record *record)
+{
+	const struct unreached_program *own = unreached_own(&summary->unreached, false);
+
+	if (own)
+		fprintf(stream, "  it executed %s, which was not measured:\n  %s\n",
+			unreached_name(own), own->reason);
+	if (own && record)
+		fprintf(stream, "  the figures are of %s, as it was before that\n",
+			record->program);
+	else if (!end_is_told(record))
+		fprintf(stream,
+			"  without telling: the figures may be old, by %zu KiB freed at most,\n"
+			"  or %zu KiB of memory that it took for the first time\n",
+			ACCOUNT_FREED >> 10, ACCOUNT_GROWTH >> 10);
+}
+
+static bool is_alone(const struct summary *summary)
+{
+	const struct unreached *unreached = &summary->unreached;
+	bool others = summary->records.count > 1;
+
+	for (size_t index = 0; index < unreached->count; index++)
+		others = others || !unreached->list[index].own;
+	return !others;
 }
 
 static void program_print(FILE *stream, const struct summary *summary)
@@ -111,21 +149,17 @@ static void program_print(FILE *stream, const struct summary *summary)
 	char resident[SIZE_TEXT_MAX];
 
 	end_print(stream, summary);
-	if (record && !record->figures[FIGURE_ENDED])
-		fprintf(stream,
-			"  without telling: the figures may be old, by %zu KiB freed at most,\n"
-			"  or %zu KiB of memory that it took for the first time\n",
-			ACCOUNT_FREED >> 10, ACCOUNT_GROWTH >> 10);
+	figures_explain(stream, summary, record);
 	if (record)
 		heap_print(stream, record, summary->sized);
 	else
 		fputs("  it left no record of its heap\n", stream);
 	if (reason)
 		fprintf(stream, "  %s\n", reason);
-	else if (!record)
+	else if (!record && !unreached_own(&summary->unreached, false))
 		fputs("  it could not load the library, or was ended before it began\n", stream);
 	fprintf(stream, "  %-16s %.2f s processor time in %.2f s, peak %s resident\n",
-		summary->records.count > 1 ? "processes" : "process", cpu_seconds(usage),
+		is_alone(summary) ? "process" : "processes", cpu_seconds(usage),
 		summary->end.seconds, size_print(resident, (uint64_t)usage->ru_maxrss * 1024));
 	outside_print(stream, record);
 }
@@ -206,6 +240,7 @@ void summary_print(FILE *stream, const struct summary *summary)
 		fprintf(stream, "bheap: %zu more processes are not counted: there is no room\n",
 			summary->records.missed);
 	running_print(stream, &summary->records);
+	unreached_print(stream, &summary->unreached, "measured", false);
 	program_print(stream, summary);
 	settings_print(stream, summary);
 	if (others)
@@ -268,6 +303,7 @@ void summary_json(FILE *stream, const struct summary *summary)
 		json_object_object_add(object, "auto", remembered_json(summary->remembered));
 	json_object_object_add(object, "running", json_object_new_uint64(records->running));
 	json_object_object_add(object, "not_counted", json_object_new_uint64(records->missed));
+	json_object_object_add(object, "not_measured", unreached_json(&summary->unreached));
 	json_object_object_add(object, "heap", own ? record_json(own, summary->sized) : NULL);
 	if (reason_for(summary, own))
 		json_object_object_add(object, "reason", utf8_json(reason_for(summary, own)));

@@ -11,11 +11,13 @@
 #include "fault_stacks.h"
 #include "records.h"
 #include "remembered.h"
+#include "unreached.h"
 
 struct summary {
 	char **argv;
 	struct child_end end;
 	struct records records;
+	struct unreached unreached;
 	char *const *overridden; /* settings of bheap's own, "NAME=VALUE", NULL-terminated */
 	bool sized;              /* the heap has a size that somebody chose */
 	bool each;               /* of the other processes, not of programs */

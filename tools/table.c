@@ -154,13 +154,27 @@ char *table_generation(void)
 	return NULL;
 }
 
-/* The slot that a process of this number claimed last and has not left, or NULL. */
-static struct table_slot *slot_of(struct table *table, pid_t pid)
+static uint32_t *latest_of(struct table *table, pid_t pid)
 {
-	uint32_t number = table->by_process[(uint32_t)pid % TABLE_SLOTS] - 1;
+	return &table->by_process[(uint32_t)pid % TABLE_SLOTS];
+}
+
+/* The slot that a process of this number claimed last, or NULL. */
+static struct table_slot *slot_latest(struct table *table, pid_t pid)
+{
+	uint32_t number = __atomic_load_n(latest_of(table, pid), __ATOMIC_ACQUIRE) - 1;
 	struct table_slot *slot = number < TABLE_SLOTS ? &table->slots[number] : NULL;
 
-	return slot && slot->pid == pid && table_state(slot) == TABLE_RUNNING ? slot : NULL;
+	return slot && slot->pid == pid ? slot : NULL;
+}
+
+/* The same, if the process has not left it. may_execute: or executes a program. */
+static struct table_slot *slot_of(struct table *table, pid_t pid, bool may_execute)
+{
+	struct table_slot *slot = slot_latest(table, pid);
+	enum table_state state = slot ? table_state(slot) : TABLE_EMPTY;
+
+	return state == TABLE_RUNNING || (state == TABLE_EXECUTES && may_execute) ? slot : NULL;
 }
 
 static struct table_slot *slot_new(struct table *table, pid_t pid)
@@ -169,17 +183,31 @@ static struct table_slot *slot_new(struct table *table, pid_t pid)
 
 	if (number >= TABLE_SLOTS)
 		return NULL;
-	table->by_process[(uint32_t)pid % TABLE_SLOTS] = number + 1;
+	if (pid)
+		__atomic_store_n(latest_of(table, pid), number + 1, __ATOMIC_RELEASE);
 	return &table->slots[number];
+}
+
+/* Of a process that executed a program before it had anything to tell. */
+static bool slot_is_bare(const struct table_slot *slot)
+{
+	bool bare = !slot->origin;
+
+	for (unsigned index = 0; index < TABLE_FIGURES; index++)
+		bare = bare && !slot->figures[index];
+	return bare;
 }
 
 struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
 			       int (*may_replace)(struct table *, struct table_slot *))
 {
 	pid_t pid = getpid();
-	struct table_slot *slot = slot_of(table, pid);
+	struct table_slot *slot = slot_of(table, pid, !origin);
+	struct table_execution execution = {.lack = TABLE_LACKS_NOTHING};
 
-	if (!slot || !may_replace(table, slot)) {
+	if (slot && table_state(slot) == TABLE_EXECUTES)
+		execution = slot->execution;
+	if (!slot || !(slot_is_bare(slot) || may_replace(table, slot))) {
 		if (slot)
 			table_state_set(slot, TABLE_REPLACED);
 		slot = slot_new(table, pid);
@@ -190,6 +218,7 @@ struct table_slot *table_claim(struct table *table, const struct table_slot *ori
 		.origin = origin ? table_index(table, origin) + 1 : 0,
 		.pid = pid,
 		.parent = getppid(),
+		.execution = execution,
 	};
 	if (origin)
 		memcpy(slot->program, origin->program, sizeof(slot->program));
@@ -197,6 +226,48 @@ struct table_slot *table_claim(struct table *table, const struct table_slot *ori
 		table_name(slot);
 	table_state_set(slot, TABLE_RUNNING);
 	return slot;
+}
+
+/* ---- executions ---- */
+
+struct table_slot *table_execute(struct table *table, pid_t pid)
+{
+	struct table_slot *slot = pid ? slot_of(table, pid, true) : NULL;
+
+	if (slot)
+		return slot;
+	slot = slot_new(table, pid);
+	if (!slot)
+		return NULL;
+	*slot = (struct table_slot){.pid = pid, .parent = pid ? getppid() : getpid()};
+	return slot;
+}
+
+/* The number is used again, unless another slot was claimed since. */
+void table_execute_cancel(struct table *table, struct table_slot *slot)
+{
+	uint32_t number = table_index(table, slot), next = number + 1;
+
+	table_state_set(slot, TABLE_EMPTY);
+	__atomic_compare_exchange_n(&table->claimed, &next, number, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+}
+
+/*
+ * If the child registers at this moment it has another slot, a later one: by which it is known that
+ * this one tells nothing.
+ */
+void table_execute_child(struct table *table, struct table_slot *slot, pid_t child)
+{
+	uint32_t *latest = latest_of(table, child);
+	uint32_t before = __atomic_load_n(latest, __ATOMIC_ACQUIRE);
+
+	slot->pid = child;
+	if (before > table_index(table, slot) + 1 && slot_latest(table, child))
+		table_execute_cancel(table, slot);
+	else
+		__atomic_compare_exchange_n(latest, &before, table_index(table, slot) + 1, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* ---- forks ---- */

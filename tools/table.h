@@ -20,6 +20,25 @@ enum table_state {
 	TABLE_RUNNING,  /* or it ended without telling: the figures may be old */
 	TABLE_ENDED,    /* the figures are its last */
 	TABLE_REPLACED, /* it executed another program, which has a slot of its own */
+	TABLE_EXECUTES, /* it executed another program, which has not registered */
+};
+
+/* Why a program that is executed will not register, as its caller sees it. */
+enum table_lack {
+	TABLE_LACKS_NOTHING,
+	TABLE_LACKS_SETTINGS, /* LD_PRELOAD, or the table's, in its environment */
+	TABLE_LACKS_LIBRARY,  /* the file that is preloaded: in its root, or the right to read it */
+	TABLE_LACKS_TRUST,    /* it has other rights than its user, and preloads nothing */
+};
+
+#define TABLE_PATH 256
+
+/* How a program was executed: execution.h. */
+struct table_execution {
+	uint32_t lack;         /* enum table_lack */
+	uint32_t user, group;  /* real numbers of its caller */
+	char caller[32];       /* the program */
+	char path[TABLE_PATH]; /* or the name that PATH is searched for; "": not known */
 };
 
 struct table_slot {
@@ -29,7 +48,8 @@ struct table_slot {
 	int32_t parent;
 	char program[32];
 	uint64_t figures[TABLE_FIGURES];
-	uint64_t resident; /* the most bytes that bheap saw resident, or 0 */
+	uint64_t resident;                /* the most bytes that bheap saw resident, or 0 */
+	struct table_execution execution; /* of TABLE_EXECUTES the other program's, else its own */
 };
 
 struct table {
@@ -72,6 +92,18 @@ int table_area_open(const struct table_view *view, size_t offset, size_t size);
  */
 struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
 			       int (*may_replace)(struct table *, struct table_slot *));
+
+/*
+ * The slot of a process that is about to execute a program, or a new one without figures. Process
+ * 0: a child that is to be made. NULL: they are all taken. The rest is execution.c's.
+ */
+struct table_slot *table_execute(struct table *table, pid_t pid);
+
+/* It failed: a slot that was new is not needed. */
+void table_execute_cancel(struct table *table, struct table_slot *slot);
+
+/* The child was made, and has perhaps registered since. */
+void table_execute_child(struct table *table, struct table_slot *slot, pid_t child);
 
 /*
  * In the handlers of fork(2), under one lock: from before it until the child has claimed its slot,

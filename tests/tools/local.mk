@@ -4,7 +4,7 @@
 EXTRA_DIST += %D%/common.sh
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
 	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
-	%D%/sizing.sh %D%/cached_faults.sh %D%/callers.sh %D%/fault_callers.sh
+	%D%/sizing.sh %D%/executions.sh %D%/cached_faults.sh %D%/callers.sh %D%/fault_callers.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -63,6 +63,11 @@ check_PROGRAMS += %D%/ends
 %C%_ends_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_ends_LDADD =
 
+check_PROGRAMS += %D%/executes
+%C%_executes_SOURCES = %D%/executes.c
+%C%_executes_CFLAGS = $(AM_CFLAGS) -fno-builtin
+%C%_executes_LDADD =
+
 check_PROGRAMS += %D%/counted
 %C%_counted_SOURCES = %D%/counted.c
 %C%_counted_CFLAGS = $(AM_CFLAGS) -fno-builtin -pthread
@@ -77,5 +82,5 @@ check_PROGRAMS += %D%/threads
 %C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_threads_LDADD =
 TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh %D%/callers.sh \
-	%D%/running.sh %D%/calls.sh %D%/fault_callers.sh
+	%D%/running.sh %D%/calls.sh %D%/executions.sh %D%/fault_callers.sh
 endif

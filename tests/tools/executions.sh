@@ -1,0 +1,194 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Programs that another program executes, and that no library can be preloaded into: bheap run, size and calls
+# name them, with the reason, and pass the figures of none as theirs. A process that executes counts once.
+. "$srcdir/tests/tools/common.sh"
+
+bheap=$PWD/tools/bheap
+program=$PWD/tests/tools/executes
+[ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
+grep -q execveat "$preload" || { echo "executions are not seen with this C library"; exit 77; }
+# Where another user can load them, too.
+chmod 755 "$scratch"
+mkdir "$scratch/closed"
+cp "$program" "$PWD/tests/tools/ends" "$scratch" || exit 99
+cp "$preload" "$PWD/tools/.libs/bheap-record.so" "$scratch/closed" || exit 99
+BHEAP_MALLOC_LIBRARY=$scratch/closed/libbheap-malloc.so BHEAP_RECORD_LIBRARY=$scratch/closed/bheap-record.so
+export BHEAP_MALLOC_LIBRARY BHEAP_RECORD_LIBRARY
+LC_ALL=C; export LC_ALL
+cd "$scratch" || exit 99
+program=$scratch/executes
+PATH=$scratch:$PATH; export PATH
+
+: "${CC:=cc}"
+echo 'int main(int count, char **words) { return count == 2 && *words[1] == 102 ? 5 : 0; }' >plain.c
+$CC -w -o plain plain.c || exit 77
+"$program" here execv "$scratch/plain" || { echo "nothing is executed"; exit 99; }
+# The program has the malloc() of this test's library; a static one none.
+$CC -w -static -o static plain.c 2>/dev/null && ./static || { rm -f static; echo "skipped: no static programs"; }
+
+functions='execve execv execvp execvpe execl execlp execle many fexecve descriptor execveat posix_spawn posix_spawnp'
+
+# told LINE REASON WHAT: both are in the report "out", one after the other
+told() { grep -A1 "$1" out | grep -Fq "  $2" || { cat out; fail "$3: no word of '$1', '$2'"; }; }
+untold() { ! grep -E 'which was not (measured|recorded)' out || { cat out; fail "$1: of a program that was measured"; }; }
+
+# ---- what was preloaded into is not told of, and what fails changes nothing ----
+for function in $functions; do
+	for where in here fork vfork last; do
+		"$bheap" run "$program" $where $function "$scratch/plain" f >out 2>&1
+		case $where$function in
+		*posix*) untold "$where $function" ;;
+		last*) untold "$where $function" ;;
+		*many) is "the status of $where $function" $? 0; untold "$where $function" ;;
+		*) is "the status of $where $function" $? 5; untold "$where $function" ;;
+		esac
+		"$bheap" run "$program" $where $function no/such/program f >out 2>&1
+		is "the status of $where $function that fails" $? 0
+		untold "$where $function that fails"
+		grep -q 'without telling' out && { cat out; fail "$where $function fails: the end is not told"; }
+	done
+done
+[ "$("$bheap" run --report=r "$program" here many /bin/echo end | wc -w)" -eq 101 ] || fail "execl() of a hundred arguments"
+[ "$("$bheap" run --report=r "$program" here execle /bin/echo end)" = end ] || fail "execle() and its arguments"
+[ "$("$bheap" run --report=r "$program" vfork execlp echo end)" = end ] || fail "execlp() and its arguments"
+"$bheap" run sh -c 'i=0; while [ $i -lt 30 ]; do "$0" here posix_spawn "$1"; i=$((i + 1)); done' "$program" "$scratch/plain" >out 2>&1
+untold "many that are spawned"
+"$bheap" size sh -c 'i=0; while [ $i -lt 30 ]; do "$0" here posix_spawn "$1"; i=$((i + 1)); done' "$program" "$scratch/plain" >out 2>&1
+untold "size: many that are spawned"
+
+# ---- without LD_PRELOAD ----
+without='it was executed without LD_PRELOAD, or bheap'
+"$bheap" run "$program" here empty "$scratch/plain" f >out 2>&1
+is "the status of a program without environment" $? 5
+told '^  it executed plain, which was not measured:$' "$without" "run, here"
+grep -q '^  the figures are of executes, as it was before that$' out || { cat out; fail "run: whose figures are these?"; }
+grep -q 'without telling' out && { cat out; fail "run: a process that executes tells its end"; }
+for where in fork vfork; do
+	for command in run:measured size:recorded calls:recorded; do
+		"$bheap" ${command%:*} "$program" $where empty "$scratch/plain" >out 2>&1
+		told "^bheap: executes executed plain, which was not ${command#*:}:$" "$without" "$command, $where"
+	done
+done
+"$bheap" run sh -c 'env -i /bin/true; env -i /bin/true; env -u LD_PRELOAD true; exit 0' >out 2>&1
+told '^bheap: env executed true (2 times), which was not measured:$' "$without" "env -i"
+for command in size calls; do
+	"$bheap" $command "$program" here empty "$scratch/plain" >out 2>&1
+	is "the status of $command" $? 0
+	told '^bheap: executes executed plain, which was not recorded:$' "$without" $command
+	grep -q '^bheap: the answer is of executes, as it was before it executed another program$' out || {
+		cat out; fail "$command: whose figures are these?"; }
+done
+# It runs on, and is not forgotten.
+"$bheap" run sh -c '"$0" here empty /bin/sleep 4 >/dev/null 2>&1 & sleep 1; exit 0' "$program" >out 2>&1
+grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "a program that was not measured, and runs on"; }
+
+# ---- static ones ----
+if [ -x static ]; then
+	reason='it is statically linked, so that no library can be preloaded'
+	for function in $functions; do
+		for where in here fork vfork last; do
+			"$bheap" run --processes "$program" $where $function "$scratch/static" g >out 2>&1
+			told "executed static, which was not measured:$" "$reason" "run, $where $function"
+			case $where$function in
+			*posix* | fork* | vfork*) grep -q '^bheap: executes executed' out ;;
+			*) grep -q '^  it executed' out && grep -q '^  the figures are of executes, ' out ;;
+			esac || { cat out; fail "$where $function: of which process?"; }
+		done
+		"$bheap" size "$program" vfork $function "$scratch/static" g >out 2>&1
+		told '^bheap: executes executed static, which was not recorded:$' "$reason" "size, $function"
+	done
+	# By a name, and by a path below the present folder.
+	for path in static ./static; do
+		"$bheap" run env $path >out 2>&1
+		told '^  it executed static, which was not measured:$' "$reason" "run env $path"
+	done
+	mkdir below && ln static below/other
+	"$bheap" run sh -c 'cd below; ./other; ./other; exit 0' >out 2>&1
+	told '^bheap: sh executed other (2 times), which was not measured:$' "$reason" "below another folder"
+	"$bheap" run --json --report=r.json sh -c 'static; static; exec env static' 2>&1
+	grep -q '"program":"static"' r.json && grep -q '"executed_by":"sh"' r.json && grep -q '"times":2' r.json &&
+		grep -q '"own_process":true' r.json && grep -q '"reason":"it is statically linked' r.json || {
+		cat r.json; fail "JSON has no word of a static program"; }
+	printf '#!%s\n' "$scratch/static" >script; chmod +x script
+	"$bheap" run sh -c './script; exit 0' >out 2>&1
+	told '^bheap: sh executed script, which was not measured:$' "$reason" "a script of a static program"
+	# A path that is too long for the table.
+	long=$scratch
+	for part in 1 2 3 4; do long=$long/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff$part; done
+	mkdir -p "$long" && cp static "$long"
+	"$bheap" run "$program" vfork execve "$long/static" >out 2>&1
+	told '^bheap: executes executed static, which was not measured:$' 'it could not load the library, or was ended' "a long path"
+fi
+
+# ---- other reasons ----
+cat >own.c <<'END'
+static char pool[1 << 20];
+static unsigned long used;
+void *malloc(unsigned long size) { void *block = pool + used; used += (size + 15) & ~15ul; return block; }
+void free(void *block) { (void)block; }
+void *calloc(unsigned long count, unsigned long size) { return malloc(count * size); }
+void *realloc(void *block, unsigned long size) { (void)block; return malloc(size); }
+int main(void) { return !malloc(100); }
+END
+if $CC -w -fno-builtin -o own own.c; then
+	"$bheap" run sh -c './own; exit 0' >out 2>&1
+	told '^bheap: sh executed own, which was not measured:$' 'it has a malloc() of its own' "run"
+	"$bheap" run env ./own >out 2>&1
+	grep -q '^  it has a malloc() of its own$' out || { cat out; fail "run env: a malloc() of its own"; }
+	"$bheap" size sh -c './own; exit 0' >out 2>&1
+	told '^bheap: sh executed own, which was not recorded:$' 'it has a malloc() of its own' "size"
+fi
+# Another user, who may not read the library, and the programs of whom are other users'.
+chmod 700 closed
+if [ "$(id -u)" -eq 0 ] && "$scratch/ends" uid exec "$scratch/plain" 2>/dev/null; then
+	"$bheap" run "$scratch/ends" +1x1000 uid exec "$scratch/plain" >out 2>&1
+	told '^  it executed plain, which was not measured:$' 'the library is not in its root directory, or its user may not read it' \
+		"another user"
+	chmod 755 closed
+	cp plain raised && chown 1 raised && chmod 4755 raised
+	"$bheap" run "$scratch/ends" uid exec "$scratch/raised" >out 2>&1
+	told '^  it executed raised, which was not measured:$' 'it is set-user-ID, or gains privileges' "a set-user-ID program"
+else
+	echo "skipped: other users, for want of privileges"
+fi
+chmod 755 closed
+
+# ---- other libraries that replace these functions ----
+cat >shim.c <<'END'
+#include <dlfcn.h>
+#include <unistd.h>
+int execve(const char *path, char *const *argv, char *const *envp)
+{
+	int (*next)(const char *, char *const *, char *const *) = dlsym((void *)-1L, "execve");
+	write(2, "seen\n", 5);
+	return next(path, argv, envp);
+}
+int execvp(const char *name, char *const *argv) { return execve(name, argv, environ); }
+END
+if $CC -w -D_GNU_SOURCE -shared -fPIC -o shim.so shim.c 2>/dev/null; then
+	for function in execve execvp; do
+		LD_PRELOAD=$scratch/shim.so "$bheap" run "$program" here $function "$scratch/plain" f >out 2>&1
+		is "the status below another library" $? 5
+		grep -q '^seen$' out || { cat out; fail "another library's $function() is not called"; }
+		untold "another library's $function"
+		LD_PRELOAD=$scratch/shim.so "$bheap" run "$program" vfork $function no/such/program f >out 2>&1
+		untold "another library's $function that fails"
+	done
+fi
+
+# ---- a process that executes counts once ----
+for command in size calls; do
+	for case in execv:2 execve:2 posix_spawn:3; do
+		"$bheap" $command "$program" grown ${case%:*} "$scratch/ends" +3x300000 >out 2>&1
+		grep -q "^  of ${case#*:} processes the one" out || { cat out; fail "$command, ${case%:*}: not ${case#*:} processes"; }
+	done
+done
+"$bheap" size "$program" grown execv "$scratch/ends" +3x300000 >out 2>&1
+grep -q '^bheap: a process was executes at first, with a peak of ' out || { cat out; fail "what it was before"; }
+grep -q '^ends\.' out || { cat out; fail "the larger one of two programs of a process"; }
+"$bheap" size "$program" grown execv "$scratch/ends" +1x10 >out 2>&1
+grep -q '^executes\.' out || { cat out; fail "the larger one of two programs of a process, the first"; }
+
+[ -z "$("$bheap" run "$program" here empty "$scratch/plain" 2>&1 | awk 'length > 80')" ] || fail "more than 80 columns"
+finish
