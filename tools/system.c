@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,14 @@ int madvise(void *start, size_t size, int advice)
 {
 	return (int)syscall(SYS_madvise, start, size, advice);
 }
+
+/* Elsewhere the system's structure is another one than the C library's. */
+#if defined(__LP64__) && defined(SYS_fstat) && !defined(__mips__)
+int fstat(int fd, struct stat *status)
+{
+	return (int)syscall(SYS_fstat, fd, status);
+}
+#endif
 
 int open(const char *path, int flags, ...)
 {

@@ -7,6 +7,7 @@
 : "${CC:=cc}"
 case "$CC ${CFLAGS:-}" in *-fsanitize=*) echo "a sanitizer has functions of these names"; exit 77 ;; esac
 lifetime=$PWD/tests/tools/lifetime
+bheap=$PWD/tools/bheap
 recorder=$PWD/tools/.libs/bheap-record.so
 filter=$PWD/tests/tools/filter
 cd "$scratch" || exit 99
@@ -19,6 +20,7 @@ cat >hooks.c <<'END'
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 static void allocate(void)
@@ -109,6 +111,13 @@ char *secure_getenv(const char *name)
 {
 	return NEXT(secure_getenv)(name);
 }
+
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 33)
+int fstat(int fd, struct stat *status)
+{
+	return NEXT(fstat)(fd, status);
+}
+#endif
 #endif
 END
 
@@ -161,6 +170,11 @@ for program in ./program "$lifetime"; do
 	done
 done
 [ -n "$(ls records)" ] || fail "no records beside hooks"
+# In the table of "bheap run", too, as below fakeroot.
+if [ -x "$bheap" ]; then
+	BHEAP_MALLOC_LIBRARY=$preload LD_PRELOAD=$PWD/hooks.so timeout -s KILL 60 "$bheap" run ./program >out 2>&1
+	[ $? -eq 0 ] && grep -q '^  live at the end ' out || { cat out; fail "bheap run beside hooks"; }
+fi
 
 # The recorder beside the same hooks, and in a program that is linked with a malloc() of its own, whose
 # malloc_usable_size() knows no other blocks.
