@@ -21,6 +21,8 @@
 #define EXPORT __attribute__((visibility("default")))
 /* Arguments of execl(3) that need no memory but the stack's. */
 #define ARGUMENTS_FEW 64
+/* Settings of an environment that can be changed for a program. */
+#define SETTINGS_MOST 1000
 /* Stands for a path that is too long, before its last part: there is no such file. */
 #define FOLDER_UNKNOWN "/..."
 
@@ -191,6 +193,7 @@ static void program_write(char *text, const struct program *program)
 struct note {
 	struct table_slot *slot; /* NULL: nothing is told */
 	enum table_state before;
+	bool is_out_of_reach; /* the library */
 };
 
 /* pid: as table_execute() has it. */
@@ -207,6 +210,7 @@ static struct note note_make(pid_t pid, const struct program *program, char *con
 	note.before = table_state(note.slot);
 	execution = &note.slot->execution;
 	execution->lack = lack_of(envp, user_read(execution));
+	note.is_out_of_reach = execution->lack == TABLE_LACKS_LIBRARY;
 	snprintf(execution->caller, sizeof(execution->caller), "%s", program_invocation_short_name);
 	program_write(execution->path, program);
 	table_state_set(note.slot, TABLE_EXECUTES);
@@ -225,6 +229,28 @@ static void note_take_back(const struct note *note)
 		table_state_set(note->slot, note->before);
 }
 
+/*
+ * The environment of a program that is executed. One that cannot load the library is not asked to,
+ * if room has place for all others: the dynamic linker would complain on its standard error.
+ */
+static char *const *settings_for(const struct note *note, char *const *envp, char **room)
+{
+	const char *preloaded = note->is_out_of_reach ? value_of(envp, "LD_PRELOAD") : NULL;
+	size_t count = 0;
+
+	if (!preloaded || strcmp(preloaded, library) != 0)
+		return envp;
+	for (char *const *setting = envp; *setting; setting++) {
+		if (*setting + sizeof("LD_PRELOAD") == preloaded)
+			continue;
+		if (count == SETTINGS_MOST)
+			return envp;
+		room[count++] = *setting;
+	}
+	room[count] = NULL;
+	return room;
+}
+
 static struct note note_make_own(const char *path, bool searched, char *const *envp)
 {
 	return note_make(table ? getpid() : 0, &(struct program){AT_FDCWD, path, searched}, envp);
@@ -236,7 +262,8 @@ EXPORT int execve(const char *path, char *const *argv, char *const *envp)
 {
 	execve_fn *next = (execve_fn *)next_of(EXECVE);
 	struct note note = note_make_own(path, false, envp);
-	int result = next(path, argv, envp);
+	char *room[SETTINGS_MOST + 1];
+	int result = next(path, argv, settings_for(&note, envp, room));
 
 	note_take_back(&note);
 	return result;
@@ -246,7 +273,8 @@ EXPORT int execvpe(const char *name, char *const *argv, char *const *envp)
 {
 	execve_fn *next = (execve_fn *)next_of(EXECVPE);
 	struct note note = note_make_own(name, true, envp);
-	int result = next(name, argv, envp);
+	char *room[SETTINGS_MOST + 1];
+	int result = next(name, argv, settings_for(&note, envp, room));
 
 	note_take_back(&note);
 	return result;
@@ -256,7 +284,9 @@ EXPORT int execv(const char *path, char *const *argv)
 {
 	execv_fn *next = (execv_fn *)next_of(EXECV);
 	struct note note = note_make_own(path, false, environ);
-	int result = next(path, argv);
+	char *room[SETTINGS_MOST + 1], *const *envp = settings_for(&note, environ, room);
+	int result = envp == environ ? next(path, argv)
+				     : ((execve_fn *)next_of(EXECVE))(path, argv, envp);
 
 	note_take_back(&note);
 	return result;
@@ -266,7 +296,9 @@ EXPORT int execvp(const char *name, char *const *argv)
 {
 	execv_fn *next = (execv_fn *)next_of(EXECVP);
 	struct note note = note_make_own(name, true, environ);
-	int result = next(name, argv);
+	char *room[SETTINGS_MOST + 1], *const *envp = settings_for(&note, environ, room);
+	int result = envp == environ ? next(name, argv)
+				     : ((execve_fn *)next_of(EXECVPE))(name, argv, envp);
 
 	note_take_back(&note);
 	return result;
@@ -277,7 +309,8 @@ EXPORT int fexecve(int fd, char *const *argv, char *const *envp)
 	fexecve_fn *next = (fexecve_fn *)next_of(FEXECVE);
 	const struct program program = {fd, "", false};
 	struct note note = note_make(table ? getpid() : 0, &program, envp);
-	int result = next(fd, argv, envp);
+	char *room[SETTINGS_MOST + 1];
+	int result = next(fd, argv, settings_for(&note, envp, room));
 
 	note_take_back(&note);
 	return result;
@@ -288,7 +321,8 @@ EXPORT int execveat(int folder, const char *path, char *const *argv, char *const
 	execveat_fn *next = (execveat_fn *)next_of(EXECVEAT);
 	const struct program program = {folder, path, false};
 	struct note note = note_make(table ? getpid() : 0, &program, envp);
-	int result = next(folder, path, argv, envp, flags);
+	char *room[SETTINGS_MOST + 1];
+	int result = next(folder, path, argv, settings_for(&note, envp, room), flags);
 
 	note_take_back(&note);
 	return result;
@@ -415,8 +449,10 @@ static int spawn_tell(enum function function, pid_t *child, const char *path,
 	spawn_fn *next = (spawn_fn *)next_of(function);
 	struct note note =
 		note_make(0, &(struct program){AT_FDCWD, path, function == SPAWNP}, spawn->envp);
+	char *room[SETTINGS_MOST + 1];
 	pid_t own = 0;
-	int error = next(&own, path, spawn->actions, spawn->attributes, spawn->argv, spawn->envp);
+	int error = next(&own, path, spawn->actions, spawn->attributes, spawn->argv,
+			 settings_for(&note, spawn->envp, room));
 
 	if (error)
 		note_take_back(&note);

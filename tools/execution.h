@@ -3,7 +3,8 @@
  * execution.h - the functions that execute a program, exec(3) and posix_spawn(3), as a preloaded
  * module has them: the table (table.h) is told of the program before the C library's own are
  * called. The program registers when it begins, unless nothing can be preloaded into it. Refuses to
- * change arguments and environment, and to see system calls that are made otherwise.
+ * change arguments, and the environment but for a library that cannot be loaded, and to see system
+ * calls that are made otherwise.
  */
 #ifndef TOOLS_EXECUTION_H
 #define TOOLS_EXECUTION_H

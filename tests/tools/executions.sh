@@ -145,6 +145,9 @@ if [ "$(id -u)" -eq 0 ] && "$scratch/ends" uid exec "$scratch/plain" 2>/dev/null
 	"$bheap" run "$scratch/ends" +1x1000 uid exec "$scratch/plain" >out 2>&1
 	told '^  it executed plain, which was not measured:$' 'the library is not in its root directory, or its user may not read it' \
 		"another user"
+	grep 'ld\.so' out && fail "another user: the dynamic linker complains"
+	"$bheap" run "$scratch/ends" uid exec /bin/sh -c 'exec "$1"' - "$scratch/plain" >out 2>&1
+	grep 'ld\.so' out && fail "another user's shell: the dynamic linker complains"
 	chmod 755 closed
 	cp plain raised && chown 1 raised && chmod 4755 raised
 	"$bheap" run "$scratch/ends" uid exec "$scratch/raised" >out 2>&1
