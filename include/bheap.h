@@ -323,7 +323,7 @@ struct bheap_fault {
 	enum bheap_fault_kind kind;
 	const bheap_t *heap; /* NULL: a file is no heap */
 	const void *address; /* the pointer or block concerned, or NULL */
-	size_t size;         /* the size of that block, or 0 */
+	size_t size;         /* of the block it lies in, free ones merged; or 0 */
 	char text[160];      /* one line, without newline */
 };
 

@@ -299,11 +299,11 @@ def display(heap):
 
 # ---- check: as verify.c and check.c of the library, with their words, and their order ----
 
-INDEX = "the index of free blocks is damaged"
+INDEX = "the index is damaged"
 MAP = "the block map is damaged"
 COUNT = "a counter disagrees with the block map"
-OVERFLOW = "bytes behind the block were overwritten"
-WRITTEN_FREE = "memory was written to after it was freed"
+OVERFLOW = "bytes past the block were overwritten"
+WRITTEN_FREE = "written to after free"
 BIN_BITS = "the bin bits disagree with the bins"
 
 
@@ -311,12 +311,12 @@ def fault_text(kind, detail=None, address=0, size=0, at=0):
     """As fault.c composes it."""
     text = "bheap: "
     if address:
-        text += "%#x%s: " % (address, " (%d bytes)" % size if size else "")
+        text += "%#x%s: " % (address, " (%d bytes)" % size if size and kind != INDEX else "")
     text += kind
     if detail:
         text += ": " + detail
     if at:
-        text += ", first at %#x" % at
+        text += " at +%d" % (at - address)
     return text
 
 
@@ -361,7 +361,7 @@ def check_tags(heap):
         if any(words.get(word, (0, 0))[1] != tag for word in inside):
             start = last << 6 | max(words.get(last, (0, 0))[0].bit_length() - 1, 0)
             yield fault_text(
-                INDEX, "a boundary tag disagrees with the map", heap.address(start)
+                INDEX, "a boundary tag differs from the map", heap.address(start)
             )
             return
         last = index
@@ -406,7 +406,7 @@ def check_control(heap):
         yield fault_text(INDEX, "the top is not the last free block", heap.address(top))
     counted = heap.of_control("victim_granules")
     if counted != victim_granules or bool(victim) != bool(counted):
-        yield fault_text(INDEX, "the victim is not a free block of its size")
+        yield fault_text(INDEX, "the victim is no block of its size")
     if heap.of_control("peak") < used:
         yield fault_text(COUNT, "the bytes in use are miscounted") + " (the peak is lower)"
 
@@ -463,7 +463,7 @@ def check_bins(heap):
             broken = True
             yield fault_text(
                 INDEX,
-                "a bin leads elsewhere than to a free block of its size",
+                "a bin has no free block of its size",
                 heap.address(astray) if astray else 0,
             )
         marked = bits[bin_number >> 6] >> (bin_number & 63) & 1

@@ -169,12 +169,12 @@ static void fault_report(const struct bheap_fault *fault, void *arg)
 	budget_enter();
 }
 
-void budget_report_free(const void *ptr, size_t usable)
+void budget_report_free(const void *ptr)
 {
 	int saved = errno;
 
 	__atomic_fetch_add(&budget.faults, 1, __ATOMIC_RELAXED);
-	line_write("bheap: %p (%zu bytes): the block is free already", ptr, usable);
+	line_write("bheap: %p: the block is free already", ptr);
 	if (budget.fault_aborts)
 		fault_abort();
 	errno = saved;

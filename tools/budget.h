@@ -129,7 +129,7 @@ static inline int budget_release(void *block, size_t usable)
 }
 
 /* A block in a cache was freed or resized again. */
-void budget_report_free(const void *ptr, size_t usable);
+void budget_report_free(const void *ptr);
 
 /*
  * Inside, at the end: reports what guards see of blocks that were never freed, or not handed out

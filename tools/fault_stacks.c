@@ -43,12 +43,12 @@ struct fault_process {
 };
 
 static const char *const kind_texts[] = {
-	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a live block",
+	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a block",
 	[BHEAP_FAULT_DOUBLE_FREE] = "the block is free already",
-	[BHEAP_FAULT_OVERFLOW] = "bytes behind the block were overwritten",
-	[BHEAP_FAULT_DAMAGED_INDEX] = "the index of free blocks is damaged",
+	[BHEAP_FAULT_OVERFLOW] = "bytes past the block were overwritten",
+	[BHEAP_FAULT_DAMAGED_INDEX] = "the index is damaged",
 	[BHEAP_FAULT_DAMAGED_MAP] = "the block map is damaged",
-	[BHEAP_FAULT_WRITTEN_FREE] = "memory was written to after it was freed",
+	[BHEAP_FAULT_WRITTEN_FREE] = "written to after free",
 };
 
 static const char *kind_text(unsigned kind)

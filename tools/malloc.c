@@ -175,7 +175,7 @@ static bool block_is_cached(const bheap_t *heap, const void *ptr, uint32_t granu
 {
 	if (LIKELY(!granules || !bh_cache_is_marked(bh_caches(heap), ptr, granules)))
 		return false;
-	budget_report_free(ptr, bh_bytes(granules));
+	budget_report_free(ptr);
 	return true;
 }
 

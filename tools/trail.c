@@ -256,11 +256,11 @@ void trail_kept(const void *block)
 /* The byte that the report names, or the block. */
 static const void *place_of(const struct bheap_fault *fault)
 {
-	static const char words[] = "first at 0x";
+	static const char words[] = " at +";
 	const char *named = strstr(fault->text, words);
+	uintptr_t offset = named ? strtoull(named + strlen(words), NULL, 10) : 0;
 
-	return named ? (const void *)(uintptr_t)strtoull(named + strlen(words), NULL, 16)
-		     : fault->address;
+	return (const char *)fault->address + offset;
 }
 
 static void block_tell(struct telling_fault *told, const struct trail *trail)

@@ -216,8 +216,8 @@ static bool map_is_as_left(struct bh_attach_opening *opening)
 	if (heap->shared->inside == BH_AT_REST && !bh_rest_is_sound(heap))
 		return refuse(opening, EUCLEAN, "its block map is not the one it was closed with");
 	if (heap->shared->inside == BH_OUTSIDE && !bh_verify_counters(&heap->core, &finding)) {
-		snprintf(opening->reason, sizeof(opening->reason),
-			 "its block map disagrees with its counters: %s", finding.detail);
+		snprintf(opening->reason, sizeof(opening->reason), "its block map: %s",
+			 finding.detail);
 		return refuse(opening, EUCLEAN, opening->reason);
 	}
 	return true;

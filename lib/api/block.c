@@ -111,8 +111,7 @@ void bh_block_note_bad_pointer(struct bh_call *call, const void *ptr)
 	if (block < core->end && bh_map_is_used(&core->map, block) &&
 	    !bh_cache_holds(call->heap, block, bh_core_granules(core, block)))
 		bh_call_note(call, BHEAP_FAULT_NOT_A_BLOCK, ptr,
-			     bh_bytes(bh_core_granules(core, block)),
-			     "inside a live block of that size");
+			     bh_bytes(bh_core_granules(core, block)), "inside one");
 	else
 		bh_call_note(call, BHEAP_FAULT_DOUBLE_FREE, ptr, free_size(call->heap, block),
 			     NULL);

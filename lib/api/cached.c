@@ -42,7 +42,7 @@ bool bh_cached_flush_block(struct bh_call *call, uint32_t block, size_t granules
 	if (bh_call_is_full(call))
 		return false;
 	bh_call_note(call, BHEAP_FAULT_WRITTEN_FREE, bh_core_address(&call->heap->core, block),
-		     bh_bytes(granules), "or it was freed twice; it is not handed out again");
+		     bh_bytes(granules), "or freed twice");
 	return true;
 }
 

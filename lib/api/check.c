@@ -133,7 +133,7 @@ static bool call_check(struct bh_call *call, struct bh_verify_finding *finding)
 	if (!heap_check(call->heap, finding))
 		return false;
 	return bh_cached_verify(call, &block) ||
-	       found(finding, BHEAP_FAULT_WRITTEN_FREE, block, "in the cache of a thread");
+	       found(finding, BHEAP_FAULT_WRITTEN_FREE, block, "in a thread's cache");
 }
 
 static bool check_and_describe(struct bh_call *call, struct bheap_fault *fault)

@@ -82,7 +82,7 @@ static bheap_t *opening_report(const struct bh_attach_opening *opening)
 	if (!heap && opening->why)
 		fault_report(&sink, BHEAP_FAULT_BAD_FILE, NULL, opening->why);
 	if (opening->recovered)
-		fault_report(&sink, BHEAP_FAULT_RECOVERED, heap, "found when it was opened");
+		fault_report(&sink, BHEAP_FAULT_RECOVERED, heap, "at its opening");
 	if (opening->rebuilt)
 		fault_report(&sink, BHEAP_FAULT_DAMAGED_INDEX, heap,
 			     "found when it was opened; rebuilt, nothing is lost");

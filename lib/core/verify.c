@@ -119,7 +119,7 @@ static bool tags_check(const struct bh_core *core, struct bh_verify_finding *fin
 					!tag_is_right(&words[word - 1], last, word)))
 			return found(finding, BHEAP_FAULT_DAMAGED_INDEX,
 				     (uint32_t)(last << 6) | bh_highest_bit(starts),
-				     "a boundary tag disagrees with the map");
+				     "a boundary tag differs from the map");
 		last = word;
 		starts = next;
 	}
@@ -220,7 +220,7 @@ static bool control_check(const struct bh_core *core, const struct census *censu
 	if (control->victim_granules != census->victim_granules ||
 	    !control->victim != !control->victim_granules)
 		return found(finding, BHEAP_FAULT_DAMAGED_INDEX, 0,
-			     "the victim is not a free block of its size");
+			     "the victim is no block of its size");
 	if (control->peak < census->used)
 		return found(finding, BHEAP_FAULT_COUNT, 0, "the bytes in use are miscounted");
 	return true;
@@ -258,7 +258,7 @@ static bool bin_check(const struct bh_core *core, uint32_t bin, uint32_t *left,
 		if (!*left || !link_is_block(core, block) ||
 		    !node_is_right(core, bin, block, previous))
 			return found(finding, BHEAP_FAULT_DAMAGED_INDEX, previous,
-				     "a bin leads elsewhere than to a free block of its size");
+				     "a bin has no free block of its size");
 		--*left;
 	}
 	return true;

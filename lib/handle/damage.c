@@ -19,7 +19,7 @@ static bool map_is_sound(struct bh_call *call)
 	if (bh_verify_map(core, &finding) && bh_verify_counters(core, &finding))
 		return true;
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_MAP, NULL, 0,
-		     "the index of free blocks is damaged too, and was not rebuilt");
+		     "the index, too, which was not rebuilt");
 	return false;
 }
 
@@ -33,8 +33,7 @@ bool bh_damage_rebuild(struct bh_call *call)
 	/* An overwritten link may have led into the middle of a block. */
 	damaged = bh_core_block_at(core, damaged);
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_INDEX, bh_core_address(core, damaged),
-		     bh_bytes(bh_core_granules(core, damaged)),
-		     "a free block was written to; rebuilt, nothing is lost");
+		     bh_bytes(bh_core_granules(core, damaged)), "a write to a free block; rebuilt");
 	bh_rebuild(core);
 	return true;
 }

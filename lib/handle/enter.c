@@ -24,7 +24,7 @@ static bool call_give_up(struct bh_call *call)
 	const struct bh_fault_sink sink = bh_handle_fault_sink(call->heap);
 
 	bh_call_note(call, BHEAP_FAULT_DAMAGED_MAP, NULL, 0,
-		     "found after a death inside an operation; nothing was rebuilt");
+		     "after a death in an operation; not rebuilt");
 	bh_annotate_leave(call->heap->annotated);
 	bh_lock_release(&call->heap->lock);
 	bh_call_report(call, &sink);

@@ -23,7 +23,7 @@ static bool is_of_other_order(const struct bh_shared *head)
 static const char *magic_reason(const struct bh_shared *head)
 {
 	if (is_of_other_order(head))
-		return "it was made on a machine that stores bytes in the other order";
+		return "its bytes are in the order of another machine";
 	if (head->magic == BH_SHARED_CREATING)
 		return "its creation was not finished";
 	return head->magic == BH_SHARED_MAGIC ? NULL : "it is not a heap";
@@ -45,14 +45,12 @@ bool bh_head_is_ours(const struct bh_shared *head, char *reason, size_t size)
 	const char *why = magic_reason(head);
 
 	if (!why && head->version != BH_SHARED_VERSION) {
-		snprintf(reason, size,
-			 "its layout is of version %" PRIu32 ", this library reads version %d",
+		snprintf(reason, size, "its layout is version %" PRIu32 ", not %d as here",
 			 head->version, BH_SHARED_VERSION);
 		return false;
 	}
 	if (!why && head->word_size != sizeof(void *)) {
-		snprintf(reason, size,
-			 "it was created by a %u-bit program, and this is a %u-bit one",
+		snprintf(reason, size, "a %u-bit program created it; this is %u-bit",
 			 (unsigned)head->word_size * CHAR_BIT, (unsigned)BH_WORD_BITS);
 		return false;
 	}

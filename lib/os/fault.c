@@ -17,15 +17,15 @@
 
 static const char *const fault_texts[] = {
 	[BHEAP_FAULT_NONE] = "no fault",
-	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a live block",
+	[BHEAP_FAULT_NOT_A_BLOCK] = "not the start of a block",
 	[BHEAP_FAULT_DOUBLE_FREE] = "the block is free already",
-	[BHEAP_FAULT_OVERFLOW] = "bytes behind the block were overwritten",
-	[BHEAP_FAULT_DAMAGED_INDEX] = "the index of free blocks is damaged",
+	[BHEAP_FAULT_OVERFLOW] = "bytes past the block were overwritten",
+	[BHEAP_FAULT_DAMAGED_INDEX] = "the index is damaged",
 	[BHEAP_FAULT_DAMAGED_MAP] = "the block map is damaged",
 	[BHEAP_FAULT_COUNT] = "a counter disagrees with the block map",
 	[BHEAP_FAULT_RECOVERED] = "a process died inside an operation; the heap was rebuilt",
 	[BHEAP_FAULT_BAD_FILE] = "not a usable heap file",
-	[BHEAP_FAULT_WRITTEN_FREE] = "memory was written to after it was freed",
+	[BHEAP_FAULT_WRITTEN_FREE] = "written to after free",
 };
 
 static struct bh_fault_sink default_sink;
@@ -60,6 +60,13 @@ static void text_add_address(struct bheap_fault *fault, const void *address)
 	text_add_number(fault, (uintptr_t)address, 16);
 }
 
+/* A free block may have merged with others since the program knew it: its size would be a riddle.
+ */
+static bool has_known_size(enum bheap_fault_kind kind)
+{
+	return kind != BHEAP_FAULT_DOUBLE_FREE && kind != BHEAP_FAULT_DAMAGED_INDEX;
+}
+
 void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, const bheap_t *heap,
 		       const void *address, size_t size, const char *detail, const void *at)
 {
@@ -67,7 +74,7 @@ void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, co
 	text_add(fault, "bheap: ");
 	if (address) {
 		text_add_address(fault, address);
-		if (size) {
+		if (size && has_known_size(kind)) {
 			text_add(fault, " (");
 			text_add_number(fault, size, 10);
 			text_add(fault, " bytes)");
@@ -80,8 +87,8 @@ void bh_fault_describe(struct bheap_fault *fault, enum bheap_fault_kind kind, co
 		text_add(fault, detail);
 	}
 	if (at) {
-		text_add(fault, ", first at ");
-		text_add_address(fault, at);
+		text_add(fault, " at +");
+		text_add_number(fault, (uintptr_t)at - (uintptr_t)address, 10);
 	}
 }
 

@@ -227,12 +227,12 @@ static void image_refuse(const struct image *image, const char *path)
 
 	if (image->low_first != LOW_FIRST)
 		snprintf(text, sizeof(text),
-			 "bheap: not a usable heap file: it was made on a machine "
-			 "that stores bytes in the other order");
+			 "bheap: not a usable heap file: its bytes are in the "
+			 "order of another machine");
 	else
 		snprintf(text, sizeof(text),
-			 "bheap: not a usable heap file: it was created by a %u-bit "
-			 "program, and this is a %u-bit one",
+			 "bheap: not a usable heap file: a %u-bit program created "
+			 "it; this is %u-bit",
 			 image->bits, BITS);
 	for (int index = 0; index < 2; index++) {
 		faults_expect(&faults);

@@ -187,10 +187,9 @@ static void written_names(const struct bheap_fault *fault, const struct play *pl
 	char text[160];
 
 	ck_assert_uint_lt((uintptr_t)at - (uintptr_t)fault->address, fault->size);
-	snprintf(
-		text, sizeof(text),
-		"bheap: 0x%jx (%zu bytes): memory was written to after it was freed, first at 0x%jx",
-		(uintmax_t)(uintptr_t)fault->address, fault->size, (uintmax_t)(uintptr_t)at);
+	snprintf(text, sizeof(text), "bheap: 0x%jx (%zu bytes): written to after free at +%td",
+		 (uintmax_t)(uintptr_t)fault->address, fault->size,
+		 at - (const unsigned char *)fault->address);
 	ck_assert_str_eq(fault->text, text);
 }
 
@@ -225,7 +224,7 @@ static void overflow_names(const struct fixture *fixture, const struct play *pla
 	ck_assert_uint_ge(fixture->overflow.size, row->size);
 	ck_assert_uint_lt(fixture->overflow.size, row->size + 16);
 	snprintf(text, sizeof(text),
-		 "bheap: 0x%jx (%zu bytes): bytes behind the block were overwritten",
+		 "bheap: 0x%jx (%zu bytes): bytes past the block were overwritten",
 		 (uintmax_t)(uintptr_t)block, fixture->overflow.size);
 	ck_assert_str_eq(fixture->overflow.text, text);
 }

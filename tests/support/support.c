@@ -117,6 +117,8 @@ void faults_record(const struct bheap_fault *fault, void *arg)
 {
 	struct faults *faults = arg;
 
+	if (strlen(fault->text) > 80)
+		ck_abort_msg("longer than a line: %s", fault->text);
 	faults->count++;
 	faults->last = *fault;
 }

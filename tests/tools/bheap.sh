@@ -389,13 +389,13 @@ expect 0 'torn: sound' "$bheap" check torn
 cp heap scribbled
 "$make_heap" scribble scribbled || exit 99
 cp scribbled scribbled.before
-expect 1 'scribbled: the index of free blocks is damaged' "$bheap" check scribbled
+expect 1 'scribbled: the index is damaged' "$bheap" check scribbled
 cmp scribbled scribbled.before || fail "check: changed what it found"
 expect 0 'scribbled: repaired' "$bheap" repair scribbled
 expect 0 'scribbled: sound' "$bheap" check scribbled
 
 "$make_heap" overflow guarded || exit 99
-expect 1 'guarded: .*bytes behind the block were overwritten' "$bheap" check guarded
+expect 1 'guarded: .*bytes past the block were overwritten' "$bheap" check guarded
 cp guarded guarded.before
 expect 1 'guarded: that cannot be repaired; nothing was changed' "$bheap" repair guarded
 cmp guarded guarded.before || fail "repair: changed what it cannot repair"

@@ -17,7 +17,7 @@ for place in "" thread; do
 		BHEAP_MALLOC_CACHE=$cache; export BHEAP_MALLOC_CACHE
 		run forge $place || fail "forge $place, cache $cache: status $?: malloc() returned what is no block of its heap"
 		run double $place || fail "double $place, cache $cache: status $?"
-		grep -Eq '^bheap: 0x.* (the block is free already|or it was freed twice)' "$scratch/err" || {
+		grep -Eq '^bheap: 0x.* (the block is free already|or freed twice)' "$scratch/err" || {
 			head -n 3 "$scratch/err"; fail "double $place, cache $cache: not reported"; }
 	done
 done

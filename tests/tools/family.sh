@@ -118,7 +118,7 @@ for size in 40 4000; do
 	[ $? -eq 134 ] || fail "a double free of $size bytes did not abort"
 	for said in "$out" "$abort"; do
 		case $said in
-		"bheap: 0x"*" bytes): the block is free already"*) ;;
+		"bheap: 0x"*": the block is free already"*) ;;
 		*) fail "a double free of $size bytes: '$said'" ;;
 		esac
 	done

@@ -309,8 +309,8 @@ begin()
 }
 
 make="thing_make $(at make)" free="thing_free $(at free)" here="freed at, where this was found $free"
-over="bytes behind the block were overwritten" late="memory was written to after it was freed"
-twice="the block is free already" none="not the start of a live block" end="found when the program ended"
+over="bytes past the block were overwritten" late="written to after free"
+twice="the block is free already" none="not the start of a block" end="found when the program ended"
 
 told overflow ./program o
 has overflow "$over|24|allocated $make overflow $(at overflow) $(begin o)|$here overflow $(at overflow_freed) $(begin o)"

@@ -208,13 +208,13 @@ guarded()
 guarded 0 0 +3x100 +1x20 free +1x50
 for way in _exit _Exit quick_exit vfork +0x1; do
 	guarded 0 1 +3x100 overflow $way
-	grep -q '(100 bytes): bytes behind the block were overwritten' out || { cat out; fail "an overflow of a live block, $way"; }
+	grep -q '(100 bytes): bytes past the block were overwritten' out || { cat out; fail "an overflow of a live block, $way"; }
 done
 guarded 0 2 +1x20 overflow +2x100 late
-grep -q '(20 bytes): bytes behind' out && grep -q 'written to after it was freed' out || { cat out; fail "two kinds of faults"; }
+grep -q '(20 bytes): bytes past' out && grep -q 'written to after free' out || { cat out; fail "two kinds of faults"; }
 guarded 143 0 +1x20 overflow 15
 "$bheap" run --guard "$program" $(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do echo +1x100 overflow; done) >out 2>&1
-[ "$(grep -c 'bytes behind' out)" -eq 20 ] && grep -q '^bheap: and 3 faults more$' out && grep -q ' 23 faults' out || {
+[ "$(grep -c 'bytes past' out)" -eq 20 ] && grep -q '^bheap: and 3 faults more$' out && grep -q ' 23 faults' out || {
 	cat out; fail "many faults at the end"; }
 "$bheap" run --guard --abort "$program" +1x100 overflow >out 2>&1
 is "the status after a fault with --abort" $? 134
@@ -228,7 +228,7 @@ for size in 100 5000; do
 	! grep -q 'may be old' out && grep -q ' 1 fault$' out && "$bheap" show s.snap | grep -q ' 1 fault,' || {
 		cat out; fail "--abort: a double free of $size bytes"; }
 done
-LD_PRELOAD=$preload BHEAP_MALLOC_GUARD=1 "$program" +1x100 overflow 2>&1 | grep -q 'bytes behind' || fail "a guarded heap without bheap"
+LD_PRELOAD=$preload BHEAP_MALLOC_GUARD=1 "$program" +1x100 overflow 2>&1 | grep -q 'bytes past' || fail "a guarded heap without bheap"
 
 # ---- size ----
 # sized SIZE STEP...: the process that needs most asks for so many bytes, and nothing is said beside.

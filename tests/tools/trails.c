@@ -179,8 +179,8 @@ static void byte_check(unsigned granule)
 	bool is_known;
 
 	fault.address = (const void *)address_of(0);
-	snprintf(fault.text, sizeof(fault.text), "written, first at 0x%jx",
-		 (uintmax_t)(address_of(granule) + random_below(BHEAP_ALIGNMENT)));
+	snprintf(fault.text, sizeof(fault.text), "written at +%ju",
+		 (uintmax_t)(address_of(granule) - address_of(0) + random_below(BHEAP_ALIGNMENT)));
 	trail_fault(&fault, false);
 	is_known = told.known & TELLING_ALLOCATED;
 	known += is_known;

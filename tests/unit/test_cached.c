@@ -366,7 +366,7 @@ START_TEST(the_check_tells_what_was_written)
 	ck_assert_errno(EUCLEAN);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_WRITTEN_FREE);
 	ck_assert_ptr_eq(fault.address, blocks[6]);
-	ck_assert_ptr_nonnull(strstr(fault.text, "in the cache of a thread"));
+	ck_assert_ptr_nonnull(strstr(fault.text, "in a thread's cache"));
 	ck_assert(!(caches->state & BH_CACHES_CLOSED));
 	ck_assert_uint_gt(cached_count(own(), 4), 0);
 }

@@ -246,9 +246,8 @@ static void maps_were_damaged(unsigned count)
 {
 	ck_assert_uint_eq(faults.count, count);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_DAMAGED_MAP);
-	ck_assert_str_eq(faults.last.text,
-			 "bheap: the block map is damaged: "
-			 "the index of free blocks is damaged too, and was not rebuilt");
+	ck_assert_str_eq(faults.last.text, "bheap: the block map is damaged: "
+					   "the index, too, which was not rebuilt");
 	faults.count = 0;
 }
 

@@ -18,9 +18,9 @@
 /* ---- text ---- */
 
 #if UINTPTR_MAX > 0xffffffff
-#define LARGEST "0xffffffffffffffff (18446744073709551615 bytes)"
+#define LARGEST "0xffffffffffffffff"
 #else
-#define LARGEST "0xffffffff (4294967295 bytes)"
+#define LARGEST "0xffffffff"
 #endif
 
 START_TEST(texts)
@@ -34,16 +34,15 @@ START_TEST(texts)
 	} rows[] = {
 		{BHEAP_FAULT_NONE, 0, 0, NULL, "bheap: no fault", 0},
 		{BHEAP_FAULT_NOT_A_BLOCK, 0x10, 0, "outside the heap",
-		 "bheap: 0x10: not the start of a live block: outside the heap", 0},
-		{BHEAP_FAULT_NOT_A_BLOCK, 0xabcdef0, 48, "inside a live block of that size",
-		 "bheap: 0xabcdef0 (48 bytes): not the start of a live block: inside a live block of that size",
-		 0},
+		 "bheap: 0x10: not the start of a block: outside the heap", 0},
+		{BHEAP_FAULT_NOT_A_BLOCK, 0xabcdef0, 48, "inside one",
+		 "bheap: 0xabcdef0 (48 bytes): not the start of a block: inside one", 0},
 		{BHEAP_FAULT_DOUBLE_FREE, UINTPTR_MAX, SIZE_MAX, NULL,
 		 "bheap: " LARGEST ": the block is free already", 0},
 		{BHEAP_FAULT_OVERFLOW, 0x7f001000, 100, NULL,
-		 "bheap: 0x7f001000 (100 bytes): bytes behind the block were overwritten", 0},
-		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x",
-		 "bheap: the index of free blocks is damaged: x", 0},
+		 "bheap: 0x7f001000 (100 bytes): bytes past the block were overwritten", 0},
+		{BHEAP_FAULT_DAMAGED_INDEX, 0, 7, "x", "bheap: the index is damaged: x", 0},
+		{BHEAP_FAULT_DAMAGED_INDEX, 0x10, 64, NULL, "bheap: 0x10: the index is damaged", 0},
 		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged", 0},
 		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map", 0},
 		{BHEAP_FAULT_RECOVERED, 0, 0, NULL,
@@ -51,9 +50,7 @@ START_TEST(texts)
 		{BHEAP_FAULT_BAD_FILE, 0, 0, "it is not a heap",
 		 "bheap: not a usable heap file: it is not a heap", 0},
 		{BHEAP_FAULT_WRITTEN_FREE, 0x7f001000, 64, NULL,
-		 "bheap: 0x7f001000 (64 bytes): memory was written to after it was freed, first at "
-		 "0x7f001009",
-		 0x7f001009},
+		 "bheap: 0x7f001000 (64 bytes): written to after free at +9", 0x7f001009},
 	};
 	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
 	struct bheap_fault fault;
@@ -65,6 +62,47 @@ START_TEST(texts)
 	ck_assert_ptr_eq(fault.heap, heap);
 	ck_assert_ptr_eq(fault.address, (const void *)rows[_i].address);
 	ck_assert_uint_eq(fault.size, rows[_i].size);
+}
+END_TEST
+
+/* The longest text of each kind, for the largest block at the highest address, and its last byte.
+ */
+static const struct {
+	enum bheap_fault_kind kind;
+	bool has_address, has_size, has_byte;
+	const char *detail;
+} longest[] = {
+	{BHEAP_FAULT_NOT_A_BLOCK, true, false, false, "outside the heap"},
+	{BHEAP_FAULT_NOT_A_BLOCK, true, true, false, "inside one"},
+	{BHEAP_FAULT_DOUBLE_FREE, true, true, false, NULL},
+	{BHEAP_FAULT_OVERFLOW, true, true, false, NULL},
+	{BHEAP_FAULT_OVERFLOW, false, false, false, "those in front of the first block"},
+	{BHEAP_FAULT_DAMAGED_INDEX, true, true, false, "a boundary tag differs from the map"},
+	{BHEAP_FAULT_DAMAGED_INDEX, false, false, false,
+	 "found when it was opened; rebuilt, nothing is lost"},
+	{BHEAP_FAULT_DAMAGED_MAP, true, false, false, "two free blocks are neighbours"},
+	{BHEAP_FAULT_DAMAGED_MAP, false, false, false,
+	 "after a death in an operation; not rebuilt"},
+	{BHEAP_FAULT_COUNT, false, false, false, "the bytes in use are miscounted"},
+	{BHEAP_FAULT_RECOVERED, false, false, false, "at its opening"},
+	{BHEAP_FAULT_BAD_FILE, false, false, false,
+	 "its block map is not the one it was closed with"},
+	{BHEAP_FAULT_WRITTEN_FREE, true, true, true, NULL},
+	{BHEAP_FAULT_WRITTEN_FREE, true, true, false, "or freed twice"},
+};
+#define LONGEST ((int)(sizeof(longest) / sizeof(*longest)))
+
+START_TEST(a_line_has_80_columns_at_most)
+{
+	uintptr_t address = (uintptr_t)UINT64_C(0x7ffffffffff0);
+	size_t size = BHEAP_SIZE_MAX;
+	struct bheap_fault fault;
+
+	bh_fault_describe(&fault, longest[_i].kind, NULL,
+			  longest[_i].has_address ? (const void *)address : NULL,
+			  longest[_i].has_size ? size : 0, longest[_i].detail,
+			  longest[_i].has_byte ? (const void *)(address + size - 1) : NULL);
+	ck_assert_msg(strlen(fault.text) <= 80, "%s", fault.text);
 }
 END_TEST
 
@@ -259,7 +297,8 @@ int main(void)
 	TCase *tcase;
 	Suite *suite = suite_of("fault", &tcase, 10);
 
-	tcase_add_loop_test(tcase, texts, 0, 11);
+	tcase_add_loop_test(tcase, texts, 0, 12);
+	tcase_add_loop_test(tcase, a_line_has_80_columns_at_most, 0, LONGEST);
 	tcase_add_test(tcase, a_long_text_is_cut);
 	tcase_add_test(tcase, own_handler_before_the_general_one);
 	tcase_add_test(tcase, without_handlers_a_line_to_standard_error);

@@ -615,9 +615,9 @@ static void zeroed_map(void)
 }
 
 #if UINTPTR_MAX > 0xffffffff
-#define OTHER_WORDS "it was created by a 32-bit program, and this is a 64-bit one"
+#define OTHER_WORDS "a 32-bit program created it; this is 64-bit"
 #else
-#define OTHER_WORDS "it was created by a 64-bit program, and this is a 32-bit one"
+#define OTHER_WORDS "a 64-bit program created it; this is 32-bit"
 #endif
 
 static const struct {
@@ -627,12 +627,10 @@ static const struct {
 } bad_files[] = {
 	{other_magic, EPROTO, "it is not a heap"},
 	{zero_magic, EPROTO, "it is not a heap"},
-	{other_order, EPROTO, "it was made on a machine that stores bytes in the other order"},
-	{other_order_unfinished, EPROTO,
-	 "it was made on a machine that stores bytes in the other order"},
-	{other_version, EPROTO, "its layout is of version 2, this library reads version 1"},
-	{other_words_and_version, EPROTO,
-	 "its layout is of version 2, this library reads version 1"},
+	{other_order, EPROTO, "its bytes are in the order of another machine"},
+	{other_order_unfinished, EPROTO, "its bytes are in the order of another machine"},
+	{other_version, EPROTO, "its layout is version 2, not 1 as here"},
+	{other_words_and_version, EPROTO, "its layout is version 2, not 1 as here"},
 	{other_words, EPROTO, OTHER_WORDS},
 	{other_granules, EPROTO, "its granules are of another size"},
 	{other_head_size, EPROTO, "its head is of another size"},

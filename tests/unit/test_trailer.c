@@ -178,9 +178,8 @@ START_TEST(written_in_front_of_the_first_block)
 	ck_assert_int_eq(bheap_check(heap, &fault), -1);
 	ck_assert_int_eq(fault.kind, BHEAP_FAULT_OVERFLOW);
 	ck_assert_ptr_null(fault.address);
-	ck_assert_str_eq(fault.text,
-			 "bheap: bytes behind the block were overwritten: those in front "
-			 "of the first block");
+	ck_assert_str_eq(fault.text, "bheap: bytes past the block were overwritten: those in front "
+				     "of the first block");
 	if (_i % 2)
 		ck_assert_ptr_eq(bheap_realloc(heap, first, 60), first);
 	else

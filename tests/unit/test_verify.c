@@ -371,16 +371,13 @@ static const char sentinel[] = "the block map is damaged: a sentinel is missing"
 static const char outside[] = "the block map is damaged: bits outside the heap";
 static const char used_no_start[] = "the block map is damaged: used where no block starts";
 static const char neighbours[] = "the block map is damaged: two free blocks are neighbours";
-static const char tag[] =
-	"the index of free blocks is damaged: a boundary tag disagrees with the map";
-static const char top[] = "the index of free blocks is damaged: the top is not the last free block";
-static const char victim[] =
-	"the index of free blocks is damaged: the victim is not a free block of its size";
-static const char elsewhere[] = "the index of free blocks is damaged: "
-				"a bin leads elsewhere than to a free block of its size";
-static const char bin_bits[] =
-	"the index of free blocks is damaged: the bin bits disagree with the bins";
-static const char in_no_bin[] = "the index of free blocks is damaged: a free block is in no bin";
+static const char tag[] = "the index is damaged: a boundary tag differs from the map";
+static const char top[] = "the index is damaged: the top is not the last free block";
+static const char victim[] = "the index is damaged: the victim is no block of its size";
+static const char elsewhere[] = "the index is damaged: "
+				"a bin has no free block of its size";
+static const char bin_bits[] = "the index is damaged: the bin bits disagree with the bins";
+static const char in_no_bin[] = "the index is damaged: a free block is in no bin";
 static const char bytes_used[] =
 	"a counter disagrees with the block map: the bytes in use are miscounted";
 static const char live[] = "a counter disagrees with the block map: the live blocks are miscounted";
@@ -532,7 +529,7 @@ START_TEST(an_overflow_names_its_block)
 	ck_assert_ptr_eq(fault.address, second);
 	ck_assert_uint_eq(fault.size,
 			  _i < 12 ? 100 : 112); /* as its trailer says, while it is whole */
-	ck_assert_ptr_nonnull(strstr(fault.text, "bytes behind the block were overwritten"));
+	ck_assert_ptr_nonnull(strstr(fault.text, "bytes past the block were overwritten"));
 	heap_empty(guarded);
 	ck_assert_int_eq(bheap_check(guarded, NULL), 0);
 	ck_assert_uint_eq(faults.count, 1);

@@ -23,11 +23,11 @@ sound
 used where no block starts
 it is not the one that was closed
 two free blocks are neighbours
-a boundary tag disagrees with the map
+a boundary tag differs from the map
 the bytes in use are miscounted
 the live blocks are miscounted
-a bin leads elsewhere than to a free block of its size
+a bin has no free block of its size
 the bin bits disagree with the bins
-bytes behind the block were overwritten
-memory was written to after it was freed
+bytes past the block were overwritten
+written to after free
 END

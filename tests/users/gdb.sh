@@ -194,13 +194,13 @@ bheap check
 END
 rm -f shared.heap
 observe damage -ex 'break stop_here' -ex 'run shared.heap' $program
-expect 'bheap check in_buffer' 'a bin leads elsewhere than to a free block of its size'
-expect 'bheap check guarded' '0x[0-9a-f]* (40 bytes): bytes behind the block were overwritten'
+expect 'bheap check in_buffer' 'a bin has no free block of its size'
+expect 'bheap check guarded' '0x[0-9a-f]* (40 bytes): bytes past the block were overwritten'
 expect 'print $bheap_faults' ' = 1$'
 expect 'bheap check shared' 'used where no block starts'
 expect 'bheap check shared' 'the bytes in use are miscounted (1040, by the map 1008)'
 expect 'bheap check shared' 'shared: 2 faults'
 expect 'bheap check in_buffer' 'the top is not the last free block'
 expect 'bheap check in_buffer' 'the live blocks are miscounted (0, by the map 1)'
-expect 'bheap check in_buffer' 'a boundary tag disagrees with the map'
+expect 'bheap check in_buffer' 'a boundary tag differs from the map'
 expect 'bheap check' 'the default heap: no fault'

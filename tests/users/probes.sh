@@ -71,10 +71,10 @@ reset 1
 alloc 1 160
 alloc 1 32
 free 1 1
-fault 1 bheap: ADDRESS (160 bytes): the block is free already
+fault 1 bheap: ADDRESS: the block is free already
 rebuild 1
 alloc 1 160
-fault 1 bheap: ADDRESS (160 bytes): the index of free blocks is damaged: a free block was written to; rebuilt, nothing is lost
+fault 1 bheap: ADDRESS: the index is damaged: a write to a free block; rebuilt
 free 1 1
 alloc 0 1000
 alloc 0 40
