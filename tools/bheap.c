@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc - 1, argv + 1);
-	if (strcmp(argv[1], "--help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help(1, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bheap %s\n", bheap_version());

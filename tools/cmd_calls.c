@@ -25,9 +25,10 @@ struct counts {
 static void calls_print(FILE *stream, const struct counts *calls)
 {
 	const struct trace *trace = &calls->recording.traces[0];
-	char peak[SIZE_TEXT_MAX], live[SIZE_TEXT_MAX];
+	char peak[SIZE_TEXT_MAX], live[SIZE_TEXT_MAX], name[UTF8_TEXT_MAX];
 
-	fprintf(stream, "bheap: calls of malloc() and related functions by %s\n", trace->name);
+	fprintf(stream, "bheap: calls of malloc() and related functions by %s\n",
+		utf8_text(name, trace->name));
 	if (calls->recording.processes > 1)
 		fprintf(stream, "  of %zu processes the one that needed most\n",
 			calls->recording.processes);

@@ -16,6 +16,7 @@
 
 #include "attach.h"
 #include "command.h"
+#include "utf8.h"
 
 #define TRIES 6
 #define PAUSE_NS 20000000
@@ -35,12 +36,12 @@ static void fault_reword(struct bheap_fault *fault)
 {
 	if (fault->kind == BHEAP_FAULT_RECOVERED)
 		strcpy(fault->text,
-		       "a process died inside an operation; the next process to open the heap, "
-		       "or 'bheap repair', recovers it");
+		       "a process died inside an operation\n"
+		       "  the next process to open the heap, or 'bheap repair', recovers it");
 	else if (fault->kind == BHEAP_FAULT_DAMAGED_INDEX)
 		strcpy(fault->text,
-		       "the index of free blocks is damaged; the next process to open the heap, "
-		       "or 'bheap repair', rebuilds it, nothing is lost");
+		       "the index of free blocks is damaged; nothing is lost\n"
+		       "  the next process to open the heap, or 'bheap repair', rebuilds it");
 }
 
 static enum verdict copy_verify(const char *path, struct fault_log *log)
@@ -95,8 +96,10 @@ static void waiting_tell(int number)
 /* Says so when the lock is long in coming: its holder may be stopped, and then so are we. */
 static void heap_verify_in_time(const char *path, const bheap_t *heap, struct fault_log *log)
 {
+	char name[UTF8_TEXT_MAX];
+
 	snprintf(waiting_text, sizeof(waiting_text),
-		 "bheap: %.400s: waiting for a process that is inside it\n", path);
+		 "bheap: %.400s: waiting for a process that is inside it\n", utf8_text(name, path));
 	signal(SIGALRM, waiting_tell);
 	alarm(PATIENCE_SECONDS);
 	heap_verify(heap, log);
@@ -124,6 +127,13 @@ static enum verdict heap_judge(const char *path, struct fault_log *log)
 	return verdict == BUSY ? busy_verify(path, log) : verdict;
 }
 
+static void result_print(const char *path, const char *result)
+{
+	char name[UTF8_TEXT_MAX];
+
+	printf("%s: %s\n", utf8_text(name, path), result);
+}
+
 /* ---- check ---- */
 
 static int heap_check(const char *path)
@@ -132,7 +142,7 @@ static int heap_check(const char *path)
 	enum verdict verdict = heap_judge(path, &log);
 
 	if (verdict == SOUND)
-		printf("%s: sound\n", path);
+		result_print(path, "sound");
 	else if (verdict == FAULTY)
 		fault_log_tell(&log, path);
 	return verdict == SOUND ? STATUS_OK : STATUS_FAILED;
@@ -169,7 +179,7 @@ static int heap_repair(const char *path)
 	enum verdict verdict = heap_judge(path, &log);
 
 	if (verdict == SOUND)
-		printf("%s: sound, nothing was changed\n", path);
+		result_print(path, "sound, nothing was changed");
 	if (verdict != FAULTY)
 		return verdict == SOUND ? STATUS_OK : STATUS_FAILED;
 	fault_log_tell(&log, path);
@@ -180,7 +190,7 @@ static int heap_repair(const char *path)
 	log.count = 0;
 	heap_reopen(path, &log);
 	if (!log.count) {
-		printf("%s: repaired\n", path);
+		result_print(path, "repaired");
 		return STATUS_OK;
 	}
 	fault_log_tell(&log, path);
@@ -206,6 +216,11 @@ static int files_do(const struct command *command, int (*work)(const char *), in
 		warnx("%s: which heap?", command->name);
 		return command_misused(command);
 	}
+	for (int index = optind; index < argc; index++)
+		if (strcmp(argv[index], "-") == 0) {
+			warnx("%s: a heap is not read from standard input", command->name);
+			return command_misused(command);
+		}
 	for (; optind < argc; optind++)
 		if (work(argv[optind]))
 			status = STATUS_FAILED;

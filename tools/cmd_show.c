@@ -47,9 +47,9 @@ static void cached_print(const struct picture *picture)
 static void figures_print(const struct picture *picture)
 {
 	const struct bheap_stats *stats = &picture->stats;
-	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX], third[SIZE_TEXT_MAX];
+	char one[SIZE_TEXT_MAX], other[SIZE_TEXT_MAX], third[SIZE_TEXT_MAX], name[UTF8_TEXT_MAX];
 
-	printf("%s: a heap of %s\n", picture->name, size_print(one, stats->size));
+	printf("%s: a heap of %s\n", utf8_text(name, picture->name), size_print(one, stats->size));
 	printf("  %-14s %s in %zu block%s, %s at the peak\n", "used", size_print(one, stats->used),
 	       stats->live_blocks, plural(stats->live_blocks), size_print(other, stats->peak_used));
 	if (picture->count) {

@@ -75,9 +75,9 @@ static void resident_print(FILE *stream, const struct trace *trace)
 static void trace_print(FILE *stream, const struct size *size)
 {
 	const struct trace *trace = size->answers.largest;
-	char peak[SIZE_TEXT_MAX];
+	char peak[SIZE_TEXT_MAX], name[UTF8_TEXT_MAX];
 
-	fprintf(stream, "%s: %zu operation%s\n", trace->name, trace->op_count,
+	fprintf(stream, "%s: %zu operation%s\n", utf8_text(name, trace->name), trace->op_count,
 		plural(trace->op_count));
 	if (size->recording_count > 1)
 		fprintf(stream, "  of %zu runs the one that needed most\n", size->recording_count);
@@ -295,6 +295,15 @@ static bool callers_possible(const struct size *size)
 	return !size->trace_path && source_available();
 }
 
+/* Nobody waits for a long run whose answer lacks what was asked for. */
+static bool depth_is_used(const struct size *size)
+{
+	if (!size->holders.depth || size->holders.at_peak || size->holders.at_end)
+		return true;
+	warnx("size: --depth goes with --callers or --leaks");
+	return false;
+}
+
 /* A trace, or a program; STATUS_OK, or what to end with. */
 static int operands_check(struct size *size)
 {
@@ -303,6 +312,10 @@ static int operands_check(struct size *size)
 				       : "size: which program, or --trace=FILE?");
 		return command_misused(&command_size);
 	}
+	if (!depth_is_used(size))
+		return command_misused(&command_size);
+	if (!size->holders.depth)
+		size->holders.depth = HOLDERS_DEPTH;
 	if (size->runs && size->trace_path) {
 		warnx("size: --run is for a program; a trace is of one run");
 		return command_misused(&command_size);
@@ -354,7 +367,7 @@ static int options_read(struct size *size, int argc, char **argv, bool *helped)
 
 static int size_main(int argc, char **argv)
 {
-	struct size size = {.answers.margin = MARGIN_DEFAULT, .holders.depth = HOLDERS_DEPTH};
+	struct size size = {.answers.margin = MARGIN_DEFAULT};
 	bool helped = false;
 	int status = options_read(&size, argc, argv, &helped);
 

@@ -238,10 +238,13 @@ static void rest_print(FILE *stream, const struct fault *fault)
 static void fault_print(FILE *stream, const struct fault_stacks *faults,
 			const struct fault_process *process, const struct fault *fault)
 {
+	char program[UTF8_TEXT_MAX];
+
 	fprintf(stream, "bheap: 0x%" PRIxPTR ": %s\n", fault->told.address,
 		kind_text(fault->told.kind));
 	if (process->pid != faults->pid)
-		fprintf(stream, "  in process %ld (%s)\n", process->pid, process->program);
+		fprintf(stream, "  in process %ld (%s)\n", process->pid,
+			utf8_text(program, process->program));
 	block_print(stream, fault);
 	rest_print(stream, fault);
 	if (fault->more)

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "utf8.h"
+
 #define INDENT 5
 #define NAME_WIDTH 38
 #define PLACE_WIDTH 34 /* of the file and line */
@@ -16,14 +18,9 @@
 
 static void clean_copy(char *into, size_t size, const char *text)
 {
-	size_t length = 0;
+	char clean[UTF8_TEXT_MAX];
 
-	for (; text[length] && length + 1 < size; length++) {
-		unsigned char byte = (unsigned char)text[length];
-
-		into[length] = byte < ' ' || byte == 0x7f ? '?' : text[length];
-	}
-	into[length] = '\0';
+	snprintf(into, size, "%s", utf8_text(clean, text));
 }
 
 static bool is_inside_character(char byte)

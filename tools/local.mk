@@ -125,6 +125,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/sizing.c %D%/sizing.h \
 	%D%/telling.h \
 	%D%/memory.c %D%/memory.h \
+	%D%/message.c \
 	%D%/table.c %D%/table.h \
 	%D%/tally.c %D%/tally.h \
 	%D%/tally_text.c %D%/tally_text.h \

@@ -89,12 +89,14 @@ static double cpu_seconds(const struct rusage *usage)
 static void end_print(FILE *stream, const struct summary *summary)
 {
 	const struct child_end *end = &summary->end;
+	char program[UTF8_TEXT_MAX];
 
+	utf8_text(program, summary->argv[0]);
 	if (end->signal)
-		fprintf(stream, "bheap: %s was ended by signal %d (%s)\n", summary->argv[0],
-			end->signal, strsignal(end->signal));
+		fprintf(stream, "bheap: %s was ended by signal %d (%s)\n", program, end->signal,
+			strsignal(end->signal));
 	else
-		fprintf(stream, "bheap: %s ended with status %d\n", summary->argv[0], end->status);
+		fprintf(stream, "bheap: %s ended with status %d\n", program, end->status);
 }
 
 /* Why there is nothing to tell, or NULL. */
@@ -187,10 +189,11 @@ static void settings_print(FILE *stream, const struct summary *summary)
 {
 	for (size_t index = 0; index < SETTINGS; index++) {
 		const char *value = setting_found(summary, setting_names[index]);
+		char text[UTF8_TEXT_MAX];
 
 		if (value)
 			fprintf(stream, "  %-16s %s=%s\n", "environment", setting_names[index],
-				value);
+				utf8_text(text, value));
 	}
 }
 

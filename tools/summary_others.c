@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "size_text.h"
+#include "utf8.h"
 
 #define ROWS_MOST 12
 
@@ -77,15 +78,16 @@ static char mark_of(const struct row *row)
 
 static void row_print(FILE *stream, const struct row *row, bool each)
 {
-	char largest[SIZE_TEXT_MAX], sum[SIZE_TEXT_MAX];
+	char largest[SIZE_TEXT_MAX], sum[SIZE_TEXT_MAX], program[UTF8_TEXT_MAX];
 
+	utf8_text(program, row->program);
 	if (each)
 		fprintf(stream, "  %9ld  %-20.20s %12s%c %9" PRIu64 " %7" PRIu64 "\n", row->pid,
-			row->program, size_print(largest, row->largest), mark_of(row), row->refused,
+			program, size_print(largest, row->largest), mark_of(row), row->refused,
 			row->faults);
 	else
 		fprintf(stream, "  %9zu  %-20.20s %12s%c %12s %9" PRIu64 " %7" PRIu64 "\n",
-			row->count, row->program, size_print(largest, row->largest), mark_of(row),
+			row->count, program, size_print(largest, row->largest), mark_of(row),
 			size_print(sum, row->sum), row->refused, row->faults);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "trace.h"
 
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -180,19 +181,19 @@ static int trace_read(struct trace *trace, const char *path, gzFile file)
 		number++;
 		const char *fault = whole ? line_take(line, trace) : "the line is too long";
 		if (fault != NULL) {
-			fprintf(stderr, "%s:%zu: %s: '%.40s'\n", path, number, fault, line);
+			warnx("%s:%zu: %s: '%.40s'", path, number, fault, line);
 			return -1;
 		}
 	}
 	int error;
 	const char *text = gzerror(file, &error);
 	if (error != Z_OK && error != Z_STREAM_END) {
-		fprintf(stderr, "%s:%zu: cannot read on: %s\n", path, number + 1,
-			error == Z_ERRNO ? strerror(errno) : text);
+		warnx("%s:%zu: cannot read on: %s", path, number + 1,
+		      error == Z_ERRNO ? strerror(errno) : text);
 		return -1;
 	}
 	if (number == 0) {
-		fprintf(stderr, "%s:1: the trace is empty\n", path);
+		warnx("%s:1: the trace is empty", path);
 		return -1;
 	}
 	return 0;
@@ -206,7 +207,7 @@ int trace_load(struct trace *trace, const char *path)
 
 	gzFile file = gzopen(path, "rb");
 	if (file == NULL) {
-		fprintf(stderr, "%s: %s\n", path, errno != 0 ? strerror(errno) : "out of memory");
+		warnx("%s: %s", path, errno != 0 ? strerror(errno) : "out of memory");
 		trace_release(trace);
 		return -1;
 	}

@@ -6,6 +6,8 @@
 
 #include <err.h>
 #include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +45,40 @@ size_t utf8_length(const char *text)
 			return 0;
 	}
 	return 1 + (size_t)lead->following;
+}
+
+/* U+0080 to U+009F are control characters, too. */
+static bool is_control(const char *at)
+{
+	const unsigned char *bytes = (const unsigned char *)at;
+
+	return *bytes < ' ' || *bytes == 0x7f || (*bytes == 0xc2 && bytes[1] < 0xa0);
+}
+
+static void clean(char *text, bool has_lines)
+{
+	for (char *at = text; *at;) {
+		size_t length = utf8_length(at);
+		bool stays = length && (!is_control(at) ||
+					(has_lines && strncmp(at, "\n  ", strlen("\n  ")) == 0));
+
+		length += !length;
+		if (!stays)
+			memset(at, '?', length);
+		at += length;
+	}
+}
+
+char *utf8_text(char into[UTF8_TEXT_MAX], const char *text)
+{
+	snprintf(into, UTF8_TEXT_MAX, "%s", text);
+	clean(into, false);
+	return into;
+}
+
+void utf8_clean_lines(char *text)
+{
+	clean(text, true);
 }
 
 struct json_object *utf8_json(const char *text)

@@ -46,6 +46,7 @@ expect 2 "'frob' is no command" "$bheap" frob
 "$bheap" help >all && "$bheap" --help | cmp -s all - || fail "help: other than --help"
 expect 2 "'frob' is no command" "$bheap" help frob
 expect 2 'one command is wanted' "$bheap" help show size
+"$bheap" -h | cmp -s all - || fail "-h: other than --help"
 for command in run size calls show check repair snapshot; do
 	expect 0 "^Usage: bheap $command " "$bheap" $command --help
 	"$bheap" $command --help >wanted && "$bheap" help $command | cmp -s wanted - || fail "help $command: other text"
@@ -177,10 +178,10 @@ printf 'a 1 99999999999999999999\n' >huge
 printf 'a 1 100000000000\n' >large
 : >empty
 for file in twice:2 unknown:2 words:1 huge:1 empty:1; do
-	expect 1 "^$file: " "$bheap" size --trace=${file%:*}
+	expect 1 "^bheap: $file: " "$bheap" size --trace=${file%:*}
 done
 expect 1 'large: not even the largest heap suffices' "$bheap" size --trace=large
-expect 1 'no-such-trace: No such file' "$bheap" size --trace=no-such-trace
+expect 1 '^bheap: no-such-trace: No such file' "$bheap" size --trace=no-such-trace
 expect 1 'no-such-program: No such file' "$bheap" size no-such-program
 expect 1 'true: nothing was recorded:$' "$bheap" size true
 grep -q '^  it allocates nothing' out || { cat out; fail "size: no word of why nothing was recorded"; }
@@ -347,7 +348,7 @@ TMPDIR=nowhere expect 1 '^bheap: TMPDIR: nowhere: No such file' "$bheap" size tr
 TMPDIR=nowhere expect 0 'ended with status 0' "$bheap" run true
 
 # A name with one slash is that of a shared memory object where a heap is read; a trace and what is written are files.
-expect 1 "^/bheap-test-$$: No such file or directory$" "$bheap" size --trace=/bheap-test-$$
+expect 1 "^bheap: /bheap-test-$$: No such file or directory$" "$bheap" size --trace=/bheap-test-$$
 expect 1 "no such shared memory object" "$bheap" show /bheap-test-$$
 if (umask 077; : >/bheap-test-$$) 2>/dev/null; then
 	expect 0 '' "$bheap" snapshot --output=/bheap-test-$$ heap
@@ -389,7 +390,7 @@ expect 0 'torn: sound' "$bheap" check torn
 cp heap scribbled
 "$make_heap" scribble scribbled || exit 99
 cp scribbled scribbled.before
-expect 1 'scribbled: the index is damaged' "$bheap" check scribbled
+expect 1 'scribbled: the index of free blocks is damaged' "$bheap" check scribbled
 cmp scribbled scribbled.before || fail "check: changed what it found"
 expect 0 'scribbled: repaired' "$bheap" repair scribbled
 expect 0 'scribbled: sound' "$bheap" check scribbled
@@ -475,4 +476,35 @@ if [ "$(id -u)" -ne 0 ]; then
 		expect 1 '^bheap: locked: Permission denied' "$bheap" $command locked
 	done
 fi
+# ---- options that need another, and files that cannot be ----
+expect 2 'size: --depth goes with --callers or --leaks' "$bheap" size --depth=3 true
+expect 2 'check: a heap is not read from standard input' "$bheap" check -
+expect 2 'repair: a heap is not read from standard input' "$bheap" repair heap -
+
+# ---- names with control characters, and with bytes that form no character ----
+# ESC, a newline, CSI as one character and as one byte.
+odd=$(printf 'a\033[31m\nXb\302\233c\233d')
+cp "$(command -v sort)" "./$odd"
+"$make_heap" make "./$odd.heap" 0 || exit 99
+# harmless COMMAND...: the name is there, and does nothing to a terminal
+harmless()
+{
+	"$@" </dev/null >out 2>&1
+	grep -q 'a?\[31m' out || { cat -v out; fail "$*: no name"; }
+	[ "$(tr -d '\n\040-\176' <out | wc -c)" -eq 0 ] || { cat -v out; fail "a name goes to the terminal as it is: $*"; }
+	! grep -q '^X' out || { cat -v out; fail "a name breaks the line: $*"; }
+}
+harmless "$bheap" run "./$odd"
+harmless "$bheap" run --processes sh -c '"$1"; exit 0' sh "./$odd"
+harmless "$bheap" size "./$odd"
+harmless "$bheap" calls "./$odd"
+for command in check repair show snapshot 'size --trace' run; do
+	harmless "$bheap" $command "./$odd.none"
+done
+for command in check repair show; do
+	harmless "$bheap" $command "./$odd.heap"
+done
+harmless "$bheap" "$odd"
+rm -f "./$odd" "./$odd.heap"
+
 finish

@@ -93,7 +93,7 @@ expect 0 "^'bheap run --size=$(($(heap_figure answer run recommended) / 1024))K'
 "$bheap" size --save=turns.trace "$threads" turns >/dev/null || fail "size: threads that take turns"
 grep -qx 't 2' turns.trace || { grep t turns.trace; fail "size: threads that have ended are counted"; }
 printf 't x\na 1 100\n' >bad.trace
-expect 1 "^bad.trace:1: a number of threads was expected" "$bheap" size --trace=bad.trace
+expect 1 "^bheap: bad.trace:1: a number of threads was expected" "$bheap" size --trace=bad.trace
 BHEAP_MALLOC_LIBRARY=$scratch/none.so expect 0 "^bheap: no size for 'bheap run' is told" "$bheap" size --trace=threads.trace
 grep -q '^bheap run' out && { cat out; fail "size: a size for 'bheap run' without the library"; }
 grep -q '^init_heap()' out || { cat out; fail "size: nothing but the size for 'bheap run'"; }
