@@ -188,14 +188,26 @@ static double overhead(const struct answer *answer, const struct trace *trace)
 	return 100.0 * ((double)answer->smallest / (double)trace->peak_size - 1);
 }
 
+/* As wide as "9999 %" at most, which is what is left of 80 columns. */
+#define OVERHEAD_MAX 16
+static char *overhead_text(char text[OVERHEAD_MAX], double overhead)
+{
+	if (overhead < 9999.5)
+		snprintf(text, OVERHEAD_MAX, overhead < 99.95 ? "%.1f %%" : "%.0f %%", overhead);
+	else
+		snprintf(text, OVERHEAD_MAX, ">999 %%");
+	return text;
+}
+
 static void row_print(FILE *stream, const struct variant *variant, const struct answer *answer,
 		      const struct trace *trace)
 {
-	char smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX];
+	char smallest[SIZE_TEXT_MAX], recommended[SIZE_TEXT_MAX], more[OVERHEAD_MAX];
 
-	fprintf(stream, "%-27s %10zu %10s %5.1f %% %10zu %10s\n", variant->title, answer->smallest,
-		size_print(smallest, answer->smallest), overhead(answer, trace),
-		answer->recommended, size_print(recommended, answer->recommended));
+	fprintf(stream, "%-27s %11zu %10s %6s %11zu %10s\n", variant->title, answer->smallest,
+		size_print(smallest, answer->smallest),
+		overhead_text(more, overhead(answer, trace)), answer->recommended,
+		size_print(recommended, answer->recommended));
 }
 
 static void spread_print(FILE *stream, const struct answers *answers)
@@ -234,7 +246,7 @@ void answers_print(FILE *stream, const struct answers *answers)
 	char heading[32];
 
 	snprintf(heading, sizeof(heading), "recommended (+%u %%)", answers->margin);
-	fprintf(stream, "%-27s %21s %7s %21s\n", "", "smallest that suffices", "more", heading);
+	fprintf(stream, "%-27s %22s %6s %22s\n", "", "smallest that suffices", "more", heading);
 	for (unsigned kind = 0; kind < ANSWER_KINDS; kind++)
 		if (answers->list[kind].smallest)
 			row_print(stream, &variants[kind], &answers->list[kind], answers->largest);

@@ -60,7 +60,7 @@ static bool is_object_name(const char *path)
 static const char *error_text(const char *path)
 {
 	if (errno == ENOENT && is_object_name(path))
-		return "no such shared memory object (a file at the root is written with two slashes)";
+		return "no such shared memory object (a file in / is //NAME)";
 	return strerror(errno);
 }
 

@@ -99,8 +99,8 @@ static bool lock_is_own(void)
 
 static _Noreturn void recursion_report(void)
 {
-	line_write("libbheap-malloc: malloc() or free() was called inside of either: by a signal "
-		   "handler, or by a function of another preloaded library");
+	line_write("libbheap-malloc: malloc() or free() was called inside of either:\n"
+		   "  by a signal handler, or by a function of another preloaded library");
 	abort();
 }
 
@@ -138,7 +138,7 @@ static size_t setting_size(void)
 		return size;
 	line_write(
 		"libbheap-malloc: BHEAP_MALLOC_SIZE: '%.60s' is no size from 1 to " SIZE_TEXT_LARGEST
-		" (bytes, or with K, M or G)",
+		"\n  (bytes, or with K, M or G)",
 		value);
 	_Exit(STATUS_BAD_SETTING);
 }
@@ -296,8 +296,8 @@ void *budget_refuse(size_t size)
 		bheap_stats(budget.heap, &stats);
 	budget_leave(locked);
 	if (ends) {
-		line_write("libbheap-malloc: the budget is spent: %zu bytes refused; of %zu bytes "
-			   "%zu are used, the largest free block has %zu",
+		line_write("libbheap-malloc: the budget is spent: %zu bytes refused;\n"
+			   "  of %zu bytes %zu are used, the largest free block has %zu",
 			   size, stats.size, stats.used, stats.largest_free);
 		abort();
 	}

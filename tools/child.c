@@ -29,7 +29,7 @@ const char *child_library(const char *variable, const char *installed)
 		return NULL;
 	}
 	if (path[0] != '/' || strpbrk(path, " :")) {
-		warnx("%s: a path with blanks or colons, or a relative one, cannot be preloaded",
+		warnx("%s: cannot be preloaded:\n  the path has blanks or colons, or is a relative one",
 		      path);
 		return NULL;
 	}

@@ -211,8 +211,8 @@ static bool snapshot_read(struct picture *picture, const char *path, FILE *strea
 	if (picture->count && picture->stats.size == size)
 		return true;
 	if (picture->count)
-		warnx("%s: the snapshot is cut short: blocks of %zu bytes, and a heap of %zu", path,
-		      picture->stats.size, size);
+		warnx("%s: the snapshot is cut short:\n  blocks of %zu bytes, and a heap of %zu",
+		      path, picture->stats.size, size);
 	else
 		warnx("%s: the snapshot has no blocks", path);
 	return false;

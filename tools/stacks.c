@@ -64,7 +64,15 @@ static void text_add(struct stacks *stacks, const char *text)
 	frame_add(stacks, (struct source_frame){.function = text});
 }
 
-/* Adds the functions of one call; true if main() is among them. */
+/* True for what of the C library calls main(), which has no name in a stripped program. */
+static bool calls_main(const char *function)
+{
+	static const char start[] = "__libc_start_";
+
+	return strncmp(function, start, strlen(start)) == 0;
+}
+
+/* Adds the functions of one call; true if main(), which is the last to be added, is among them. */
 static bool node_add(struct stacks *stacks, const struct call_node *node)
 {
 	const struct known *known = known_find(stacks, node);
@@ -73,6 +81,8 @@ static bool node_add(struct stacks *stacks, const struct call_node *node)
 	for (size_t index = 0; index < known->count && !is_main; index++) {
 		const char *function = known->frames[index].function;
 
+		if (stacks->count && function && calls_main(function))
+			return true;
 		frame_add(stacks, known->frames[index]);
 		is_main = function && strcmp(function, "main") == 0;
 	}

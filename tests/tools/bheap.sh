@@ -476,6 +476,23 @@ if [ "$(id -u)" -ne 0 ]; then
 		expect 1 '^bheap: locked: Permission denied' "$bheap" $command locked
 	done
 fi
+# ---- tables of large numbers ----
+# A heap for one byte, and one of more than 10^10 bytes.
+printf 'a 1 1\n' >tiny.trace
+printf 'a 1 20000000000\n' >wide.trace
+for file in tiny wide; do
+	expect 0 '^bheap_create_in\(\) ' "$bheap" size --trace=$file.trace
+	[ -z "$(awk 'length > 80' out)" ] || { cat out; fail "size: wider than 80 columns"; }
+done
+"$bheap" size --trace=tiny.trace | grep -q ' >999 % ' || fail "size: the overhead of a byte"
+expect 1 'no such shared memory object' "$bheap" show /bheap-test-$$
+[ -z "$(awk 'length > 80' out)" ] || { cat out; fail "show: a message wider than 80 columns"; }
+for size in 2M x; do
+	BHEAP_MALLOC_SIZE=$size BHEAP_MALLOC_ABORT=1 LD_PRELOAD=$preload dd if=/dev/zero of=/dev/null bs=3M count=1 >out 2>&1
+	grep -q '^libbheap-malloc: ' out || { cat out; fail "size $size: no message"; }
+	[ -z "$(awk 'length > 80' out)" ] || { cat out; fail "size $size: a message wider than 80 columns"; }
+done
+
 # ---- options that need another, and files that cannot be ----
 expect 2 'size: --depth goes with --callers or --leaks' "$bheap" size --depth=3 true
 expect 2 'check: a heap is not read from standard input' "$bheap" check -

@@ -393,6 +393,7 @@ grep -q 'cell_make\|others' bands.svg && fail "the plot has bands without --call
 # A program without symbols: module and offset, which addr2line(1) takes.
 cp program stripped && strip -s stripped
 told --callers ./stripped inline
+grep -q '__libc_start' out && { cat out; fail "a stripped program: what calls main() is in a stack"; }
 is "a stripped program" "$(sed -n 1p list | cut -d ' ' -f 1-3)" "1000000 1000 ?"
 if command -v addr2line >/dev/null; then
 	offset=$(sed -n 's/^ *?  *stripped+\(0x[0-9a-f]*\)$/\1/p' out | head -n 1)

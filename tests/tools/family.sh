@@ -74,7 +74,7 @@ out=$(sh -c "LD_PRELOAD='$preload' BHEAP_MALLOC_SIZE=1M BHEAP_MALLOC_ABORT=1 \
 	dd if=/dev/zero of=/dev/null bs=2M count=1" 2>&1)
 [ $? -eq 134 ] || fail "a spent budget did not abort"
 case $out in
-*"the budget is spent: "*" bytes refused; of 1048576 bytes "*) ;;
+*"the budget is spent: "*" bytes refused;"*"  of 1048576 bytes "*) ;;
 *) fail "no report of the spent budget: '$out'" ;;
 esac
 
