@@ -108,6 +108,9 @@ static void size_json(FILE *stream, const struct size *size)
 	if (size->processes)
 		json_object_object_add(object, "processes",
 				       json_object_new_uint64(size->processes));
+	json_object_object_add(
+		object, "not_recorded",
+		unreached_json(&size->recordings[size->recording_count - 1].unreached));
 	json_object_object_add(object, "runs", json_object_new_uint64(size->recording_count));
 	json_object_object_add(object, "operations", json_object_new_uint64(trace->op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));

@@ -18,7 +18,6 @@
 #include "others.h"
 #include "reason.h"
 #include "streams.h"
-#include "unreached.h"
 
 /* A sparse file: no recording is longer. */
 #define AREA_SIZE (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
@@ -324,13 +323,11 @@ static void absence_tell(const struct handover *handover, const struct child_end
 }
 
 /* Programs that were executed, into which nothing was preloaded. */
-static void unreached_tell(const struct handover *handover, const struct child_end *end)
+static void unreached_take(struct recording *recording, const struct handover *handover,
+			   const struct child_end *end)
 {
-	struct unreached unreached;
-
-	unreached_find(&unreached, handover, end->pid, STREAM_LENGTH);
-	unreached_print(stderr, &unreached, "recorded", true);
-	unreached_release(&unreached);
+	unreached_find(&recording->unreached, handover, end->pid, STREAM_LENGTH);
+	unreached_print(stderr, &recording->unreached, "recorded", true);
 }
 
 void recording_release(struct recording *recording)
@@ -339,6 +336,7 @@ void recording_release(struct recording *recording)
 		trace_release(&recording->traces[--recording->count]);
 		calls_release(&recording->calls[recording->count]);
 	}
+	unreached_release(&recording->unreached);
 }
 
 bool recording_make(struct recording *recording, bool with_calls, char **argv)
@@ -360,7 +358,7 @@ bool recording_make(struct recording *recording, bool with_calls, char **argv)
 	child_run(&child, argv, &end);
 	handover_end(&handover, &end);
 	if (end.ran)
-		unreached_tell(&handover, &end);
+		unreached_take(recording, &handover, &end);
 	good = end.ran && streams_take(recording, &handover);
 	if (end.ran)
 		end_tell(argv[0], &end);

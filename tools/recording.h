@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "trace.h"
 #include "output.h"
+#include "unreached.h"
 
 /*
  * One run of a program: the trace of the process with the highest peak first, then those of a few
@@ -22,6 +23,7 @@ struct recording {
 	struct calls calls[RECORDING_TRACES]; /* empty unless with_calls */
 	size_t count;
 	size_t processes; /* that there were; 0: a trace was read */
+	struct unreached unreached;
 	bool with_calls;
 };
 

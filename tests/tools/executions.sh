@@ -110,6 +110,10 @@ if [ -x static ]; then
 	grep -q '"program":"static"' r.json && grep -q '"executed_by":"sh"' r.json && grep -q '"times":2' r.json &&
 		grep -q '"own_process":true' r.json && grep -q '"reason":"it is statically linked' r.json || {
 		cat r.json; fail "JSON has no word of a static program"; }
+	"$bheap" size --json --output=r.json env static 2>/dev/null
+	grep -q '"reason": *"it is statically linked' r.json || { cat r.json; fail "JSON of size has no word of it"; }
+	"$bheap" calls --json --output=r.json env static 2>/dev/null
+	grep -q '"reason": *"it is statically linked' r.json || { cat r.json; fail "JSON of calls has no word of it"; }
 	printf '#!%s\n' "$scratch/static" >script; chmod +x script
 	"$bheap" run sh -c './script; exit 0' >out 2>&1
 	told '^bheap: sh executed script, which was not measured:$' "$reason" "a script of a static program"
