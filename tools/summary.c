@@ -119,13 +119,14 @@ static void figures_explain(FILE *stream, const struct summary *summary,
 			    const struct record *record)
 {
 	const struct unreached_program *own = unreached_own(&summary->unreached, false);
+	char name[UTF8_TEXT_MAX];
 
 	if (own)
 		fprintf(stream, "  it executed %s, which was not measured:\n  %s\n",
-			unreached_name(own), own->reason);
+			utf8_text(name, unreached_name(own)), own->reason);
 	if (own && record)
 		fprintf(stream, "  the figures are of %s, as it was before that\n",
-			record->program);
+			utf8_text(name, record->program));
 	else if (!end_is_told(record))
 		fprintf(stream,
 			"  without telling: the figures may be old, by %zu KiB freed at most,\n"

@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define AREA_LEAST ((size_t)1 << 20)
+#define AREA_PART 4 /* of a limited address space: one of so many */
 #define AREA_MOST (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
 
 /* Of Linux 5.14: makes pages writable memory, or fails where writing to them would be SIGBUS. */
@@ -72,9 +74,20 @@ static int source_open(const struct source *source, struct stat *status, bool *o
 
 /* ---- mapping it ---- */
 
-static void area_map(struct table_view *view, int fd, off_t size)
+/* The program needs the rest of a limited address space itself. */
+static size_t area_wanted(off_t size)
 {
 	size_t wanted = size < (off_t)AREA_MOST ? (size_t)size : AREA_MOST;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / AREA_PART < wanted)
+		wanted = (size_t)(limit.rlim_cur / AREA_PART) & ~(AREA_LEAST - 1);
+	return wanted;
+}
+
+static void area_map(struct table_view *view, int fd, off_t size)
+{
+	size_t wanted = area_wanted(size);
 	void *area = MAP_FAILED;
 
 	while (wanted >= AREA_LEAST && area == MAP_FAILED) {

@@ -120,12 +120,13 @@ const char *unreached_name(const struct unreached_program *program)
 
 static void program_print(FILE *stream, const struct unreached_program *program, const char *verb)
 {
-	char times[32] = "";
+	char times[32] = "", caller[UTF8_TEXT_MAX], name[UTF8_TEXT_MAX];
 
 	if (program->count > 1)
 		snprintf(times, sizeof(times), " (%zu times)", program->count);
-	fprintf(stream, "bheap: %s executed %s%s, which was not %s:\n  %s\n", program->caller,
-		unreached_name(program), times, verb, program->reason);
+	fprintf(stream, "bheap: %s executed %s%s, which was not %s:\n  %s\n",
+		utf8_text(caller, program->caller), utf8_text(name, unreached_name(program)), times,
+		verb, program->reason);
 }
 
 void unreached_print(FILE *stream, const struct unreached *unreached, const char *verb,

@@ -513,6 +513,9 @@ harmless()
 }
 harmless "$bheap" run "./$odd"
 harmless "$bheap" run --processes sh -c '"$1"; exit 0' sh "./$odd"
+harmless "$bheap" run sh -c 'env -i "$1"; exit 0' sh "./$odd"
+harmless "$bheap" run env -i "./$odd"
+harmless "$bheap" size sh -c 'env -i "$1"; exit 0' sh "./$odd"
 harmless "$bheap" size "./$odd"
 harmless "$bheap" calls "./$odd"
 for command in check repair show snapshot 'size --trace' run; do

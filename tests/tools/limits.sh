@@ -5,6 +5,10 @@
 . "$srcdir/tests/tools/common.sh"
 
 limits=$PWD/tests/tools/limits
+bheap=$PWD/tools/bheap
+program=$PWD/tests/tools/ends
+export BHEAP_RECORD_LIBRARY="$PWD/tools/.libs/bheap-record.so"
+export BHEAP_MALLOC_LIBRARY="$preload"
 cd "$scratch" || exit 99
 ran=0
 
@@ -55,5 +59,12 @@ if command -v xz >/dev/null; then
 		[ $got -eq 0 ] || [ $wanted -ne 0 ] || fail "xz in $space KiB: $(cat err)"
 	done
 fi
+
+# A recording leaves the program most of a limited address space.
+for command in size 'size --leaks'; do
+	[ -x "$bheap" ] || continue # it was not built
+	"$bheap" $command --json --output=answer sh -c 'ulimit -v 300000; exec "$@"' sh "$program" +100x1000000 >out 2>&1
+	grep -q '"peak_live": *100000000\>' answer || { cat out; fail "$command: where address space is limited"; }
+done
 [ $ran -gt 0 ] || exit 77
 finish
