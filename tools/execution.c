@@ -196,6 +196,12 @@ struct note {
 	bool is_out_of_reach; /* the library */
 };
 
+/* True unless a program passes what is no address, which the system call then refuses. */
+static bool is_readable(const void *address)
+{
+	return syscall(SYS_faccessat, AT_FDCWD, address, F_OK) == 0 || errno != EFAULT;
+}
+
 /* pid: as table_execute() has it. */
 static struct note note_make(pid_t pid, const struct program *program, char *const *envp)
 {
@@ -203,10 +209,12 @@ static struct note note_make(pid_t pid, const struct program *program, char *con
 	struct table_execution *execution;
 	int saved = errno;
 
-	if (table && program->path)
+	if (table && is_readable(program->path) && (!envp || is_readable(envp)))
 		note.slot = table_execute(table, pid);
-	if (!note.slot)
+	if (!note.slot) {
+		errno = saved;
 		return note;
+	}
 	note.before = table_state(note.slot);
 	execution = &note.slot->execution;
 	execution->lack = lack_of(envp, user_read(execution));

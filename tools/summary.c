@@ -114,7 +114,17 @@ static bool end_is_told(const struct record *record)
 	return !record || record->figures[FIGURE_ENDED];
 }
 
-/* How far the figures can be trusted, and are the program's. */
+/* True if a process was another program at first. */
+static bool was_another(const struct records *records, const struct record *record)
+{
+	bool was = false;
+
+	for (size_t index = 0; index < records->count && record; index++)
+		was |= records->list[index].replaced && records->list[index].pid == record->pid;
+	return was && !record->replaced;
+}
+
+/* How far the figures can be trusted, and whose they are. */
 static void figures_explain(FILE *stream, const struct summary *summary,
 			    const struct record *record)
 {
@@ -127,7 +137,10 @@ static void figures_explain(FILE *stream, const struct summary *summary,
 	if (own && record)
 		fprintf(stream, "  the figures are of %s, as it was before that\n",
 			utf8_text(name, record->program));
-	else if (!end_is_told(record))
+	else if (was_another(&summary->records, record))
+		fprintf(stream, "  the figures are of %s, which it executed\n",
+			utf8_text(name, record->program));
+	if (!own && !end_is_told(record))
 		fprintf(stream,
 			"  without telling: the figures may be old, by %zu KiB freed at most,\n"
 			"  or %zu KiB of memory that it took for the first time\n",

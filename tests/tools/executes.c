@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +117,16 @@ static void execute_last(void)
 	execute(last);
 }
 
+/* What are no addresses the system refuses. */
+static bool addresses_refused(const char *path)
+{
+	char *const *volatile nowhere = (char *const *)1;
+	char *const words[] = {(char *)(uintptr_t)path, NULL};
+	bool refused = execve((const char *)nowhere, words, environ) && errno == EFAULT;
+
+	return refused && execve(path, words, nowhere) && errno == EFAULT;
+}
+
 static void block_make(size_t size)
 {
 	char *block = malloc(size);
@@ -141,6 +153,8 @@ int main(int argc, char **argv)
 		return child_end(child);
 	if (!strcmp(argv[1], "grown"))
 		block_make(500000);
+	if (!strcmp(argv[2], "nowhere"))
+		_exit(!addresses_refused(argv[3]));
 	execute(argv + 2);
 	_exit(strcmp(argv[3], MISSING) == 0 ? 0 : CANNOT);
 }

@@ -49,6 +49,13 @@ for function in $functions; do
 		grep -q 'without telling' out && { cat out; fail "$where $function fails: the end is not told"; }
 	done
 done
+"$bheap" run "$program" here nowhere "$scratch/plain" >out 2>&1
+is "the status where a path or an environment is no address" $? 0
+# A process that executed another program: whose figures these are.
+"$bheap" run sh -c ': a shell; exec "$0" f' "$scratch/plain" >out 2>&1
+grep -q '^  the figures are of plain, which it executed$' out || { cat out; fail "a shell that executed another program"; }
+"$bheap" run "$scratch/plain" f >out 2>&1
+grep 'which it executed' out && fail "a program that executed none"
 [ "$("$bheap" run --report=r "$program" here many /bin/echo end | wc -w)" -eq 101 ] || fail "execl() of a hundred arguments"
 [ "$("$bheap" run --report=r "$program" here execle /bin/echo end)" = end ] || fail "execle() and its arguments"
 [ "$("$bheap" run --report=r "$program" vfork execlp echo end)" = end ] || fail "execlp() and its arguments"
