@@ -91,10 +91,19 @@ static void row_print(FILE *stream, const struct row *row, bool each)
 			size_print(sum, row->sum), row->refused, row->faults);
 }
 
-static void heading_print(FILE *stream, size_t processes, bool each)
+/* Of so many heaps some are of what a process was before it executed another program. */
+static const char *heaps_name(size_t heaps, size_t replaced)
 {
-	fprintf(stream, "bheap: %zu other process%s with a heap of its own:\n", processes,
-		processes == 1 ? "," : "es, each");
+	if (!replaced)
+		return heaps == 1 ? "other process, with" : "other processes, each with";
+	if (replaced < heaps)
+		return "other processes and former programs, each with";
+	return heaps == 1 ? "former program, with" : "former programs, each with";
+}
+
+static void heading_print(FILE *stream, size_t heaps, size_t replaced, bool each)
+{
+	fprintf(stream, "bheap: %zu %s a heap of its own:\n", heaps, heaps_name(heaps, replaced));
 	if (each)
 		fprintf(stream, "  %9s  %-20s %12s  %9s %7s\n", "process", "program", "peak",
 			"refused", "faults");
@@ -132,11 +141,13 @@ static void rows_print(FILE *stream, const struct summary *summary, const struct
 		       size_t count)
 {
 	size_t shown = summary->each || count <= ROWS_MOST ? count : ROWS_MOST;
-	size_t processes = 0;
+	size_t heaps = 0, replaced = 0;
 
-	for (size_t index = 0; index < count; index++)
-		processes += rows[index].count;
-	heading_print(stream, processes, summary->each);
+	for (size_t index = 0; index < count; index++) {
+		heaps += rows[index].count;
+		replaced += rows[index].replaced;
+	}
+	heading_print(stream, heaps, replaced, summary->each);
 	for (size_t index = 0; index < shown; index++)
 		row_print(stream, &rows[index], summary->each);
 	rest_print(stream, rows, shown, count);

@@ -54,6 +54,9 @@ is "the status where a path or an environment is no address" $? 0
 # A process that executed another program: whose figures these are.
 "$bheap" run sh -c ': a shell; exec "$0" f' "$scratch/plain" >out 2>&1
 grep -q '^  the figures are of plain, which it executed$' out || { cat out; fail "a shell that executed another program"; }
+grep -q '^bheap: 1 former program, with a heap of its own:$' out || { cat out; fail "the shell is not told as a former program"; }
+"$bheap" run sh -c '"$0"; : a shell; exec "$0" f' "$scratch/plain" >out 2>&1
+grep -q '^bheap: 2 other processes and former programs, each with a heap of its own:$' out || { cat out; fail "a process and a former program"; }
 "$bheap" run "$scratch/plain" f >out 2>&1
 grep 'which it executed' out && fail "a program that executed none"
 [ "$("$bheap" run --report=r "$program" here many /bin/echo end | wc -w)" -eq 101 ] || fail "execl() of a hundred arguments"
