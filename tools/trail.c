@@ -258,7 +258,7 @@ static const void *place_of(const struct bheap_fault *fault)
 {
 	static const char words[] = " at +";
 	const char *named = strstr(fault->text, words);
-	uintptr_t offset = named ? strtoull(named + strlen(words), NULL, 10) : 0;
+	uintptr_t offset = named ? strtoul(named + strlen(words), NULL, 10) : 0;
 
 	return (const char *)fault->address + offset;
 }
