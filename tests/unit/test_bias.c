@@ -8,6 +8,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -240,6 +242,53 @@ START_TEST(threads_exclude_each_other)
 }
 END_TEST
 
+/* ---- taken back between the owner's look and its store ---- */
+
+static struct bh_lock *apart; /* on a page of its own */
+
+/* What the owner stores to busy ends here, and is repeated; meanwhile another thread came. */
+static void take_back(int number)
+{
+	(void)number;
+	if (mprotect(apart, sizeof(*apart), PROT_READ | PROT_WRITE))
+		_exit(1);
+	__atomic_store_n(&apart->user, 0, __ATOMIC_RELAXED);
+}
+
+static void apart_make(void)
+{
+	apart = mmap(NULL, sizeof(*apart), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	ck_assert(apart != MAP_FAILED);
+	ck_assert_int_eq(bh_lock_init(apart, BH_LOCK_PRIVATE, NULL), 0);
+	apart->user = bh_lock_self() + BH_LOCK_BIASED;
+	apart->may_bias = BH_LOCK_BIAS_AGAIN;
+}
+
+START_TEST(it_is_taken_back_before_the_owner_is_busy)
+{
+	struct sigaction action = {.sa_handler = take_back}, before;
+	enum bh_lock_tried tried;
+
+	if (is_off())
+		return;
+	apart_make();
+	ck_assert_int_eq(bh_lock_try(apart), BH_LOCK_BY_BIAS);
+	bh_lock_release_tried(apart, BH_LOCK_BY_BIAS);
+	ck_assert_int_eq(sigaction(SIGSEGV, &action, &before), 0);
+	ck_assert_int_eq(mprotect(apart, sizeof(*apart), PROT_READ), 0);
+	tried = bh_lock_try(apart);
+	ck_assert_int_eq(sigaction(SIGSEGV, &before, NULL), 0);
+	ck_assert_int_eq(tried, BH_LOCK_BY_SPIN);
+	ck_assert(!apart->busy);
+	bh_lock_release_tried(apart, tried);
+	bh_lock_destroy(apart);
+	munmap(apart, sizeof(*apart));
+}
+END_TEST
+
+/* ---- the same at any step ---- */
+
 static void pause_for(size_t turns)
 {
 	for (volatile size_t left = turns; left; left--)
@@ -419,6 +468,7 @@ int main(void)
 	tcase_add_test(tcase, a_detour_ends_it);
 	tcase_add_test(tcase, the_owner_is_waited_for);
 	tcase_add_test(tcase, threads_exclude_each_other);
+	tcase_add_test(tcase, it_is_taken_back_before_the_owner_is_busy);
 	tcase_add_test(tcase, it_is_taken_back_at_any_step);
 	tcase_add_test(tcase, a_child_of_the_owner);
 	tcase_add_test(tcase, a_child_of_another_thread);
