@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "sharers.h"
 
 /* Of Linux 6.3. */
 #ifndef MFD_NOEXEC_SEAL
@@ -203,25 +205,68 @@ static void forks_wait(const struct handover *handover)
 		nanosleep(&pause, NULL);
 }
 
-static size_t slots_running(const struct handover *handover, size_t slots)
+/* False where its number is another process's, as that of one in a namespace of its own may be. */
+static bool slot_is_named(const struct table_slot *slot)
+{
+	bool executes = table_state(slot) == TABLE_EXECUTES;
+	const char *path = executes ? slot->execution.path : slot->program;
+	const char *last = strrchr(path, '/');
+	struct process process;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%ld", (long)slot->pid);
+	return !process_find(&process, number) &&
+	       process_is_named(&process, last ? last + 1 : path);
+}
+
+/* True if it cannot be seen whether it has the table mapped, or if it has not. */
+static bool is_unshared(const struct table_slot *slot)
+{
+	return table_state(slot) == TABLE_EXECUTES || !sharers_see(slot->pid);
+}
+
+/* If all is set; else only what the table's mapping does not tell of. */
+static size_t slots_running(const struct handover *handover, size_t slots, bool all)
 {
 	size_t running = 0;
 
-	for (size_t index = 0; index < slots; index++)
-		running += handover_lives(&handover->table->slots[index]);
+	for (size_t index = 0; index < slots; index++) {
+		const struct table_slot *slot = &handover->table->slots[index];
+
+		if (handover_lives(slot))
+			running += all || (is_unshared(slot) && slot_is_named(slot));
+	}
 	return running;
+}
+
+/*
+ * Who has the table mapped runs, by what number ever it knows itself, and whether it has registered
+ * or not. The table itself tells of programs that have it not mapped, and of users that may not be
+ * looked at.
+ */
+static size_t sharers_running(const struct handover *handover, const struct sharers *sharers)
+{
+	size_t missed;
+
+	return sharers_count(sharers) +
+	       slots_running(handover, handover_count(handover, &missed), false);
 }
 
 /* Once more where one registered meanwhile: its parent may have ended before it was looked at. */
 size_t handover_running(const struct handover *handover, bool *unsure)
 {
 	size_t missed, slots, running, open;
+	struct sharers sharers;
 
 	do {
 		slots = handover_count(handover, &missed);
-		running = slots_running(handover, slots);
+		running = slots_running(handover, slots, true);
 		open = forks_open(handover);
 	} while (handover_count(handover, &missed) != slots);
+	if ((running || open) && sharers_find(&sharers, handover->table)) {
+		running = sharers_running(handover, &sharers);
+		open = 0;
+	}
 	*unsure = open != 0;
 	return running + open;
 }

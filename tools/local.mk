@@ -118,6 +118,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/records.c %D%/records.h \
 	%D%/remembered.c %D%/remembered.h \
 	%D%/replay.c %D%/replay.h %D%/replayer.c \
+	%D%/sharers.c %D%/sharers.h \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/source.h \
 	%D%/stacks.c %D%/stacks.h \

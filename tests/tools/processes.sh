@@ -157,13 +157,24 @@ for steps in background 'background background'; do
 	"$bheap" size "$program" +1x100 late=300 $steps +1x1000000 sleep >out 2>&1
 	grep -q '^bheap: of these processes 1 runs on: ' out || { cat out; fail "size: $steps"; }
 done
-# For one that does not register bheap waits a second, and does not know.
-for steps in 'late=10000 background sleep' 'killed background'; do
-	"$bheap" run "$program" +1x100 $steps >out 2>&1
-	grep -q '^bheap: 1 process may run on: ' out || { cat out; fail "run: $steps"; }
-	"$bheap" size "$program" +1x100 $steps >out 2>&1
-	grep -q '^bheap: of these processes 1 may run on: ' out || { cat out; fail "size: $steps"; }
-done
+# One that has not registered when bheap has waited a second runs on if it is there, and not if it was killed.
+"$bheap" run "$program" +1x100 late=10000 background sleep >out 2>&1
+grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "run: a child that takes ten seconds to begin"; }
+"$bheap" size "$program" +1x100 late=10000 background sleep >out 2>&1
+grep -q '^bheap: of these processes 1 runs on: ' out || { cat out; fail "size: a child that takes ten seconds to begin"; }
+"$bheap" run "$program" +1x100 killed background 2>&1 | grep ' on: what' && fail "run: a child that was killed at once runs on"
+"$bheap" size "$program" +1x100 killed background 2>&1 | grep ' on: what' && fail "size: a child that was killed at once runs on"
+# In a namespace of its own a process has the number of another one.
+if unshare -pf --mount-proc true 2>/dev/null; then
+	for command in run size; do
+		"$bheap" $command unshare -pf --mount-proc sh -c 'for i in 1 2 3 4 5; do "$0" +1x1000 9; done; :' "$program" >out 2>&1
+		grep ' on: what' out && fail "$command: a process of another namespace that has ended runs on"
+	done
+	"$bheap" run unshare -pf --mount-proc sh -c '"$0" +1x1000 sleep & exit 0' "$program" >out 2>&1
+	grep ' on: what' out && fail "a process of a namespace that has ended runs on"
+else
+	echo "skipped: namespaces of processes"
+fi
 # A fork() that is refused makes nothing to wait for.
 if "$program" ${drops:+uid} refused; then
 	"$bheap" run "$program" ${drops:+uid} refused 2>&1 | grep ' on: what' && fail "run: what was not forked runs on"
