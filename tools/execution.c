@@ -36,7 +36,8 @@ void execution_open(struct table *own, const char *variable)
 #else
 static struct table *table; /* NULL: nothing is told */
 static const char *table_variable;
-static const char *library; /* the path of this module, as LD_PRELOAD has it; or NULL */
+static char table_setting[128]; /* its value */
+static const char *library;     /* the path of this module, as LD_PRELOAD has it; or NULL */
 
 typedef int execv_fn(const char *path, char *const *argv);
 typedef int execve_fn(const char *path, char *const *argv, char *const *envp);
@@ -76,10 +77,25 @@ static void *next_of(enum function function)
 	return found;
 }
 
+/* ---- the program's environment ---- */
+
+static const char *value_of(char *const *envp, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; envp && *envp; envp++)
+		if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=')
+			return *envp + length + 1;
+	return NULL;
+}
+
 void execution_open(struct table *own, const char *variable)
 {
+	const char *setting = value_of(environ, variable);
+
 	table = own;
 	table_variable = variable;
+	snprintf(table_setting, sizeof(table_setting), "%s", setting ? setting : "");
 }
 
 /* Before a child of a vfork(2) asks. */
@@ -91,18 +107,6 @@ static void __attribute__((constructor(102))) executions_prepare(void)
 		next_of((enum function)function);
 	if (dladdr(&table, &own) && own.dli_fname)
 		library = own.dli_fname;
-}
-
-/* ---- the program's environment ---- */
-
-static const char *value_of(char *const *envp, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (; envp && *envp; envp++)
-		if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=')
-			return *envp + length + 1;
-	return NULL;
 }
 
 /*
@@ -124,10 +128,12 @@ static bool user_read(struct table_execution *execution)
 static enum table_lack lack_of(char *const *envp, bool is_trusted)
 {
 	const char *preloaded = value_of(envp, "LD_PRELOAD");
+	const char *setting = value_of(envp, table_variable);
 
-	if (!preloaded || (library && !strstr(preloaded, library)) ||
-	    !value_of(envp, table_variable))
+	if (!preloaded || (library && !strstr(preloaded, library)) || !setting)
 		return TABLE_LACKS_SETTINGS;
+	if (*table_setting && strcmp(setting, table_setting) != 0)
+		return TABLE_LACKS_OWN_TABLE;
 	if (!is_trusted)
 		return TABLE_LACKS_TRUST;
 	if (library && syscall(SYS_faccessat, AT_FDCWD, library, R_OK))

@@ -26,9 +26,10 @@ enum table_state {
 /* Why a program that is executed will not register, as its caller sees it. */
 enum table_lack {
 	TABLE_LACKS_NOTHING,
-	TABLE_LACKS_SETTINGS, /* LD_PRELOAD, or the table's, in its environment */
-	TABLE_LACKS_LIBRARY,  /* the file that is preloaded: in its root, or the right to read it */
-	TABLE_LACKS_TRUST,    /* it has other rights than its user, and preloads nothing */
+	TABLE_LACKS_SETTINGS,  /* LD_PRELOAD, or the table's, in its environment */
+	TABLE_LACKS_OWN_TABLE, /* another bheap set its own */
+	TABLE_LACKS_LIBRARY, /* the file that is preloaded: in its root, or the right to read it */
+	TABLE_LACKS_TRUST,   /* it has other rights than its user, and preloads nothing */
 };
 
 #define TABLE_PATH 256

@@ -23,6 +23,7 @@ static const char *reason_of(const struct table_execution *execution, const char
 	switch ((enum table_lack)execution->lack) {
 	case TABLE_LACKS_SETTINGS:
 		return "it was executed without LD_PRELOAD, or bheap's variables, as set by bheap";
+	case TABLE_LACKS_OWN_TABLE: return "it was executed by another bheap, whose summary has it";
 	case TABLE_LACKS_LIBRARY:
 		return "the library is not in its root directory, or its user may not read it";
 	case TABLE_LACKS_TRUST:

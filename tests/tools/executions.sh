@@ -67,6 +67,9 @@ untold "many that are spawned"
 "$bheap" size sh -c 'i=0; while [ $i -lt 30 ]; do "$0" here posix_spawn "$1"; i=$((i + 1)); done' "$program" "$scratch/plain" >out 2>&1
 untold "size: many that are spawned"
 
+"$bheap" run "$bheap" run --report=inner "$scratch/plain" f >out 2>&1
+told '^bheap: bheap executed plain, which was not measured:$' 'it was executed by another bheap, whose summary has it' "bheap below bheap"
+
 # ---- without LD_PRELOAD ----
 without='it was executed without LD_PRELOAD, or bheap'
 "$bheap" run "$program" here empty "$scratch/plain" f >out 2>&1
