@@ -6,6 +6,7 @@
 #include "recording.h"
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -254,6 +255,17 @@ static void rivals_take(struct recording *recording, const struct handover *hand
 			recording->count++;
 }
 
+/* Why no more could be recorded. */
+static const char *shortage(int error)
+{
+	static char text[128];
+
+	if (error == ENOMEM)
+		return "too little address space is left for it: see ulimit -v";
+	snprintf(text, sizeof(text), "TMPDIR: %s", strerror(error));
+	return text;
+}
+
 /* Loads the one that needed most, and tells of the others. */
 static bool streams_take(struct recording *recording, const struct handover *handover)
 {
@@ -266,8 +278,8 @@ static bool streams_take(struct recording *recording, const struct handover *han
 	best = &streams.list[streams.best];
 	if (streams.count) {
 		if (best->error)
-			warnx("TMPDIR: the recording of %s is cut short: %s", best->program,
-			      strerror(best->error));
+			warnx("the recording of %s is cut short:\n  %s", best->program,
+			      shortage(best->error));
 		good = stream_load(recording, 0, handover, best);
 	}
 	if (good && best->executes)
@@ -311,7 +323,7 @@ static void absence_tell(const struct handover *handover, const struct child_end
 	if (streams_have(handover, end->pid))
 		return;
 	if (!processes && error) {
-		warnx("TMPDIR: nothing of %s was recorded: %s", program, strerror(error));
+		warnx("nothing of %s was recorded:\n  %s", program, shortage(error));
 		return;
 	}
 	reason = reason_find(program);

@@ -90,11 +90,14 @@ static void area_map(struct table_view *view, int fd, off_t size)
 	size_t wanted = area_wanted(size);
 	void *area = MAP_FAILED;
 
+	view->beyond = wanted < (size_t)size ? ENOMEM : ENOSPC;
 	while (wanted >= AREA_LEAST && area == MAP_FAILED) {
 		area = mmap(NULL, wanted, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd,
 			    TABLE_AREA_OFFSET);
-		if (area == MAP_FAILED)
+		if (area == MAP_FAILED) {
 			wanted /= 2;
+			view->beyond = ENOMEM;
+		}
 	}
 	if (area != MAP_FAILED) {
 		madvise(area, wanted, MADV_DONTDUMP);
@@ -132,7 +135,7 @@ void table_attach(struct table_view *view, const char *setting)
 int table_area_open(const struct table_view *view, size_t offset, size_t size)
 {
 	if (offset > view->area_size || size > view->area_size - offset) {
-		errno = ENOSPC;
+		errno = view->beyond;
 		return false;
 	}
 	if (mprotect(view->area + offset, size, PROT_READ | PROT_WRITE))

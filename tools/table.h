@@ -71,6 +71,7 @@ struct table_view {
 	struct table *table; /* NULL: there is none */
 	char *area;          /* inaccessible until table_area_open() */
 	size_t area_size;
+	int beyond;      /* errno of what lies beyond the area */
 	int before_fork; /* errno */
 };
 

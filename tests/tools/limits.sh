@@ -65,6 +65,9 @@ for command in size 'size --leaks'; do
 	[ -x "$bheap" ] || continue # it was not built
 	"$bheap" $command --json --output=answer sh -c 'ulimit -v 300000; exec "$@"' sh "$program" +100x1000000 >out 2>&1
 	grep -q '"peak_live": *100000000\>' answer || { cat out; fail "$command: where address space is limited"; }
+	"$bheap" $command sh -c 'ulimit -v 150000; "$@"; :' sh "$program" +2000000x16 >out 2>&1
+	grep -A1 '^bheap: the recording of .* is cut short:$' out | grep -q '^  too little address space' ||
+		{ cat out; fail "$command: a recording that is too large for the address space"; }
 done
 [ $ran -gt 0 ] || exit 77
 finish
