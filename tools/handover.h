@@ -39,8 +39,8 @@ bool handover_runs(const struct table_slot *slot);
 bool handover_lives(const struct table_slot *slot);
 
 /*
- * The number of processes that run still. *unsure: some of them were forked, and have not
- * registered: they may have ended.
+ * The number of processes that run still. *unsure: /proc tells nothing, and some of them were
+ * forked, and have not registered: they may have ended.
  */
 size_t handover_running(const struct handover *handover, bool *unsure);
 
