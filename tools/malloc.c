@@ -41,6 +41,22 @@ static size_t fill_most(void)
 	return __libc_single_threaded ? FILL_OF_ONE : BH_CACHE_GRANULES;
 }
 
+/* True if this thread's cache has blocks of this size that it did not serve: they were written to.
+ */
+static bool cache_is_stuck(const bheap_t *heap, size_t granules)
+{
+	const struct bh_cache *cache = bh_cache_own(bh_caches(heap));
+
+	return cache && bh_cache_has(bh_caches(heap), cache, granules);
+}
+
+/* True if more blocks of a size are wanted, or those that there are must be looked at. */
+static bool cache_needs_fill(const bheap_t *heap, size_t granules)
+{
+	return granules <= BH_CACHE_GRANULES &&
+	       (granules <= fill_most() || cache_is_stuck(heap, granules));
+}
+
 /*
  * Inside: a few blocks more of a size, side by side, cost many threads no further lock, and what a
  * program walks through fewer pages. Each lies below the top.
@@ -50,7 +66,7 @@ static void cache_fill(bheap_t *heap, size_t size)
 	size_t granules = bh_granules(size);
 	struct bh_call call;
 
-	if (!budget.cached || granules > fill_most() || !bh_enter(&call, heap))
+	if (!budget.cached || !cache_needs_fill(heap, granules) || !bh_enter(&call, heap))
 		return;
 	bh_batch_fill(&call, granules);
 	bh_leave(&call);

@@ -15,10 +15,15 @@ run()
 for place in "" thread; do
 	for cache in 1 0; do
 		BHEAP_MALLOC_CACHE=$cache; export BHEAP_MALLOC_CACHE
-		run forge $place || fail "forge $place, cache $cache: status $?: malloc() returned what is no block of its heap"
-		run double $place || fail "double $place, cache $cache: status $?"
-		grep -Eq '^bheap: 0x.* (the block is free already|or freed twice)' "$scratch/err" || {
-			head -n 3 "$scratch/err"; fail "double $place, cache $cache: not reported"; }
+		for size in 48 240; do
+			what="$size bytes, $place, cache $cache"
+			run forge $size $place || fail "forge $what: status $?: malloc() returned what is no block of its heap"
+			grep -Eq '^bheap: .* (written to after free|the index is damaged)' "$scratch/err" || {
+				head -n 3 "$scratch/err"; fail "forge $what: not reported"; }
+			run double $size $place || fail "double $what: status $?"
+			grep -Eq '^bheap: 0x.* (the block is free already|or freed twice)' "$scratch/err" || {
+				head -n 3 "$scratch/err"; fail "double $what: not reported"; }
+		done
 	done
 done
 finish
