@@ -36,6 +36,9 @@
 #define FORK_LOOKS 200
 #define FORK_PAUSE 5000000
 
+/* How often is looked at what runs while more and more begins. */
+#define RUNNING_LOOKS 50
+
 #define SLOTS_RESERVED 256
 
 /* As large as files may be here; a sparse one. False with errno. */
@@ -252,23 +255,37 @@ static size_t sharers_running(const struct handover *handover, const struct shar
 	       slots_running(handover, handover_count(handover, &missed), false);
 }
 
-/* Once more where one registered meanwhile: its parent may have ended before it was looked at. */
+/* Where /proc tells nothing: what the table tells. */
+static size_t registered_running(const struct handover *handover, bool *unsure)
+{
+	size_t missed, open = forks_open(handover);
+
+	*unsure = open != 0;
+	return slots_running(handover, handover_count(handover, &missed), true) + open;
+}
+
+/*
+ * Once more where one was forked or has registered meanwhile: its parent may have ended before it
+ * was looked at, and it may have begun after that.
+ */
 size_t handover_running(const struct handover *handover, bool *unsure)
 {
 	size_t missed, slots, running, open;
+	unsigned looks = RUNNING_LOOKS;
 	struct sharers sharers;
+	bool seen;
 
 	do {
 		slots = handover_count(handover, &missed);
-		running = slots_running(handover, slots, true);
 		open = forks_open(handover);
-	} while (handover_count(handover, &missed) != slots);
-	if ((running || open) && sharers_find(&sharers, handover->table)) {
-		running = sharers_running(handover, &sharers);
-		open = 0;
-	}
-	*unsure = open != 0;
-	return running + open;
+		running = registered_running(handover, unsure);
+		seen = running && sharers_find(&sharers, handover->table);
+		if (seen)
+			running = sharers_running(handover, &sharers);
+	} while (--looks &&
+		 (handover_count(handover, &missed) != slots || forks_open(handover) != open));
+	*unsure = *unsure && !seen;
+	return running;
 }
 
 const char *handover_verb(size_t running, bool unsure)
