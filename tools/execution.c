@@ -395,58 +395,59 @@ static int list_release(const struct list *list, int result)
 	return result;
 }
 
+/* Reads them up to the NULL. False with errno. */
+static bool list_make(struct list *list, const char *first, va_list *arguments)
+{
+	va_list counted;
+	size_t count;
+
+	va_copy(counted, *arguments);
+	count = arguments_count(first, &counted);
+	va_end(counted);
+	if (!list_room(list, count))
+		return false;
+	list_fill(list, first, arguments);
+	return true;
+}
+
 EXPORT int execl(const char *path, const char *first, ...)
 {
 	va_list arguments;
 	struct list list;
-	size_t count;
+	bool made;
 
 	va_start(arguments, first);
-	count = arguments_count(first, &arguments);
+	made = list_make(&list, first, &arguments);
 	va_end(arguments);
-	if (!list_room(&list, count))
-		return -1;
-	va_start(arguments, first);
-	list_fill(&list, first, &arguments);
-	va_end(arguments);
-	return list_release(&list, execv(path, list.all));
+	return made ? list_release(&list, execv(path, list.all)) : -1;
 }
 
 EXPORT int execlp(const char *name, const char *first, ...)
 {
 	va_list arguments;
 	struct list list;
-	size_t count;
+	bool made;
 
 	va_start(arguments, first);
-	count = arguments_count(first, &arguments);
+	made = list_make(&list, first, &arguments);
 	va_end(arguments);
-	if (!list_room(&list, count))
-		return -1;
-	va_start(arguments, first);
-	list_fill(&list, first, &arguments);
-	va_end(arguments);
-	return list_release(&list, execvp(name, list.all));
+	return made ? list_release(&list, execvp(name, list.all)) : -1;
 }
 
 /* The environment follows the NULL. */
 EXPORT int execle(const char *path, const char *first, ...)
 {
-	char *const *envp;
+	char *const *envp = NULL;
 	va_list arguments;
 	struct list list;
-	size_t count;
+	bool made;
 
 	va_start(arguments, first);
-	count = arguments_count(first, &arguments);
-	envp = va_arg(arguments, char *const *);
+	made = list_make(&list, first, &arguments);
+	if (made)
+		envp = va_arg(arguments, char *const *);
 	va_end(arguments);
-	if (!list_room(&list, count))
-		return -1;
-	va_start(arguments, first);
-	list_fill(&list, first, &arguments);
-	va_end(arguments);
-	return list_release(&list, execve(path, list.all, envp));
+	return made ? list_release(&list, execve(path, list.all, envp)) : -1;
 }
 
 /* ---- posix_spawn ---- */

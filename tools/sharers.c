@@ -42,38 +42,40 @@ static bool is_same(const struct sharers *one, const struct sharers *other)
 	return one->inode == other->inode && strcmp(one->device, other->device) == 0;
 }
 
-bool sharers_find(struct sharers *sharers, const void *address)
+/* The first mapping of a process that is at an address or, if that is NULL, of a file. */
+static bool mapping_find(struct mapping *mapping, long pid, const void *address,
+			 const struct sharers *file)
 {
-	FILE *maps = maps_open(getpid());
-	struct mapping mapping;
+	FILE *maps = maps_open(pid);
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
 	while (maps && !found && getline(&line, &room, maps) > 0)
-		found = mapping_parse(&mapping, line) && mapping.start == (uintptr_t)address;
-	if (found)
-		*sharers = mapping.file;
+		found = mapping_parse(mapping, line) &&
+			(address ? mapping->start == (uintptr_t)address
+				 : is_same(&mapping->file, file));
 	free(line);
 	if (maps)
 		fclose(maps);
 	return found;
 }
 
+bool sharers_find(struct sharers *sharers, const void *address)
+{
+	struct mapping mapping;
+	bool found = mapping_find(&mapping, getpid(), address, NULL);
+
+	if (found)
+		*sharers = mapping.file;
+	return found;
+}
+
 static bool shares(const struct sharers *sharers, long pid)
 {
-	FILE *maps = maps_open(pid);
 	struct mapping mapping;
-	bool found = false;
-	char *line = NULL;
-	size_t room = 0;
 
-	while (maps && !found && getline(&line, &room, maps) > 0)
-		found = mapping_parse(&mapping, line) && is_same(&mapping.file, sharers);
-	free(line);
-	if (maps)
-		fclose(maps);
-	return found;
+	return mapping_find(&mapping, pid, NULL, sharers);
 }
 
 size_t sharers_count(const struct sharers *sharers)

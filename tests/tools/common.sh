@@ -48,3 +48,17 @@ finish()
 	[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }
 	exit 0
 }
+
+# own_malloc_write: the source of a program with a malloc() of its own
+own_malloc_write()
+{
+	cat <<'END'
+static char pool[1 << 20];
+static unsigned long used;
+void *malloc(unsigned long size) { void *block = pool + used; used += (size + 15) & ~15ul; return block; }
+void free(void *block) { (void)block; }
+void *calloc(unsigned long count, unsigned long size) { return malloc(count * size); }
+void *realloc(void *block, unsigned long size) { (void)block; return malloc(size); }
+int main(void) { return !malloc(100); }
+END
+}

@@ -139,15 +139,7 @@ if [ -x static ]; then
 fi
 
 # ---- other reasons ----
-cat >own.c <<'END'
-static char pool[1 << 20];
-static unsigned long used;
-void *malloc(unsigned long size) { void *block = pool + used; used += (size + 15) & ~15ul; return block; }
-void free(void *block) { (void)block; }
-void *calloc(unsigned long count, unsigned long size) { return malloc(count * size); }
-void *realloc(void *block, unsigned long size) { (void)block; return malloc(size); }
-int main(void) { return !malloc(100); }
-END
+own_malloc_write >own.c
 if $CC -w -fno-builtin -o own own.c; then
 	"$bheap" run sh -c './own; exit 0' >out 2>&1
 	told '^bheap: sh executed own, which was not measured:$' 'it has a malloc() of its own' "run"

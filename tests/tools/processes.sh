@@ -331,15 +331,7 @@ if ${CC:-cc} -w -o mapper mapper.c 2>/dev/null; then
 fi
 
 # ---- programs that are not reached: why ----
-cat >own.c <<'END'
-static char pool[1 << 20];
-static unsigned long used;
-void *malloc(unsigned long size) { void *block = pool + used; used += (size + 15) & ~15ul; return block; }
-void free(void *block) { (void)block; }
-void *calloc(unsigned long count, unsigned long size) { return malloc(count * size); }
-void *realloc(void *block, unsigned long size) { (void)block; return malloc(size); }
-int main(void) { return !malloc(100); }
-END
+own_malloc_write >own.c
 echo 'int main(void) { void *volatile block = __builtin_malloc(100); return !block; }' >plain.c
 echo 'void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(0)); }' >small.c
 
