@@ -243,9 +243,9 @@ static size_t slots_running(const struct handover *handover, size_t slots, bool 
 }
 
 /*
- * Who has the table mapped runs, by what number ever it knows itself, and whether it has registered
- * or not. The table itself tells of programs that have it not mapped, and of users that may not be
- * looked at.
+ * A process that has the table mapped runs, whatever its number is in its namespace, and whether it
+ * has registered or not. The slots tell of programs that do not have the table mapped, and of
+ * processes that may not be looked at.
  */
 static size_t sharers_running(const struct handover *handover, const struct sharers *sharers)
 {
