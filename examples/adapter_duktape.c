@@ -29,7 +29,7 @@ static void *duk_heap_realloc(void *arg, void *ptr, duk_size_t size)
 	if (!size)
 		bheap_free(duk->heap, ptr);
 	else if (!block && !duk->ready)
-		longjmp(duk->fatal, 1); /* Duktape 2.7 would recurse without end */
+		longjmp(duk->fatal, 1); /* Duktape 2.7 would recurse forever */
 	return block;
 }
 

@@ -18,7 +18,7 @@ struct heap_scope {
 	size_t refused; /* the last request refused in this scope, or 0 */
 };
 
-/* This thread's innermost scope; the heap outside all scopes, or NULL. */
+/* This thread's innermost scope; the heap outside of any, or NULL. */
 static _Thread_local struct heap_scope *heap_scope;
 static bheap_t *heap_scope_base;
 

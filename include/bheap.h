@@ -155,6 +155,13 @@ BHEAP_API bheap_t *bheap_create(size_t size, unsigned flags)
 BHEAP_API bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	BHEAP_ATTRIBUTES(__warn_unused_result__);
 
+/*
+ * The bytes that a buffer must have at least, whatever its alignment, for a heap of
+ * bheap_create_in() with these flags in which a first block of size bytes finds room. 0 with errno
+ * EINVAL (flags that bheap_create_in() refuses) or ENOMEM (larger than any heap).
+ */
+BHEAP_API size_t bheap_buffer_size(size_t size, unsigned flags);
+
 /* The handle of the default heap, NULL before init_heap(). */
 BHEAP_API bheap_t *bheap_default(void);
 
@@ -183,6 +190,12 @@ BHEAP_API void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(3) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
+ * bheap_realloc() to an array of count elements of size bytes; ENOMEM if the product overflows.
+ */
+BHEAP_API void *bheap_reallocarray(bheap_t *heap, void *ptr, size_t count, size_t size)
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_SIZED_BY(3, 4) BHEAP_FREED_BY(bheap_free, 2);
+
+/*
  * A block aligned to a power of two of any size; EINVAL for an alignment that is no power of two.
  */
 BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size)
@@ -197,6 +210,15 @@ BHEAP_API void *bheap_aligned_alloc(bheap_t *heap, size_t alignment, size_t size
 BHEAP_API void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 	BHEAP_ATTRIBUTES(__alloc_align__(3), __warn_unused_result__) BHEAP_SIZED_BY(4)
 		BHEAP_FREED_BY(bheap_free, 2);
+
+/*
+ * A block with a copy of a string; bheap_strndup(): of the first size bytes of one that is longer,
+ * and '\0'. NULL with errno as bheap_alloc(), and EINVAL (string NULL).
+ */
+BHEAP_API char *bheap_strdup(bheap_t *heap, const char *string)
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_free, 2);
+BHEAP_API char *bheap_strndup(bheap_t *heap, const char *string, size_t size)
+	BHEAP_ATTRIBUTES(__warn_unused_result__) BHEAP_FREED_BY(bheap_free, 2);
 
 /*
  * Makes a block larger or smaller where it is, in bounded time, or fails: 0, or -1 with errno
@@ -264,6 +286,12 @@ BHEAP_API int bheap_stats(const bheap_t *heap, struct bheap_stats *stats);
 #pragma GCC diagnostic pop
 #endif
 
+/*
+ * The bytes in use, as bheap_stats' used, in a time that does not depend on the live blocks. 0 with
+ * errno EINVAL if heap is NULL.
+ */
+BHEAP_API size_t bheap_used(const bheap_t *heap);
+
 struct bheap_block {
 	const void *address; /* first byte */
 	size_t size;         /* bytes the block takes, with what guards and owners add */
@@ -313,7 +341,7 @@ enum bheap_fault_kind {
 				      lost */
 	BHEAP_FAULT_DAMAGED_MAP, /* the block map is not a tiling: the memory was scribbled over */
 	BHEAP_FAULT_COUNT,       /* a counter disagrees with the map */
-	BHEAP_FAULT_RECOVERED,   /* a process died inside an operation; the heap was rebuilt */
+	BHEAP_FAULT_RECOVERED,   /* death or fork cut an operation off; the heap was rebuilt */
 	BHEAP_FAULT_BAD_FILE, /* bheap_open(): not a heap, truncated, of another version, damaged;
 				 bheap_check(): its head or lock was written over */
 	BHEAP_FAULT_WRITTEN_FREE, /* BHEAP_GUARD, BHEAP_CACHED: freed memory was written to */

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Heaps of libbheap in GDB, in a running program and in a core file.
 
-bheap display [HEAP]          the table that bheap_display() prints
-bheap check [HEAP]            every invariant, as bheap_check() does; $bheap_faults counts faults
-bheap block ADDRESS [HEAP]    which block an address is in, and its neighbours
+bheap display [HEAP]        the table that bheap_display() prints
+bheap check [HEAP]          checks every invariant, as bheap_check() does;
+                            $bheap_faults is the number of faults
+bheap block ADDRESS [HEAP]  the block that an address is in, and its neighbours
 
-HEAP is an expression for a bheap_t *, or "malloc" for the heap of libbheap-malloc.so; without one
-it is the default heap, that of balloc(), or, where there is none, that of libbheap-malloc.so.
-Nothing is called in the program and nothing is written to it. GDB loads this file by itself with
-the shared library; for a static program, "source" it. It needs no debug information: the library
-has a table of its structures (lib/handle/note.h). It must be able to read the memory: of a shared
-heap that is a mapped file, which the kernel puts into core files only with bit 3 of
-/proc/PID/coredump_filter set.
+HEAP is an expression for a bheap_t *, or "malloc" for the heap of
+libbheap-malloc.so. Without it the heap is the default heap, that of balloc(),
+or, in a program without one, that of libbheap-malloc.so.
+
+The commands call nothing in the program and write nothing to it. They need no
+debug information. GDB loads this file by itself with the shared library; for a
+static program, "source" it. The memory of a shared heap is a mapped file, which
+the kernel puts into a core file only if bit 3 of /proc/PID/coredump_filter is
+set.
 """
 
 import re
@@ -38,8 +41,8 @@ def read(address, size):
         return read_raw(address, size)
     except gdb.MemoryError:
         raise gdb.GdbError(
-            "Cannot read %d bytes at %#x. In a core file: a shared heap is a mapped file, which is "
-            "dumped only with bit 3 of /proc/PID/coredump_filter set." % (size, address)
+            "Cannot read %d bytes at %#x.\nA shared heap is a mapped file, which is in a core file"
+            " only if bit 3 of\n/proc/PID/coredump_filter was set." % (size, address)
         )
 
 
@@ -311,7 +314,8 @@ def fault_text(kind, detail=None, address=0, size=0, at=0):
     """As fault.c composes it."""
     text = "bheap: "
     if address:
-        text += "%#x%s: " % (address, " (%d bytes)" % size if size and kind != INDEX else "")
+        is_known = size and kind != INDEX and not at
+        text += "%#x%s: " % (address, " (%d bytes)" % size if is_known else "")
     text += kind
     if detail:
         text += ": " + detail
@@ -575,11 +579,7 @@ def check_fill(heap, filled, granule, granules):
         for at in range(begin, 2 * half):
             if data[at] != byte:
                 yield fault_text(
-                    WRITTEN_FREE,
-                    None,
-                    heap.address(granule),
-                    heap.bytes_of(granules),
-                    heap.address(one) + at,
+                    WRITTEN_FREE, address=heap.address(granule), at=heap.address(one) + at
                 )
                 return
 
@@ -671,12 +671,12 @@ def block(heap, address):
         one = None
     if not found:
         raise gdb.GdbError("%s has no block there: its block map is damaged." % heap.name)
-    print("block:  %s" % block_text(heap, found))
+    print("block:    %s" % block_text(heap, found))
     if address != heap.address(found[0]):
         offset = address - heap.address(found[0])
-        print("        the address is %d bytes behind its start" % offset)
-    print("before: %s" % (block_text(heap, before) if before else "none"))
-    print("behind: %s" % (block_text(heap, one) if one else "none"))
+        print("          the address is %d bytes after its start" % offset)
+    print("previous: %s" % (block_text(heap, before) if before else "none"))
+    print("next:     %s" % (block_text(heap, one) if one else "none"))
 
 
 # ---- the commands ----
@@ -700,7 +700,8 @@ class Display(gdb.Command):
 
 
 class Check(gdb.Command):
-    """Print every broken invariant of a heap: bheap check [HEAP]. Sets $bheap_faults."""
+    """Print every broken invariant of a heap: bheap check [HEAP].
+Sets $bheap_faults to their number."""
 
     def __init__(self):
         super().__init__("bheap check", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
@@ -710,7 +711,8 @@ class Check(gdb.Command):
 
 
 class Block(gdb.Command):
-    """Print the block that an address is in: bheap block ADDRESS [HEAP]. Quote what has spaces."""
+    """Print the block that an address is in: bheap block ADDRESS [HEAP].
+Quote an argument that has spaces."""
 
     def __init__(self):
         super().__init__("bheap block", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)

@@ -43,6 +43,7 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/slots.c \
 	%D%/api/slots.h \
 	%D%/api/stats.c \
+	%D%/api/strings.c \
 	%D%/api/sweep.c \
 	%D%/api/sweep.h \
 	%D%/api/trim.c \
@@ -127,6 +128,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/os/secret.h \
 	%D%/os/setting.c \
 	%D%/os/setting.h \
+	%D%/os/jump.c \
+	%D%/os/jump.h \
 	%D%/os/thread.c \
 	%D%/os/thread.h \
 	%D%/os/wait.c \
@@ -154,3 +157,7 @@ install-data-local: %D%/libbheap.la
 	done
 uninstall-local:
 	rm -f "$(DESTDIR)$(gdbdir)"/libbheap.so.*-gdb.py "$(DESTDIR)$(gdbdir)"/libbheap-malloc.so-gdb.py
+# Folders that only an installation makes; those that hold other files stay.
+uninstall-hook:
+	@rmdir "$(DESTDIR)$(pkglibdir)" 2>/dev/null || :
+	@cd "$(DESTDIR)$(datadir)" 2>/dev/null && rmdir -p "gdb/auto-load$(libdir)" 2>/dev/null || :

@@ -11,6 +11,7 @@ dist_man_MANS = \
 	%D%/bheap_aligned_realloc.3 \
 	%D%/bheap_alloc.3 \
 	%D%/bheap_alloc_into.3 \
+	%D%/bheap_buffer_size.3 \
 	%D%/bheap_calloc.3 \
 	%D%/bheap_check.3 \
 	%D%/bheap_close.3 \
@@ -28,6 +29,7 @@ dist_man_MANS = \
 	%D%/bheap_owns.3 \
 	%D%/bheap_pointer.3 \
 	%D%/bheap_realloc.3 \
+	%D%/bheap_reallocarray.3 \
 	%D%/bheap_reclaim.3 \
 	%D%/bheap_reset.3 \
 	%D%/bheap_resize.3 \
@@ -38,10 +40,13 @@ dist_man_MANS = \
 	%D%/bheap_set_refusal_handler.3 \
 	%D%/bheap_set_root.3 \
 	%D%/bheap_stats.3 \
+	%D%/bheap_strdup.3 \
+	%D%/bheap_strndup.3 \
 	%D%/bheap_sync.3 \
 	%D%/bheap_trim.3 \
 	%D%/bheap_unlink.3 \
 	%D%/bheap_usable_size.3 \
+	%D%/bheap_used.3 \
 	%D%/bheap_version.3 \
 	%D%/bheap_walk.3 \
 	%D%/disp_heap.3 \

@@ -132,6 +132,14 @@ sed 's,.*/,,' "$work/roomnames" | sort -u | while read -r room; do
 done >"$work/untested"
 [ ! -s "$work/untested" ] || say "$(cat "$work/untested")"
 
+# What libbheap has not, a dash in the last column, has a row that tells what to do instead.
+sed -n 's/^| \([^|]*\) |.* - |$/\1/p' "$srcdir/doc/migration.md" >"$work/dashes"
+[ -s "$work/dashes" ] || say "doc/migration.md: no dash found"
+while read -r purpose; do
+	sed -n '/^| missing | instead |/,$p' "$srcdir/doc/migration.md" | grep -q "^| $purpose |" ||
+		say "doc/migration.md: nothing is said instead of: $purpose"
+done <"$work/dashes"
+
 # Decisions that sources name: doc/decisions.md, "Heading".
 grep -rhoE --include='*.[ch]' --include='*.mk' 'decisions\.md, "[^"]*"' \
 	"$srcdir/lib" "$srcdir/tools" "$srcdir/tests" "$srcdir/bench" | sed 's/.*, "//; s/"$//' | sort -u >"$work/named"

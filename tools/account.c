@@ -19,6 +19,7 @@
 #include "growth.h"
 #include "ledger.h"
 #include "setting.h"
+#include "settled.h"
 #include "table.h"
 
 _Static_assert(ACCOUNT_FIGURES <= TABLE_FIGURES, "a slot has room for the figures");
@@ -93,33 +94,40 @@ static void slot_note(void)
 	figure_set(ACCOUNT_FREES, control->frees + cached.calls + cached.blocks);
 	figure_set(ACCOUNT_FAILURES, control->failures);
 	figure_set(ACCOUNT_FAULTS, control->faults + budget.faults);
+	figure_set(ACCOUNT_LARGEST_REFUSED, bh_bytes(bh_handle_refusals(budget.heap)->largest));
 	figure_set(ACCOUNT_WALKED, 0);
 }
 
-/* Of the free blocks below what was never used. */
-static int hole_measure(const struct bheap_block *block, void *largest)
+struct free_blocks {
+	size_t count, largest;
+	uint64_t largest_hole; /* below what was never used */
+};
+
+static int free_count(const struct bheap_block *block, void *arg)
 {
+	struct free_blocks *all = arg;
 	const char *start = block->address, *end = start + block->size;
 
+	if (block->used)
+		return 0;
+	all->count++;
+	if (all->largest < block->size)
+		all->largest = block->size;
 	if (end > budget.fresh)
 		end = budget.fresh;
-	if (!block->used && start < end && *(uint64_t *)largest < (uint64_t)(end - start))
-		*(uint64_t *)largest = (uint64_t)(end - start);
+	if (start < end && all->largest_hole < (uint64_t)(end - start))
+		all->largest_hole = (uint64_t)(end - start);
 	return 0;
 }
 
-static void slot_complete(const struct bheap_stats *stats)
+static void slot_complete(const struct bheap_stats *stats, uint64_t largest_hole)
 {
-	uint64_t hole = 0;
-
-	bheap_walk(budget.heap, hole_measure, &hole);
-	figure_set(ACCOUNT_LARGEST_HOLE, hole);
-
 	figure_set(ACCOUNT_USED, stats->used);
 	figure_set(ACCOUNT_ALLOCATIONS, stats->allocations);
 	figure_set(ACCOUNT_LIVE_BLOCKS, stats->live_blocks);
 	figure_set(ACCOUNT_FREES, stats->frees);
 	figure_set(ACCOUNT_LARGEST_FREE, stats->largest_free);
+	figure_set(ACCOUNT_LARGEST_HOLE, largest_hole);
 	figure_set(ACCOUNT_FREE_BLOCKS, stats->free_blocks);
 	figure_set(ACCOUNT_WALKED, 1);
 }
@@ -152,8 +160,8 @@ void account_open(void)
 	ledger_open(setting_find("BHEAP_MALLOC_REPORT"));
 	table_attach(&view, setting_find("BHEAP_MALLOC_TABLE"));
 	if (view.table) {
-		slot = table_claim(view.table, NULL, slot_tells_nothing);
-		execution_open(view.table, "BHEAP_MALLOC_TABLE");
+		slot = table_claim(&view, NULL, slot_tells_nothing);
+		execution_open(&view, "BHEAP_MALLOC_TABLE");
 	}
 	if (slot)
 		generation = table_generation();
@@ -182,6 +190,12 @@ static void fork_notice(void)
 		account_fork();
 }
 
+void account_fault(void)
+{
+	if (slot && !has_ended && (!generation || *generation))
+		slot->figures[ACCOUNT_FAULTS]++;
+}
+
 /* To write is a cancellation point; malloc() and free() are none, and keep errno. */
 void account_note(void)
 {
@@ -205,8 +219,13 @@ void account_note(void)
 /* The figures with all that only a walk finds. */
 static void account_complete(struct bheap_stats *stats, struct bh_cached_count cached)
 {
+	struct free_blocks all = {0};
+
 	bheap_stats(budget.heap, stats);
+	settled_walk(budget.heap, free_count, &all);
 	stats->faults += budget.faults;
+	stats->free_blocks = all.count;
+	stats->largest_free = all.largest;
 	stats->live_blocks -= cached.blocks;
 	stats->allocations += cached.calls;
 	stats->frees += cached.calls + cached.blocks;
@@ -214,7 +233,7 @@ static void account_complete(struct bheap_stats *stats, struct bh_cached_count c
 	stats->free += bh_bytes(cached.granules);
 	if (slot) {
 		slot_note();
-		slot_complete(stats);
+		slot_complete(stats, all.largest_hole);
 	}
 	if (ledger_is_wanted())
 		ledger_write(stats, extent(), has_ended);
@@ -224,7 +243,7 @@ static void blocks_write(const struct bheap_stats *stats)
 {
 	if (!with_blocks)
 		return;
-	if (slot && slot->pid == view.table->pid)
+	if (slot && table_is_same(slot->process, view.table->process))
 		slot->figures[ACCOUNT_SNAPSHOT] = ledger_put_blocks(budget.heap, stats, &view);
 	if (ledger_is_wanted())
 		ledger_write_blocks(budget.heap, stats);
@@ -357,7 +376,7 @@ void account_fork(void)
 	if (!slot || !control)
 		return;
 	cached = cached_now();
-	slot = table_claim(view.table, slot, slot_tells_nothing);
+	slot = table_claim(&view, slot, slot_tells_nothing);
 	before[ACCOUNT_ALLOCATIONS] = control->allocations + cached.calls;
 	before[ACCOUNT_FREES] = control->frees + cached.calls + cached.blocks;
 	before[ACCOUNT_FAILURES] = control->failures;
@@ -383,19 +402,13 @@ void account_fork_child(void)
 	table_fork_child(&view);
 }
 
-static void __attribute__((constructor(102))) account_start(void)
-{
-	if (slot)
-		table_name(slot);
-	at_quick_exit(end_at_once);
-	if (with_blocks && account_is_wanted())
-		signals_take();
-}
-
-static void __attribute__((destructor(101))) account_end(void)
+/* By exit(), after the last destructor. */
+static void end_at_exit(int status, void *unused)
 {
 	bool locked, aborts;
 
+	(void)status;
+	(void)unused;
 	fork_notice();
 	if (!end_is_to_be_told())
 		return;
@@ -404,4 +417,22 @@ static void __attribute__((destructor(101))) account_end(void)
 	budget_leave(locked);
 	if (aborts)
 		abort();
+}
+
+/*
+ * A destructor of this library would come before those of the libraries that the program needs,
+ * which free much. What is registered before the dynamic linker's own handler comes after them
+ * all; atexit() would make it a destructor.
+ */
+static void __attribute__((constructor(102))) account_start(void)
+{
+	if (slot) {
+		table_name(slot);
+		/* A program that never allocates has a heap, too. */
+		slot->figures[ACCOUNT_SIZE] = bh_handle_size(budget.heap);
+	}
+	on_exit(end_at_exit, NULL);
+	at_quick_exit(end_at_once);
+	if (with_blocks && account_is_wanted())
+		signals_take();
 }

@@ -29,9 +29,10 @@ enum account_figure {
 	ACCOUNT_FAILURES,
 	ACCOUNT_FAULTS,
 	ACCOUNT_LARGEST_HOLE, /* largest free block, of what lies below the extent */
-	ACCOUNT_WALKED,       /* 0: what free blocks there are is not known */
-	ACCOUNT_COUNTED,      /* bytes that this process has in the sum of all */
-	ACCOUNT_SNAPSHOT,     /* bytes of the snapshot in the area */
+	ACCOUNT_LARGEST_REFUSED,
+	ACCOUNT_WALKED,   /* 0: what free blocks there are is not known */
+	ACCOUNT_COUNTED,  /* bytes that this process has in the sum of all */
+	ACCOUNT_SNAPSHOT, /* bytes of the snapshot in the area */
 	ACCOUNT_FIGURES,
 };
 
@@ -41,6 +42,9 @@ bool account_is_wanted(void);
 
 /* Inside budget_enter(): notes the figures, and sets budget.mark. */
 void account_note(void);
+
+/* In a signal handler: one fault more, which may be noted by nobody else. */
+void account_fault(void);
 
 /* Inside: a request was refused for the first time. */
 void account_refusal(void);

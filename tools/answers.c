@@ -6,6 +6,7 @@
 
 #include <err.h>
 #include <json-c/json.h>
+#include <stdint.h>
 
 #include "child.h"
 #include "progress.h"
@@ -111,9 +112,33 @@ static bool all_find(const struct answers *answers, const struct variant *varian
 
 static size_t margin_of(const struct answers *answers, const struct variant *variant, size_t size)
 {
-	size_t margin = size / 100 * answers->margin;
+	size_t margin;
 
+	if (__builtin_mul_overflow(size / 100, answers->margin, &margin))
+		return SIZE_MAX;
 	return answers->margin && margin < variant->slack ? variant->slack : margin;
+}
+
+/* The smallest size and its margin, if a heap can be as large. */
+static size_t size_with_margin(const struct answers *answers, const struct variant *variant,
+			       size_t smallest)
+{
+	size_t margin = margin_of(answers, variant, smallest);
+
+	return margin > BHEAP_SIZE_MAX - smallest ? BHEAP_SIZE_MAX : smallest + margin;
+}
+
+static bool margin_is_cut(const struct answers *answers)
+{
+	bool cut = false;
+
+	for (unsigned kind = 0; kind < ANSWER_KINDS; kind++) {
+		size_t smallest = answers->list[kind].smallest;
+
+		cut = cut ||
+		      margin_of(answers, &variants[kind], smallest) > BHEAP_SIZE_MAX - smallest;
+	}
+	return cut;
 }
 
 static size_t run_confirm(const struct variant *variant, const struct recording *run, size_t size)
@@ -123,16 +148,13 @@ static size_t run_confirm(const struct variant *variant, const struct recording 
 	return size;
 }
 
-/* A size with a margin that was tried with all runs; without one where there is none. */
+/* A size with a margin that was tried with all runs; without one if none suffices. */
 static void answer_recommend(const struct answers *answers, const struct variant *variant,
 			     struct answer *answer, const struct recording *runs)
 {
-	size_t margin = margin_of(answers, variant, answer->smallest), size, before;
+	size_t size = size_with_margin(answers, variant, answer->smallest), before;
 
 	answer->recommended = answer->smallest;
-	if (margin > BHEAP_SIZE_MAX - answer->smallest)
-		return;
-	size = answer->smallest + margin;
 	do {
 		before = size;
 		for (size_t run = 0; size && run < answers->runs; run++)
@@ -165,7 +187,7 @@ static unsigned first_kind(void)
 		return ANSWER_RUN;
 	if (library)
 		warnx("%s: cannot be preloaded here", library);
-	warnx("no size for 'bheap run' is told");
+	warnx("no size is given for 'bheap run'");
 	return ANSWER_PRIVATE;
 }
 
@@ -229,16 +251,19 @@ static void advice_print(FILE *stream, const struct answers *answers)
 {
 	size_t size = answers->list[ANSWER_RUN].recommended;
 	const char *runs = answers->runs > 1 ? "these runs need" : "this run needs";
+	char most[SIZE_TEXT_MAX];
 
 	spread_print(stream, answers);
 	if (size)
-		fprintf(stream, "\n'bheap run --size=%zuK' grants what %s; another input,\n",
+		fprintf(stream, "\n'bheap run --size=%zuK' grants what %s. Another input, or\n",
 			size >> 10, runs);
 	else
-		fprintf(stream, "\nThis is what %s; another input,\n", runs);
-	fputs("or threads that interleave otherwise, may need more: that is what the margin is\n"
-	      "for.\n",
+		fprintf(stream, "\nThis is what %s. Another input, or\n", runs);
+	fputs("threads that interleave otherwise, may need more: the margin is for that.\n",
 	      stream);
+	if (margin_is_cut(answers))
+		fprintf(stream, "No heap is larger than %s, so the margin is smaller.\n",
+			size_print(most, BHEAP_SIZE_MAX));
 }
 
 void answers_print(FILE *stream, const struct answers *answers)
@@ -246,7 +271,7 @@ void answers_print(FILE *stream, const struct answers *answers)
 	char heading[32];
 
 	snprintf(heading, sizeof(heading), "recommended (+%u %%)", answers->margin);
-	fprintf(stream, "%-27s %22s %6s %22s\n", "", "smallest that suffices", "more", heading);
+	fprintf(stream, "%-25s %22s %8s %22s\n", "", "smallest that suffices", "overhead", heading);
 	for (unsigned kind = 0; kind < ANSWER_KINDS; kind++)
 		if (answers->list[kind].smallest)
 			row_print(stream, &variants[kind], &answers->list[kind], answers->largest);
@@ -259,7 +284,8 @@ static struct json_object *answer_json(const struct answer *answer, const struct
 
 	json_object_object_add(heap, "smallest", json_object_new_uint64(answer->smallest));
 	if (answer->least)
-		json_object_object_add(heap, "least", json_object_new_uint64(answer->least));
+		json_object_object_add(heap, "smallest_of_runs",
+				       json_object_new_uint64(answer->least));
 	json_object_object_add(heap, "recommended", json_object_new_uint64(answer->recommended));
 	json_object_object_add(heap, "overhead",
 			       json_object_new_double(overhead(answer, largest) / 100));

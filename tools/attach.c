@@ -82,10 +82,14 @@ bheap_t *heap_attach(const char *path, int oflag, struct fault_log *log)
 	return attached(bheap_open(path, 0, oflag, 0, 0), path, log);
 }
 
+/* Not by bheap_open_fd(), which would make a sound heap of a file that was only given its length.
+ */
 bheap_t *heap_attach_copy(int fd, struct fault_log *log)
 {
-	bheap_set_fault_handler(NULL, fault_hear, log);
-	return attached(bheap_open_fd(fd, 0, 0), "", log);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return heap_attach(path, O_RDWR, log);
 }
 
 /* ---- copies ---- */

@@ -42,7 +42,12 @@ static int unknown(const char *name)
 	return STATUS_USAGE;
 }
 
-/* "bheap help" and "bheap help COMMAND". */
+static bool is_help(const char *name)
+{
+	return strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+}
+
+/* "bheap help" and "bheap help COMMAND"; help for help is all that there is, too. */
 static int help(int argc, char **argv)
 {
 	const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
@@ -51,7 +56,7 @@ static int help(int argc, char **argv)
 		warnx("help: one command is wanted");
 		return STATUS_USAGE;
 	}
-	if (argc > 1)
+	if (argc > 1 && !is_help(argv[1]))
 		return command ? command_help(command) : unknown(argv[1]);
 	help_print(stdout);
 	return command_done();
@@ -67,6 +72,16 @@ int command_misused(const struct command *command)
 {
 	fprintf(stderr, "Try 'bheap %s --help'.\n", command->name);
 	return STATUS_USAGE;
+}
+
+bool command_takes_heaps(const struct command *command, char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(*names, "-") == 0) {
+			warnx("%s: a heap is not read from standard input", command->name);
+			return false;
+		}
+	return true;
 }
 
 int command_done(void)
@@ -97,10 +112,8 @@ int main(int argc, char **argv)
 		help_print(stderr);
 		return STATUS_USAGE;
 	}
-	if (strcmp(argv[1], "help") == 0)
+	if (is_help(argv[1]))
 		return help(argc - 1, argv + 1);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return help(1, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bheap %s\n", bheap_version());
 		return command_done();

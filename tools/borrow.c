@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pid_namespace.h"
+
 #define NAME "BHEAP_MALLOC_TABLE="
 
 static FILE *file_of(const struct process *process, const char *name)
@@ -39,22 +41,16 @@ static char *setting_of(const struct process *process)
 	return setting;
 }
 
-/* The number that the process itself has: in a container it is another. */
-static long number_of(const struct process *process)
+/* As the process itself has it: in a container it has another number. */
+static struct table_process own_of(const struct process *process)
 {
-	FILE *stream = file_of(process, "status");
-	long number = process->pid;
-	char line[256];
+	char folder[32];
+	int32_t number;
 
-	while (stream && fgets(line, sizeof(line), stream)) {
-		char *last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
-
-		if (last)
-			number = strtol(last, NULL, 10);
-	}
-	if (stream)
-		fclose(stream);
-	return number;
+	snprintf(folder, sizeof(folder), "%ld", process->pid);
+	number = pid_namespace_number(folder);
+	return (struct table_process){number ? number : (int32_t)process->pid,
+				      pid_namespace_of(folder)};
 }
 
 /* In the process, where its parent left the descriptor open; else in bheap. */
@@ -77,7 +73,7 @@ static void table_leave(const struct table_view *view)
 {
 	if (view->area)
 		munmap(view->area, view->area_size);
-	munmap(view->table, sizeof(*view->table));
+	munmap(view->table, table_size(view->slots_most));
 }
 
 bool borrow_record(struct record *record, const struct process *process)
@@ -92,8 +88,10 @@ bool borrow_record(struct record *record, const struct process *process)
 	free(setting);
 	if (!view.table)
 		return false;
-	records_read(&records, &(struct handover){.fd = -1, .table = view.table});
-	found = records_find(&records, number_of(process));
+	records_read(
+		&records,
+		&(struct handover){.fd = -1, .table = view.table, .slots_most = view.slots_most});
+	found = records_find(&records, own_of(process));
 	if (found)
 		*record = *found;
 	records_release(&records);

@@ -180,6 +180,13 @@ void budget_report_free(const void *ptr)
 	errno = saved;
 }
 
+void budget_report_access(const struct bheap_fault *fault)
+{
+	__atomic_fetch_add(&budget.faults, 1, __ATOMIC_RELAXED);
+	account_fault();
+	line_write("%s", fault->text);
+}
+
 static void fault_tell(const struct bheap_fault *fault)
 {
 	trail_fault(fault, true);

@@ -131,6 +131,9 @@ static inline int budget_release(void *block, size_t usable)
 /* A block in a cache was freed or resized again. */
 void budget_report_free(const void *ptr);
 
+/* In a signal handler: the program ends by an access that is a fault. */
+void budget_report_access(const struct bheap_fault *fault);
+
 /*
  * Inside, at the end: reports what guards see of blocks that were never freed, or not handed out
  * again. True if the program is to be aborted for it.

@@ -13,6 +13,7 @@
 
 #include "loaded.h"
 #include "record.h"
+#include "setting.h"
 
 #define NODES ((size_t)1 << 20)
 #define NODES_FULL (NODES / 4 * 3)
@@ -41,7 +42,7 @@ bool callers_wanted(void)
 	int known = __atomic_load_n(&wanted, __ATOMIC_RELAXED);
 
 	if (known < 0) {
-		known = secure_getenv("BHEAP_RECORD_CALLERS") != NULL;
+		known = setting_find("BHEAP_RECORD_CALLERS") != NULL;
 		__atomic_store_n(&wanted, known, __ATOMIC_RELAXED);
 	}
 	return known;

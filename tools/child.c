@@ -5,6 +5,7 @@
  */
 #include "child.h"
 
+#include <dlfcn.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "preload.h"
+#include "reason.h"
 
 const char *child_library(const char *variable, const char *installed)
 {
@@ -82,15 +85,29 @@ static void signals_restore(void)
 
 #define WATCH_PAUSE 100000 /* microseconds */
 
-static void preload_set(const char *library)
+/*
+ * What follows the library: the operators new and delete that call malloc(3), before those of
+ * another allocator, which do not.
+ */
+static const char *operators_of(const char *program, const char *before)
 {
-	const char *before = getenv("LD_PRELOAD");
-	char *both;
+	static const char standard[] = "libstdc++.so.6";
 
-	if (!before || !*before)
-		setenv("LD_PRELOAD", library, 1);
-	else if (asprintf(&both, "%s:%s", library, before) >= 0)
-		setenv("LD_PRELOAD", both, 1);
+	if (!reason_allocator(before) && !reason_needs_allocator(program))
+		return "";
+	return dlopen(standard, RTLD_LAZY) ? standard : "";
+}
+
+static void preload_set(const char *library, const char *program)
+{
+	const char *before = getenv("LD_PRELOAD"), *operators;
+	char *all;
+
+	before = before ? before : "";
+	operators = operators_of(program, before);
+	if (asprintf(&all, "%s%s%s%s%s", library, *operators ? ":" : "", operators,
+		     *before ? ":" : "", before) >= 0)
+		setenv("LD_PRELOAD", all, 1);
 }
 
 /* In the child: becomes the program, or tells why not. */
@@ -102,9 +119,12 @@ program_become(const struct child *child, char **argv, int tell)
 	signals_restore();
 	for (char *const *variable = child->environment; *variable; variable++)
 		putenv(*variable);
-	preload_set(child->preload);
+	if (!preload_is_foreign(&(struct preload_program){AT_FDCWD, argv[0], true}))
+		preload_set(child->preload, argv[0]);
 	if (child->fd)
 		fcntl(child->fd, F_SETFD, 0);
+	if (child->locked_fd)
+		dup2(child->locked_fd, child->fd);
 	if (child->other_fd)
 		fcntl(child->other_fd, F_SETFD, 0);
 	if (child->own_pid)
@@ -209,4 +229,16 @@ void child_run(const struct child *child, char **argv, struct child_end *end)
 		warn("%s", argv[0]);
 		end->status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
 	}
+}
+
+const char *child_end_signal(const struct child_end *end)
+{
+	static char text[160];
+	const char *cause = "";
+
+	if (end->signal == SIGSYS)
+		cause = ";\n  its filter may lack system calls that libbheap-malloc(7) lists";
+	snprintf(text, sizeof(text), "signal %d (%s)%s", end->signal, strsignal(end->signal),
+		 cause);
+	return text;
 }

@@ -13,6 +13,7 @@ struct child {
 	char *const *environment; /* "NAME=VALUE" to set, NULL-terminated */
 	const char *preload;      /* path of a library, put first in LD_PRELOAD */
 	int fd, other_fd;         /* handed down under their numbers, or 0 */
+	int locked_fd;            /* handed down in place of fd, or 0 */
 	int32_t *own_pid;         /* in memory that is shared: told to the program, or NULL */
 	void (*watch)(void *);    /* called some ten times a second meanwhile, or NULL */
 	void *watch_arg;
@@ -36,5 +37,8 @@ const char *child_library(const char *variable, const char *installed);
 
 /* Runs a program to its end; a message tells when it could not be started. */
 void child_run(const struct child *child, char **argv, struct child_end *end);
+
+/* The signal that ended it, by number and name, and what may have caused it if that is known. */
+const char *child_end_signal(const struct child_end *end);
 
 #endif

@@ -47,7 +47,7 @@ static void calls_json(FILE *stream, const struct counts *calls)
 	json_object_object_add(object, "name", utf8_json(trace->name));
 	json_object_object_add(object, "processes",
 			       json_object_new_uint64(calls->recording.processes));
-	json_object_object_add(object, "not_recorded", unreached_json(&calls->recording.unreached));
+	json_object_object_add(object, "not_measured", unreached_json(&calls->recording.unreached));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));
 	json_object_object_add(object, "peak_blocks", json_object_new_uint64(trace->peak_blocks));
 	json_object_object_add(object, "live", json_object_new_uint64(trace->live_size));

@@ -216,11 +216,8 @@ static int files_do(const struct command *command, int (*work)(const char *), in
 		warnx("%s: which heap?", command->name);
 		return command_misused(command);
 	}
-	for (int index = optind; index < argc; index++)
-		if (strcmp(argv[index], "-") == 0) {
-			warnx("%s: a heap is not read from standard input", command->name);
-			return command_misused(command);
-		}
+	if (!command_takes_heaps(command, argv + optind))
+		return command_misused(command);
 	for (; optind < argc; optind++)
 		if (work(argv[optind]))
 			status = STATUS_FAILED;

@@ -77,7 +77,8 @@ static void snapshot_copy(struct run *run, char *text, size_t size)
 
 static void snapshot_keep(struct run *run)
 {
-	const struct record *record = records_find(&run->summary.records, run->summary.end.pid);
+	const struct record *record =
+		records_find(&run->summary.records, handover_process(&run->summary.end));
 	size_t size = record ? record->snapshot_size : 0;
 	char *text;
 
@@ -139,14 +140,15 @@ static void program_report(struct run *run)
 {
 	handover_end(&run->handover, &run->summary.end);
 	records_read(&run->summary.records, &run->handover);
-	unreached_find(&run->summary.unreached, &run->handover, run->summary.end.pid,
+	unreached_find(&run->summary.unreached, &run->handover, handover_process(&run->summary.end),
 		       ACCOUNT_ALLOCATIONS);
 	if (run->automatic)
 		needs_keep(run);
 	if (run->snapshot.path)
 		snapshot_keep(run);
 	if (run->callers)
-		fault_stacks_read(&run->summary.stacks, &run->trails, run->summary.end.pid);
+		fault_stacks_read(&run->summary.stacks, &run->trails,
+				  handover_process(&run->summary.end));
 	report_keep(run);
 	fault_stacks_release(&run->summary.stacks);
 	unreached_release(&run->summary.unreached);

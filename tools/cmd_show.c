@@ -285,6 +285,8 @@ static int show_main(int argc, char **argv)
 		warnx("show: one heap file, shared memory name, snapshot or process is wanted");
 		return command_misused(&command_show);
 	}
+	if (!command_takes_heaps(&command_show, argv + optind))
+		return command_misused(&command_show);
 	show.path = argv[optind];
 	show.is_process = process_is_number(show.path);
 	return heap_show(&show);

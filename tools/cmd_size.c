@@ -72,6 +72,18 @@ static void resident_print(FILE *stream, const struct trace *trace)
 			size_print(outside, trace->resident - trace->peak_size));
 }
 
+/* By the C library's malloc(), in this run. */
+static void failures_print(FILE *stream, const struct trace *trace)
+{
+	uint64_t failures = tally_sum(&trace->tally).failed;
+
+	if (failures)
+		fprintf(stream,
+			"  requests refused for lack of memory: %" PRIu64
+			"; the answer is without them\n",
+			failures);
+}
+
 static void trace_print(FILE *stream, const struct size *size)
 {
 	const struct trace *trace = size->answers.largest;
@@ -88,6 +100,7 @@ static void trace_print(FILE *stream, const struct size *size)
 		fprintf(stream, " (%zu bytes)", trace->peak_size);
 	fprintf(stream, " asked for; %zu block%s at most\n", trace->peak_blocks,
 		plural(trace->peak_blocks));
+	failures_print(stream, trace);
 	resident_print(stream, trace);
 	fputc('\n', stream);
 }
@@ -109,12 +122,14 @@ static void size_json(FILE *stream, const struct size *size)
 		json_object_object_add(object, "processes",
 				       json_object_new_uint64(size->processes));
 	json_object_object_add(
-		object, "not_recorded",
+		object, "not_measured",
 		unreached_json(&size->recordings[size->recording_count - 1].unreached));
 	json_object_object_add(object, "runs", json_object_new_uint64(size->recording_count));
 	json_object_object_add(object, "operations", json_object_new_uint64(trace->op_count));
 	json_object_object_add(object, "peak_live", json_object_new_uint64(trace->peak_size));
 	json_object_object_add(object, "peak_blocks", json_object_new_uint64(trace->peak_blocks));
+	json_object_object_add(object, "failures",
+			       json_object_new_uint64(tally_sum(&trace->tally).failed));
 	json_object_object_add(object, "peak_resident",
 			       trace->resident ? json_object_new_uint64(trace->resident) : NULL);
 	json_object_object_add(object, "margin", json_object_new_int((int)size->answers.margin));

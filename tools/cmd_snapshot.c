@@ -200,6 +200,8 @@ static int snapshot_main(int argc, char **argv)
 			      : "snapshot: of which heap?");
 		return command_misused(&command_snapshot);
 	}
+	if (!command_takes_heaps(&command_snapshot, argv + optind))
+		return command_misused(&command_snapshot);
 	return compare ? snapshots_compare(&difference, argv[optind], argv[optind + 1])
 		       : snapshot_take(argv[optind], file);
 }

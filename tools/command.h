@@ -6,6 +6,8 @@
 #ifndef TOOLS_COMMAND_H
 #define TOOLS_COMMAND_H
 
+#include <stdbool.h>
+
 enum status {
 	STATUS_OK,
 	STATUS_FAILED, /* it could not be done, or what was looked at is not sound */
@@ -29,6 +31,9 @@ int command_help(const struct command *command);
 
 /* Points at the help on standard error; STATUS_USAGE. */
 int command_misused(const struct command *command);
+
+/* False, and told so, if one of these names, up to a NULL, stands for standard input. */
+bool command_takes_heaps(const struct command *command, char *const *names);
 
 /*
  * Flushes standard output: STATUS_OK, or STATUS_FAILED with a message when it could not be written.

@@ -10,31 +10,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload.h"
+#include "setting.h"
+
 #define EXPORT __attribute__((visibility("default")))
-/* Arguments of execl(3) that need no memory but the stack's. */
-#define ARGUMENTS_FEW 64
-/* Settings of an environment that can be changed for a program. */
-#define SETTINGS_MOST 1000
 /* Stands for a path that is too long, before its last part: there is no such file. */
 #define FOLDER_UNKNOWN "/..."
 
 /* Before glibc 2.34 a program may have no dlsym(): nothing is interposed. */
 #if !__GLIBC_PREREQ(2, 34)
-void execution_open(struct table *own, const char *variable)
+void execution_open(const struct table_view *own, const char *variable)
 {
 	(void)own;
 	(void)variable;
 }
 #else
-static struct table *table; /* NULL: nothing is told */
+static const struct table_view *view; /* NULL: nothing is told */
 static const char *table_variable;
 static char table_setting[128]; /* its value */
 static const char *library;     /* the path of this module, as LD_PRELOAD has it; or NULL */
@@ -47,13 +44,20 @@ typedef int execveat_fn(int folder, const char *path, char *const *argv, char *c
 typedef int spawn_fn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
 		     const posix_spawnattr_t *attributes, char *const *argv, char *const *envp);
 
-/* With numbers of 32 bits. */
-#ifdef SYS_getresuid32
-#define GETRESUID SYS_getresuid32
-#define GETRESGID SYS_getresgid32
+/*
+ * Only calls that programs make as they begin, where the machine has them: a filter that lets a
+ * program execute others allows them, too. Numbers of users have 32 bits.
+ */
+#ifdef SYS_getuid32
+#define GETUID SYS_getuid32
+#define GETEUID SYS_geteuid32
+#define GETGID SYS_getgid32
+#define GETEGID SYS_getegid32
 #else
-#define GETRESUID SYS_getresuid
-#define GETRESGID SYS_getresgid
+#define GETUID SYS_getuid
+#define GETEUID SYS_geteuid
+#define GETGID SYS_getgid
+#define GETEGID SYS_getegid
 #endif
 
 /* ---- the C library's own ---- */
@@ -79,21 +83,11 @@ static void *next_of(enum function function)
 
 /* ---- the program's environment ---- */
 
-static const char *value_of(char *const *envp, const char *name)
+void execution_open(const struct table_view *own, const char *variable)
 {
-	size_t length = strlen(name);
+	const char *setting = setting_find(variable);
 
-	for (; envp && *envp; envp++)
-		if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=')
-			return *envp + length + 1;
-	return NULL;
-}
-
-void execution_open(struct table *own, const char *variable)
-{
-	const char *setting = value_of(environ, variable);
-
-	table = own;
+	view = own->table ? own : NULL;
 	table_variable = variable;
 	snprintf(table_setting, sizeof(table_setting), "%s", setting ? setting : "");
 }
@@ -105,7 +99,7 @@ static void __attribute__((constructor(102))) executions_prepare(void)
 
 	for (unsigned function = 0; function < FUNCTIONS; function++)
 		next_of((enum function)function);
-	if (dladdr(&table, &own) && own.dli_fname)
+	if (dladdr(&view, &own) && own.dli_fname)
 		library = own.dli_fname;
 }
 
@@ -115,20 +109,31 @@ static void __attribute__((constructor(102))) executions_prepare(void)
  */
 static bool user_read(struct table_execution *execution)
 {
-	uid_t user, effective, saved;
-	gid_t group, effective_group, saved_group;
+	execution->user = (uint32_t)syscall(GETUID);
+	execution->group = (uint32_t)syscall(GETGID);
+	return execution->user == (uint32_t)syscall(GETEUID) &&
+	       execution->group == (uint32_t)syscall(GETEGID);
+}
 
-	syscall(GETRESUID, &user, &effective, &saved);
-	syscall(GETRESGID, &group, &effective_group, &saved_group);
-	execution->user = user;
-	execution->group = group;
-	return user == effective && group == effective_group;
+/*
+ * True if the dynamic linker of the program will not open the library. access(2) alone does not
+ * know of Landlock's rules, and open(2) not that a program has fewer capabilities; a filter may
+ * refuse either, with any error. Descriptors may be exhausted here.
+ */
+static bool library_is_out_of_reach(void)
+{
+	long fd = syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != EMFILE && errno != ENFILE;
+	syscall(SYS_close, fd);
+	return preload_access(library, R_OK) && errno == EACCES;
 }
 
 static enum table_lack lack_of(char *const *envp, bool is_trusted)
 {
-	const char *preloaded = value_of(envp, "LD_PRELOAD");
-	const char *setting = value_of(envp, table_variable);
+	const char *preloaded = preload_setting(envp, "LD_PRELOAD");
+	const char *setting = preload_setting(envp, table_variable);
 
 	if (!preloaded || (library && !strstr(preloaded, library)) || !setting)
 		return TABLE_LACKS_SETTINGS;
@@ -136,18 +141,14 @@ static enum table_lack lack_of(char *const *envp, bool is_trusted)
 		return TABLE_LACKS_OWN_TABLE;
 	if (!is_trusted)
 		return TABLE_LACKS_TRUST;
-	if (library && syscall(SYS_faccessat, AT_FDCWD, library, R_OK))
+	if (library && library_is_out_of_reach())
 		return TABLE_LACKS_LIBRARY;
+	if (!table_is_handed_down(setting))
+		return TABLE_LACKS_TABLE;
 	return TABLE_LACKS_NOTHING;
 }
 
 /* ---- the program ---- */
-
-struct program {
-	int folder;       /* of a relative path, or the program itself if the path is empty */
-	const char *path; /* or a name */
-	bool searched;    /* in PATH, if it has no '/' */
-};
 
 /* True if it had room. */
 static bool text_add(char *text, size_t *length, const char *more, size_t count)
@@ -173,7 +174,7 @@ static size_t folder_read(char *text, int folder)
 	return length > 0 ? (size_t)length : 0;
 }
 
-static bool path_write(char *text, const struct program *program)
+static bool path_write(char *text, const struct preload_program *program)
 {
 	bool searched = program->searched && !strchr(program->path, '/');
 	size_t length = searched || *program->path == '/' ? 0 : folder_read(text, program->folder);
@@ -182,7 +183,7 @@ static bool path_write(char *text, const struct program *program)
 	       text_add(text, &length, program->path, strlen(program->path));
 }
 
-static void program_write(char *text, const struct program *program)
+static void program_write(char *text, const struct preload_program *program)
 {
 	const char *last = strrchr(program->path, '/');
 	size_t length = 0;
@@ -199,24 +200,24 @@ static void program_write(char *text, const struct program *program)
 struct note {
 	struct table_slot *slot; /* NULL: nothing is told */
 	enum table_state before;
-	bool is_out_of_reach; /* the library */
+	bool is_out_of_reach; /* the library, or of another class */
 };
 
 /* True unless a program passes what is no address, which the system call then refuses. */
 static bool is_readable(const void *address)
 {
-	return syscall(SYS_faccessat, AT_FDCWD, address, F_OK) == 0 || errno != EFAULT;
+	return preload_access(address, F_OK) == 0 || errno != EFAULT;
 }
 
 /* pid: as table_execute() has it. */
-static struct note note_make(pid_t pid, const struct program *program, char *const *envp)
+static struct note note_make(pid_t pid, const struct preload_program *program, char *const *envp)
 {
 	struct note note = {.slot = NULL};
 	struct table_execution *execution;
 	int saved = errno;
 
-	if (table && is_readable(program->path) && (!envp || is_readable(envp)))
-		note.slot = table_execute(table, pid);
+	if (view && is_readable(program->path) && (!envp || is_readable(envp)))
+		note.slot = table_execute(view, pid);
 	if (!note.slot) {
 		errno = saved;
 		return note;
@@ -224,7 +225,8 @@ static struct note note_make(pid_t pid, const struct program *program, char *con
 	note.before = table_state(note.slot);
 	execution = &note.slot->execution;
 	execution->lack = lack_of(envp, user_read(execution));
-	note.is_out_of_reach = execution->lack == TABLE_LACKS_LIBRARY;
+	note.is_out_of_reach =
+		execution->lack == TABLE_LACKS_LIBRARY || preload_is_foreign(program);
 	snprintf(execution->caller, sizeof(execution->caller), "%s", program_invocation_short_name);
 	program_write(execution->path, program);
 	table_state_set(note.slot, TABLE_EXECUTES);
@@ -238,36 +240,22 @@ static void note_take_back(const struct note *note)
 	if (!note->slot)
 		return;
 	if (note->before == TABLE_EMPTY)
-		table_execute_cancel(table, note->slot);
+		table_execute_cancel(view, note->slot);
 	else
 		table_state_set(note->slot, note->before);
 }
 
-/*
- * The environment of a program that is executed. One that cannot load the library is not asked to,
- * if room has place for all others: the dynamic linker would complain on its standard error.
- */
-static char *const *settings_for(const struct note *note, char *const *envp, char **room)
+/* The environment of a program that is executed. */
+static char *const *settings_for(const struct note *note, char *const *envp,
+				 struct preload_room *room)
 {
-	const char *preloaded = note->is_out_of_reach ? value_of(envp, "LD_PRELOAD") : NULL;
-	size_t count = 0;
-
-	if (!preloaded || strcmp(preloaded, library) != 0)
-		return envp;
-	for (char *const *setting = envp; *setting; setting++) {
-		if (*setting + sizeof("LD_PRELOAD") == preloaded)
-			continue;
-		if (count == SETTINGS_MOST)
-			return envp;
-		room[count++] = *setting;
-	}
-	room[count] = NULL;
-	return room;
+	return note->is_out_of_reach && library ? preload_without(envp, library, room) : envp;
 }
 
 static struct note note_make_own(const char *path, bool searched, char *const *envp)
 {
-	return note_make(table ? getpid() : 0, &(struct program){AT_FDCWD, path, searched}, envp);
+	return note_make(view ? getpid() : 0, &(struct preload_program){AT_FDCWD, path, searched},
+			 envp);
 }
 
 /* ---- exec ---- */
@@ -276,8 +264,8 @@ EXPORT int execve(const char *path, char *const *argv, char *const *envp)
 {
 	execve_fn *next = (execve_fn *)next_of(EXECVE);
 	struct note note = note_make_own(path, false, envp);
-	char *room[SETTINGS_MOST + 1];
-	int result = next(path, argv, settings_for(&note, envp, room));
+	struct preload_room room;
+	int result = next(path, argv, settings_for(&note, envp, &room));
 
 	note_take_back(&note);
 	return result;
@@ -287,8 +275,8 @@ EXPORT int execvpe(const char *name, char *const *argv, char *const *envp)
 {
 	execve_fn *next = (execve_fn *)next_of(EXECVPE);
 	struct note note = note_make_own(name, true, envp);
-	char *room[SETTINGS_MOST + 1];
-	int result = next(name, argv, settings_for(&note, envp, room));
+	struct preload_room room;
+	int result = next(name, argv, settings_for(&note, envp, &room));
 
 	note_take_back(&note);
 	return result;
@@ -298,7 +286,8 @@ EXPORT int execv(const char *path, char *const *argv)
 {
 	execv_fn *next = (execv_fn *)next_of(EXECV);
 	struct note note = note_make_own(path, false, environ);
-	char *room[SETTINGS_MOST + 1], *const *envp = settings_for(&note, environ, room);
+	struct preload_room room;
+	char *const *envp = settings_for(&note, environ, &room);
 	int result = envp == environ ? next(path, argv)
 				     : ((execve_fn *)next_of(EXECVE))(path, argv, envp);
 
@@ -310,7 +299,8 @@ EXPORT int execvp(const char *name, char *const *argv)
 {
 	execv_fn *next = (execv_fn *)next_of(EXECVP);
 	struct note note = note_make_own(name, true, environ);
-	char *room[SETTINGS_MOST + 1], *const *envp = settings_for(&note, environ, room);
+	struct preload_room room;
+	char *const *envp = settings_for(&note, environ, &room);
 	int result = envp == environ ? next(name, argv)
 				     : ((execve_fn *)next_of(EXECVPE))(name, argv, envp);
 
@@ -321,10 +311,10 @@ EXPORT int execvp(const char *name, char *const *argv)
 EXPORT int fexecve(int fd, char *const *argv, char *const *envp)
 {
 	fexecve_fn *next = (fexecve_fn *)next_of(FEXECVE);
-	const struct program program = {fd, "", false};
-	struct note note = note_make(table ? getpid() : 0, &program, envp);
-	char *room[SETTINGS_MOST + 1];
-	int result = next(fd, argv, settings_for(&note, envp, room));
+	const struct preload_program program = {fd, "", false};
+	struct note note = note_make(view ? getpid() : 0, &program, envp);
+	struct preload_room room;
+	int result = next(fd, argv, settings_for(&note, envp, &room));
 
 	note_take_back(&note);
 	return result;
@@ -333,121 +323,13 @@ EXPORT int fexecve(int fd, char *const *argv, char *const *envp)
 EXPORT int execveat(int folder, const char *path, char *const *argv, char *const *envp, int flags)
 {
 	execveat_fn *next = (execveat_fn *)next_of(EXECVEAT);
-	const struct program program = {folder, path, false};
-	struct note note = note_make(table ? getpid() : 0, &program, envp);
-	char *room[SETTINGS_MOST + 1];
-	int result = next(folder, path, argv, settings_for(&note, envp, room), flags);
+	const struct preload_program program = {folder, path, false};
+	struct note note = note_make(view ? getpid() : 0, &program, envp);
+	struct preload_room room;
+	int result = next(folder, path, argv, settings_for(&note, envp, &room), flags);
 
 	note_take_back(&note);
 	return result;
-}
-
-/* ---- exec with a list of arguments ---- */
-
-/* The arguments as an array. */
-struct list {
-	char *few[ARGUMENTS_FEW];
-	char **all;
-	size_t size; /* of a mapping, or 0 */
-};
-
-/* With the NULL that ends them. */
-static size_t arguments_count(const char *first, va_list *arguments)
-{
-	size_t count = 1;
-
-	for (; first; count++)
-		first = va_arg(*arguments, const char *);
-	return count;
-}
-
-/* False with errno. */
-static bool list_room(struct list *list, size_t count)
-{
-	list->all = list->few;
-	list->size = 0;
-	if (count <= ARGUMENTS_FEW)
-		return true;
-	list->size = count * sizeof(char *);
-	list->all =
-		mmap(NULL, list->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return list->all != MAP_FAILED;
-}
-
-/* There is room for all. */
-static void list_fill(struct list *list, const char *first, va_list *arguments)
-{
-	size_t count = 0;
-
-	for (; first; first = va_arg(*arguments, const char *))
-		list->all[count++] = (char *)(uintptr_t)first;
-	list->all[count] = NULL;
-}
-
-/* After a call that failed. */
-static int list_release(const struct list *list, int result)
-{
-	int saved = errno;
-
-	if (list->size)
-		munmap(list->all, list->size);
-	errno = saved;
-	return result;
-}
-
-/* Reads them up to the NULL. False with errno. */
-static bool list_make(struct list *list, const char *first, va_list *arguments)
-{
-	va_list counted;
-	size_t count;
-
-	va_copy(counted, *arguments);
-	count = arguments_count(first, &counted);
-	va_end(counted);
-	if (!list_room(list, count))
-		return false;
-	list_fill(list, first, arguments);
-	return true;
-}
-
-EXPORT int execl(const char *path, const char *first, ...)
-{
-	va_list arguments;
-	struct list list;
-	bool made;
-
-	va_start(arguments, first);
-	made = list_make(&list, first, &arguments);
-	va_end(arguments);
-	return made ? list_release(&list, execv(path, list.all)) : -1;
-}
-
-EXPORT int execlp(const char *name, const char *first, ...)
-{
-	va_list arguments;
-	struct list list;
-	bool made;
-
-	va_start(arguments, first);
-	made = list_make(&list, first, &arguments);
-	va_end(arguments);
-	return made ? list_release(&list, execvp(name, list.all)) : -1;
-}
-
-/* The environment follows the NULL. */
-EXPORT int execle(const char *path, const char *first, ...)
-{
-	char *const *envp = NULL;
-	va_list arguments;
-	struct list list;
-	bool made;
-
-	va_start(arguments, first);
-	made = list_make(&list, first, &arguments);
-	if (made)
-		envp = va_arg(arguments, char *const *);
-	va_end(arguments);
-	return made ? list_release(&list, execve(path, list.all, envp)) : -1;
 }
 
 /* ---- posix_spawn ---- */
@@ -462,17 +344,17 @@ static int spawn_tell(enum function function, pid_t *child, const char *path,
 		      const struct spawn *spawn)
 {
 	spawn_fn *next = (spawn_fn *)next_of(function);
-	struct note note =
-		note_make(0, &(struct program){AT_FDCWD, path, function == SPAWNP}, spawn->envp);
-	char *room[SETTINGS_MOST + 1];
+	struct note note = note_make(
+		0, &(struct preload_program){AT_FDCWD, path, function == SPAWNP}, spawn->envp);
+	struct preload_room room;
 	pid_t own = 0;
 	int error = next(&own, path, spawn->actions, spawn->attributes, spawn->argv,
-			 settings_for(&note, spawn->envp, room));
+			 settings_for(&note, spawn->envp, &room));
 
 	if (error)
 		note_take_back(&note);
 	else if (note.slot)
-		table_execute_child(table, note.slot, own);
+		table_execute_child(view, note.slot, own);
 	if (!error && child)
 		*child = own;
 	return error;

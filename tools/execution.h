@@ -14,7 +14,7 @@
 #pragma GCC visibility push(hidden)
 
 /* From now on executions are told; variable: by which programs find the table. */
-void execution_open(struct table *table, const char *variable);
+void execution_open(const struct table_view *view, const char *variable);
 
 #pragma GCC visibility pop
 

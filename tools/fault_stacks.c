@@ -33,7 +33,8 @@ struct fault {
 };
 
 struct fault_process {
-	long pid;
+	uint32_t slot;
+	struct table_process process;
 	char program[32];
 	struct fault *list;
 	size_t count, room;
@@ -49,6 +50,7 @@ static const char *const kind_texts[] = {
 	[BHEAP_FAULT_DAMAGED_INDEX] = "the index is damaged",
 	[BHEAP_FAULT_DAMAGED_MAP] = "the block map is damaged",
 	[BHEAP_FAULT_WRITTEN_FREE] = "written to after free",
+	[TELLING_ACCESSED] = "accessed after free",
 };
 
 static const char *kind_text(unsigned kind)
@@ -90,10 +92,10 @@ static void fault_add(struct fault_process *process, const struct telling_fault 
 	process->list[process->count++] = (struct fault){.told = *told};
 }
 
-static bool fault_parse(const char *line, long *pid, struct telling_fault *told)
+static bool fault_parse(const char *line, uint32_t *slot, struct telling_fault *told)
 {
 	uintmax_t address, size, block, block_size;
-	int count = sscanf(line, TELLING_LINE, pid, &told->kind, &address, &size, &block,
+	int count = sscanf(line, TELLING_LINE, slot, &told->kind, &address, &size, &block,
 			   &block_size, &told->made, &told->freed, &told->now, &told->known);
 
 	told->address = (uintptr_t)address;
@@ -107,14 +109,14 @@ static const char *line_take(void *arg, const char *line)
 {
 	struct fault_process *process = arg;
 	struct telling_fault told = {0};
+	uint32_t slot;
 	bool is_call;
-	long pid;
 
 	if (line[0] != 'g')
 		return calls_line(&process->calls, line, &is_call);
-	if (!fault_parse(line, &pid, &told))
+	if (!fault_parse(line, &slot, &told))
 		return "the recording is damaged";
-	if (pid == process->pid)
+	if (slot == process->slot)
 		fault_add(process, &told);
 	return NULL;
 }
@@ -156,7 +158,7 @@ static void process_release(struct fault_process *process)
 static bool process_read(struct fault_process *process, const struct handover *handover,
 			 const struct stream_summary *summary)
 {
-	*process = (struct fault_process){.pid = summary->pid};
+	*process = (struct fault_process){.slot = summary->slot, .process = summary->process};
 	memcpy(process->program, summary->program, sizeof(process->program));
 	streams_read(handover, summary->slot, line_take, process);
 	if (process->count)
@@ -166,11 +168,12 @@ static bool process_read(struct fault_process *process, const struct handover *h
 	return process->count;
 }
 
-void fault_stacks_read(struct fault_stacks *faults, const struct handover *handover, long pid)
+void fault_stacks_read(struct fault_stacks *faults, const struct handover *handover,
+		       struct table_process own)
 {
 	struct streams streams;
 
-	*faults = (struct fault_stacks){.pid = pid};
+	*faults = (struct fault_stacks){.own = own};
 	streams_find(&streams, handover);
 	faults->processes = memory_zero(streams.count + 1, sizeof(*faults->processes));
 	for (size_t index = 0; index < streams.count; index++) {
@@ -242,8 +245,8 @@ static void fault_print(FILE *stream, const struct fault_stacks *faults,
 
 	fprintf(stream, "bheap: 0x%" PRIxPTR ": %s\n", fault->told.address,
 		kind_text(fault->told.kind));
-	if (process->pid != faults->pid)
-		fprintf(stream, "  in process %ld (%s)\n", process->pid,
+	if (!table_is_same(process->process, faults->own))
+		fprintf(stream, "  in process %ld (%s)\n", (long)process->process.pid,
 			utf8_text(program, process->program));
 	block_print(stream, fault);
 	rest_print(stream, fault);
@@ -277,12 +280,12 @@ static struct json_object *fault_json(const struct fault_process *process,
 	struct json_object *object = json_object_new_object();
 	bool is_known = fault->told.known & TELLING_ALLOCATED;
 
-	json_object_object_add(object, "process", json_object_new_int64(process->pid));
+	json_object_object_add(object, "process", json_object_new_int64(process->process.pid));
 	json_object_object_add(object, "program", utf8_json(process->program));
 	json_object_object_add(object, "fault",
 			       json_object_new_string(kind_text(fault->told.kind)));
 	json_object_object_add(object, "address", json_object_new_uint64(fault->told.address));
-	json_object_object_add(object, "count", json_object_new_uint64(fault->more + 1));
+	json_object_object_add(object, "times", json_object_new_uint64(fault->more + 1));
 	json_object_object_add(object, "block",
 			       is_known ? json_object_new_uint64(fault->told.block) : NULL);
 	json_object_object_add(object, "size",

@@ -14,12 +14,13 @@
 struct fault_stacks {
 	struct fault_process *processes; /* those with faults */
 	size_t count;
-	size_t told; /* faults, of all processes */
-	long pid;    /* of the program that bheap started */
+	size_t told;              /* faults, of all processes */
+	struct table_process own; /* the program that bheap started */
 };
 
 /* When the program has ended. */
-void fault_stacks_read(struct fault_stacks *faults, const struct handover *handover, long pid);
+void fault_stacks_read(struct fault_stacks *faults, const struct handover *handover,
+		       struct table_process own);
 
 /* counted: the faults that there were, of which some may not have been told. */
 void fault_stacks_print(FILE *stream, const struct fault_stacks *faults, uint64_t counted);

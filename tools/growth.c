@@ -62,6 +62,8 @@ void growth_fork(bheap_t *heap)
 {
 	growth_settle(heap);
 	cache_claim(heap);
+	refused = (struct bh_budget_refused){0};
+	*bh_handle_refusals(heap) = refused;
 }
 
 bheap_t *growth_create(size_t *size, unsigned flags)

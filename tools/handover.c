@@ -11,14 +11,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "pid_namespace.h"
 #include "process.h"
-#include "sharers.h"
 
 /* Of Linux 6.3. */
 #ifndef MFD_NOEXEC_SEAL
@@ -29,6 +30,9 @@
 #define BELOW_LIMIT 16
 #define NUMBER_MOST 1000
 
+/* Of a limited address space the table takes one of so many parts. */
+#define ADDRESSES_PART 8
+
 /* Processes that are looked at each time; the others have their turn next. */
 #define LOOKS_MOST 64
 
@@ -36,20 +40,31 @@
 #define FORK_LOOKS 200
 #define FORK_PAUSE 5000000
 
-/* How often is looked at what runs while more and more begins. */
-#define RUNNING_LOOKS 50
-
 #define SLOTS_RESERVED 256
 
-/* As large as files may be here; a sparse one. False with errno. */
-static bool file_lengthen(int fd, off_t size)
+/* The program needs the rest of a limited address space itself. */
+static uint32_t slots_affordable(void)
 {
+	struct rlimit limit;
+	rlim_t slots = TABLE_SLOTS_MOST;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		slots = limit.rlim_cur / ADDRESSES_PART / table_size(1);
+	if (slots < TABLE_SLOTS_LEAST)
+		return TABLE_SLOTS_LEAST;
+	return slots < TABLE_SLOTS_MOST ? (uint32_t)slots : TABLE_SLOTS_MOST;
+}
+
+/* As large as files may be here; a sparse one. False with errno. */
+static bool file_lengthen(int fd, off_t size, uint32_t slots_most)
+{
+	off_t least = table_area_offset(slots_most);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
 	    (off_t)limit.rlim_cur < size)
 		size = (off_t)limit.rlim_cur;
-	while (size >= TABLE_AREA_OFFSET) {
+	while (size >= least) {
 		if (ftruncate(fd, size) == 0)
 			return true;
 		if (errno != EFBIG)
@@ -60,14 +75,14 @@ static bool file_lengthen(int fd, off_t size)
 	return false;
 }
 
-static int memory_make(off_t size)
+static int memory_make(off_t size, uint32_t slots_most)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd = memfd_create("bheap", flags | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("bheap", flags);
-	if (fd >= 0 && file_lengthen(fd, size) &&
+	if (fd >= 0 && file_lengthen(fd, size, slots_most) &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		return fd;
 	warn("no memory to share");
@@ -83,14 +98,22 @@ static const char *temporary_folder(void)
 	return folder && *folder ? folder : "/tmp";
 }
 
-/* Storage for the table's first slots: on a full disk each access would be a SIGBUS. */
-static bool file_reserve(int fd)
+/*
+ * Storage for the table's first slots, and for what lies behind the last: on a full disk each
+ * access would be a SIGBUS.
+ */
+static bool file_reserve(int fd, uint32_t slots_most)
 {
-	errno = posix_fallocate(fd, 0, offsetof(struct table, slots[SLOTS_RESERVED]));
+	uint32_t slots = slots_most < SLOTS_RESERVED ? slots_most : SLOTS_RESERVED;
+	off_t end = (off_t)offsetof(struct table, slots[slots_most]);
+
+	errno = posix_fallocate(fd, 0, (off_t)offsetof(struct table, slots[slots]));
+	if (!errno)
+		errno = posix_fallocate(fd, end, (off_t)table_size(slots_most) - end);
 	return errno == 0;
 }
 
-static int file_make(off_t size)
+static int file_make(off_t size, uint32_t slots_most)
 {
 	char *path;
 	int fd;
@@ -100,7 +123,7 @@ static int file_make(off_t size)
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd >= 0)
 		unlink(path);
-	if (fd >= 0 && (!file_lengthen(fd, size) || !file_reserve(fd))) {
+	if (fd >= 0 && (!file_lengthen(fd, size, slots_most) || !file_reserve(fd, slots_most))) {
 		close(fd);
 		fd = -1;
 	}
@@ -126,17 +149,49 @@ static int number_choose(int fd)
 	return chosen;
 }
 
+/*
+ * The same file, opened once more for the program alone and locked: until the last process that has
+ * it open or mapped has ended. 0: that cannot be done here.
+ */
+static int locked_open(int fd)
+{
+	char path[32];
+	int locked;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	locked = open(path, O_RDWR | O_CLOEXEC);
+	if (locked > 0 && flock(locked, LOCK_SH | LOCK_NB) == 0)
+		return locked;
+	if (locked > 0)
+		close(locked);
+	return 0;
+}
+
+enum handover_held handover_held(const struct handover *handover)
+{
+	if (!handover->is_locked)
+		return HANDOVER_HELD_UNKNOWN;
+	if (flock(handover->fd, LOCK_EX | LOCK_NB))
+		return HANDOVER_HELD;
+	flock(handover->fd, LOCK_UN);
+	return HANDOVER_HELD_NOT;
+}
+
 bool handover_open(struct handover *handover, const char *name, size_t area_size, bool on_disk)
 {
-	off_t size = TABLE_AREA_OFFSET + (off_t)area_size;
+	uint32_t slots_most = slots_affordable();
+	off_t size = table_area_offset(slots_most) + (off_t)area_size;
 	struct stat status;
 	void *table;
 
-	*handover = (struct handover){.fd = on_disk ? file_make(size) : memory_make(size)};
+	*handover = (struct handover){
+		.fd = on_disk ? file_make(size, slots_most) : memory_make(size, slots_most),
+		.slots_most = slots_most,
+	};
 	if (handover->fd < 0)
 		return false;
 	handover->fd = number_choose(handover->fd);
-	table = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, handover->fd,
+	table = mmap(NULL, table_size(slots_most), PROT_READ | PROT_WRITE, MAP_SHARED, handover->fd,
 		     0);
 	if (table == MAP_FAILED || fstat(handover->fd, &status)) {
 		warn("no memory to share");
@@ -144,6 +199,10 @@ bool handover_open(struct handover *handover, const char *name, size_t area_size
 		return false;
 	}
 	handover->table = table;
+	handover->table->slots_most = slots_most;
+	handover->table->process.pid_namespace = pid_namespace_own();
+	handover->locked_fd = locked_open(handover->fd);
+	handover->is_locked = handover->locked_fd;
 	snprintf(handover->setting, sizeof(handover->setting), "%s=%d:%ld:%ju:%ju", name,
 		 handover->fd, (long)getpid(), (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
 	return true;
@@ -152,48 +211,56 @@ bool handover_open(struct handover *handover, const char *name, size_t area_size
 void handover_give(struct handover *handover, struct child *child)
 {
 	child->fd = handover->fd;
-	child->own_pid = &handover->table->pid;
+	child->locked_fd = handover->locked_fd;
+	child->own_pid = &handover->table->process.pid;
 }
 
 size_t handover_count(const struct handover *handover, size_t *missed)
 {
 	uint32_t claimed = __atomic_load_n(&handover->table->claimed, __ATOMIC_ACQUIRE);
 
-	*missed = claimed > TABLE_SLOTS ? claimed - TABLE_SLOTS : 0;
+	*missed = claimed > handover->slots_most ? claimed - handover->slots_most : 0;
 	return claimed - *missed;
 }
 
-/* Not a zombie. Where processes are numbered anew, a number may be another one's. */
-static bool number_runs(pid_t pid)
+bool handover_is_outside(const struct table_slot *slot)
 {
-	char path[32], state = 0;
-	FILE *stream;
+	uint32_t own = pid_namespace_own();
 
-	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	stream = fopen(path, "re");
-	if (stream && fscanf(stream, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (stream)
-		fclose(stream);
-	return state != 'Z';
+	return own && slot->process.pid_namespace && slot->process.pid_namespace != own;
+}
+
+struct table_process handover_process(const struct child_end *end)
+{
+	return (struct table_process){(int32_t)end->pid, pid_namespace_own()};
+}
+
+long handover_number(const struct table_slot *slot)
+{
+	if (handover_is_outside(slot))
+		return process_outside(slot->process.pid, slot->process.pid_namespace);
+	return slot->process.pid;
 }
 
 bool handover_runs(const struct table_slot *slot)
 {
-	return table_state(slot) == TABLE_RUNNING && number_runs(slot->pid);
+	return table_state(slot) == TABLE_RUNNING && process_number_runs(handover_number(slot));
 }
 
 bool handover_lives(const struct table_slot *slot)
 {
 	enum table_state state = table_state(slot);
 
-	return (state == TABLE_RUNNING || state == TABLE_EXECUTES) && number_runs(slot->pid);
+	return (state == TABLE_RUNNING || state == TABLE_EXECUTES) &&
+	       process_number_runs(handover_number(slot));
 }
 
-/* Children that were forked and have not registered. */
-static size_t forks_open(const struct handover *handover)
+bool handover_may_live(const struct table_slot *slot)
+{
+	return handover_is_outside(slot) || handover_lives(slot);
+}
+
+size_t handover_forks(const struct handover *handover)
 {
 	int32_t forks = __atomic_load_n(&handover->table->forks, __ATOMIC_ACQUIRE);
 
@@ -204,101 +271,18 @@ static void forks_wait(const struct handover *handover)
 {
 	static const struct timespec pause = {.tv_nsec = FORK_PAUSE};
 
-	for (unsigned looks = 0; looks < FORK_LOOKS && forks_open(handover); looks++)
+	for (unsigned looks = 0; looks < FORK_LOOKS && handover_forks(handover); looks++)
 		nanosleep(&pause, NULL);
-}
-
-/* False where its number is another process's, as that of one in a namespace of its own may be. */
-static bool slot_is_named(const struct table_slot *slot)
-{
-	bool executes = table_state(slot) == TABLE_EXECUTES;
-	const char *path = executes ? slot->execution.path : slot->program;
-	const char *last = strrchr(path, '/');
-	struct process process;
-	char number[16];
-
-	snprintf(number, sizeof(number), "%ld", (long)slot->pid);
-	return !process_find(&process, number) &&
-	       process_is_named(&process, last ? last + 1 : path);
-}
-
-/* True if it cannot be seen whether it has the table mapped, or if it has not. */
-static bool is_unshared(const struct table_slot *slot)
-{
-	return table_state(slot) == TABLE_EXECUTES || !sharers_see(slot->pid);
-}
-
-/* If all is set; else only what the table's mapping does not tell of. */
-static size_t slots_running(const struct handover *handover, size_t slots, bool all)
-{
-	size_t running = 0;
-
-	for (size_t index = 0; index < slots; index++) {
-		const struct table_slot *slot = &handover->table->slots[index];
-
-		if (handover_lives(slot))
-			running += all || (is_unshared(slot) && slot_is_named(slot));
-	}
-	return running;
-}
-
-/*
- * A process that has the table mapped runs, whatever its number is in its namespace, and whether it
- * has registered or not. The slots tell of programs that do not have the table mapped, and of
- * processes that may not be looked at.
- */
-static size_t sharers_running(const struct handover *handover, const struct sharers *sharers)
-{
-	size_t missed;
-
-	return sharers_count(sharers) +
-	       slots_running(handover, handover_count(handover, &missed), false);
-}
-
-/* Where /proc tells nothing: what the table tells. */
-static size_t registered_running(const struct handover *handover, bool *unsure)
-{
-	size_t missed, open = forks_open(handover);
-
-	*unsure = open != 0;
-	return slots_running(handover, handover_count(handover, &missed), true) + open;
-}
-
-/*
- * Once more where one was forked or has registered meanwhile: its parent may have ended before it
- * was looked at, and it may have begun after that.
- */
-size_t handover_running(const struct handover *handover, bool *unsure)
-{
-	size_t missed, slots, running, open;
-	unsigned looks = RUNNING_LOOKS;
-	struct sharers sharers;
-	bool seen;
-
-	do {
-		slots = handover_count(handover, &missed);
-		open = forks_open(handover);
-		running = registered_running(handover, unsure);
-		seen = running && sharers_find(&sharers, handover->table);
-		if (seen)
-			running = sharers_running(handover, &sharers);
-	} while (--looks &&
-		 (handover_count(handover, &missed) != slots || forks_open(handover) != open));
-	*unsure = *unsure && !seen;
-	return running;
-}
-
-const char *handover_verb(size_t running, bool unsure)
-{
-	if (unsure)
-		return "may run";
-	return running == 1 ? "runs" : "run";
 }
 
 static void slot_watch(struct table_slot *slot)
 {
-	uint64_t resident = process_resident_peak(slot->pid, slot->program, slot->parent);
+	uint64_t resident;
 
+	/* To search for it is too much, so often. */
+	if (handover_is_outside(slot))
+		return;
+	resident = process_resident_peak(slot->process.pid, slot->program, slot->parent);
 	if (resident > slot->resident)
 		slot->resident = resident;
 }
@@ -323,8 +307,8 @@ static int slot_order(const void *one, const void *other)
 	const struct table_slot *left = *(struct table_slot *const *)one;
 	const struct table_slot *right = *(struct table_slot *const *)other;
 
-	if (left->pid != right->pid)
-		return left->pid < right->pid ? -1 : 1;
+	if (left->process.pid != right->process.pid)
+		return left->process.pid < right->process.pid ? -1 : 1;
 	return (left > right) - (left < right);
 }
 
@@ -333,6 +317,17 @@ static void slot_replace(struct table_slot *slot, struct table_slot *next)
 	if (!*next->execution.path)
 		next->execution = slot->execution;
 	table_state_set(slot, TABLE_REPLACED);
+}
+
+/* The next slot of the same process, of slots in order; or NULL. */
+static struct table_slot *slot_next(struct table_slot **slots, size_t index, size_t count)
+{
+	struct table_process process = slots[index]->process;
+
+	while (++index < count && slots[index]->process.pid == process.pid)
+		if (table_is_same(slots[index]->process, process))
+			return slots[index];
+	return NULL;
 }
 
 /* A program that was executed has registered if its process has a later slot. */
@@ -346,11 +341,21 @@ static void executions_settle(const struct handover *handover)
 	for (size_t index = 0; index < count; index++)
 		slots[index] = &handover->table->slots[index];
 	qsort(slots, count, sizeof(*slots), slot_order);
-	for (size_t index = 0; index + 1 < count; index++)
-		if (table_state(slots[index]) == TABLE_EXECUTES &&
-		    slots[index]->pid == slots[index + 1]->pid)
-			slot_replace(slots[index], slots[index + 1]);
+	for (size_t index = 0; index < count; index++) {
+		bool executes = table_state(slots[index]) == TABLE_EXECUTES;
+		struct table_slot *next = executes ? slot_next(slots, index, count) : NULL;
+
+		if (next)
+			slot_replace(slots[index], next);
+	}
 	free(slots);
+}
+
+static void locked_close(struct handover *handover)
+{
+	if (handover->locked_fd)
+		close(handover->locked_fd);
+	handover->locked_fd = 0;
 }
 
 void handover_end(struct handover *handover, const struct child_end *end)
@@ -359,9 +364,11 @@ void handover_end(struct handover *handover, const struct child_end *end)
 	uint64_t counted = (uint64_t)end->usage.ru_maxrss * 1024;
 	size_t missed;
 
+	locked_close(handover);
 	forks_wait(handover);
 	executions_settle(handover);
-	if (handover_count(handover, &missed) == 1 && slot->pid == end->pid &&
+	if (handover_count(handover, &missed) == 1 &&
+	    table_is_same(slot->process, handover_process(end)) &&
 	    table_state(slot) != TABLE_EXECUTES && counted > end->before &&
 	    counted > slot->resident)
 		slot->resident = counted;
@@ -369,13 +376,15 @@ void handover_end(struct handover *handover, const struct child_end *end)
 
 size_t handover_read(const struct handover *handover, void *into, size_t size, size_t offset)
 {
-	ssize_t length = pread(handover->fd, into, size, TABLE_AREA_OFFSET + (off_t)offset);
+	ssize_t length = pread(handover->fd, into, size,
+			       table_area_offset(handover->slots_most) + (off_t)offset);
 
 	return length > 0 ? (size_t)length : 0;
 }
 
 void handover_close(struct handover *handover)
 {
-	munmap(handover->table, sizeof(struct table));
+	locked_close(handover);
+	munmap(handover->table, table_size(handover->slots_most));
 	close(handover->fd);
 }

@@ -9,8 +9,7 @@
 
 bool image_map(struct image *image, int fd, size_t size)
 {
-	void *bytes =
-		size > EI_NIDENT ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
 
 	*image = (struct image){.size = size};
 	if (bytes == MAP_FAILED)

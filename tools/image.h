@@ -19,7 +19,7 @@ struct image {
 	ElfW(Ehdr) head;
 };
 
-/* Maps a file of so many bytes, whatever it is; false if it is too short or cannot be mapped. */
+/* Maps a file of so many bytes, whatever it is; false if it is empty or cannot be mapped. */
 bool image_map(struct image *image, int fd, size_t size);
 void image_unmap(struct image *image);
 

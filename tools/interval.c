@@ -91,16 +91,16 @@ static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats
 {
 	struct process process;
 	struct living living;
-	char number[16];
+	char number[32];
 	bool denied, read;
 
 	*resident = 0;
-	snprintf(number, sizeof(number), "%ld", (long)slot->pid);
+	snprintf(number, sizeof(number), "%ld", handover_number(slot));
 	if (process_find(&process, number))
 		return false;
 	read = !living_find(&living, &process, &denied) && living_stats(&living, stats, changing);
 	if (read || process_is_named(&process, slot->program))
-		*resident = process_resident(slot->pid);
+		*resident = process_resident(process.pid);
 	return read;
 }
 
@@ -108,7 +108,7 @@ static bool memory_read(const struct table_slot *slot, struct bheap_stats *stats
 static uint64_t many_rest(struct sample *sample, const struct table_slot *slot)
 {
 	sample->old = true;
-	return process_resident(slot->pid);
+	return process_resident(handover_number(slot));
 }
 
 static void process_add(struct sample *sample, const struct table_slot *slot)
@@ -144,7 +144,7 @@ static void sample_take(struct sample *sample, struct interval *interval)
 		if (handover_runs(&table->slots[index]))
 			process_add(sample, &table->slots[index]);
 	if (!sample->processes)
-		sample->resident = process_resident(table->pid);
+		sample->resident = process_resident(table->process.pid);
 	if (most > sample->peak)
 		sample->peak = most;
 	if (sample->used > sample->peak)

@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "settled.h"
+
 /* NULL: none is wanted. On a page of its own, which a process without a record goes without. */
 static char *folder;
 
@@ -144,7 +146,7 @@ static void blocks_write(struct lines *lines, const bheap_t *heap, const struct 
 			"largest_refused %" PRIu64 "\nlast_refused %" PRIu64
 			"\nused_at_refusal %" PRIu64 "\n",
 			stats->largest_refused, stats->last_refused, stats->used_at_refusal);
-	bheap_walk(heap, block_write, lines);
+	settled_walk(heap, block_write, lines);
 	lines_flush(lines);
 }
 

@@ -111,31 +111,43 @@ static void caches_discount(struct bheap_stats *stats, const struct living_cache
 		stats->live_blocks = (size_t)(stats->allocations - stats->frees);
 }
 
-static bool stats_read_once(const struct living *living, struct bheap_stats *stats, bool *changing)
+/* *drift: by how many calls heap and caches may disagree; 0 if they are of one moment. */
+static bool stats_read_once(const struct living *living, struct bheap_stats *stats, uint64_t *drift)
 {
 	struct living_caches caches;
+	bool doubtful = false;
 	struct head head;
 
-	*changing = false;
+	*drift = 0;
 	if (!head_read(&head, living))
 		return false;
 	head_stats(&head, stats);
 	if (!head.sound || !stats->size || stats->used > stats->size)
 		return false;
-	if (!caches_take(&head, false, &caches, changing))
+	if (!caches_take(&head, false, &caches, &doubtful)) {
+		*drift = doubtful ? UINT64_MAX : 0;
 		return head.sound;
+	}
 	caches_discount(stats, &caches, (unsigned)head_of_handle(&head, "granule_shift") & 31);
-	*changing = !head_is_same(&head);
+	*drift = head_drift(&head);
 	return head.sound;
 }
 
+/* Where no reading is of one moment, that one of which the least had changed at its end. */
 bool living_stats(const struct living *living, struct bheap_stats *stats, bool *changing)
 {
-	bool good = false;
+	uint64_t least = UINT64_MAX, drift = UINT64_MAX;
+	struct bheap_stats one;
+	bool good = true;
 
-	*changing = true;
-	for (unsigned try = 0; try < TRIES && *changing; try++)
-		good = stats_read_once(living, stats, changing);
+	for (unsigned try = 0; try < TRIES && good && least; try++) {
+		good = stats_read_once(living, &one, &drift);
+		if (good && drift <= least) {
+			least = drift;
+			*stats = one;
+		}
+	}
+	*changing = least != 0;
 	return good;
 }
 
@@ -292,18 +304,17 @@ static void caches_apply(struct reading *reading, const struct living_caches *ca
 	picture->stats.frees += caches->calls + picture->cached_blocks;
 }
 
-/* What the caches have is free; read again, for whether they changed. */
-static void caches_read(struct head *head, struct reading *reading, bool *changing)
+/* True if the caches still have what they had. */
+static bool caches_are_same(struct head *head, const struct living_caches *caches)
 {
-	struct living_caches caches, again;
+	struct living_caches again;
+	bool doubtful = false, same;
 
-	if (!caches_take(head, true, &caches, changing))
-		return;
-	caches_apply(reading, &caches);
-	if (!caches_take(head, true, &again, changing) || again.sum != caches.sum)
-		*changing = true;
+	if (!caches_take(head, true, &again, &doubtful))
+		return false;
+	same = again.sum == caches->sum;
 	living_caches_release(&again);
-	living_caches_release(&caches);
+	return same;
 }
 
 /* Without a size, only what was ever in use. */
@@ -313,36 +324,65 @@ static void fragmentation_reckon(const struct head *head, struct picture *pictur
 		picture_reckon(picture, head->root.fresh - head->root.start);
 }
 
-static bool picture_read_once(const struct living *living, struct picture *picture, bool *changing)
+/* The map right after the caches, before anything is made of either. */
+static bool blocks_read(struct head *head, struct picture *picture, bool *same)
 {
-	struct reading reading, again;
-	struct head head;
+	struct reading reading = reading_begin(head, picture), again = reading_begin(head, NULL);
+	struct living_caches caches;
+	bool doubtful = false, cached, good;
 
-	*changing = false;
+	if (reading.end <= reading.first || !head->sound)
+		return false;
+	cached = caches_take(head, true, &caches, &doubtful);
+	good = words_read(head, &reading);
+	if (good) {
+		block_end(&reading, reading.end);
+		ahead_add(&reading, ahead_size(head));
+		caches_apply(&reading, &caches);
+		*same = !doubtful && (!cached || caches_are_same(head, &caches)) &&
+			words_read(head, &again) && again.sum == reading.sum;
+	}
+	living_caches_release(&caches);
+	return good;
+}
+
+/* *drift: as that of stats_read_once(). */
+static bool picture_read_once(const struct living *living, struct picture *picture, uint64_t *drift)
+{
+	struct head head;
+	bool same;
+
 	if (!head_read(&head, living))
 		return false;
 	head_stats(&head, &picture->stats);
-	reading = reading_begin(&head, picture);
-	again = reading_begin(&head, NULL);
-	if (reading.end <= reading.first || !head.sound || !words_read(&head, &reading))
+	if (!blocks_read(&head, picture, &same))
 		return false;
-	block_end(&reading, reading.end);
-	ahead_add(&reading, ahead_size(&head));
-	caches_read(&head, &reading, changing);
 	picture_total(picture);
 	fragmentation_reckon(&head, picture);
-	*changing |= !words_read(&head, &again) || again.sum != reading.sum || !head_is_same(&head);
+	*drift = head_drift(&head);
+	if (!*drift && !same)
+		*drift = 1;
 	return true;
 }
 
 bool living_picture(const struct living *living, struct picture *picture, bool *changing)
 {
-	bool good = false;
+	uint64_t least = UINT64_MAX, drift = UINT64_MAX;
+	bool good = true;
 
-	*changing = true;
-	for (unsigned try = 0; try < TRIES && *changing; try++) {
-		picture_release(picture);
-		good = picture_read_once(living, picture, changing);
+	for (unsigned try = 0; try < TRIES && good && least; try++) {
+		struct picture one = {.name = picture->name};
+
+		good = picture_read_once(living, &one, &drift);
+		if (good && drift <= least) {
+			struct picture before = *picture;
+
+			least = drift;
+			*picture = one;
+			one = before;
+		}
+		picture_release(&one);
 	}
+	*changing = least != 0;
 	return good;
 }

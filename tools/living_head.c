@@ -68,10 +68,20 @@ bool head_read(struct head *head, const struct living *living)
 	return head->sound;
 }
 
-bool head_is_same(const struct head *head)
+/* Wraps around, as each counter does. */
+static uint64_t counted(struct head *head)
+{
+	return head_of_control(head, "control.allocations") +
+	       head_of_control(head, "control.frees");
+}
+
+uint64_t head_drift(struct head *head)
 {
 	struct head after;
 
-	return head_read(&after, head->living) &&
-	       memcmp(head->control, after.control, CONTROL_SIZE) == 0;
+	if (!head_read(&after, head->living))
+		return UINT64_MAX;
+	if (memcmp(head->control, after.control, CONTROL_SIZE) == 0)
+		return 0;
+	return counted(&after) - counted(head) + 1;
 }

@@ -33,8 +33,8 @@ uint64_t living_number(const struct living *living, const char *from, size_t roo
 /* False with errno, ENOENT if there is no heap yet. */
 bool head_read(struct head *head, const struct living *living);
 
-/* True if the counters are those that they were. */
-bool head_is_same(const struct head *head);
+/* How many calls the heap has counted since, and one more; 0 if no counter is another. */
+uint64_t head_drift(struct head *head);
 
 /* Fields; 0, and head->sound is false, where there is none. */
 uint64_t head_of_handle(struct head *head, const char *name);

@@ -6,27 +6,42 @@
 if SHARED_LIBRARIES
 lib_LTLIBRARIES += %D%/libbheap-malloc.la
 endif
-malloc_sources = \
+# The parts that bheap-guard.la has, too, are compiled once: all but those that know of trails.
+if SHARED_LIBRARIES
+noinst_LTLIBRARIES += %D%/libmalloc-parts.la
+endif
+%C%_libmalloc_parts_la_SOURCES = \
 	%D%/account.c %D%/account.h \
-	%D%/budget.c %D%/budget.h \
+	%D%/budget.h \
 	%D%/deepbind.c \
-	%D%/execution.c %D%/execution.h \
+	%D%/execution.c %D%/execution.h %D%/execution_list.c \
 	%D%/growth.c %D%/growth.h \
 	%D%/inspect.c %D%/inspect.h \
 	%D%/ledger.c %D%/ledger.h \
-	%D%/malloc.c \
+	%D%/pid_namespace.c %D%/pid_namespace.h \
+	%D%/preload.c %D%/preload.h \
 	%D%/setting.c %D%/setting.h \
+	%D%/settled.c %D%/settled.h \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/system.c \
 	%D%/table.c %D%/table.h \
-	%D%/trail.h \
 	$(lib_libbheap_core_la_SOURCES)
+%C%_libmalloc_parts_la_CPPFLAGS = $(LIB_CPPFLAGS)
+%C%_libmalloc_parts_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
+%C%_libmalloc_parts_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
+malloc_sources = \
+	%D%/budget.c \
+	%D%/closed.c \
+	%D%/malloc.c \
+	%D%/telling.h \
+	%D%/trail.h
 %C%_libbheap_malloc_la_SOURCES = $(malloc_sources)
 %C%_libbheap_malloc_la_CPPFLAGS = $(LIB_CPPFLAGS)
-%C%_libbheap_malloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin -ffunction-sections
+%C%_libbheap_malloc_la_CFLAGS = $(%C%_libmalloc_parts_la_CFLAGS)
+%C%_libbheap_malloc_la_LIBADD = %D%/libmalloc-parts.la
 %C%_libbheap_malloc_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_libbheap_malloc_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
-	-Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs -Wl,--gc-sections \
+	-Wl,-z,nodelete -Wl,--version-script=$(srcdir)/%D%/libbheap-malloc.map -Wl,-z,defs -Wl,--gc-sections \
 	$(CODE_COVERAGE_LIBS)
 EXTRA_%C%_libbheap_malloc_la_DEPENDENCIES = $(srcdir)/%D%/libbheap-malloc.map
 EXTRA_DIST += %D%/libbheap-malloc.map %D%/bheap-guard.map
@@ -35,9 +50,13 @@ EXTRA_DIST += %D%/libbheap-malloc.map %D%/bheap-guard.map
 recorder_sources = \
 	%D%/callers.h \
 	%D%/crowd.c %D%/crowd.h \
-	%D%/execution.c %D%/execution.h \
+	%D%/execution.c %D%/execution.h %D%/execution_list.c \
 	%D%/line.c %D%/line.h \
+	%D%/pid_namespace.c %D%/pid_namespace.h \
+	%D%/preload.c %D%/preload.h \
 	%D%/record.c %D%/record.h \
+	%D%/rlimit.c \
+	%D%/setting.c %D%/setting.h \
 	%D%/stream.c %D%/stream.h \
 	%D%/table.c %D%/table.h \
 	%D%/tally.h \
@@ -50,7 +69,8 @@ endif
 # What unwinds stacks is linked in, and is not offered to the program.
 recorder_ldflags = -static-libgcc -Wl,--exclude-libs,ALL
 
-# libbheap-malloc once more, for "bheap run --guard --callers": it knows where blocks come from.
+# libbheap-malloc once more, for "bheap run --guard --callers": it knows where blocks come from. What
+# unwinds stacks is linked in; its map, which all of it is subject to, does not offer that.
 if HAVE_CALLERS
 if SHARED_LIBRARIES
 pkglib_LTLIBRARIES += %D%/bheap-guard.la
@@ -65,11 +85,12 @@ endif
 	%D%/trail.c \
 	%D%/unwind.c %D%/unwind.h
 %C%_bheap_guard_la_CPPFLAGS = $(LIB_CPPFLAGS) -DBHEAP_TRAILS
-%C%_bheap_guard_la_CFLAGS = $(%C%_libbheap_malloc_la_CFLAGS)
+%C%_bheap_guard_la_CFLAGS = $(%C%_libmalloc_parts_la_CFLAGS)
+%C%_bheap_guard_la_LIBADD = %D%/libmalloc-parts.la
 %C%_bheap_guard_la_LIBTOOLFLAGS = $(MODULE_LIBTOOLFLAGS)
 %C%_bheap_guard_la_LDFLAGS = -module -avoid-version -shared -no-undefined \
-	-Wl,--version-script=$(srcdir)/%D%/bheap-guard.map -Wl,-z,defs -Wl,--gc-sections \
-	$(recorder_ldflags) $(CODE_COVERAGE_LIBS)
+	-Wl,-z,nodelete -Wl,--version-script=$(srcdir)/%D%/bheap-guard.map -Wl,-z,defs -Wl,--gc-sections \
+	-static-libgcc $(CODE_COVERAGE_LIBS)
 EXTRA_%C%_bheap_guard_la_DEPENDENCIES = $(srcdir)/%D%/bheap-guard.map
 
 if HAVE_TOOLS
@@ -108,6 +129,8 @@ bin_PROGRAMS += %D%/bheap
 	%D%/output.c %D%/output.h \
 	%D%/outside.c %D%/outside.h \
 	%D%/picture.c %D%/picture.h \
+	%D%/pid_namespace.c %D%/pid_namespace.h \
+	%D%/preload.c %D%/preload.h \
 	%D%/place_text.c %D%/place_text.h \
 	%D%/places.c %D%/places.h \
 	%D%/plot.c %D%/plot.h \
@@ -118,6 +141,7 @@ bin_PROGRAMS += %D%/bheap
 	%D%/records.c %D%/records.h \
 	%D%/remembered.c %D%/remembered.h \
 	%D%/replay.c %D%/replay.h %D%/replayer.c \
+	%D%/running.c %D%/running.h \
 	%D%/sharers.c %D%/sharers.h \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/source.h \

@@ -17,6 +17,13 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Another name of a function, which no other library takes the place of. */
+#if defined(__has_attribute) && __has_attribute(copy)
+#define ALIAS(function) __attribute__((alias(#function), copy(function)))
+#else
+#define ALIAS(function) __attribute__((alias(#function)))
+#endif
+
 /* Of C23, which the C library may not declare yet. */
 void free_sized(void *ptr, size_t size);
 void free_aligned_sized(void *ptr, size_t alignment, size_t size);
@@ -89,7 +96,7 @@ static __attribute__((noinline)) void *block_make(size_t size)
 }
 
 /* From this thread's cache, if it can serve the request at once; else NULL. */
-static inline void *block_take_cached(size_t size)
+static BH_ALWAYS_INLINE void *block_take_cached(size_t size)
 {
 	const bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
 	size_t granules = bh_granules(size);
@@ -111,7 +118,7 @@ static __attribute__((noinline)) void *block_take_slowly(size_t size)
 	return block ? block : block_make(size);
 }
 
-static inline void *block_take(size_t size)
+static BH_ALWAYS_INLINE void *block_take(size_t size)
 {
 	void *block = block_take_cached(size);
 
@@ -231,7 +238,8 @@ static __attribute__((noinline)) void block_give_back_slowly(void *ptr)
 	if (UNLIKELY(block_is_cached(heap, ptr, granules)))
 		return;
 	if (granules && bh_caches_are_fenced(heap) &&
-	    bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
+	    bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,
+			 bh_cache_begin_fenced))
 		return;
 	if (!granules || bh_cache_is_bypassed(heap, granules) || !block_put(heap, ptr))
 		block_release(ptr);
@@ -243,8 +251,8 @@ static inline void block_give_back(void *ptr)
 	const bheap_t *heap = __atomic_load_n(&budget.cached, __ATOMIC_RELAXED);
 	uint32_t granules = block_granules(heap, ptr);
 
-	if (UNLIKELY(!granules) || UNLIKELY(bh_cache_is_marked(bh_caches(heap), ptr, granules)) ||
-	    UNLIKELY(!bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules,
+	if (UNLIKELY(!granules) ||
+	    UNLIKELY(!bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,
 				   bh_cache_begin)))
 		block_give_back_slowly(ptr);
 }
@@ -326,7 +334,7 @@ EXPORT void *malloc(size_t size)
 	return call_alloc(size, TRAIL_HERE());
 }
 
-EXPORT void free(void *ptr)
+BH_NOINLINE EXPORT void free(void *ptr)
 {
 	if (LIKELY(ptr))
 		call_free(ptr, TRAIL_HERE());
@@ -345,18 +353,9 @@ EXPORT void *calloc(size_t count, size_t size)
 	return block;
 }
 
-EXPORT void *realloc(void *ptr, size_t size)
+BH_NOINLINE EXPORT void *realloc(void *ptr, size_t size)
 {
 	return call_realloc(ptr, size, TRAIL_HERE());
-}
-
-EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
-{
-	size_t total;
-
-	if (__builtin_mul_overflow(count, size, &total))
-		return refuse(ENOMEM);
-	return call_realloc(ptr, total, TRAIL_HERE());
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
@@ -382,7 +381,7 @@ EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 }
 
 /* An alignment between two powers of two means the larger one. */
-EXPORT void *memalign(size_t alignment, size_t size)
+BH_NOINLINE EXPORT void *memalign(size_t alignment, size_t size)
 {
 	size_t power = BHEAP_ALIGNMENT;
 
@@ -401,33 +400,50 @@ EXPORT void *valloc(size_t size)
 	return call_alloc_aligned(page_size(), size, TRAIL_HERE());
 }
 
-EXPORT void *pvalloc(size_t size)
-{
-	size_t page = page_size(), whole;
-
-	if (__builtin_add_overflow(size, page - 1, &whole))
-		return refuse(ENOMEM);
-	return call_alloc_aligned(page, whole & -page, TRAIL_HERE());
-}
-
 EXPORT size_t malloc_usable_size(void *ptr)
 {
 	(void)TRAIL_HERE();
 	return ptr ? block_usable(budget_heap(), ptr) : 0;
 }
 
+/* ---- what Valgrind does not replace -------------------------------------------------------- */
+
+/*
+ * Valgrind replaces the functions above by its own, by their addresses, but not those below. These
+ * end with a jump to one above, so that all blocks are from one heap and have one caller.
+ */
+static void own_free(void *ptr) ALIAS(free);
+static void *own_realloc(void *ptr, size_t size) ALIAS(realloc);
+static void *own_memalign(size_t alignment, size_t size) ALIAS(memalign);
+
+EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return refuse(ENOMEM);
+	return own_realloc(ptr, total);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	size_t page = page_size(), whole;
+
+	if (__builtin_add_overflow(size, page - 1, &whole))
+		return refuse(ENOMEM);
+	return own_memalign(page, whole & -page);
+}
+
 /* The sizes are promises of the caller that this heap does not need. */
 EXPORT void free_sized(void *ptr, size_t size)
 {
 	(void)size;
-	if (LIKELY(ptr))
-		call_free(ptr, TRAIL_HERE());
+	own_free(ptr);
 }
 
 EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
 	(void)alignment;
 	(void)size;
-	if (LIKELY(ptr))
-		call_free(ptr, TRAIL_HERE());
+	own_free(ptr);
 }

@@ -170,7 +170,7 @@ static bool block_parse(struct picture *picture, const char *line, size_t *room,
 	block.used = strcmp(line + length, "-\n") != 0;
 	if (block.used &&
 	    (sscanf(line + length, "%d %" SCNx32 "%c", &block.owner, &block.checksum, &end) != 3 ||
-	     end != '\n'))
+	     end != '\n' || block.owner < 0))
 		return false;
 	*picture_add(picture, room) = block;
 	*at += block.size;

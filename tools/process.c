@@ -4,6 +4,7 @@
  */
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "pid_namespace.h"
 
 #define NAME_KEPT 15 /* bytes of a program's name that the kernel keeps */
 
@@ -42,26 +45,30 @@ static bool file_read(long pid, const char *name, char *text, size_t size)
 	return length > 0;
 }
 
-/* Of /proc/PID/stat: the name may have blanks and parentheses. 'X': it has ended. */
+/* States of /proc/PID/stat, and one more: only the first thread has ended. */
+enum { STATE_NONE = 'X', STATE_ENDED = 'Z', STATE_HEADLESS = 'H' };
+
+/* Of /proc/PID/stat: the name may have blanks and parentheses. */
 static char status_read(struct process *process)
 {
-	char text[1024], state = 'X', *name, *end;
+	char text[1024], state = STATE_NONE, *name, *end;
+	unsigned threads;
 
 	if (!file_read(process->pid, "stat", text, sizeof(text)))
-		return 'X';
+		return STATE_NONE;
 	name = strchr(text, '(');
 	end = strrchr(text, ')');
 	if (!name || !end)
-		return 'X';
+		return STATE_NONE;
 	snprintf(process->program, sizeof(process->program), "%.*s", (int)(end - name - 1),
 		 name + 1);
-	/* The third field, and the 22nd. */
+	/* The third field, the 20th and the 22nd. */
 	if (sscanf(end + 1,
-		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %u %*s "
 		   "%llu",
-		   &state, &process->begun) != 2)
-		return 'X';
-	return state;
+		   &state, &threads, &process->begun) != 3)
+		return STATE_NONE;
+	return state == STATE_ENDED && threads > 1 ? STATE_HEADLESS : state;
 }
 
 /* Where processes of others are hidden, one that there is has no folder either. */
@@ -83,9 +90,13 @@ const char *process_find(struct process *process, const char *number)
 	if (errno || process->pid <= 0 || process->pid != (pid_t)process->pid)
 		return strerror(ESRCH);
 	state = status_read(process);
-	if (state == 'X')
-		return absence_reason(process->pid);
-	return state == 'Z' ? "the process has ended; its parent has not waited for it yet" : NULL;
+	switch (state) {
+	case STATE_NONE: return absence_reason(process->pid);
+	case STATE_ENDED: return "the process has ended; its parent has not waited for it yet";
+	case STATE_HEADLESS:
+		return "its first thread has ended; the kernel no longer shows its memory";
+	default: return NULL;
+	}
 }
 
 bool process_is_named(const struct process *process, const char *program)
@@ -98,7 +109,16 @@ bool process_runs(const struct process *process)
 	struct process now = {.pid = process->pid};
 	char state = status_read(&now);
 
-	return state != 'X' && state != 'Z' && now.begun == process->begun;
+	return state != STATE_NONE && state != STATE_ENDED && now.begun == process->begun;
+}
+
+bool process_number_runs(long pid)
+{
+	struct process now = {.pid = pid};
+
+	if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH))
+		return false;
+	return status_read(&now) != STATE_ENDED;
 }
 
 bool process_read(long pid, uint64_t address, void *into, size_t size)
@@ -109,6 +129,22 @@ bool process_read(long pid, uint64_t address, void *into, size_t size)
 	if (length >= 0 && (size_t)length != size)
 		errno = EFAULT;
 	return length == (ssize_t)size;
+}
+
+long process_outside(long number, uint32_t pid_namespace)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	long found = 0;
+
+	while (processes && !found && (entry = readdir(processes)))
+		if (process_is_number(entry->d_name) &&
+		    pid_namespace_of(entry->d_name) == pid_namespace &&
+		    pid_namespace_number(entry->d_name) == number)
+			found = atol(entry->d_name);
+	if (processes)
+		closedir(processes);
+	return found;
 }
 
 uint64_t process_resident(long pid)

@@ -28,6 +28,15 @@ bool process_is_named(const struct process *process, const char *program);
 /* False once it has ended, whether its parent has waited for it or not. */
 bool process_runs(const struct process *process);
 
+/* The same of any process that has this number now; true, too, if it cannot be looked at. */
+bool process_number_runs(long pid);
+
+/*
+ * The number here of the process that has one in a PID namespace below; 0: it has ended, or may not
+ * be looked at.
+ */
+long process_outside(long number, uint32_t pid_namespace);
+
 /* Opens a file of its folder for reading; -1 with errno. */
 int process_open(long pid, const char *name);
 

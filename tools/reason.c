@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "image.h"
+#include "preload.h"
 
+#define LEFT_OUT "what it executes is left out"
 #define SCRIPTS_MOST 4 /* one that is run by another, as the kernel has it */
 
 /* What a file may define, and what that means; the first that is found counts. */
@@ -98,6 +100,24 @@ static const char *symbols_tell(const struct image *image)
 	return least < MARKS ? marks[least].reason : NULL;
 }
 
+/* What the first of the libraries that it needs tells, of those that tell anything. */
+static const char *needed_tells(const struct image *image, const char *(*tell)(const char *name))
+{
+	ElfW(Shdr) section, strings;
+	const char *told = NULL;
+	ElfW(Dyn) entry;
+
+	if (!section_find(image, SHT_DYNAMIC, &section, &strings))
+		return NULL;
+	for (uint64_t at = 0; at < section.sh_size && !told; at += sizeof(entry)) {
+		if (!image_copy(image, &entry, sizeof(entry), section.sh_offset + at))
+			break;
+		if (entry.d_tag == DT_NEEDED)
+			told = tell(image_string(image, &strings, entry.d_un.d_val));
+	}
+	return told;
+}
+
 static const char *library_tells(const char *name)
 {
 	for (size_t index = 0; index < LIBRARIES; index++)
@@ -106,35 +126,29 @@ static const char *library_tells(const char *name)
 	return NULL;
 }
 
-static const char *libraries_tell(const struct image *image)
+/* foreign: nothing is preloaded into what it executes, either. */
+static const char *class_tells(bool foreign)
 {
-	ElfW(Shdr) section, strings;
-	const char *reason = NULL;
-	ElfW(Dyn) entry;
-
-	if (!section_find(image, SHT_DYNAMIC, &section, &strings))
-		return NULL;
-	for (uint64_t at = 0; at < section.sh_size && !reason; at += sizeof(entry)) {
-		if (!image_copy(image, &entry, sizeof(entry), section.sh_offset + at))
-			break;
-		if (entry.d_tag == DT_NEEDED)
-			reason = library_tells(image_string(image, &strings, entry.d_un.d_val));
-	}
-	return reason;
+	if (IMAGE_CLASS == ELFCLASS32)
+		return foreign ? "it is a program of 64 bits; the library has 32 (" LEFT_OUT ")"
+			       : "it is a program of 64 bits; the library has 32";
+	return foreign ? "it is a program of 32 bits; the library has 64 (" LEFT_OUT ")"
+		       : "it is a program of 32 bits; the library has 64";
 }
 
-static const char *elf_tells(struct image *image)
+static const char *elf_tells(struct image *image, bool foreign)
 {
 	const char *reason;
 
 	if (image->bytes[EI_CLASS] != IMAGE_CLASS)
-		return IMAGE_CLASS == ELFCLASS64 ? "it is a program of 32 bits; the library has 64"
-						 : "it is a program of 64 bits; the library has 32";
+		return class_tells(foreign);
+	if (foreign)
+		return "it is a program for another machine (" LEFT_OUT ")";
 	if (!image_begin(image))
 		return NULL;
 	if (!is_dynamic(image))
 		return "it is statically linked, so that no library can be preloaded";
-	reason = libraries_tell(image);
+	reason = needed_tells(image, library_tells);
 	return reason ? reason : symbols_tell(image);
 }
 
@@ -143,6 +157,7 @@ struct caller {
 	uid_t user;
 	gid_t group;
 	int depth;
+	bool foreign; /* preload.h */
 };
 
 static const char *file_tells(const char *path, struct caller caller);
@@ -166,7 +181,7 @@ static const char *content_tells(int fd, size_t size, struct caller caller)
 	if (!image_map(&image, fd, size))
 		return NULL;
 	if (memcmp(image.bytes, ELFMAG, SELFMAG) == 0)
-		reason = elf_tells(&image);
+		reason = elf_tells(&image, caller.foreign);
 	else if (memcmp(image.bytes, "#!", 2) == 0)
 		reason = script_tells(&image, caller);
 	image_unmap(&image);
@@ -186,6 +201,7 @@ static const char *file_tells(const char *path, struct caller caller)
 	struct stat status;
 	const char *reason = NULL;
 
+	caller.foreign = preload_is_foreign(&(struct preload_program){AT_FDCWD, path, false});
 	if (stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
 	    gains_privileges(path, &status, caller))
 		reason = "it is set-user-ID, or gains privileges otherwise: nothing is preloaded";
@@ -196,31 +212,59 @@ static const char *file_tells(const char *path, struct caller caller)
 	return reason;
 }
 
-/* In the folders of PATH, as execvp(3) goes through them. */
 const char *reason_find_for(const char *program, uid_t user, gid_t group)
 {
-	struct caller caller = {user, group, 0};
-	const char *folders = getenv("PATH"), *reason = NULL;
-	bool found = false;
+	struct caller caller = {user, group, 0, false};
+	char path[PATH_MAX];
 
 	if (strchr(program, '/'))
 		return file_tells(program, caller);
-	while (folders && *folders && !found) {
-		size_t length = strcspn(folders, ":");
-		char *path;
-
-		if (asprintf(&path, "%.*s/%s", (int)length, folders, program) < 0)
-			return NULL;
-		found = access(path, X_OK) == 0;
-		if (found)
-			reason = file_tells(path, caller);
-		free(path);
-		folders += length + (folders[length] == ':');
-	}
-	return reason;
+	return preload_search(path, program) ? file_tells(path, caller) : NULL;
 }
 
 const char *reason_find(const char *program)
 {
 	return reason_find_for(program, getuid(), getgid());
+}
+
+/* ---- allocators ---- */
+
+const char *reason_allocator(const char *names)
+{
+	static const char *const allocators[] = {"libjemalloc.", "libmimalloc", "libtcmalloc"};
+
+	for (size_t index = 0; index < sizeof(allocators) / sizeof(*allocators); index++)
+		if (strstr(names, allocators[index]))
+			return allocators[index];
+	return NULL;
+}
+
+static bool file_needs_allocator(int fd)
+{
+	struct stat status;
+	struct image image;
+	bool needs;
+
+	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
+	    !image_map(&image, fd, (size_t)status.st_size))
+		return false;
+	needs = memcmp(image.bytes, ELFMAG, SELFMAG) == 0 && image.bytes[EI_CLASS] == IMAGE_CLASS &&
+		image_begin(&image) && needed_tells(&image, reason_allocator);
+	image_unmap(&image);
+	return needs;
+}
+
+bool reason_needs_allocator(const char *program)
+{
+	char path[PATH_MAX];
+	bool needs;
+	int fd;
+
+	if (!strchr(program, '/'))
+		program = preload_search(path, program) ? path : "";
+	fd = open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	needs = fd >= 0 && file_needs_allocator(fd);
+	if (fd >= 0)
+		close(fd);
+	return needs;
 }

@@ -15,7 +15,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnu/lib-names.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -33,6 +32,7 @@
 #include "execution.h"
 #include "line.h"
 #include "record.h"
+#include "setting.h"
 #include "stream.h"
 #include "tally.h"
 
@@ -50,6 +50,7 @@ extern void __libc_free(void *block);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* How often this thread is in a function of ours: what is allocated then is not recorded. */
 static __thread unsigned inside __attribute__((tls_model("initial-exec")));
+static bool is_called; /* so, at least once */
 static enum { UNOPENED, OPEN, STOPPED } state;
 static int file = -1;
 static struct stat identity; /* of the file, for the program may close all it did not open */
@@ -63,7 +64,7 @@ static bool with_kinds;      /* what calls are counted as is told, too: tally.h 
 /* Finds the file to record to; false if this process is not to be recorded. */
 static bool path_make(char *path, size_t size)
 {
-	const char *folder = getenv("BENCH_RECORD"), *process = getenv("BENCH_PROCESS");
+	const char *folder = setting_find("BENCH_RECORD"), *process = setting_find("BENCH_PROCESS");
 	if (folder == NULL || (process != NULL && atol(process) != (long)getpid()))
 		return false;
 	if (process != NULL)
@@ -142,14 +143,14 @@ static void child_begin(void)
 
 static void recording_begin(void)
 {
-	const char *table = secure_getenv("BHEAP_RECORD_TABLE");
+	const char *table = setting_find("BHEAP_RECORD_TABLE");
 	char path[4096];
 	state = STOPPED;
 	generation = table_generation();
 	if (table != NULL) {
-		with_kinds = secure_getenv(TALLY_VARIABLE) != NULL;
+		with_kinds = setting_find(TALLY_VARIABLE) != NULL;
 		state = stream_open(&stream, table) ? OPEN : STOPPED;
-		execution_open(stream.view.table, "BHEAP_RECORD_TABLE");
+		execution_open(&stream.view, "BHEAP_RECORD_TABLE");
 		return;
 	}
 	if (!path_make(path, sizeof(path)))
@@ -214,10 +215,10 @@ static void kind_write(enum tally_kind kind)
 		record_line(0, "k %u\n", kind);
 }
 
-/* A call that failed. The lock is held. */
+/* A request for which there was no room. The lock is held. */
 static void failure_write(enum tally_kind kind)
 {
-	if (recording_ready() && with_kinds)
+	if (recording_ready() && stream.slot != NULL)
 		record_line(0, "x %u\n", kind);
 }
 
@@ -227,18 +228,26 @@ static void refusal_write(enum tally_kind kind)
 	if (inside)
 		return;
 	record_lock();
-	failure_write(kind);
+	if (with_kinds)
+		failure_write(kind);
 	record_unlock();
 }
 
-/* Of glibc, whose blocks they are, also where another malloc() is linked. */
+/*
+ * Of the library whose blocks they are: glibc also where another malloc() is linked, unless that
+ * one's library has functions of glibc's own names, as tcmalloc and mimalloc do.
+ */
 static size_t (*usable_size)(void *block);
 
 /* The linker allocates meanwhile: not for the program. */
 static void usable_size_find(void)
 {
+	void *library = NULL;
+	Dl_info info;
+
 	inside++;
-	void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	if (dladdr((void *)(uintptr_t)__libc_malloc, &info) != 0)
+		library = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
 	if (library != NULL)
 		usable_size = (size_t(*)(void *))dlsym(library, "malloc_usable_size");
 	inside--;
@@ -258,8 +267,10 @@ static int64_t size_of(void *block)
 
 static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_t callers)
 {
-	if (inside)
+	if (inside) {
+		is_called = true;
 		return block;
+	}
 	int error = errno;
 	crowd_join();
 	record_lock();
@@ -275,22 +286,28 @@ static void *alloc_write(void *block, size_t size, enum tally_kind kind, uint32_
 	return block;
 }
 
+/* glibc grants the next power of two; it refuses an alignment that has none. */
+static size_t power_from(size_t alignment)
+{
+	size_t power = 1;
+	while (power < alignment)
+		power *= 2;
+	return power;
+}
+
 static void *aligned_make(size_t alignment, size_t size, uint32_t callers)
 {
 	void *block = __libc_memalign(alignment, size);
 	if (inside)
 		return block;
 	int error = errno;
-	size_t power = 1;
-	while (power < alignment) /* glibc rounds alignments up */
-		power *= 2;
 	crowd_join();
 	record_lock();
 	if (block == NULL)
 		failure_write(TALLY_ALIGNED);
 	else
-		call_write(size_of(block),
-			   (struct line){'m', 0, (uintptr_t)block, power, size, callers});
+		call_write(size_of(block), (struct line){'m', 0, (uintptr_t)block,
+							 power_from(alignment), size, callers});
 	record_unlock();
 	errno = error;
 	return block;
@@ -437,6 +454,20 @@ void *pvalloc(size_t size)
 	return aligned_make(page, whole & -page, CALLERS());
 }
 
+/* Not of a child of vfork(2), which has this one's memory and not its addresses alone. */
+void record_limit(uint64_t addresses)
+{
+	int error = errno;
+
+	if (inside)
+		return;
+	record_lock();
+	if (stream.slot != NULL && stream.slot->process.pid == getpid())
+		stream_limit(&stream, addresses);
+	record_unlock();
+	errno = error;
+}
+
 static void fork_prepare(void)
 {
 	record_lock();
@@ -457,14 +488,33 @@ static void fork_child(void)
 	record_unlock();
 }
 
+/*
+ * The program's malloc(3) may be another one, as Valgrind's tools put theirs in its place: what
+ * would be recorded then is the few calls that they leave.
+ */
+static bool is_replaced(void)
+{
+	void *(*volatile ask)(size_t size) = malloc; /* no compiler knows what it does */
+	void (*volatile give)(void *block) = free;
+
+	inside++;
+	give(ask(1));
+	inside--;
+	return !is_called;
+}
+
 __attribute__((constructor)) static void module_begin(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	usable_size_find();
 	crowd_begin();
+	bool replaced = is_replaced();
 	record_lock();
+	if (state == UNOPENED && replaced)
+		state = STOPPED;
 	if (state == UNOPENED)
 		recording_begin();
+	setting_end(); /* no later call begins */
 	if (stream.slot != NULL)
 		table_name(stream.slot);
 	record_unlock();

@@ -18,6 +18,9 @@ void record_unlock(void);
  */
 __attribute__((format(printf, 2, 3))) void record_line(int64_t size, const char *format, ...);
 
+/* This process has so many bytes of addresses from now on. */
+void record_limit(uint64_t addresses);
+
 #pragma GCC visibility pop
 
 #endif

@@ -18,6 +18,7 @@
 #include "live.h"
 #include "others.h"
 #include "reason.h"
+#include "running.h"
 #include "streams.h"
 
 /* A sparse file: no recording is longer. */
@@ -194,7 +195,7 @@ static bool stream_load(struct recording *recording, size_t number, const struct
 	const char *wrong;
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s.%ld", summary->program, summary->pid);
+	snprintf(name, sizeof(name), "%s.%ld", summary->program, (long)summary->process.pid);
 	trace_begin(trace, name);
 	if (recording->with_calls)
 		conversion.calls = &recording->calls[number];
@@ -297,8 +298,7 @@ static bool streams_take(struct recording *recording, const struct handover *han
 static void end_tell(const char *program, const struct child_end *end)
 {
 	if (end->signal)
-		warnx("%s was ended by signal %d (%s)", program, end->signal,
-		      strsignal(end->signal));
+		warnx("%s was ended by %s", program, child_end_signal(end));
 	else if (end->status)
 		warnx("%s ended with status %d", program, end->status);
 }
@@ -306,21 +306,21 @@ static void end_tell(const char *program, const struct child_end *end)
 static void running_tell(const struct handover *handover)
 {
 	bool unsure;
-	size_t running = handover_running(handover, &unsure);
+	size_t running = running_count(handover, &unsure);
 
 	if (running)
-		warnx("of these processes %zu %s on: what is needed from now on is not told",
-		      running, handover_verb(running, unsure));
+		warnx("of these processes %zu %s on: " RUNNING_ADVICE, running,
+		      running_verb(running, unsure));
 }
 
-/* Where the program itself was not recorded, its children may have been. */
+/* Where the program itself was not measured, its children may have been. */
 static void absence_tell(const struct handover *handover, const struct child_end *end,
 			 size_t processes, const char *program)
 {
 	const char *reason = NULL;
 	int error = streams_error(handover);
 
-	if (streams_have(handover, end->pid))
+	if (streams_have(handover, handover_process(end)))
 		return;
 	if (!processes && error) {
 		warnx("nothing of %s was recorded:\n  %s", program, shortage(error));
@@ -328,7 +328,7 @@ static void absence_tell(const struct handover *handover, const struct child_end
 	}
 	reason = reason_find(program);
 	if (processes && reason)
-		warnx("%s itself was not recorded:\n  %s", program, reason);
+		warnx("%s itself was not measured:\n  %s", program, reason);
 	if (!processes)
 		warnx("%s: nothing was recorded:\n  %s", program,
 		      reason ? reason : "it allocates nothing, or could not load the library");
@@ -338,8 +338,8 @@ static void absence_tell(const struct handover *handover, const struct child_end
 static void unreached_take(struct recording *recording, const struct handover *handover,
 			   const struct child_end *end)
 {
-	unreached_find(&recording->unreached, handover, end->pid, STREAM_LENGTH);
-	unreached_print(stderr, &recording->unreached, "recorded", true);
+	unreached_find(&recording->unreached, handover, handover_process(end), STREAM_LENGTH);
+	unreached_print(stderr, &recording->unreached, "measured", true);
 }
 
 void recording_release(struct recording *recording)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "running.h"
 
 const char *const figure_names[FIGURES] = {
 	[FIGURE_PARENT] = "parent",
@@ -26,6 +27,7 @@ const char *const figure_names[FIGURES] = {
 	[FIGURE_FAILURES] = "failures",
 	[FIGURE_FAULTS] = "faults",
 	[FIGURE_LARGEST_HOLE] = "largest_hole",
+	[FIGURE_LARGEST_REFUSED] = "largest_refused",
 };
 
 static const enum figure figure_of[ACCOUNT_FIGURES] = {
@@ -41,6 +43,7 @@ static const enum figure figure_of[ACCOUNT_FIGURES] = {
 	[ACCOUNT_FAILURES] = FIGURE_FAILURES,
 	[ACCOUNT_FAULTS] = FIGURE_FAULTS,
 	[ACCOUNT_LARGEST_HOLE] = FIGURE_LARGEST_HOLE,
+	[ACCOUNT_LARGEST_REFUSED] = FIGURE_LARGEST_REFUSED,
 };
 /* Those that are about the process come first. */
 #define OF_HEAP FIGURE_SIZE
@@ -56,7 +59,7 @@ static bool record_read(struct record *record, const struct table_slot *slot)
 	if (state == TABLE_EXECUTES && slot->origin && !slot->figures[ACCOUNT_ALLOCATIONS])
 		return false;
 	*record = (struct record){
-		.pid = slot->pid,
+		.process = slot->process,
 		.forked = slot->origin,
 		.replaced = state == TABLE_REPLACED || state == TABLE_EXECUTES,
 		.walked = slot->figures[ACCOUNT_WALKED],
@@ -81,6 +84,12 @@ static bool may_count(const struct table_slot *slot)
 	return state == TABLE_RUNNING || state == TABLE_EXECUTES;
 }
 
+/* It counts to the end, and nothing tells whether it was killed. */
+static bool may_count_too_long(const struct table_slot *slot)
+{
+	return slot->figures[ACCOUNT_COUNTED] && may_count(slot) && handover_is_outside(slot);
+}
+
 void records_watch(void *arg)
 {
 	struct handover *handover = arg;
@@ -91,7 +100,7 @@ void records_watch(void *arg)
 		struct table_slot *slot = &handover->table->slots[index];
 		uint64_t counted = slot->figures[ACCOUNT_COUNTED];
 
-		if (!counted || !may_count(slot) || handover_lives(slot))
+		if (!counted || !may_count(slot) || handover_may_live(slot))
 			continue;
 		slot->figures[ACCOUNT_COUNTED] = 0;
 		__atomic_sub_fetch(&handover->table->used, (int64_t)counted, __ATOMIC_RELAXED);
@@ -102,21 +111,26 @@ void records_read(struct records *records, const struct handover *handover)
 {
 	size_t slots;
 
-	*records = (struct records){.peak = handover->table->peak};
-	records->running = handover_running(handover, &records->unsure);
+	*records = (struct records){0};
+	records->running = running_count(handover, &records->unsure);
 	slots = handover_count(handover, &records->missed);
 	records->list = calloc(slots + 1, sizeof(*records->list));
 	if (!records->list)
 		err(1, "%zu records", slots);
-	for (size_t index = 0; index < slots; index++)
-		records->count +=
-			record_read(&records->list[records->count], &handover->table->slots[index]);
+	for (size_t index = 0; index < slots; index++) {
+		const struct table_slot *slot = &handover->table->slots[index];
+
+		records->count += record_read(&records->list[records->count], slot);
+		records->at_most |= may_count_too_long(slot);
+	}
+	/* Last, as a process that runs on counts its bytes here before it does so in its slot. */
+	records->peak = __atomic_load_n(&handover->table->peak, __ATOMIC_RELAXED);
 }
 
-const struct record *records_find(const struct records *records, long pid)
+const struct record *records_find(const struct records *records, struct table_process process)
 {
 	for (size_t index = records->count; index-- > 0;)
-		if (records->list[index].pid == pid)
+		if (table_is_same(records->list[index].process, process))
 			return &records->list[index];
 	return NULL;
 }

@@ -27,13 +27,14 @@ enum figure {
 	FIGURE_FAILURES,
 	FIGURE_FAULTS,
 	FIGURE_LARGEST_HOLE, /* largest free block within the extent */
+	FIGURE_LARGEST_REFUSED,
 	FIGURES,
 };
 
 extern const char *const figure_names[FIGURES];
 
 struct record {
-	long pid;
+	struct table_process process;
 	char program[32];
 	bool forked;   /* by fork(2): it began with the heap of its parent */
 	bool walked;   /* the figures of free blocks are known */
@@ -50,6 +51,7 @@ struct records {
 	size_t running; /* processes that run on, or may */
 	bool unsure;    /* whether they do */
 	uint64_t peak;  /* the most bytes in use in all heaps at one time */
+	bool at_most;   /* it may have been less */
 };
 
 /*
@@ -61,7 +63,7 @@ void records_watch(void *handover);
 void records_read(struct records *records, const struct handover *handover);
 
 /* The last program that a process executed. */
-const struct record *records_find(const struct records *records, long pid);
+const struct record *records_find(const struct records *records, struct table_process process);
 void records_release(struct records *records);
 
 #endif

@@ -132,7 +132,8 @@ size_t replay_read(int fd, void *into, size_t size)
 static void trace_send(const struct replay *replay, const struct trace *trace, int fd)
 {
 	struct replay_request request = {.slot_count = trace->slot_count,
-					 .threads = trace->threads};
+					 .threads = trace->threads,
+					 .heap_size = replay->size};
 	size_t op = 0, count;
 	bool taken;
 

@@ -31,6 +31,7 @@ bool replay_run(const struct replay *replay, const struct trace *trace);
 struct replay_request {
 	uint32_t slot_count;
 	uint32_t threads;
+	size_t heap_size; /* 0: as large as can be */
 	char library[PATH_MAX];
 };
 

@@ -55,31 +55,41 @@ static bool trace_replay(void **blocks)
 
 /* ---- the other threads ---- */
 
-/* The largest block that a thread keeps, and more than it keeps of one size. */
+/* The largest block that a thread keeps, more than it keeps of one size, and all threads' share of
+ * the heap. */
 #define KEPT_SIZE 1024
 #define KEPT_COUNT 256
+#define KEPT_SHARE 64
 
 static pthread_barrier_t kept;
 
-/* Keeps as much as the library lets a thread keep: in the program any may, at any time. */
-static void *thread_keep(void *unused)
+/*
+ * Keeps as much as the library lets a thread keep: in the program any may, at any time. No more
+ * than that is requested, since a refused request empties the caches of all threads, and waits for
+ * each.
+ */
+static void *thread_keep(void *heap_size)
 {
 	static void *blocks[KEPT_COUNT];
+	size_t share = *(const size_t *)heap_size / KEPT_SHARE;
 
 	for (size_t size = 16; size <= KEPT_SIZE; size += 16) {
-		for (size_t index = 0; index < KEPT_COUNT; index++)
+		size_t fitting = share / size + 1;
+		size_t count = share == 0 || fitting > KEPT_COUNT ? KEPT_COUNT : fitting;
+
+		for (size_t index = 0; index < count; index++)
 			blocks[index] = malloc(size);
-		for (size_t index = 0; index < KEPT_COUNT; index++)
+		for (size_t index = 0; index < count; index++)
 			free(blocks[index]);
 	}
 	pthread_barrier_wait(&kept);
 	for (;;)
 		pause();
-	return unused;
+	return heap_size;
 }
 
 /* One after the other, as they share the array. False if the system has no more threads. */
-static bool threads_begin(uint32_t count)
+static bool threads_begin(uint32_t count, size_t *heap_size)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -88,7 +98,7 @@ static bool threads_begin(uint32_t count)
 
 	while (good && count--) {
 		pthread_attr_setstacksize(&attributes, (size_t)128 << 10);
-		good = pthread_create(&thread, &attributes, thread_keep, NULL) == 0;
+		good = pthread_create(&thread, &attributes, thread_keep, heap_size) == 0;
 		if (good)
 			pthread_barrier_wait(&kept);
 	}
@@ -132,7 +142,8 @@ int replay_serve(void)
 		return STATUS_FAILED;
 	blocks = blocks_make(request.slot_count);
 	/* Threads that do not begin, or have no room, are as a request that is refused. */
-	if (blocks && threads_begin(request.threads > 1 ? request.threads - 1 : 0))
+	if (blocks &&
+	    threads_begin(request.threads > 1 ? request.threads - 1 : 0, &request.heap_size))
 		answer.good = trace_replay(blocks);
 	if (write(STDIN_FILENO, &answer, sizeof(answer)) != sizeof(answer))
 		return STATUS_FAILED;

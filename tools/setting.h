@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setting.h - the environment as libbheap-malloc sees it, also before the C library was told of it:
- * the functions of .preinit_array may allocate. Allocates nothing.
+ * setting.h - the environment as the preloaded libraries see it, also before the C library was told
+ * of it: the functions of .preinit_array may allocate. Allocates nothing.
  */
 #ifndef TOOLS_SETTING_H
 #define TOOLS_SETTING_H

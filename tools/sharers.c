@@ -6,17 +6,25 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "process.h"
+
+/* A file, as the kernel names it in lists of mappings. */
+struct mapped_file {
+	char device[16];
+	unsigned long long inode;
+};
 
 /* A line of a list of mappings. */
 struct mapping {
 	unsigned long start;
-	struct sharers file;
+	struct mapped_file file;
 };
 
 static FILE *maps_open(long pid)
@@ -37,61 +45,110 @@ static bool mapping_parse(struct mapping *mapping, const char *line)
 	       mapping->file.inode;
 }
 
-static bool is_same(const struct sharers *one, const struct sharers *other)
+static bool is_same(const struct mapped_file *one, const struct mapped_file *other)
 {
 	return one->inode == other->inode && strcmp(one->device, other->device) == 0;
 }
 
-/* The first mapping of a process that is at an address or, if that is NULL, of a file. */
-static bool mapping_find(struct mapping *mapping, long pid, const void *address,
-			 const struct sharers *file)
+/* The first mapping in a list that is at an address or, if that is NULL, of a file. */
+static bool mapping_find(struct mapping *mapping, FILE *maps, const void *address,
+			 const struct mapped_file *file)
 {
-	FILE *maps = maps_open(pid);
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
-	while (maps && !found && getline(&line, &room, maps) > 0)
+	while (!found && getline(&line, &room, maps) > 0)
 		found = mapping_parse(mapping, line) &&
 			(address ? mapping->start == (uintptr_t)address
 				 : is_same(&mapping->file, file));
 	free(line);
-	if (maps)
-		fclose(maps);
+	fclose(maps);
 	return found;
+}
+
+/* What is mapped at an address of this process. */
+static bool file_find(struct mapped_file *file, const void *address)
+{
+	FILE *maps = maps_open(getpid());
+	struct mapping mapping;
+	bool found = maps && mapping_find(&mapping, maps, address, NULL);
+
+	if (found)
+		*file = mapping.file;
+	return found;
+}
+
+/* As far as errno of a file below /proc tells: there is no folder where processes are hidden. */
+static bool has_ended(pid_t pid)
+{
+	return (errno == ENOENT || errno == ESRCH) && kill(pid, 0) && errno == ESRCH;
+}
+
+static bool shares(const struct mapped_file *file, pid_t pid, bool *hidden)
+{
+	FILE *maps = maps_open(pid);
+	struct mapping mapping;
+
+	if (!maps)
+		*hidden |= !has_ended(pid);
+	return maps && mapping_find(&mapping, maps, NULL, file);
+}
+
+/* True if /proc is mounted so that it does not show all processes to all users. */
+static bool proc_hides(void)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	bool hides = !mounts;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (mounts && getline(&line, &room, mounts) > 0)
+		hides |= strstr(line, " /proc ") && strstr(line, "hidepid=");
+	free(line);
+	if (mounts)
+		fclose(mounts);
+	return hides;
+}
+
+static void list_add(struct sharers *sharers, pid_t pid)
+{
+	sharers->list = memory_resize(sharers->list, (sharers->count + 1) * sizeof(*sharers->list));
+	sharers->list[sharers->count++] = pid;
 }
 
 bool sharers_find(struct sharers *sharers, const void *address)
 {
-	struct mapping mapping;
-	bool found = mapping_find(&mapping, getpid(), address, NULL);
-
-	if (found)
-		*sharers = mapping.file;
-	return found;
-}
-
-static bool shares(const struct sharers *sharers, long pid)
-{
-	struct mapping mapping;
-
-	return mapping_find(&mapping, pid, NULL, sharers);
-}
-
-size_t sharers_count(const struct sharers *sharers)
-{
-	DIR *processes = opendir("/proc");
+	struct mapped_file file;
 	const struct dirent *entry;
-	size_t count = 0;
+	DIR *processes;
 
+	*sharers = (struct sharers){.hidden = proc_hides()};
+	if (!file_find(&file, address))
+		return false;
+	processes = opendir("/proc");
 	while (processes && (entry = readdir(processes))) {
-		long pid = process_is_number(entry->d_name) ? atol(entry->d_name) : 0;
+		pid_t pid = process_is_number(entry->d_name) ? atoi(entry->d_name) : 0;
 
-		count += pid && pid != getpid() && shares(sharers, pid);
+		if (pid && pid != getpid() && shares(&file, pid, &sharers->hidden))
+			list_add(sharers, pid);
 	}
 	if (processes)
 		closedir(processes);
-	return count;
+	return true;
+}
+
+bool sharers_have(const struct sharers *sharers, pid_t pid)
+{
+	for (size_t index = 0; index < sharers->count; index++)
+		if (sharers->list[index] == pid)
+			return true;
+	return false;
+}
+
+void sharers_release(struct sharers *sharers)
+{
+	free(sharers->list);
 }
 
 bool sharers_see(pid_t pid)
@@ -99,7 +156,7 @@ bool sharers_see(pid_t pid)
 	FILE *maps = maps_open(pid);
 
 	if (!maps)
-		return errno == ENOENT || errno == ESRCH;
+		return has_ended(pid);
 	fclose(maps);
 	return true;
 }

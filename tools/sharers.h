@@ -10,17 +10,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* A file, as the kernel names it in lists of mappings. */
 struct sharers {
-	char device[16];
-	unsigned long long inode;
+	pid_t *list; /* those that may be looked at */
+	size_t count;
+	bool hidden; /* there are, or may be, others */
 };
 
-/* What is mapped at an address of this process; false if /proc does not tell. */
+/*
+ * The other processes that have mapped what is at an address of this one; false, and an empty list,
+ * if /proc does not tell.
+ */
 bool sharers_find(struct sharers *sharers, const void *address);
-
-/* The number of other processes that have it mapped, of those that may be looked at. */
-size_t sharers_count(const struct sharers *sharers);
+bool sharers_have(const struct sharers *sharers, pid_t pid);
+void sharers_release(struct sharers *sharers);
 
 /* True if a process may be looked at, or is not there. */
 bool sharers_see(pid_t pid);

@@ -23,7 +23,7 @@ bool stream_open(struct stream *stream, const char *setting)
 {
 	table_attach(&stream->view, setting);
 	if (stream->view.table && stream->view.area)
-		stream->slot = table_claim(stream->view.table, NULL, slot_tells_nothing);
+		stream->slot = table_claim(&stream->view, NULL, slot_tells_nothing);
 	return stream->slot;
 }
 
@@ -38,10 +38,10 @@ bool stream_fork(struct stream *stream)
 	uint64_t length = parent->figures[STREAM_LENGTH], live = parent->figures[STREAM_LIVE];
 
 	if (!length && parent->origin) {
-		origin = &slots[(parent->origin - 1) % TABLE_SLOTS];
+		origin = &slots[(parent->origin - 1) % stream->view.slots_most];
 		length = parent->figures[STREAM_ORIGIN_LENGTH];
 	}
-	stream->slot = table_claim(stream->view.table, origin, slot_tells_nothing);
+	stream->slot = table_claim(&stream->view, origin, slot_tells_nothing);
 	stream->chunk = NULL;
 	if (!stream->slot)
 		return false;
@@ -71,6 +71,18 @@ bool stream_move(struct stream *stream, char **window, size_t *size)
 	*window = chunk->text;
 	*size = units * STREAM_UNIT - sizeof(*chunk);
 	return true;
+}
+
+/* What is written to stays. */
+void stream_limit(struct stream *stream, uint64_t addresses)
+{
+	const struct stream_chunk *chunk = stream->chunk;
+	size_t kept = 0;
+
+	if (chunk)
+		kept = (size_t)((const char *)chunk - stream->view.area) +
+		       chunk->units * STREAM_UNIT;
+	table_area_limit(&stream->view, addresses, kept);
 }
 
 /* The length last: a line that it counts is whole. */

@@ -49,6 +49,9 @@ bool stream_fork(struct stream *stream);
 /* The next stretch to write lines to; false when there is no room, which the slot then tells. */
 bool stream_move(struct stream *stream, char **window, size_t *size);
 
+/* The process has so many bytes of addresses from now on. */
+void stream_limit(struct stream *stream, uint64_t addresses);
+
 /* So many bytes were written; and blocks made, of size bytes more, or less; by so many threads. */
 void stream_note(struct stream *stream, size_t length, int64_t size, uint32_t threads);
 

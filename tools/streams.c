@@ -32,7 +32,7 @@ static bool summary_read(struct stream_summary *summary, const struct table_slot
 		return false;
 	*summary = (struct stream_summary){
 		.slot = number,
-		.pid = slot->pid,
+		.process = slot->process,
 		.peak = slot->figures[STREAM_PEAK],
 		.resident = resident_without(slot),
 		.threads = (uint32_t)slot->figures[STREAM_THREADS],
@@ -50,7 +50,8 @@ static bool goes_on(const struct streams *streams, size_t index)
 	const struct stream_summary *one = &streams->list[index];
 	size_t next = index + 1;
 
-	while (one->replaced && next < streams->count && streams->list[next].pid != one->pid)
+	while (one->replaced && next < streams->count &&
+	       !table_is_same(streams->list[next].process, one->process))
 		next++;
 	return one->replaced && next < streams->count;
 }
@@ -95,14 +96,14 @@ int streams_error(const struct handover *handover)
 	return 0;
 }
 
-bool streams_have(const struct handover *handover, long pid)
+bool streams_have(const struct handover *handover, struct table_process process)
 {
 	size_t missed, slots = handover_count(handover, &missed);
 
 	for (size_t index = 0; index < slots; index++) {
 		const struct table_slot *slot = &handover->table->slots[index];
 
-		if (slot->pid == pid && slot->figures[STREAM_LENGTH])
+		if (table_is_same(slot->process, process) && slot->figures[STREAM_LENGTH])
 			return true;
 	}
 	return false;
@@ -191,7 +192,7 @@ static const char *slot_read(struct reading *reading, uint32_t number, uint64_t 
 	uint32_t origin = slot->origin;
 	const char *wrong = NULL;
 
-	if (depth > TABLE_SLOTS || origin > TABLE_SLOTS)
+	if (depth > reading->handover->slots_most || origin > reading->handover->slots_most)
 		return "the recording is damaged";
 	if (origin)
 		wrong = slot_read(reading, origin - 1, slot->figures[STREAM_ORIGIN_LENGTH],

@@ -12,7 +12,7 @@
 /* One recording. */
 struct stream_summary {
 	uint32_t slot;
-	long pid;
+	struct table_process process;
 	char program[32];
 	uint64_t peak;     /* bytes in live blocks at most, as glibc has them */
 	uint64_t resident; /* bytes at most, with code and mappings; 0: not known */
@@ -34,7 +34,7 @@ void streams_find(struct streams *streams, const struct handover *handover);
 /* The errno with which a process could record no more; 0: none. */
 int streams_error(const struct handover *handover);
 /* True if a process recorded anything itself. */
-bool streams_have(const struct handover *handover, long pid);
+bool streams_have(const struct handover *handover, struct table_process process);
 
 void streams_release(struct streams *streams);
 

@@ -13,6 +13,7 @@
 #include "account.h"
 #include "outside.h"
 #include "reason.h"
+#include "running.h"
 #include "size_text.h"
 #include "summary_others.h"
 #include "utf8.h"
@@ -60,6 +61,19 @@ static void peak_print(FILE *stream, const uint64_t *figures, bool sized)
 	fprintf(stream, ", within the first %s\n", size_print(extent, figures[FIGURE_EXTENT]));
 }
 
+static void failures_print(FILE *stream, const uint64_t *figures)
+{
+	uint64_t refused = figures[FIGURE_FAILURES], faults = figures[FIGURE_FAULTS];
+	char largest[SIZE_TEXT_MAX];
+
+	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, ", "failures", refused,
+		plural(refused));
+	if (refused)
+		fprintf(stream, "of %s%s, ", size_print(largest, figures[FIGURE_LARGEST_REFUSED]),
+			refused == 1 ? "" : " at most");
+	fprintf(stream, "%" PRIu64 " fault%s\n", faults, plural(faults));
+}
+
 static void heap_print(FILE *stream, const struct record *record, bool sized)
 {
 	const uint64_t *figures = record->figures;
@@ -70,14 +84,12 @@ static void heap_print(FILE *stream, const struct record *record, bool sized)
 	peak_print(stream, figures, sized);
 	fprintf(stream, "  %-16s %" PRIu64 " allocated, %" PRIu64 " freed\n", "blocks",
 		figures[FIGURE_ALLOCATIONS], figures[FIGURE_FREES]);
-	fprintf(stream, "  %-16s %" PRIu64 " block%s of %s\n", "live at the end",
+	fprintf(stream, "  %-16s %" PRIu64 " block%s, %s in all\n", "live at the end",
 		figures[FIGURE_LIVE_BLOCKS], plural(figures[FIGURE_LIVE_BLOCKS]),
 		size_print(one, figures[FIGURE_USED]));
 	if (record->walked)
 		fragmentation_print(stream, figures, sized);
-	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, %" PRIu64 " fault%s\n", "failures",
-		figures[FIGURE_FAILURES], plural(figures[FIGURE_FAILURES]), figures[FIGURE_FAULTS],
-		plural(figures[FIGURE_FAULTS]));
+	failures_print(stream, figures);
 }
 
 static double cpu_seconds(const struct rusage *usage)
@@ -93,8 +105,7 @@ static void end_print(FILE *stream, const struct summary *summary)
 
 	utf8_text(program, summary->argv[0]);
 	if (end->signal)
-		fprintf(stream, "bheap: %s was ended by signal %d (%s)\n", program, end->signal,
-			strsignal(end->signal));
+		fprintf(stream, "bheap: %s was ended by %s\n", program, child_end_signal(end));
 	else
 		fprintf(stream, "bheap: %s ended with status %d\n", program, end->status);
 }
@@ -120,7 +131,8 @@ static bool was_another(const struct records *records, const struct record *reco
 	bool was = false;
 
 	for (size_t index = 0; index < records->count && record; index++)
-		was |= records->list[index].replaced && records->list[index].pid == record->pid;
+		was |= records->list[index].replaced &&
+		       table_is_same(records->list[index].process, record->process);
 	return was && !record->replaced;
 }
 
@@ -135,15 +147,15 @@ static void figures_explain(FILE *stream, const struct summary *summary,
 		fprintf(stream, "  it executed %s, which was not measured:\n  %s\n",
 			utf8_text(name, unreached_name(own)), own->reason);
 	if (own && record)
-		fprintf(stream, "  the figures are of %s, as it was before that\n",
+		fprintf(stream, "  the statistics are of %s, as it was before that\n",
 			utf8_text(name, record->program));
 	else if (was_another(&summary->records, record))
-		fprintf(stream, "  the figures are of %s, which it executed\n",
+		fprintf(stream, "  the statistics are of %s, which it executed\n",
 			utf8_text(name, record->program));
 	if (!own && !end_is_told(record))
 		fprintf(stream,
-			"  without telling: the figures may be old, by %zu KiB freed at most,\n"
-			"  or %zu KiB of memory that it took for the first time\n",
+			"  these statistics may be old, as its end was not recorded: they may lack\n"
+			"  %zu KiB of freed blocks, or %zu KiB of memory that it used for the first time\n",
 			ACCOUNT_FREED >> 10, ACCOUNT_GROWTH >> 10);
 }
 
@@ -159,7 +171,8 @@ static bool is_alone(const struct summary *summary)
 
 static void program_print(FILE *stream, const struct summary *summary)
 {
-	const struct record *record = records_find(&summary->records, summary->end.pid);
+	const struct record *record =
+		records_find(&summary->records, handover_process(&summary->end));
 	const char *reason = reason_for(summary, record);
 	const struct rusage *usage = &summary->end.usage;
 	char resident[SIZE_TEXT_MAX];
@@ -241,9 +254,8 @@ static void running_print(FILE *stream, const struct records *records)
 	size_t count = records->running;
 
 	if (count)
-		fprintf(stream,
-			"bheap: %zu process%s %s on: what is needed from now on is not told\n",
-			count, count == 1 ? "" : "es", handover_verb(count, records->unsure));
+		fprintf(stream, "bheap: %zu process%s %s on: " RUNNING_ADVICE "\n", count,
+			count == 1 ? "" : "es", running_verb(count, records->unsure));
 }
 
 void summary_print(FILE *stream, const struct summary *summary)
@@ -261,7 +273,8 @@ void summary_print(FILE *stream, const struct summary *summary)
 	program_print(stream, summary);
 	settings_print(stream, summary);
 	if (others)
-		fprintf(stream, "  %-16s %s in use at one time\n", "all processes",
+		fprintf(stream, "  %-16s %s%s in use at one time\n", "all processes",
+			summary->records.at_most ? "at most " : "",
 			size_print(peak, summary->records.peak));
 }
 
@@ -283,10 +296,10 @@ static struct json_object *record_json(const struct record *record, bool sized)
 	struct json_object *object = json_object_new_object();
 	struct free_part part = free_part(record->figures, sized);
 
-	json_object_object_add(object, "process", json_object_new_int64(record->pid));
+	json_object_object_add(object, "process", json_object_new_int64(record->process.pid));
 	json_object_object_add(object, "program", utf8_json(record->program));
 	json_object_object_add(object, "forked", json_object_new_boolean(record->forked));
-	json_object_object_add(object, "resident",
+	json_object_object_add(object, "peak_resident",
 			       record->resident ? json_object_new_uint64(record->resident) : NULL);
 	for (unsigned index = 0; index < FIGURES; index++)
 		json_object_object_add(object, figure_names[index],
@@ -304,7 +317,7 @@ void summary_json(FILE *stream, const struct summary *summary)
 {
 	struct json_object *object = json_object_new_object(), *others = json_object_new_array();
 	const struct records *records = &summary->records;
-	const struct record *own = records_find(records, summary->end.pid);
+	const struct record *own = records_find(records, handover_process(&summary->end));
 
 	json_object_object_add(object, "program", utf8_json(summary->argv[0]));
 	json_object_object_add(object, "status", json_object_new_int(summary->end.status));

@@ -27,7 +27,7 @@ static void row_add(struct row *row, const struct record *record)
 	uint64_t peak = record->figures[FIGURE_PEAK_USED];
 
 	memcpy(row->program, record->program, sizeof(row->program));
-	row->pid = record->pid;
+	row->pid = record->process.pid;
 	row->count++;
 	row->replaced += record->replaced;
 	row->untold += !record->replaced && !record->figures[FIGURE_ENDED];
@@ -58,7 +58,7 @@ static struct row *row_for(struct row *rows, size_t *count, const struct record 
 static size_t rows_make(const struct summary *summary, struct row *rows)
 {
 	const struct records *records = &summary->records;
-	const struct record *own = records_find(records, summary->end.pid);
+	const struct record *own = records_find(records, handover_process(&summary->end));
 	size_t count = 0;
 
 	for (size_t index = 0; index < records->count; index++)
@@ -132,7 +132,8 @@ static void marks_explain(FILE *stream, const struct row *rows, size_t count)
 		untold += rows[index].untold;
 	}
 	if (untold)
-		fputs("  * may be old: ended without telling (a signal), or runs on\n", stream);
+		fputs("  * may be old: its end was not recorded (a signal), or it runs on\n",
+		      stream);
 	if (replaced)
 		fputs("  * may be old: executed another program\n", stream);
 }

@@ -98,6 +98,11 @@ ssize_t getrandom(void *buffer, size_t size, unsigned flags)
 	return syscall(SYS_getrandom, buffer, size, flags);
 }
 
+pid_t getpid(void)
+{
+	return (pid_t)syscall(SYS_getpid);
+}
+
 char *secure_getenv(const char *name)
 {
 	size_t length = strlen(name);

@@ -12,13 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "pid_namespace.h"
 
 #define AREA_LEAST ((size_t)1 << 20)
 #define AREA_PART 4 /* of a limited address space: one of so many */
+/* Odd: namespaces have inode numbers that follow one another. */
+#define NAMESPACE_SPREAD 40503u
 #define AREA_MOST (sizeof(void *) > 4 ? (size_t)1 << 36 : (size_t)1 << 29)
 
 /* Of Linux 5.14: makes pages writable memory, or fails where writing to them would be SIGBUS. */
@@ -51,49 +57,90 @@ static bool source_parse(struct source *source, const char *setting)
 static bool is_it(int fd, const struct source *source, struct stat *status)
 {
 	return fstat(fd, status) == 0 && status->st_dev == source->device &&
-	       status->st_ino == source->inode && status->st_size >= TABLE_AREA_OFFSET;
+	       status->st_ino == source->inode;
+}
+
+/* As long as the process has it mapped, bheap sees that it has: handover.c. */
+static bool is_it_and_lock(int fd, const struct source *source, struct stat *status)
+{
+	bool found = is_it(fd, source, status);
+
+	if (found)
+		flock(fd, LOCK_SH | LOCK_NB);
+	return found;
+}
+
+/* Not open(2), which is a cancellation point: execve(2) is none. */
+static int source_reopen(const struct source *source)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%llu/fd/%llu", source->pid, source->fd);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
 /* The descriptor handed down stays open, for the programs that this one executes. */
 static int source_open(const struct source *source, struct stat *status, bool *own)
 {
-	char path[64];
 	int fd;
 
 	*own = false;
 	if (is_it((int)source->fd, source, status))
 		return (int)source->fd;
-	snprintf(path, sizeof(path), "/proc/%llu/fd/%llu", source->pid, source->fd);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = source_reopen(source);
 	*own = fd >= 0;
-	if (fd < 0 || is_it(fd, source, status))
+	if (fd < 0 || is_it_and_lock(fd, source, status))
 		return fd;
 	close(fd);
 	return -1;
 }
 
+bool table_is_handed_down(const char *setting)
+{
+	struct source source;
+	struct stat status;
+	bool found;
+	int fd;
+
+	if (!source_parse(&source, setting))
+		return false;
+	fd = (int)source.fd;
+	if (is_it(fd, &source, &status) && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		return true;
+	fd = source_reopen(&source);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE;
+	found = is_it(fd, &source, &status);
+	syscall(SYS_close, fd);
+	return found;
+}
+
 /* ---- mapping it ---- */
 
-/* The program needs the rest of a limited address space itself. */
+/* Of so many bytes of addresses. The program needs the rest itself. */
+static size_t area_part(size_t size, uint64_t addresses)
+{
+	uint64_t part = addresses / AREA_PART;
+
+	return part < size ? (size_t)part & ~(AREA_LEAST - 1) : size;
+}
+
 static size_t area_wanted(off_t size)
 {
 	size_t wanted = size < (off_t)AREA_MOST ? (size_t)size : AREA_MOST;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / AREA_PART < wanted)
-		wanted = (size_t)(limit.rlim_cur / AREA_PART) & ~(AREA_LEAST - 1);
-	return wanted;
+	return getrlimit(RLIMIT_AS, &limit) == 0 ? area_part(wanted, limit.rlim_cur) : wanted;
 }
 
-static void area_map(struct table_view *view, int fd, off_t size)
+static void area_map(struct table_view *view, int fd, off_t offset, off_t size)
 {
 	size_t wanted = area_wanted(size);
 	void *area = MAP_FAILED;
 
 	view->beyond = wanted < (size_t)size ? ENOMEM : ENOSPC;
 	while (wanted >= AREA_LEAST && area == MAP_FAILED) {
-		area = mmap(NULL, wanted, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd,
-			    TABLE_AREA_OFFSET);
+		area = mmap(NULL, wanted, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
 		if (area == MAP_FAILED) {
 			wanted /= 2;
 			view->beyond = ENOMEM;
@@ -106,30 +153,59 @@ static void area_map(struct table_view *view, int fd, off_t size)
 	}
 }
 
+/* False if it is none that this library knows. */
+static bool slots_read(struct table_view *view, int fd, off_t size)
+{
+	struct table head;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || !head.slots_most ||
+	    head.slots_most > TABLE_SLOTS_MOST || table_area_offset(head.slots_most) > size)
+		return false;
+	view->slots_most = head.slots_most;
+	return true;
+}
+
+static void table_map(struct table_view *view, int fd, off_t size)
+{
+	size_t own = table_size(view->slots_most);
+	off_t offset = table_area_offset(view->slots_most);
+	void *table = mmap(NULL, own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (table == MAP_FAILED)
+		return;
+	view->table = table;
+	madvise(table, own, MADV_DONTDUMP);
+	area_map(view, fd, offset, size - offset);
+}
+
 void table_attach(struct table_view *view, const char *setting)
 {
 	struct source source;
 	struct stat status;
 	int fd, saved = errno;
 	bool own;
-	void *table;
 
 	*view = (struct table_view){.table = NULL};
 	if (!setting || !source_parse(&source, setting))
 		return;
 	fd = source_open(&source, &status, &own);
-	if (fd >= 0) {
-		table = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_NORESERVE, fd, 0);
-		view->table = table == MAP_FAILED ? NULL : table;
-		if (view->table) {
-			madvise(table, sizeof(struct table), MADV_DONTDUMP);
-			area_map(view, fd, status.st_size - TABLE_AREA_OFFSET);
-		}
-	}
+	if (fd >= 0 && slots_read(view, fd, status.st_size))
+		table_map(view, fd, status.st_size);
 	if (fd >= 0 && own)
 		close(fd);
 	errno = saved;
+}
+
+void table_area_limit(struct table_view *view, uint64_t addresses, size_t kept)
+{
+	size_t size = area_part(view->area_size, addresses);
+
+	if (size < kept)
+		size = kept;
+	if (size == view->area_size || munmap(view->area + size, view->area_size - size))
+		return;
+	view->area_size = size;
+	view->beyond = ENOMEM;
 }
 
 int table_area_open(const struct table_view *view, size_t offset, size_t size)
@@ -170,38 +246,107 @@ char *table_generation(void)
 	return NULL;
 }
 
-static uint32_t *latest_of(struct table *table, pid_t pid)
+/*
+ * Slots are found in chains, the latest first: one for each process, but for few that share theirs,
+ * for numbers of one namespace follow one another.
+ */
+static uint32_t *chain_of(const struct table_view *view, struct table_process process)
 {
-	return &table->by_process[(uint32_t)pid % TABLE_SLOTS];
+	uint32_t *latest = (uint32_t *)(void *)&view->table->slots[view->slots_most];
+
+	return &latest[((uint32_t)process.pid + process.pid_namespace * NAMESPACE_SPREAD) %
+		       view->slots_most];
 }
 
-/* The slot that a process of this number claimed last, or NULL. */
-static struct table_slot *slot_latest(struct table *table, pid_t pid)
+static uint32_t *before_of(const struct table_view *view)
 {
-	uint32_t number = __atomic_load_n(latest_of(table, pid), __ATOMIC_ACQUIRE) - 1;
-	struct table_slot *slot = number < TABLE_SLOTS ? &table->slots[number] : NULL;
+	return (uint32_t *)(void *)&view->table->slots[view->slots_most] + view->slots_most;
+}
 
-	return slot && slot->pid == pid ? slot : NULL;
+/* A chain goes down: what is damaged ends it. */
+static struct table_slot *chain_find(const struct table_view *view, struct table_process process,
+				     struct table_process wanted)
+{
+	uint32_t next = __atomic_load_n(chain_of(view, process), __ATOMIC_ACQUIRE);
+
+	for (uint32_t last = view->slots_most + 1; next && next < last;
+	     next = before_of(view)[last - 1]) {
+		struct table_slot *slot = &view->table->slots[next - 1];
+
+		if (table_is_same(slot->process, wanted))
+			return slot;
+		last = next;
+	}
+	return NULL;
+}
+
+/* A slot joins the chain of a process, unless a later one has. */
+static bool chain_join(const struct table_view *view, uint32_t number, struct table_process process)
+{
+	uint32_t *chain = chain_of(view, process);
+	uint32_t latest = __atomic_load_n(chain, __ATOMIC_ACQUIRE);
+
+	do {
+		if (latest > number)
+			return false;
+		before_of(view)[number] = latest;
+	} while (!__atomic_compare_exchange_n(chain, &latest, number + 1, true, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	return true;
+}
+
+/* One that has joined no chain, or is not the latest, stays where it is. */
+static void chain_leave(const struct table_view *view, uint32_t number,
+			struct table_process process)
+{
+	uint32_t latest = number + 1;
+
+	__atomic_compare_exchange_n(chain_of(view, process), &latest, before_of(view)[number],
+				    false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* Of one whose namespace is not known: in any chain. */
+static struct table_slot *slot_search(const struct table_view *view, struct table_process process)
+{
+	uint32_t slots = __atomic_load_n(&view->table->claimed, __ATOMIC_ACQUIRE);
+
+	for (slots = slots < view->slots_most ? slots : view->slots_most; slots-- > 0;)
+		if (table_is_same(view->table->slots[slots].process, process))
+			return &view->table->slots[slots];
+	return NULL;
+}
+
+/* The slot that a process claimed last, or NULL. */
+static struct table_slot *slot_latest(const struct table_view *view, struct table_process process)
+{
+	struct table_process unknown = {process.pid, 0};
+	struct table_slot *slot;
+
+	if (!process.pid_namespace)
+		return slot_search(view, process);
+	slot = chain_find(view, process, process);
+	return slot ? slot : chain_find(view, unknown, process);
 }
 
 /* The same, if the process has not left it. may_execute: or executes a program. */
-static struct table_slot *slot_of(struct table *table, pid_t pid, bool may_execute)
+static struct table_slot *slot_of(const struct table_view *view, struct table_process process,
+				  bool may_execute)
 {
-	struct table_slot *slot = slot_latest(table, pid);
+	struct table_slot *slot = slot_latest(view, process);
 	enum table_state state = slot ? table_state(slot) : TABLE_EMPTY;
 
 	return state == TABLE_RUNNING || (state == TABLE_EXECUTES && may_execute) ? slot : NULL;
 }
 
-static struct table_slot *slot_new(struct table *table, pid_t pid)
+static struct table_slot *slot_new(const struct table_view *view, struct table_process process)
 {
-	uint32_t number = __atomic_fetch_add(&table->claimed, 1, __ATOMIC_RELAXED);
+	uint32_t number = __atomic_fetch_add(&view->table->claimed, 1, __ATOMIC_RELAXED);
 
-	if (number >= TABLE_SLOTS)
+	if (number >= view->slots_most)
 		return NULL;
-	if (pid)
-		__atomic_store_n(latest_of(table, pid), number + 1, __ATOMIC_RELEASE);
-	return &table->slots[number];
+	if (process.pid)
+		chain_join(view, number, process);
+	return &view->table->slots[number];
 }
 
 /* Of a process that executed a program before it had anything to tell. */
@@ -214,25 +359,34 @@ static bool slot_is_bare(const struct table_slot *slot)
 	return bare;
 }
 
-struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
+/* The child of a process that it sees has its namespace. */
+static struct table_process process_own(const struct table_slot *origin)
+{
+	bool inherits = origin && getppid();
+
+	return (struct table_process){getpid(), inherits ? origin->process.pid_namespace
+							 : pid_namespace_own()};
+}
+
+struct table_slot *table_claim(const struct table_view *view, const struct table_slot *origin,
 			       int (*may_replace)(struct table *, struct table_slot *))
 {
-	pid_t pid = getpid();
-	struct table_slot *slot = slot_of(table, pid, !origin);
+	struct table_process process = process_own(origin);
+	struct table_slot *slot = slot_of(view, process, !origin);
 	struct table_execution execution = {.lack = TABLE_LACKS_NOTHING};
 
 	if (slot && table_state(slot) == TABLE_EXECUTES)
 		execution = slot->execution;
-	if (!slot || !(slot_is_bare(slot) || may_replace(table, slot))) {
+	if (!slot || !(slot_is_bare(slot) || may_replace(view->table, slot))) {
 		if (slot)
 			table_state_set(slot, TABLE_REPLACED);
-		slot = slot_new(table, pid);
+		slot = slot_new(view, process);
 	}
 	if (!slot)
 		return NULL;
 	*slot = (struct table_slot){
-		.origin = origin ? table_index(table, origin) + 1 : 0,
-		.pid = pid,
+		.origin = origin ? table_index(view->table, origin) + 1 : 0,
+		.process = process,
 		.parent = getppid(),
 		.execution = execution,
 	};
@@ -246,44 +400,58 @@ struct table_slot *table_claim(struct table *table, const struct table_slot *ori
 
 /* ---- executions ---- */
 
-struct table_slot *table_execute(struct table *table, pid_t pid)
+struct table_slot *table_execute(const struct table_view *view, pid_t pid)
 {
-	struct table_slot *slot = pid ? slot_of(table, pid, true) : NULL;
+	struct table_process process = {pid, pid_namespace_own()};
+	struct table_slot *slot = pid ? slot_of(view, process, true) : NULL;
 
 	if (slot)
 		return slot;
-	slot = slot_new(table, pid);
+	slot = slot_new(view, process);
 	if (!slot)
 		return NULL;
-	*slot = (struct table_slot){.pid = pid, .parent = pid ? getppid() : getpid()};
+	*slot = (struct table_slot){.process = process, .parent = pid ? getppid() : getpid()};
 	return slot;
 }
 
 /* The number is used again, unless another slot was claimed since. */
-void table_execute_cancel(struct table *table, struct table_slot *slot)
+void table_execute_cancel(const struct table_view *view, struct table_slot *slot)
 {
-	uint32_t number = table_index(table, slot), next = number + 1;
+	uint32_t number = table_index(view->table, slot), next = number + 1;
 
 	table_state_set(slot, TABLE_EMPTY);
-	__atomic_compare_exchange_n(&table->claimed, &next, number, false, __ATOMIC_RELAXED,
+	chain_leave(view, number, slot->process);
+	__atomic_compare_exchange_n(&view->table->claimed, &next, number, false, __ATOMIC_RELAXED,
 				    __ATOMIC_RELAXED);
+}
+
+/* A child begins in another namespace after unshare(2) or setns(2). */
+static struct table_process process_of_child(struct table_process own, pid_t child)
+{
+	char folder[16];
+	uint32_t pid_namespace;
+
+	snprintf(folder, sizeof(folder), "%ld", (long)child);
+	pid_namespace = pid_namespace_of(folder);
+	if (!pid_namespace || pid_namespace == own.pid_namespace)
+		return (struct table_process){child, own.pid_namespace};
+	return (struct table_process){pid_namespace_number(folder), pid_namespace};
 }
 
 /*
  * If the child registers at this moment it has another slot, a later one: by which it is known that
  * this one tells nothing.
  */
-void table_execute_child(struct table *table, struct table_slot *slot, pid_t child)
+void table_execute_child(const struct table_view *view, struct table_slot *slot, pid_t child)
 {
-	uint32_t *latest = latest_of(table, child);
-	uint32_t before = __atomic_load_n(latest, __ATOMIC_ACQUIRE);
+	const struct table_slot *latest;
 
-	slot->pid = child;
-	if (before > table_index(table, slot) + 1 && slot_latest(table, child))
-		table_execute_cancel(table, slot);
+	slot->process = process_of_child(slot->process, child);
+	latest = slot_latest(view, slot->process);
+	if (latest > slot)
+		table_execute_cancel(view, slot);
 	else
-		__atomic_compare_exchange_n(latest, &before, table_index(table, slot) + 1, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+		chain_join(view, table_index(view->table, slot), slot->process);
 }
 
 /* ---- forks ---- */

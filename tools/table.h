@@ -8,12 +8,14 @@
 #ifndef TOOLS_TABLE_H
 #define TOOLS_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TABLE_SLOTS 65536
-#define TABLE_FIGURES 15
+#define TABLE_SLOTS_MOST 65536
+#define TABLE_SLOTS_LEAST 64
+#define TABLE_FIGURES 16
 
 enum table_state {
 	TABLE_EMPTY,
@@ -30,6 +32,13 @@ enum table_lack {
 	TABLE_LACKS_OWN_TABLE, /* another bheap set its own */
 	TABLE_LACKS_LIBRARY, /* the file that is preloaded: in its root, or the right to read it */
 	TABLE_LACKS_TRUST,   /* it has other rights than its user, and preloads nothing */
+	TABLE_LACKS_TABLE,   /* its descriptor, which was closed, and the right to open it again */
+};
+
+/* A process: two of two namespaces may have the same number. */
+struct table_process {
+	int32_t pid;
+	uint32_t pid_namespace; /* pid_namespace.h */
 };
 
 #define TABLE_PATH 256
@@ -45,7 +54,7 @@ struct table_execution {
 struct table_slot {
 	uint32_t state;  /* enum table_state; atomic, stored last */
 	uint32_t origin; /* 0: a program was executed; else 1 + the slot it was forked from */
-	int32_t pid;
+	struct table_process process;
 	int32_t parent;
 	char program[32];
 	uint64_t figures[TABLE_FIGURES];
@@ -54,21 +63,33 @@ struct table_slot {
 };
 
 struct table {
-	uint32_t claimed; /* slots, with those that there was no room for; atomic */
-	int32_t pid;      /* of the program that bheap started */
+	uint32_t claimed;             /* slots, with those that there was no room for; atomic */
+	struct table_process process; /* the program that bheap started */
 	uint32_t area_used;
-	int32_t forks;                    /* whose children have not registered yet; atomic */
-	int64_t used;                     /* bytes in the heaps of all processes now; atomic */
-	uint64_t peak;                    /* the most that this came to; atomic */
-	uint32_t by_process[TABLE_SLOTS]; /* 1 + the latest slot of a process, by its number */
-	struct table_slot slots[TABLE_SLOTS];
+	int32_t forks;       /* whose children have not registered yet; atomic */
+	int64_t used;        /* bytes in the heaps of all processes now; atomic */
+	uint64_t peak;       /* the most that this came to; atomic */
+	uint32_t slots_most; /* written once, by bheap */
+	struct table_slot slots[];
+	/* uint32_t latest[slots_most]: 1 + the last slot of a chain; see table.c */
+	/* uint32_t before[slots_most]: 1 + the one before a slot in its chain */
 };
 
+static inline size_t table_size(uint32_t slots_most)
+{
+	return sizeof(struct table) +
+	       slots_most * (sizeof(struct table_slot) + 2 * sizeof(uint32_t));
+}
+
 /* Where the area begins in the file: a multiple of every page size. */
-#define TABLE_AREA_OFFSET (((off_t)sizeof(struct table) + 0xffff) & ~(off_t)0xffff)
+static inline off_t table_area_offset(uint32_t slots_most)
+{
+	return ((off_t)table_size(slots_most) + 0xffff) & ~(off_t)0xffff;
+}
 
 struct table_view {
 	struct table *table; /* NULL: there is none */
+	uint32_t slots_most; /* as it was when the table was mapped */
 	char *area;          /* inaccessible until table_area_open() */
 	size_t area_size;
 	int beyond;      /* errno of what lies beyond the area */
@@ -84,6 +105,15 @@ struct table_view {
  */
 void table_attach(struct table_view *view, const char *setting);
 
+/* True if a program that is executed now, as this user, will find the table of the setting. */
+bool table_is_handed_down(const char *setting);
+
+/*
+ * Makes room where so many bytes of addresses are left to the process: only the part of them that
+ * the area takes in such a process is kept, and what begins the area up to kept.
+ */
+void table_area_limit(struct table_view *view, uint64_t addresses, size_t kept);
+
 /* Makes a part of the area, of whole pages, accessible; false if it cannot have memory. */
 int table_area_open(const struct table_view *view, size_t offset, size_t size);
 
@@ -92,20 +122,20 @@ int table_area_open(const struct table_view *view, size_t offset, size_t size);
  * all taken. A slot that the process has already becomes TABLE_REPLACED, or is taken over if
  * may_replace() says that it tells nothing.
  */
-struct table_slot *table_claim(struct table *table, const struct table_slot *origin,
+struct table_slot *table_claim(const struct table_view *view, const struct table_slot *origin,
 			       int (*may_replace)(struct table *, struct table_slot *));
 
 /*
  * The slot of a process that is about to execute a program, or a new one without figures. Process
  * 0: a child that is to be made. NULL: they are all taken. The rest is execution.c's.
  */
-struct table_slot *table_execute(struct table *table, pid_t pid);
+struct table_slot *table_execute(const struct table_view *view, pid_t pid);
 
 /* It failed: a slot that was new is not needed. */
-void table_execute_cancel(struct table *table, struct table_slot *slot);
+void table_execute_cancel(const struct table_view *view, struct table_slot *slot);
 
 /* The child was made, and has perhaps registered since. */
-void table_execute_child(struct table *table, struct table_slot *slot, pid_t child);
+void table_execute_child(const struct table_view *view, struct table_slot *slot, pid_t child);
 
 /*
  * In the handlers of fork(2), under one lock: from before it until the child has claimed its slot,
@@ -131,6 +161,13 @@ char *table_generation(void);
 void table_name(struct table_slot *slot);
 
 #pragma GCC visibility pop
+
+/* Where a namespace is not known, the numbers are compared alone. */
+static inline int table_is_same(struct table_process one, struct table_process other)
+{
+	return one.pid == other.pid && (one.pid_namespace == other.pid_namespace ||
+					!one.pid_namespace || !other.pid_namespace);
+}
 
 static inline enum table_state table_state(const struct table_slot *slot)
 {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* With this variable the recorder tells kinds, refused requests and free(NULL), too. */
+/* With this variable the recorder tells kinds, wrong requests and free(NULL), too. */
 #define TALLY_VARIABLE "BHEAP_RECORD_KINDS"
 
 enum tally_kind {

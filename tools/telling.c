@@ -145,7 +145,8 @@ void telling_fault(const struct telling_fault *fault)
 {
 	if (!window_has_room(true) || fault_count++ >= TELLING_FAULTS)
 		return;
-	fault_line(TELLING_LINE, (long)stream.slot->pid, fault->kind, (uintmax_t)fault->address,
-		   (uintmax_t)fault->size, (uintmax_t)fault->block, (uintmax_t)fault->block_size,
-		   fault->made, fault->freed, fault->now, fault->known);
+	fault_line(TELLING_LINE, table_index(stream.view.table, stream.slot), fault->kind,
+		   (uintmax_t)fault->address, (uintmax_t)fault->size, (uintmax_t)fault->block,
+		   (uintmax_t)fault->block_size, fault->made, fault->freed, fault->now,
+		   fault->known);
 }

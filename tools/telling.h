@@ -17,6 +17,9 @@
 /* Of one process. */
 #define TELLING_FAULTS 1000
 
+/* A kind of fault beside those of bheap.h: an access to a page that is closed. */
+#define TELLING_ACCESSED 100
+
 /* What is known of the block at a fault. */
 enum telling_known {
 	TELLING_ALLOCATED = 1, /* which it is */
@@ -36,7 +39,7 @@ struct telling_fault {
 };
 
 /* What bheap reads it by: the process comes first. */
-#define TELLING_LINE "g %ld %u %jx %jx %jx %jx %u %u %u %u\n"
+#define TELLING_LINE "g %u %u %jx %jx %jx %jx %u %u %u %u\n"
 
 #pragma GCC visibility push(hidden)
 

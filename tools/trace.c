@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "memory.h"
@@ -199,13 +200,26 @@ static int trace_read(struct trace *trace, const char *path, gzFile file)
 	return 0;
 }
 
+static gzFile input_open(void)
+{
+	int input = dup(STDIN_FILENO);
+	gzFile file = input >= 0 ? gzdopen(input, "rb") : NULL;
+
+	if (file == NULL && input >= 0)
+		close(input);
+	return file;
+}
+
 int trace_load(struct trace *trace, const char *path)
 {
+	bool is_input = strcmp(path, "-") == 0;
+	gzFile file = is_input ? input_open() : gzopen(path, "rb");
 	const char *slash = strrchr(path, '/');
+
+	if (is_input)
+		path = "standard input";
 	trace_begin(trace, slash != NULL ? slash + 1 : path);
 	trace->name[strcspn(trace->name, ".")] = '\0';
-
-	gzFile file = gzopen(path, "rb");
 	if (file == NULL) {
 		warnx("%s: %s", path, errno != 0 ? strerror(errno) : "out of memory");
 		trace_release(trace);

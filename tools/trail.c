@@ -192,6 +192,11 @@ uint32_t trail_here(struct unwind_frame caller)
 	return stack_now;
 }
 
+void trail_interrupted(const void *context)
+{
+	trail_here(unwind_interrupted(context));
+}
+
 /* With its trailer. */
 static uint32_t granules_of(size_t size)
 {

@@ -39,6 +39,9 @@ bool trail_resized(const void *block, uint32_t stack);
 /* trail_resized() was true, and the block is live still. */
 void trail_kept(const void *block);
 
+/* In a signal handler, with the third argument of its own: what the thread does is what it did. */
+void trail_interrupted(const void *context);
+
 /*
  * Inside the lock under which the fault was found: tells bheap of it, with what is known of the
  * block. found_at_end: no call of the program has found it.
@@ -87,6 +90,11 @@ static inline bool trail_resized(const void *block, uint32_t stack)
 static inline void trail_kept(const void *block)
 {
 	(void)block;
+}
+
+static inline void trail_interrupted(const void *context)
+{
+	(void)context;
 }
 
 static inline void trail_fault(const struct bheap_fault *fault, bool found_at_end)

@@ -22,12 +22,14 @@ static const char *reason_of(const struct table_execution *execution, const char
 {
 	switch ((enum table_lack)execution->lack) {
 	case TABLE_LACKS_SETTINGS:
-		return "it was executed without LD_PRELOAD, or bheap's variables, as set by bheap";
+		return "it was executed without LD_PRELOAD or other variables that bheap sets";
 	case TABLE_LACKS_OWN_TABLE: return "it was executed by another bheap, whose summary has it";
 	case TABLE_LACKS_LIBRARY:
 		return "the library is not in its root directory, or its user may not read it";
 	case TABLE_LACKS_TRUST:
 		return "it runs with other rights than its user's: nothing is preloaded";
+	case TABLE_LACKS_TABLE:
+		return "the descriptor of bheap's memory was closed, and its user may not open it";
 	case TABLE_LACKS_NOTHING:
 	default: return reason_find_for(path, execution->user, execution->group);
 	}
@@ -66,17 +68,17 @@ static bool may_be_unreached(const struct table_slot *slot, unsigned figure)
 	enum table_state state = table_state(slot);
 
 	if (state == TABLE_EXECUTES)
-		return slot->pid != 0;
+		return slot->process.pid != 0;
 	return state != TABLE_EMPTY && !slot->origin && *slot->execution.path &&
 	       !slot->figures[figure];
 }
 
-static void slot_read(struct unreached *unreached, const struct table_slot *slot, long pid,
-		      unsigned figure)
+static void slot_read(struct unreached *unreached, const struct table_slot *slot,
+		      struct table_process own, unsigned figure)
 {
 	struct unreached_program program = {
 		.count = 1,
-		.own = slot->pid == pid,
+		.own = table_is_same(slot->process, own),
 		.registered = table_state(slot) != TABLE_EXECUTES,
 	};
 
@@ -89,8 +91,8 @@ static void slot_read(struct unreached *unreached, const struct table_slot *slot
 		program_count(unreached, &program);
 }
 
-void unreached_find(struct unreached *unreached, const struct handover *handover, long pid,
-		    unsigned figure)
+void unreached_find(struct unreached *unreached, const struct handover *handover,
+		    struct table_process own, unsigned figure)
 {
 	size_t missed, slots = handover_count(handover, &missed);
 
@@ -99,7 +101,7 @@ void unreached_find(struct unreached *unreached, const struct handover *handover
 	if (!unreached->list)
 		err(1, "%zu programs", slots);
 	for (size_t index = 0; index < slots; index++)
-		slot_read(unreached, &handover->table->slots[index], pid, figure);
+		slot_read(unreached, &handover->table->slots[index], own, figure);
 }
 
 const struct unreached_program *unreached_own(const struct unreached *unreached, bool registered)

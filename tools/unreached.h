@@ -30,11 +30,11 @@ struct unreached {
 };
 
 /*
- * pid: of the process that bheap started. figure: the index of one that is 0 in the slots of
+ * own: the process that bheap started. figure: the index of one that is 0 in the slots of
  * programs that allocated nothing.
  */
-void unreached_find(struct unreached *unreached, const struct handover *handover, long pid,
-		    unsigned figure);
+void unreached_find(struct unreached *unreached, const struct handover *handover,
+		    struct table_process own, unsigned figure);
 
 /* What the process that bheap started executed, or NULL. */
 const struct unreached_program *unreached_own(const struct unreached *unreached, bool registered);

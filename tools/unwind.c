@@ -11,6 +11,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unwind.h>
 
 #define WORD sizeof(uintptr_t)
@@ -21,10 +22,23 @@
 
 #if defined(__x86_64__)
 enum { HAS_RULES = true, FRAME_POINTER = 6 };
+#define INSTRUCTION(context) (context)->uc_mcontext.gregs[REG_RIP]
+#define STACK(context) (context)->uc_mcontext.gregs[REG_RSP]
+#define FRAME(context) (context)->uc_mcontext.gregs[REG_RBP]
 #elif defined(__i386__)
 enum { HAS_RULES = true, FRAME_POINTER = 5 };
+#define INSTRUCTION(context) (context)->uc_mcontext.gregs[REG_EIP]
+#define STACK(context) (context)->uc_mcontext.gregs[REG_ESP]
+#define FRAME(context) (context)->uc_mcontext.gregs[REG_EBP]
 #else
 enum { HAS_RULES = false, FRAME_POINTER = 0 };
+#define STACK(context) 0
+#define FRAME(context) 0
+#ifdef __aarch64__
+#define INSTRUCTION(context) (context)->uc_mcontext.pc
+#else
+#define INSTRUCTION(context) -1 /* not known: none is here */
+#endif
 #endif
 
 enum { CFA_BY_SP = 1, CFA_BY_BP = 2 };
@@ -295,8 +309,12 @@ static _Unwind_Reason_Code frame_take(struct _Unwind_Context *context, void *arg
 {
 	struct walk *walk = arg;
 	struct unwind_stack *stack = walk->stack;
-	uintptr_t ip = (uintptr_t)_Unwind_GetIP(context);
+	int is_interrupted = 0;
+	uintptr_t ip = (uintptr_t)_Unwind_GetIPInfo(context, &is_interrupted);
 
+	/* As unwind_interrupted() has it. */
+	if (is_interrupted && ip)
+		ip++;
 	walk->begun = walk->begun || ip == walk->from;
 	if (!walk->begun || !ip)
 		return _URC_NO_REASON;
@@ -329,4 +347,13 @@ __attribute__((no_sanitize_address)) struct unwind_frame unwind_caller(const voi
 		(uintptr_t)(words + 2),
 		HAS_RULES ? words[0] : 0,
 	};
+}
+
+struct unwind_frame unwind_interrupted(const void *context)
+{
+	const ucontext_t *machine = context;
+
+	(void)machine;
+	return (struct unwind_frame){(uintptr_t)INSTRUCTION(machine) + 1, (uintptr_t)STACK(machine),
+				     (uintptr_t)FRAME(machine)};
 }

@@ -55,6 +55,12 @@ struct unwind_trail {
 struct unwind_frame unwind_caller(const void *frame, const void *return_address);
 
 /*
+ * What a signal interrupted, by the third argument of its handler: as if the instruction were a
+ * call that returns to the byte behind its first. 0: not known on this machine.
+ */
+struct unwind_frame unwind_interrupted(const void *context);
+
+/*
  * By what is remembered, if that suffices; false: stack->count is not known. Under the lock; from
  * is the innermost, and top an address that the outermost frame is known not to lie above. trail:
  * of stacks that were unwound since rules were last learnt or forgotten.

@@ -277,5 +277,6 @@ bool bh_batch_put(struct bh_call *call, uint32_t block)
 	return cache &&
 	       (cache->tops[granules] < cache->limits[granules] ||
 		cache_make_room(call, cache, granules)) &&
-	       bh_cache_push(heap, bh_caches(heap), cache, block, granules);
+	       bh_cache_push(bh_caches(heap), cache, bh_core_address(&heap->core, block), block,
+			     granules);
 }

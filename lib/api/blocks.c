@@ -241,10 +241,10 @@ static void *alloc_cached(bheap_t *heap, size_t size)
 /* Where the lock may not be skipped, as free_threaded(). */
 static inline void *alloc_threaded(bheap_t *heap, size_t size, unsigned skip_lock)
 {
-	if (skip_lock == BH_SKIP_LOCK_GUARDED)
-		return bh_guarded_alloc(heap, size, alloc_slow);
-	return skip_lock == BH_SKIP_LOCK_CACHED ? alloc_cached(heap, size)
-						: alloc_trylock(heap, size);
+	if (skip_lock == BH_SKIP_LOCK_CACHED)
+		return alloc_cached(heap, size);
+	return skip_lock == BH_SKIP_LOCK_GUARDED ? bh_guarded_alloc(heap, size, alloc_slow)
+						 : alloc_trylock(heap, size);
 }
 
 void *bh_block_alloc(bheap_t *heap, size_t size)
@@ -351,14 +351,13 @@ static int free_cached_fenced(bheap_t *heap, void *ptr)
 {
 	uint32_t granules = bh_cache_granules_of(heap, ptr);
 
-	if (!granules)
-		return free_trylock(heap, ptr);
-	if (bh_cache_is_marked(bh_caches(heap), ptr, granules))
+	if (granules && bh_cache_is_marked(bh_caches(heap), ptr, granules))
 		return free_slow(heap, ptr);
-	if (bh_cache_is_bypassed(heap, granules))
+	if (!granules || bh_cache_is_bypassed(heap, granules))
 		return free_trylock(heap, ptr);
 	if (!bh_caches_are_fenced(heap) ||
-	    !bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules, bh_cache_begin_fenced))
+	    !bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,
+			  bh_cache_begin_fenced))
 		return free_slow(heap, ptr);
 	bh_probe_free(heap, ptr);
 	return 0;
@@ -370,8 +369,7 @@ static int free_cached(bheap_t *heap, void *ptr)
 	uint32_t granules = bh_cache_granules_of(heap, ptr);
 
 	if (BH_UNLIKELY(!granules) ||
-	    BH_UNLIKELY(bh_cache_is_marked(bh_caches(heap), ptr, granules)) ||
-	    BH_UNLIKELY(!bh_cache_put(heap, bh_core_granule(&heap->core, ptr), granules,
+	    BH_UNLIKELY(!bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,
 				      bh_cache_begin)))
 		return free_cached_fenced(heap, ptr);
 	bh_probe_free(heap, ptr);
@@ -380,9 +378,10 @@ static int free_cached(bheap_t *heap, void *ptr)
 
 static inline int free_threaded(bheap_t *heap, void *ptr, unsigned skip_lock)
 {
-	if (skip_lock == BH_SKIP_LOCK_GUARDED)
-		return bh_guarded_free(heap, ptr, free_slow);
-	return skip_lock == BH_SKIP_LOCK_CACHED ? free_cached(heap, ptr) : free_trylock(heap, ptr);
+	if (skip_lock == BH_SKIP_LOCK_CACHED)
+		return free_cached(heap, ptr);
+	return skip_lock == BH_SKIP_LOCK_GUARDED ? bh_guarded_free(heap, ptr, free_slow)
+						 : free_trylock(heap, ptr);
 }
 
 int bh_block_free(bheap_t *heap, void *ptr)

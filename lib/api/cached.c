@@ -193,6 +193,19 @@ struct bh_cached_count bh_cached_counted(const bheap_t *heap)
 	return all;
 }
 
+struct bh_cached_count bh_cached_count(struct bh_call *call)
+{
+	const struct bh_cached_count none = {0};
+
+	if (!bh_handle_is_cached(call->heap))
+		return none;
+	bh_cached_inherit(call);
+	if (!bh_caches(call->heap)->used || bh_caches(call->heap)->kept)
+		return none;
+	bh_cached_close(call);
+	return bh_cached_counted(call->heap);
+}
+
 struct bh_cached_count bh_cached_keep(bheap_t *heap)
 {
 	bh_caches(heap)->kept = true;

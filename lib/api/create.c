@@ -29,6 +29,10 @@
 #define GAP_FROM ((size_t)16 << 20 >> BH_GRANULE_SHIFT)
 #define GAP_GUARDED ((size_t)1 << 20)
 
+/* Whole granules of a buffer, of which up to 15 bytes may lie before the first. */
+#define BUFFER_GRANULES_MIN ((size_t)(BHEAP_BUFFER_MIN - (BH_GRANULE - 1)) >> BH_GRANULE_SHIFT)
+#define BUFFER_GRANULES_MAX ((size_t)(BHEAP_SIZE_MAX >> BH_GRANULE_SHIFT))
+
 static bool flags_are_good(unsigned flags)
 {
 	return !(flags & ~(unsigned)FLAGS_PRIVATE) &&
@@ -76,6 +80,47 @@ static bool buffer_layout(struct bh_layout *layout, size_t size, unsigned flags)
 	layout->granules += front;
 	layout->size += front;
 	return fits;
+}
+
+/* Blocks of the heap in a buffer of so many granules, in granules. */
+static size_t buffer_span(size_t granules, unsigned flags)
+{
+	struct bh_layout layout;
+
+	return buffer_layout(&layout, bh_bytes(granules), flags) ? layout.span : 0;
+}
+
+/*
+ * The least number of granules from which on every buffer has a span that is wanted. A larger
+ * buffer may have the smaller span, where bins become finer or caches more: the search begins at
+ * the largest. A buffer with some granules less has as many less for blocks at most, for its
+ * bookkeeping is no larger, but for that of caches: these change to fewer and larger ones at
+ * powers of two (caches.c), which no step jumps over.
+ */
+static size_t buffer_search(size_t wanted, unsigned flags)
+{
+	size_t least = BUFFER_GRANULES_MAX + 1;
+
+	while (least > BUFFER_GRANULES_MIN) {
+		size_t granules = least - 1, span = buffer_span(granules, flags);
+		size_t power = (size_t)1 << bh_highest_bit(granules);
+
+		if (span < wanted)
+			break;
+		least = granules - (span - wanted);
+		if (least < power)
+			least = power;
+	}
+	return least;
+}
+
+/* Granules for the first block, with what front_size() says of heaps in buffers. */
+static size_t block_granules(size_t size, unsigned flags)
+{
+	size_t granules = bh_granules(size ? size : 1);
+
+	return flags & BHEAP_GUARD ? granules + BH_TRAILER_GRANULES
+				   : granules + bh_handle_wants_redzones();
 }
 
 /* A heap in a caller's buffer is made without a system call. */
@@ -213,6 +258,24 @@ bheap_t *bheap_create_in(void *buffer, size_t size, unsigned flags)
 	start = (char *)buffer + skip;
 	memset(start, 0, layout.granules);
 	return bh_create_handle(start, &layout, &region, flags);
+}
+
+size_t bheap_buffer_size(size_t size, unsigned flags)
+{
+	size_t granules, bytes;
+
+	if (!flags_are_good(flags)) {
+		errno = EINVAL;
+		return 0;
+	}
+	flags = flags_with_settings(flags);
+	granules = buffer_search(block_granules(size, flags), flags);
+	if (granules >= BUFFER_GRANULES_MAX) {
+		errno = ENOMEM;
+		return 0;
+	}
+	bytes = bh_bytes(granules) + BH_GRANULE - 1;
+	return bytes > BHEAP_BUFFER_MIN ? bytes : BHEAP_BUFFER_MIN;
 }
 
 int bh_destroy(bheap_t *heap)

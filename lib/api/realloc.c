@@ -314,6 +314,18 @@ void *bheap_realloc(bheap_t *heap, void *ptr, size_t size)
 	return realloc_trylock(heap, ptr, size);
 }
 
+/* The library calls no exported name: see blocks.h. */
+static __typeof(bheap_realloc) block_realloc __attribute__((alias("bheap_realloc")))
+BHEAP_FREED_BY(bheap_free, 2);
+
+void *bheap_reallocarray(bheap_t *heap, void *ptr, size_t count, size_t size)
+{
+	size_t total; /* or one that is refused */
+	bool overflows = __builtin_mul_overflow(count, size, &total);
+
+	return block_realloc(heap, ptr, overflows ? SIZE_MAX : total);
+}
+
 void *bheap_aligned_realloc(bheap_t *heap, void *ptr, size_t alignment, size_t size)
 {
 	if (!bh_is_power_of_two(alignment))

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "api/cached.h"
+#include "os/jump.h"
 
 /*
  * Frame of the call that runs a handler in this thread, or NULL. Initial exec: memory that the
@@ -61,18 +62,30 @@ static bool room_look(bheap_t *heap, struct room *room)
 	return entered;
 }
 
-/* False if a handler that was not left by longjmp() lies above this frame. */
+/*
+ * False if a handler that was not left lies above this frame. A handler that was left is known by
+ * handler_left(), or where the C library does not tell, if it lies below.
+ */
 static bool handler_may_run(const char *frame)
 {
 	return frame >= handler_frame;
 }
 
+static void handler_left(void *arg)
+{
+	(void)arg;
+	handler_frame = NULL;
+}
+
 static bool handler_run(const struct bheap_refusal *refusal, const struct room *room)
 {
+	struct bh_jump_watch watch;
 	bool again;
 
 	handler_frame = __builtin_frame_address(0);
+	bh_jump_watch(&watch, handler_left, NULL);
 	again = room->handler(refusal, room->arg);
+	bh_jump_unwatch(&watch);
 	handler_frame = NULL;
 	return again;
 }

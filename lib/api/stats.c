@@ -61,3 +61,16 @@ int bheap_stats(const bheap_t *heap, struct bheap_stats *stats)
 		stats->fragmentation = 1.0 - (double)stats->largest_free / (double)stats->free;
 	return 0;
 }
+
+size_t bheap_used(const bheap_t *heap)
+{
+	struct bh_call call;
+	size_t cached, used;
+
+	if (!bh_enter(&call, heap))
+		return 0;
+	cached = bh_cached_count(&call).granules;
+	used = bh_bytes(heap->core.control->used - cached);
+	bh_leave(&call);
+	return used;
+}

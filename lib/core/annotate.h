@@ -40,13 +40,18 @@
 	VALGRIND_DO_CLIENT_REQUEST_EXPR(0, _VG_USERREQ__HG_GET_ABITS, byte, NULL, 1, 0, 0)
 #else
 #define BH_ANNOTATE_HELGRIND_SEES(byte) ((void)(byte), 0)
+#define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
+#define VALGRIND_HG_ENABLE_CHECKING(start, size) ((void)(start), (void)(size))
 #endif
 
 #if defined(HAVE_VALGRIND_DRD_H)
 #include <valgrind/drd.h>
 #define BH_ANNOTATE_DRD_RUNS() (DRD_GET_VALGRIND_THREADID != 0)
+#define BH_ANNOTATE_DRD(request, start, size)                                                      \
+	VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_##request, start, size, 0, 0, 0)
 #else
 #define BH_ANNOTATE_DRD_RUNS() false
+#define BH_ANNOTATE_DRD(request, start, size) ((void)(start), (void)(size))
 #endif
 
 /* Functions that look into free blocks, which the tools forbid to everyone else. */
@@ -75,6 +80,19 @@ static inline bool bh_annotate_finds_races(void)
 	unsigned char probe = 0;
 
 	return BH_ANNOTATE_HELGRIND_SEES(&probe) == 1 || BH_ANNOTATE_DRD_RUNS();
+}
+
+/* From now on these tools take nothing here for a race; or again all that is one. */
+static inline void bh_annotate_atomic(const void *start, size_t size)
+{
+	VALGRIND_HG_DISABLE_CHECKING(start, size);
+	BH_ANNOTATE_DRD(START_SUPPRESSION, start, size);
+}
+
+static inline void bh_annotate_plain(const void *start, size_t size)
+{
+	VALGRIND_HG_ENABLE_CHECKING(start, size);
+	BH_ANNOTATE_DRD(FINISH_SUPPRESSION, start, size);
 }
 
 static inline void bh_annotate_poison(const void *start, size_t size)

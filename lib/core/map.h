@@ -33,6 +33,9 @@ struct bh_map_word {
 	uint64_t used;
 };
 
+/* The size of the largest blocks whose end is found in two words at once. */
+#define BH_MAP_SMALL_GRANULES 64
+
 struct bh_map {
 	struct bh_map_word *words; /* one more before the first and after the last, both zero */
 };
@@ -158,20 +161,20 @@ static inline bool bh_map_is_free(const struct bh_map *map, uint32_t granule)
 
 /*
  * Granules of the live block that starts at a granule, found without the lock of the heap; 0 if
- * none does, or if it does not end in the same or the next word.
+ * none does, or if it has more than BH_MAP_SMALL_GRANULES. Two words are looked at as one: where
+ * blocks of many sizes are freed, no processor foresees which of them cross from one word to the
+ * next.
  */
 static inline uint32_t bh_map_small_granules(const struct bh_map *map, uint32_t granule)
 {
 	const struct bh_map_word *word = &map->words[granule >> 6];
+	unsigned bit = granule & 63;
 	uint64_t starts = bh_map_load(&word->start), behind;
 
-	if (BH_UNLIKELY(!((starts & bh_map_load(&word->used)) >> (granule & 63) & 1)))
+	if (BH_UNLIKELY(!((starts & bh_map_load(&word->used)) >> bit & 1)))
 		return 0;
-	behind = starts >> (granule & 63) >> 1;
-	if (BH_LIKELY(behind))
-		return 1 + bh_lowest_bit(behind);
-	starts = bh_map_load(&word[1].start);
-	return BH_LIKELY(starts) ? 64 - (granule & 63) + bh_lowest_bit(starts) : 0;
+	behind = starts >> bit >> 1 | bh_map_load(&word[1].start) << (63 - bit);
+	return BH_LIKELY(behind) ? 1 + bh_lowest_bit(behind) : 0;
 }
 
 /* Sets a start bit inside the block from begin to end, or the one at its end again. */

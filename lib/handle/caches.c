@@ -30,6 +30,9 @@
 /* One call in so many asks a bypassed cache for more. */
 #define BYPASSES 16
 
+/* Odd: multiples of it differ, also in their upper half, where addresses are alike. */
+#define ID_STEP UINT64_C(0x9e3779b97f4a7c15)
+
 /* An owner is busy for some nanoseconds, unless it was interrupted. */
 #define NAP 20000
 
@@ -96,14 +99,16 @@ size_t bh_cache_area_size(size_t granules, bool in_buffer)
  */
 void bh_caches_init(bheap_t *heap, bool in_buffer)
 {
-	static uint64_t ids;
+	static uint64_t heaps;
+	uint64_t number = __atomic_add_fetch(&heaps, 1, __ATOMIC_RELAXED);
 	struct bh_caches *caches = bh_caches(heap);
 	size_t space = (size_t)((char *)heap->core.control - (char *)(caches + 1)) - BH_CACHE_LINE;
 	size_t size = in_buffer ? bh_core_size(&heap->core) : heap->region.size;
 
-	caches->id = __atomic_add_fetch(&ids, 1, __ATOMIC_RELAXED);
-	caches->key = in_buffer ? bh_secret_derived(BH_SECRET_MARKS, caches->id)
-				: bh_secret_random(BH_SECRET_MARKS, caches->id);
+	caches->id = number * ID_STEP;
+	caches->seat = (uint32_t)(number % BH_CACHE_SEATS * sizeof(struct bh_cache_seat));
+	caches->key = in_buffer ? bh_secret_derived(BH_SECRET_MARKS, number)
+				: bh_secret_random(BH_SECRET_MARKS, number);
 	places_divide(caches->at, scale_of(size >> BH_GRANULE_SHIFT));
 	caches->stride = (uint32_t)stride_of(caches->at);
 	caches->slots = (uint32_t)(space / caches->stride);
@@ -206,6 +211,17 @@ static struct bh_cache *cache_find(bheap_t *heap, pid_t owner)
 	return cache || !slots_left(caches) ? cache : cache_make(caches);
 }
 
+/* The generation last: if a signal handler forks in between, the child knows no cache. */
+static void seat_take(const struct bh_caches *caches, struct bh_cache *cache)
+{
+	struct bh_cache_seat *seat = bh_cache_seat(caches);
+
+	__atomic_store_n(&seat->cache, cache, __ATOMIC_RELAXED);
+	seat->tag = bh_cache_tag(caches, cache);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	seat->generation = caches->generation;
+}
+
 struct bh_cache *bh_cache_claim(bheap_t *heap)
 {
 	struct bh_caches *caches = bh_caches(heap);
@@ -222,8 +238,7 @@ struct bh_cache *bh_cache_claim(bheap_t *heap)
 	if (!cache)
 		return NULL;
 	cache->owner = owner;
-	bh_cache_seats[caches->id % BH_CACHE_SEATS] =
-		(struct bh_cache_seat){caches->id, cache, caches->generation};
+	seat_take(caches, cache);
 	return cache;
 }
 

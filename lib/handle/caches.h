@@ -14,7 +14,7 @@
 #include "handle/handle.h"
 
 /* Largest size of cached blocks, in granules. */
-#define BH_CACHE_GRANULES 64
+#define BH_CACHE_GRANULES BH_MAP_SMALL_GRANULES
 /* Granules that the cached blocks of one thread have at most: 256 KiB. */
 #define BH_CACHE_ROOM_MAX 16384
 /* The cached blocks of all threads have this part of the heap at most. */
@@ -56,7 +56,8 @@ enum bh_caches_state {
 /* Before the caches. What owners read comes first. */
 struct bh_caches {
 	unsigned state;                     /* atomic */
-	uint64_t id;                        /* no other heap of this process ever had it */
+	uint32_t seat;                      /* bytes before that of this heap among a thread's */
+	uint64_t id;                        /* no other heap of this process ever had it; spread */
 	uint64_t key;                       /* of the marks, and of nothing else */
 	uint16_t at[BH_CACHE_GRANULES + 2]; /* by granules: the first place */
 	/* Under the lock: */
@@ -76,9 +77,13 @@ struct bh_caches {
 	bool kept;           /* the process ends: nothing empties them any more */
 };
 
-/* A thread's way to its caches: the few heaps that it used last. */
+/*
+ * A thread's way to its caches: the few heaps that it used last. A signal handler that uses another
+ * heap may take a seat between any two loads or stores of the thread that it interrupts: the tag
+ * tells that the cache is one of the heap's, whichever of them wrote which field.
+ */
 struct bh_cache_seat {
-	uint64_t id; /* of the heap's caches */
+	uint64_t tag; /* bh_cache_tag() */
 	struct bh_cache *cache;
 	unsigned generation; /* of the process in which it was claimed: fork.h */
 };
@@ -207,17 +212,31 @@ static inline void bh_cache_clear_mark(void *block)
 
 /* ---- the owner ---- */
 
+/* This thread's seat for a heap, which other heaps may have, too. */
+static inline struct bh_cache_seat *bh_cache_seat(const struct bh_caches *caches)
+{
+	return (struct bh_cache_seat *)(void *)((char *)bh_cache_seats + caches->seat);
+}
+
+/* Of these caches and this one of them, and of no other two: their ids differ in all bits. */
+static inline uint64_t bh_cache_tag(const struct bh_caches *caches, const struct bh_cache *cache)
+{
+	return caches->id ^ (uintptr_t)cache;
+}
+
 /* This thread's cache, if it has one and knows it. */
 static inline struct bh_cache *bh_cache_own(const struct bh_caches *caches)
 {
-	const struct bh_cache_seat *seat = &bh_cache_seats[caches->id % BH_CACHE_SEATS];
+	const struct bh_cache_seat *seat = bh_cache_seat(caches);
+	/* One load: what is returned is what the tag is of. */
+	struct bh_cache *cache = __atomic_load_n(&seat->cache, __ATOMIC_RELAXED);
 
-	if (BH_UNLIKELY(seat->id != caches->id) ||
+	if (BH_UNLIKELY(seat->tag != bh_cache_tag(caches, cache)) ||
 	    BH_UNLIKELY(seat->generation != bh_fork_generation()))
 		return NULL;
 	/* It costs the callers no test. */
-	BH_ASSUME(seat->cache);
-	return seat->cache;
+	BH_ASSUME(cache);
+	return cache;
 }
 
 /*
@@ -285,15 +304,20 @@ static inline void *bh_cache_pop(const bheap_t *heap, const struct bh_caches *ca
 	return block;
 }
 
-/* Of a busy owner, or with the lock held: false if there is no room. */
-static inline bool bh_cache_push(const bheap_t *heap, const struct bh_caches *caches,
-				 struct bh_cache *cache, uint32_t block, size_t granules)
+/*
+ * Of a busy owner, or with the lock held: false if there is no room, or if the block bears its mark
+ * already.
+ */
+static inline bool bh_cache_push(const struct bh_caches *caches, struct bh_cache *cache, void *ptr,
+				 uint32_t block, size_t granules)
 {
 	unsigned top = cache->tops[granules];
+	uint64_t mark = bh_cache_mark(caches, ptr, granules);
+	bh_cache_word *word = ptr;
 
-	if (BH_UNLIKELY(top >= cache->limits[granules]))
+	if (BH_UNLIKELY(top >= cache->limits[granules]) || BH_UNLIKELY(*word == mark))
 		return false;
-	bh_cache_set_mark(caches, bh_core_address(&heap->core, block), granules);
+	*word = mark;
 	cache->places[top] = block;
 	bh_cache_set_top(cache, granules, top + 1);
 	return true;
@@ -317,9 +341,12 @@ static BH_ALWAYS_INLINE void *bh_cache_take(const bheap_t *heap, size_t granules
 	return block;
 }
 
-/* Puts a live block without a mark into this thread's cache; false if that is not possible. */
-static BH_ALWAYS_INLINE bool bh_cache_put(const bheap_t *heap, uint32_t block, size_t granules,
-					  bh_cache_begin_fn *begin)
+/*
+ * Puts the live block at ptr into this thread's cache; false if that is not possible, or if a cache
+ * has it already.
+ */
+static BH_ALWAYS_INLINE bool bh_cache_put(const bheap_t *heap, void *ptr, uint32_t block,
+					  size_t granules, bh_cache_begin_fn *begin)
 {
 	const struct bh_caches *caches = bh_caches(heap);
 	struct bh_cache *cache = bh_cache_own(caches);
@@ -327,7 +354,7 @@ static BH_ALWAYS_INLINE bool bh_cache_put(const bheap_t *heap, uint32_t block, s
 
 	if (BH_UNLIKELY(!cache) || BH_UNLIKELY(!begin(caches, cache)))
 		return false;
-	done = bh_cache_push(heap, caches, cache, block, granules);
+	done = bh_cache_push(caches, cache, ptr, block, granules);
 	bh_cache_end(cache);
 	return done;
 }
@@ -339,9 +366,8 @@ static BH_ALWAYS_INLINE bool bh_cache_put(const bheap_t *heap, uint32_t block, s
 static inline uint32_t bh_cache_granules_of(const bheap_t *heap, const void *ptr)
 {
 	uint32_t block = bh_core_granule(&heap->core, ptr);
-	uint32_t granules = BH_LIKELY(block) ? bh_map_small_granules(&heap->core.map, block) : 0;
 
-	return BH_LIKELY(granules <= BH_CACHE_GRANULES) ? granules : 0;
+	return BH_LIKELY(block) ? bh_map_small_granules(&heap->core.map, block) : 0;
 }
 
 /*

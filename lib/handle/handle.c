@@ -29,6 +29,19 @@ bool bh_handle_wants_redzones(void)
 	return bh_settings.redzones && bh_annotate_wanted();
 }
 
+/* What threads load and store without the lock. */
+static void atomics_annotate(const bheap_t *heap, void (*annotate)(const void *, size_t))
+{
+	const struct bh_lock *lock = &heap->lock;
+
+	annotate(&heap->skip_lock, sizeof(heap->skip_lock));
+	annotate(&lock->generation, sizeof(lock->generation));
+	annotate(&lock->walker, sizeof(lock->walker));
+	annotate(&lock->walk_generation, sizeof(lock->walk_generation));
+	annotate(&lock->queue, sizeof(lock->queue));
+	annotate(&lock->turns, sizeof(lock->turns));
+}
+
 int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthread_mutex_t *shared)
 {
 	BH_ASSERT(!heap->flags && !heap->skip_lock);
@@ -41,6 +54,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 		return -1;
 	if (flags & BHEAP_REALTIME || bh_annotate_finds_races())
 		bh_lock_forbid_bias(&heap->lock);
+	atomics_annotate(heap, bh_annotate_atomic);
 	heap->skip_lock = bh_handle_skip_lock(heap);
 	return 0;
 }
@@ -48,6 +62,7 @@ int bh_handle_init(bheap_t *heap, unsigned flags, enum bh_lock_kind kind, pthrea
 void bh_handle_end(bheap_t *heap)
 {
 	bh_lock_destroy(&heap->lock);
+	atomics_annotate(heap, bh_annotate_plain);
 }
 
 /*

@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 enum bh_fork_lock {
-	BH_FORK_LOCK_REINITIALISE, /* of private locks, in the child */
-	BH_FORK_LOCK_HANDLER,      /* of the process-wide fault handler */
+	BH_FORK_LOCK_HANDLER, /* of the process-wide fault handler: who sets it */
 	BH_FORK_LOCKS
 };
 

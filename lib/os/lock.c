@@ -28,6 +28,7 @@
 /* A thread works on what is its own for less than a microsecond, unless it is interrupted. */
 #define PAUSES_OF_WORK 256
 #define NAP_OF_WORK 20000
+#define BEING_MADE (1u << 31) /* with a generation: a thread reinitialises the lock */
 
 __thread uint16_t bh_lock_thread __attribute__((tls_model("initial-exec")));
 
@@ -98,29 +99,33 @@ static bool own_is_torn(struct bh_lock *lock)
 	return lock->busy;
 }
 
-/* None of the threads that may have had it as their own is there any more, or is in a call. */
-static void own_forget_user(struct bh_lock *lock)
+static void own_make_anew(struct bh_lock *lock)
 {
-	lock->user = 0;
-	if (lock->may_bias == BH_LOCK_BIAS_AGAIN)
-		lock->may_bias = BH_LOCK_BIAS_SOON;
+	if (own_is_torn(lock))
+		lock->torn = lock->detour = true;
+	/* None of the threads that may have had it as their own is there, or is in a call. */
+	if (lock->kind == BH_LOCK_PRIVATE) {
+		lock->user = 0;
+		if (lock->may_bias == BH_LOCK_BIAS_AGAIN)
+			lock->may_bias = BH_LOCK_BIAS_SOON;
+	}
+	own_init(lock);
 }
 
 /* In the child of a fork the first thread to come reinitialises the lock. */
 static void own_reinitialise(struct bh_lock *lock)
 {
 	unsigned generation = bh_fork_generation_begin();
+	unsigned seen = __atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE);
 
-	bh_fork_lock(BH_FORK_LOCK_REINITIALISE);
-	if (lock->generation != generation) {
-		if (own_is_torn(lock))
-			lock->torn = lock->detour = true;
-		if (lock->kind == BH_LOCK_PRIVATE)
-			own_forget_user(lock);
-		own_init(lock);
+	if (seen != generation && seen != (generation | BEING_MADE) &&
+	    __atomic_compare_exchange_n(&lock->generation, &seen, generation | BEING_MADE, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		own_make_anew(lock);
 		__atomic_store_n(&lock->generation, generation, __ATOMIC_RELEASE);
 	}
-	bh_fork_unlock(BH_FORK_LOCK_REINITIALISE);
+	while (__atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != generation)
+		bh_wait_nap(NAP_OF_WORK);
 }
 
 static enum bh_lock_result lock_refused(int error)

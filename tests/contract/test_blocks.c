@@ -108,6 +108,15 @@ START_TEST(no_heap)
 	ck_assert_ptr_null(bheap_realloc(NULL, NULL, 16));
 	ck_assert_errno(EINVAL);
 	errno = 0;
+	ck_assert_ptr_null(bheap_reallocarray(NULL, block, 1, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_reallocarray(NULL, block, count, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(bheap_reallocarray(NULL, NULL, count, 16));
+	ck_assert_errno(EINVAL);
+	errno = 0;
 	ck_assert_int_eq(heap_free(NULL, block), -1);
 	ck_assert_errno(EINVAL);
 	errno = 0;

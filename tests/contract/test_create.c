@@ -183,6 +183,48 @@ START_TEST(what_a_buffer_leaves_for_blocks)
 }
 END_TEST
 
+/* malloc(3) of some machines aligns to 8 bytes alone, which costs a granule. */
+static double share_for_blocks(size_t size, unsigned flags)
+{
+	char *buffer = aligned_alloc(BHEAP_ALIGNMENT, size);
+	bheap_t *heap = bheap_create_in(buffer, size, flags);
+	double share = (double)heap_size(heap) / (double)size;
+
+	bheap_destroy(heap);
+	free(buffer);
+	return share;
+}
+
+/* In per cent, to the last digit that bheap_create_in(3) gives. */
+START_TEST(what_a_buffer_takes_is_what_the_page_says)
+{
+	static const struct {
+		size_t size;
+		double taken, digit;
+	} rows[] = {{4096, 19, 1},
+		    {16384, 7, 1},
+		    {65536, 3.9, 0.1},
+		    {1 << 18, 2.2, 0.1},
+		    {1 << 26, 1.5, 0.1}};
+	double taken = 100 * (1 - share_for_blocks(rows[_i].size, 0));
+
+	ck_assert_double_eq_tol(taken, rows[_i].taken, rows[_i].digit / 2);
+}
+END_TEST
+
+START_TEST(what_caches_take_is_what_the_page_says)
+{
+	static const struct {
+		size_t size;
+		double taken;
+	} rows[] = {{1 << 18, 1.2}, {1 << 20, 0.5}, {1 << 22, 0.5}, {1 << 26, 0.5}};
+	size_t size = rows[_i].size;
+	double taken = 100 * (share_for_blocks(size, 0) - share_for_blocks(size, BHEAP_CACHED));
+
+	ck_assert_double_eq_tol(taken, rows[_i].taken, 0.1);
+}
+END_TEST
+
 START_TEST(a_buffer_that_will_not_do)
 {
 	static char buffer[4096];
@@ -340,6 +382,24 @@ END_TEST
 
 /* ---- guards that the environment asks for ---- */
 
+static bool buffer_has_room(size_t bytes)
+{
+	static char buffer[4096];
+	bheap_t *heap = bheap_create_in(buffer, bytes, 0);
+	bool has = bheap_alloc(heap, 2000);
+
+	bheap_destroy(heap);
+	return has;
+}
+
+/* What bheap_buffer_size() says holds in this process, whatever guards the environment adds. */
+static bool buffer_size_holds(void)
+{
+	size_t bytes = bheap_buffer_size(2000, 0);
+
+	return buffer_has_room(bytes) && !buffer_has_room(bytes - 16);
+}
+
 /* The heap in the smallest buffer: a byte too far is found (3) or not (4). */
 static int buffer_overflow(void)
 {
@@ -354,6 +414,8 @@ static int buffer_overflow(void)
 	block = bheap_alloc(heap, 20);
 	if (!block || bheap_check(heap, NULL))
 		return 1;
+	if (!buffer_size_holds())
+		return 6;
 	memory_change(block + 20, 'x');
 	if (!bheap_check(heap, &fault))
 		return 4;
@@ -426,6 +488,8 @@ int main(int count, char **arguments)
 	tcase_add_loop_test(tcase, creation_is_no_cancellation_point, 0, 2);
 	tcase_add_loop_test(tcase, a_buffer_of_any_alignment, 0, 17);
 	tcase_add_loop_test(tcase, what_a_buffer_leaves_for_blocks, 0, 5);
+	tcase_add_loop_test(tcase, what_a_buffer_takes_is_what_the_page_says, 0, 5);
+	tcase_add_loop_test(tcase, what_caches_take_is_what_the_page_says, 0, 4);
 	tcase_add_test(tcase, a_buffer_that_will_not_do);
 	tcase_add_test(tcase, a_buffer_is_used_again);
 	tcase_add_test(tcase, a_heap_in_a_heap);

@@ -151,15 +151,21 @@ static void handler_that_leaves(const struct bheap_fault *fault, void *arg)
 	longjmp(back, 1);
 }
 
+static void free_wrong(void)
+{
+	heap_free(heap, &calls);
+}
+
+/* From one depth of calls, and from ever deeper, below the frames of all reports before. */
 START_TEST(a_handler_that_leaves_is_called_again)
 {
 	heap_make(_i);
 	calls = 0;
 	bheap_set_fault_handler(heap, handler_that_leaves, NULL);
-	for (volatile unsigned round = 0; round < 20; round++)
+	for (volatile unsigned round = 0; round < 40; round++)
 		if (!setjmp(back))
-			heap_free(heap, &calls);
-	ck_assert_uint_eq(calls, 20);
+			call_from_depth(round < 20 ? 0 : round - 20, free_wrong);
+	ck_assert_uint_eq(calls, 40);
 	bheap_set_fault_handler(heap, NULL, NULL);
 }
 END_TEST

@@ -98,6 +98,21 @@ static bool realloc_by_move_fails(void)
 	return !bheap_realloc(heap, spent[0], request(LIMIT / 2) + 1);
 }
 
+static bool reallocarray_fails(void)
+{
+	return !bheap_reallocarray(heap, spent[1], 1, request(LIMIT / 2) + 1);
+}
+
+static bool strdup_fails(void)
+{
+	return !bheap_strdup(heap, "");
+}
+
+static bool strndup_fails(void)
+{
+	return !bheap_strndup(heap, "a", 1);
+}
+
 static bool aligned_realloc_fails(void)
 {
 	return !bheap_aligned_realloc(heap, spent[1], 32, request(LIMIT / 2) + 1);
@@ -127,7 +142,8 @@ static bool (*const requests[])(void) = {
 	alloc_fails,           calloc_fails,           aligned_fails,
 	realloc_of_null_fails, realloc_in_place_fails, realloc_by_move_fails,
 	aligned_realloc_fails, resize_fails,           alloc_into_fails,
-	root_alloc_fails,      balloc_fails,
+	root_alloc_fails,      balloc_fails,           reallocarray_fails,
+	strdup_fails,          strndup_fails,
 };
 #define REQUESTS ((int)(sizeof(requests) / sizeof(*requests)))
 
@@ -361,7 +377,7 @@ END_TEST
 int main(void)
 {
 	TCase *tcase;
-	Suite *suite = suite_of("limit", &tcase, 10);
+	Suite *suite = suite_of("limit", &tcase, 60);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_new_heap_has_no_limit, 0, PLACES);

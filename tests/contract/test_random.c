@@ -94,7 +94,10 @@ static void refuse_realloc(struct model *model, const void *ptr)
 	errno = 0;
 	ck_assert_ptr_null(bheap_aligned_realloc(model->heap, (void *)(uintptr_t)ptr, 64, 16));
 	ck_assert_errno(EINVAL);
-	model->expected += 3;
+	errno = 0;
+	ck_assert_ptr_null(bheap_reallocarray(model->heap, (void *)(uintptr_t)ptr, 16, 4));
+	ck_assert_errno(EINVAL);
+	model->expected += 4;
 }
 
 static void refuse_question(struct model *model, const void *ptr)
@@ -141,7 +144,10 @@ static void request_impossible(struct model *model)
 	errno = 0;
 	ck_assert_ptr_null(bheap_calloc(model->heap, count, 9 + size % 8));
 	ck_assert_errno(ENOMEM);
-	model->failures++;
+	errno = 0;
+	ck_assert_ptr_null(bheap_reallocarray(model->heap, NULL, count, 9 + size % 8));
+	ck_assert_errno(ENOMEM);
+	model->failures += 2;
 }
 
 static void misuse(struct model *model, const void *other)
@@ -188,11 +194,21 @@ static size_t size_random(struct model *model, size_t heap_size)
 	}
 }
 
+static void copy(struct model *model, size_t length)
+{
+	static char string[SIZE_LIMIT + 1];
+
+	memset(string, 'x', length);
+	string[length] = '\0';
+	model_strdup(model, string);
+}
+
 static void allocate(struct model *model, size_t heap_size)
 {
 	size_t size = size_random(model, heap_size);
 
-	switch (random_below(&model->random, 8)) {
+	switch (random_below(&model->random, 9)) {
+	case 8: copy(model, size < SIZE_LIMIT ? size : SIZE_LIMIT); break;
 	case 0: model_calloc(model, 1 + size / 16, 16); break;
 	case 1:
 		model_aligned_alloc(model, (size_t)1 << random_below(&model->random, 13), size);
@@ -203,8 +219,9 @@ static void allocate(struct model *model, size_t heap_size)
 
 static void resize(struct model *model, size_t index, size_t size)
 {
-	switch (random_below(&model->random, 6)) {
+	switch (random_below(&model->random, 7)) {
 	case 0: model_resize(model, index, size); break;
+	case 6: model_reallocarray(model, index, 1 + size / 16, 16); break;
 	case 1:
 		model_aligned_realloc(model, index, (size_t)1 << random_below(&model->random, 13),
 				      size);

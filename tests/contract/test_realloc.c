@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_realloc.c - bheap_realloc() as bheap_realloc(3) has it, on each kind of heap.
+ * test_realloc.c - bheap_realloc() and bheap_reallocarray() as bheap_realloc(3) has them, on each
+ * kind of heap.
  */
 #include "kinds.h"
 
@@ -226,6 +227,66 @@ START_TEST(a_wrong_pointer_among_threads)
 }
 END_TEST
 
+/* ---- bheap_reallocarray() ---- */
+
+/* As bheap_realloc() to the product, whichever of the factors is large; 0 is a granule. */
+START_TEST(reallocarray_to_a_product)
+{
+	char *block;
+
+	heap_make(_i);
+	block = bheap_reallocarray(heap, NULL, 25, 4);
+	ck_assert_ptr_nonnull(block);
+	ck_assert_uint_eq(bheap_usable_size(heap, block), is_guarded(_i) ? 100 : 112);
+	pattern_fill(block, 100, 1);
+	ck_assert_ptr_eq(bheap_reallocarray(heap, block, 1, size_of_all(_i)), block);
+	ck_assert(pattern_holds(block, 100, 1));
+	ck_assert_ptr_eq(bheap_reallocarray(heap, block, size_of_all(_i), 1), block);
+	ck_assert_ptr_eq(bheap_reallocarray(heap, block, 5, 10), block);
+	ck_assert_uint_eq(bheap_usable_size(heap, block), is_guarded(_i) ? 50 : 64);
+	ck_assert(pattern_holds(block, 50, 1));
+	ck_assert_ptr_eq(bheap_reallocarray(heap, block, 0, 10), block);
+	ck_assert_uint_eq(bheap_usable_size(heap, block), 16);
+	ck_assert_ptr_eq(bheap_reallocarray(heap, block, 10, 0), block);
+	ck_assert(bheap_owns(heap, block));
+}
+END_TEST
+
+/* A refusal like any other, with one thread and with several; the block is as it was. */
+START_TEST(reallocarray_that_overflows)
+{
+	static const size_t pairs[][2] = {{SIZE_MAX, 2},           {2, SIZE_MAX},
+					  {SIZE_MAX / 2 + 1, 2},   {SIZE_2_TO(32), SIZE_2_TO(32)},
+					  {SIZE_MAX / 16 + 1, 16}, {SIZE_MAX / 16 + 2, 16},
+					  {SIZE_MAX, SIZE_MAX}};
+	const uint64_t count = sizeof(pairs) / sizeof(*pairs);
+	struct bheap_stats stats;
+	char *block;
+
+	heap_make(_i % KINDS);
+	if (_i >= KINDS)
+		threads_begin();
+	block = bheap_alloc(heap, 100);
+	pattern_fill(block, 100, 1);
+	for (unsigned index = 0; index < count; index++) {
+		volatile size_t elements = pairs[index][0], each = pairs[index][1];
+
+		errno = 0;
+		ck_assert_ptr_null(bheap_reallocarray(heap, block, elements, each));
+		ck_assert_errno(ENOMEM);
+		errno = 0;
+		ck_assert_ptr_null(bheap_reallocarray(heap, NULL, elements, each));
+		ck_assert_errno(ENOMEM);
+		ck_assert(pattern_holds(block, 100, 1));
+	}
+	ck_assert_uint_eq(bheap_usable_size(heap, block), is_guarded(_i % KINDS) ? 100 : 112);
+	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
+	ck_assert_uint_eq(stats.failures, 2 * count);
+	ck_assert_uint_eq(stats.live_blocks, 1);
+	ck_assert_uint_eq(faults.count, 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -243,5 +304,7 @@ int main(void)
 	tcase_add_loop_test(tcase, realloc_to_fewer_bytes_never_fails, 0, KINDS);
 	tcase_add_loop_test(tcase, an_overflow_is_reported_at_realloc, 0, 8);
 	tcase_add_loop_test(tcase, a_wrong_pointer_among_threads, 0, KINDS);
+	tcase_add_loop_test(tcase, reallocarray_to_a_product, 0, KINDS);
+	tcase_add_loop_test(tcase, reallocarray_that_overflows, 0, 2 * KINDS);
 	return suite_run(suite);
 }

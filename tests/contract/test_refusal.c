@@ -42,7 +42,8 @@ static void cache_fill(bheap_refusal_fn *handler, unsigned evicts, bool answer)
 
 static void *request(unsigned which, size_t bytes)
 {
-	static const char *names[] = {"alloc", "calloc", "aligned", "realloc", "aligned_realloc"};
+	static const char *names[] = {"alloc",   "calloc",          "aligned",
+				      "realloc", "aligned_realloc", "reallocarray"};
 	void *block;
 
 	ck_assert_uint_lt(which, sizeof(names) / sizeof(*names));
@@ -52,11 +53,12 @@ static void *request(unsigned which, size_t bytes)
 	case 1: block = bheap_calloc(heap, 1, bytes); break;
 	case 2: block = bheap_aligned_alloc(heap, 64, bytes); break;
 	case 3: block = bheap_realloc(heap, cache.blocks[0], bytes); break;
-	default: block = bheap_aligned_realloc(heap, cache.blocks[0], 64, bytes);
+	case 4: block = bheap_aligned_realloc(heap, cache.blocks[0], 64, bytes); break;
+	default: block = bheap_reallocarray(heap, cache.blocks[0], bytes / 2, 2);
 	}
 	return block;
 }
-#define REQUESTS 5
+#define REQUESTS 6
 
 /* Compilers warn of the constant. */
 static volatile size_t largest = SIZE_MAX;
@@ -112,6 +114,7 @@ START_TEST(calls_that_are_not_made)
 	cache_fill(evict, 1, true);
 	ck_assert_ptr_null(bheap_alloc(heap, size + 1));
 	ck_assert_ptr_null(bheap_calloc(heap, largest, 2));
+	ck_assert_ptr_null(bheap_reallocarray(heap, cache.blocks[0], largest, 2));
 	ck_assert_int_eq(bheap_resize(heap, cache.blocks[0], 7000), -1);
 	ck_assert_int_eq(bheap_set_refusal_handler(heap, NULL, NULL), 0);
 	ck_assert_ptr_null(bheap_alloc(heap, 7000));
@@ -188,6 +191,24 @@ START_TEST(a_handler_leaves)
 			ck_abort_msg("%p", bheap_alloc(heap, 7000));
 		ck_assert_uint_eq(cache.calls, round);
 		ck_assert_int_eq(bheap_check(heap, NULL), 0);
+	}
+	bheap_set_refusal_handler(heap, NULL, NULL);
+}
+END_TEST
+
+static void request_large(void)
+{
+	ck_assert_ptr_null(bheap_alloc(heap, 7000));
+}
+
+START_TEST(a_handler_leaves_and_a_request_comes_from_deeper)
+{
+	heap_make(_i);
+	cache_fill(leave, 0, false);
+	for (volatile unsigned round = 1; round <= 5; round++) {
+		if (!setjmp(way_out))
+			call_from_depth(round, request_large);
+		ck_assert_uint_eq(cache.calls, round);
 	}
 	bheap_set_refusal_handler(heap, NULL, NULL);
 }
@@ -284,6 +305,7 @@ int main(void)
 	tcase_add_loop_test(tcase, the_limit_is_raised, 0, PLACES);
 	tcase_add_loop_test(tcase, a_handler_calls_none, 0, PLACES);
 	tcase_add_loop_test(tcase, a_handler_leaves, 0, PLACES);
+	tcase_add_loop_test(tcase, a_handler_leaves_and_a_request_comes_from_deeper, 0, PLACES);
 	tcase_add_loop_test(tcase, statistics_of_refusals, 0, PLACES);
 	tcase_add_loop_test(tcase, slots_and_the_root, PLACES_SHARED, PLACES_SHARED_END);
 	tcase_add_loop_test(tcase, threads_are_refused, PLACES_THREADED, PLACES_THREADED_END);

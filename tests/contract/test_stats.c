@@ -30,6 +30,9 @@ static void stats_take(void)
 	ck_assert_int_eq(bheap_stats(heap, &stats), 0);
 	ck_assert_uint_eq(stats.size, size);
 	ck_assert_uint_eq(stats.free, size - stats.used);
+	errno = 0;
+	ck_assert_uint_eq(bheap_used(heap), stats.used);
+	ck_assert_errno(0);
 	for (size_t index = 0; index < sizeof(stats.reserved) / sizeof(*stats.reserved); index++)
 		ck_assert_uint_eq(stats.reserved[index], 0);
 }
@@ -144,6 +147,9 @@ START_TEST(wrong_arguments)
 	ck_assert_errno(EINVAL);
 	errno = 0;
 	ck_assert_int_eq(bheap_stats(NULL, &stats), -1);
+	ck_assert_errno(EINVAL);
+	errno = 0;
+	ck_assert_uint_eq(bheap_used(NULL), 0);
 	ck_assert_errno(EINVAL);
 }
 END_TEST

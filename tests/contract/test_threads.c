@@ -446,6 +446,9 @@ static void calls_refuse(struct visit *visit)
 	assert_refused(bheap_realloc(heap, NULL, 10), NULL);
 	assert_refused(bheap_realloc(heap, visit->block, 10), NULL);
 	assert_refused(bheap_realloc(heap, visit->block, 10000), NULL);
+	assert_refused(bheap_reallocarray(heap, visit->block, 5, 2), NULL);
+	assert_refused(bheap_strdup(heap, "text"), NULL);
+	assert_refused(bheap_strndup(heap, "text", 2), NULL);
 	assert_refused(heap_free(heap, visit->block), -1);
 	assert_refused(heap_free(heap, visit), -1);
 	assert_refused(bheap_usable_size(heap, visit->block), 0);

@@ -229,6 +229,16 @@ static void calloc_run(struct expect *expect, bheap_t *heap)
 	tell(expect, heap, bheap_calloc(heap, TINY / 16, 16));
 }
 
+/* A string of TINY bytes, its end included. */
+static void strdup_run(struct expect *expect, bheap_t *heap)
+{
+	char string[TINY];
+
+	memset(string, 'x', TINY - 1);
+	string[TINY - 1] = '\0';
+	tell(expect, heap, bheap_strdup(heap, string));
+}
+
 static void realloc_null_run(struct expect *expect, bheap_t *heap)
 {
 	tell(expect, heap, bheap_realloc(heap, NULL, TINY));
@@ -845,6 +855,7 @@ const struct operation corpus[] = {
 	{"alloc by search of a class", search_prepare, large_run, RECOVERED, 0},
 	{"alloc, no room", no_room_prepare, large_run, 0, 0},
 	{"calloc", split_prepare, calloc_run, 0, 0},
+	{"strdup", split_prepare, strdup_run, 0, 0},
 	{"realloc of NULL", split_prepare, realloc_null_run, 0, 0},
 	{"aligned from a hole", aligned_hole_prepare, aligned_run, RECOVERED, 0},
 	{"aligned from the top", aligned_top_prepare, aligned_run, 0, 0},

@@ -45,12 +45,18 @@ for page in "$pages"/*.[1-9]; do
 		[ -f "$pages/$other.${name##*.}" ] || complain "$name: names $other, which has no page or alias"
 	done
 
+	# Who begins with bheap(7) finds the pages that are no function's.
+	[ -n "$target" ] || [ "$name" = bheap.7 ] || echo "$functions" | grep -qx "$title" ||
+		grep -qF ".BR $(echo "$title" | sed 's/-/\\-/g') (${name##*.})" "$pages/bheap.7" ||
+		complain "$name: bheap.7 does not lead to it"
 	case $name in *.3) ;; *) continue ;; esac
 	echo "$functions" | grep -qx "$title" || [ -f "$srcdir/include/$title" ] || complain "$name: bheap.h has no such function"
 done
 
 # The pages of ours that any page refers to.
-references() { sed -n 's/^\.BR \(bheap[a-z_.]*\) (\([1-9]\)).*/\1.\2/p' "$pages"/*.[1-9] | sort -u; }
+references() {
+	sed -n 's/\\-/-/g; s/^\.BR \(\(lib\)*bheap[a-z_.-]*\) (\([1-9]\)).*/\1.\3/p' "$pages"/*.[1-9] | sort -u
+}
 
 for reference in $(references); do
 	[ -f "$pages/$reference" ] || complain "$reference: referred to, but not there"

@@ -59,6 +59,13 @@ CALL(realloc_to_all_but_15, is_unchanged(fixture, largest - 15))
 CALL(realloc_to_half, is_unchanged(fixture, half))
 CALL(realloc_to_more_than_the_heap, is_unchanged(fixture, FIXTURE_SIZE + 1))
 CALL(realloc_of_null_to_all_bytes, !bheap_realloc(fixture->heap, NULL, largest))
+CALL(reallocarray_of_all_by_two,
+     !bheap_reallocarray(fixture->heap, fixture->live[0].ptr, largest, 2))
+CALL(reallocarray_that_wraps_to_0,
+     !bheap_reallocarray(fixture->heap, fixture->live[0].ptr, half, 2))
+CALL(reallocarray_that_wraps_to_16,
+     !bheap_reallocarray(fixture->heap, fixture->live[0].ptr, half / 8 + 1, 16))
+CALL(reallocarray_of_null_that_wraps, !bheap_reallocarray(fixture->heap, NULL, half / 8 + 1, 16))
 CALL(resize_to_all_bytes, bheap_resize(fixture->heap, fixture->live[0].ptr, largest) == -1)
 CALL(resize_to_half, bheap_resize(fixture->heap, fixture->live[0].ptr, half) == -1)
 CALL(resize_to_nothing, bheap_resize(fixture->heap, fixture->live[0].ptr, zero) == -1)
@@ -91,6 +98,10 @@ CALL(no_heap_calloc, !bheap_calloc(NULL, 1, 16))
 CALL(no_heap_calloc_that_wraps, !bheap_calloc(NULL, largest, 16))
 CALL(no_heap_realloc, !bheap_realloc(NULL, fixture->live[0].ptr, 16))
 CALL(no_heap_realloc_of_null, !bheap_realloc(NULL, NULL, 16))
+CALL(no_heap_reallocarray, !bheap_reallocarray(NULL, fixture->live[0].ptr, 1, 16))
+CALL(no_heap_reallocarray_that_wraps, !bheap_reallocarray(NULL, NULL, largest, 16))
+CALL(no_heap_strdup, !bheap_strdup(NULL, "text"))
+CALL(no_heap_strndup, !bheap_strndup(NULL, "text", 2))
 CALL(no_heap_resize, bheap_resize(NULL, fixture->live[0].ptr, 16) == -1)
 CALL(no_heap_aligned_realloc, !bheap_aligned_realloc(NULL, fixture->live[0].ptr, 64, 16))
 CALL(no_heap_aligned, !bheap_aligned_alloc(NULL, 64, 16))
@@ -100,6 +111,7 @@ CALL(no_heap_free_of_null, heap_free(NULL, NULL) == -1)
 CALL(no_heap_usable_size, !bheap_usable_size(NULL, fixture->live[0].ptr))
 CALL(no_heap_owns, !bheap_owns(NULL, fixture->live[0].ptr))
 CALL(no_heap_stats, bheap_stats(NULL, &(struct bheap_stats){0}) == -1)
+CALL(no_heap_used, !bheap_used(NULL))
 CALL(no_heap_walk, bheap_walk(NULL, callback, &(int){0}) == -1)
 CALL(no_heap_check, bheap_check(NULL, &(struct bheap_fault){0}) == -1)
 CALL(no_heap_display, bheap_display(NULL, stdout) == -1)
@@ -116,6 +128,13 @@ CALL(no_heap_set_root, bheap_set_root(NULL, NULL) == -1)
 CALL(no_heap_root_alloc, !bheap_root_alloc(NULL, 16))
 CALL(no_heap_alloc_into, !bheap_alloc_into(NULL, (uint64_t *)(void *)fixture->live[0].ptr, 16))
 CALL(no_heap_free_from, bheap_free_from(NULL, (uint64_t *)(void *)fixture->live[0].ptr) == -1)
+
+/* ---- no string ---- */
+
+static const char *const volatile nothing;
+
+CALL(strdup_of_nothing, !bheap_strdup(fixture->heap, nothing))
+CALL(strndup_of_nothing, !bheap_strndup(fixture->heap, nothing, zero))
 
 /* ---- no place for the answer ---- */
 
@@ -135,6 +154,9 @@ CALL(create_in_too_little, !bheap_create_in(buffer, BHEAP_BUFFER_MIN - 1, 0))
 CALL(create_in_0_bytes, !bheap_create_in(buffer, 0, 0))
 CALL(create_in_too_much, !bheap_create_in(buffer, largest, 0))
 CALL(create_in_with_unknown_flags, !bheap_create_in(buffer, sizeof(buffer), 1u << 31))
+CALL(buffer_size_of_all_bytes, !bheap_buffer_size(largest, 0))
+CALL(buffer_size_of_64_gib, !bheap_buffer_size(sixty_four_gib, 0))
+CALL(buffer_size_with_unknown_flags, !bheap_buffer_size(16, 1u << 31))
 CALL(init_of_nothing, init_heap(0) == -1)
 CALL(init_of_all_bytes, init_heap(largest) == -1)
 CALL(balloc_before_init, !balloc(16))
@@ -182,6 +204,10 @@ static const struct {
 	ROW(realloc_to_half, ENOMEM, ANYWHERE),
 	ROW(realloc_to_more_than_the_heap, ENOMEM, ANYWHERE),
 	ROW(realloc_of_null_to_all_bytes, ENOMEM, ANYWHERE),
+	ROW(reallocarray_of_all_by_two, ENOMEM, ANYWHERE),
+	ROW(reallocarray_that_wraps_to_0, ENOMEM, ANYWHERE),
+	ROW(reallocarray_that_wraps_to_16, ENOMEM, ANYWHERE),
+	ROW(reallocarray_of_null_that_wraps, ENOMEM, ANYWHERE),
 	ROW(resize_to_all_bytes, ENOMEM, ANYWHERE),
 	ROW(resize_to_half, ENOMEM, ANYWHERE),
 	ROW(resize_to_nothing, EINVAL, ANYWHERE),
@@ -205,6 +231,10 @@ static const struct {
 	ROW(no_heap_calloc_that_wraps, EINVAL, ANYWHERE),
 	ROW(no_heap_realloc, EINVAL, ANYWHERE),
 	ROW(no_heap_realloc_of_null, EINVAL, ANYWHERE),
+	ROW(no_heap_reallocarray, EINVAL, ANYWHERE),
+	ROW(no_heap_reallocarray_that_wraps, EINVAL, ANYWHERE),
+	ROW(no_heap_strdup, EINVAL, ANYWHERE),
+	ROW(no_heap_strndup, EINVAL, ANYWHERE),
 	ROW(no_heap_resize, EINVAL, ANYWHERE),
 	ROW(no_heap_aligned_realloc, EINVAL, ANYWHERE),
 	ROW(no_heap_aligned, EINVAL, ANYWHERE),
@@ -214,6 +244,7 @@ static const struct {
 	ROW(no_heap_usable_size, EINVAL, ANYWHERE),
 	ROW(no_heap_owns, EINVAL, ANYWHERE),
 	ROW(no_heap_stats, EINVAL, ANYWHERE),
+	ROW(no_heap_used, EINVAL, ANYWHERE),
 	ROW(no_heap_walk, EINVAL, ANYWHERE),
 	ROW(no_heap_check, EINVAL, ANYWHERE),
 	ROW(no_heap_display, EINVAL, ANYWHERE),
@@ -230,6 +261,8 @@ static const struct {
 	ROW(no_heap_root_alloc, EINVAL, ANYWHERE),
 	ROW(no_heap_alloc_into, EINVAL, ANYWHERE),
 	ROW(no_heap_free_from, EINVAL, ANYWHERE),
+	ROW(strdup_of_nothing, EINVAL, ANYWHERE),
+	ROW(strndup_of_nothing, EINVAL, ANYWHERE),
 	ROW(stats_to_nowhere, EINVAL, ANYWHERE),
 	ROW(walk_with_no_callback, EINVAL, ANYWHERE),
 	ROW(display_to_nowhere, EINVAL, ANYWHERE),
@@ -243,6 +276,9 @@ static const struct {
 	ROW(create_in_0_bytes, EINVAL, ANYWHERE),
 	ROW(create_in_too_much, EINVAL, ANYWHERE),
 	ROW(create_in_with_unknown_flags, EINVAL, ANYWHERE),
+	ROW(buffer_size_of_all_bytes, ENOMEM, ANYWHERE),
+	ROW(buffer_size_of_64_gib, ENOMEM, ANYWHERE),
+	ROW(buffer_size_with_unknown_flags, EINVAL, ANYWHERE),
 	ROW(init_of_nothing, EINVAL, ELSEWHERE),
 	ROW(init_of_all_bytes, EINVAL, ELSEWHERE),
 	ROW(balloc_before_init, EINVAL, ELSEWHERE),

@@ -489,11 +489,16 @@ static void resizes_refuse(struct fixture *fixture, int row, const void *ptr)
 		ck_assert_errno(EINVAL);
 		report_assert(fixture, row, ptr, before + 1);
 		errno = 0;
+		ck_assert_ptr_null(
+			bheap_reallocarray(fixture->heap, (void *)(uintptr_t)ptr, 2, sizes[index]));
+		ck_assert_errno(EINVAL);
+		report_assert(fixture, row, ptr, before + 2);
+		errno = 0;
 		ck_assert_int_eq(bheap_resize(fixture->heap, (void *)(uintptr_t)ptr, sizes[index]),
 				 -1);
 		ck_assert_errno(EINVAL);
 		if (sizes[index])
-			report_assert(fixture, row, ptr, before + 2);
+			report_assert(fixture, row, ptr, before + 3);
 	}
 }
 

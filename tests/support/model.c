@@ -169,6 +169,20 @@ bool model_calloc(struct model *model, size_t count, size_t size)
 	return true;
 }
 
+bool model_strdup(struct model *model, const char *string)
+{
+	char *ptr = bheap_strdup(model->heap, string);
+	size_t size = strlen(string) + 1;
+
+	if (!ptr) {
+		refusal_accept(model, BHEAP_ALIGNMENT, size);
+		return false;
+	}
+	require(strcmp(ptr, string) == 0);
+	block_accept(model, ptr, size, 1);
+	return true;
+}
+
 bool model_aligned_alloc(struct model *model, size_t alignment, size_t size)
 {
 	void *ptr = bheap_aligned_alloc(model->heap, alignment, size);
@@ -203,6 +217,13 @@ bool model_realloc(struct model *model, size_t index, size_t size)
 	void *ptr = bheap_realloc(model->heap, model->live[index].ptr, size);
 
 	return resize_accept(model, index, ptr, BHEAP_ALIGNMENT, size);
+}
+
+bool model_reallocarray(struct model *model, size_t index, size_t count, size_t size)
+{
+	void *ptr = bheap_reallocarray(model->heap, model->live[index].ptr, count, size);
+
+	return resize_accept(model, index, ptr, BHEAP_ALIGNMENT, count * size);
 }
 
 bool model_aligned_realloc(struct model *model, size_t index, size_t alignment, size_t size)
@@ -412,6 +433,7 @@ void model_verify(const struct model *model)
 	require_equal(survey.index, model->count);
 	require_equal(bheap_stats(model->heap, &stats), 0);
 	require_equal(stats.used, expected->used);
+	require_equal(bheap_used(model->heap), expected->used);
 	require_equal(stats.free, expected->free);
 	require_equal(stats.size, expected->used + expected->free);
 	require_equal(stats.largest_free, expected->largest_free);

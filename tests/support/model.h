@@ -37,8 +37,10 @@ size_t model_usable(const struct model *model, size_t size);
 /* The operations; those that allocate tell whether they got a block. */
 bool model_alloc(struct model *model, size_t size);
 bool model_calloc(struct model *model, size_t count, size_t size);
+bool model_strdup(struct model *model, const char *string);
 bool model_aligned_alloc(struct model *model, size_t alignment, size_t size);
 bool model_realloc(struct model *model, size_t index, size_t size);
+bool model_reallocarray(struct model *model, size_t index, size_t count, size_t size);
 bool model_aligned_realloc(struct model *model, size_t index, size_t alignment, size_t size);
 bool model_resize(struct model *model, size_t index, size_t size);
 void model_free(struct model *model, size_t index);

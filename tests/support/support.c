@@ -7,12 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +52,7 @@ Suite *suite_of(const char *name, TCase **tcase, double seconds)
 	if (bh_setting_read)
 		bh_setting_read();
 	*tcase = tcase_create(name);
-	tcase_set_timeout(*tcase, is_watched() ? seconds * 20 : seconds);
+	tcase_set_timeout(*tcase, is_watched() || is_emulated() ? seconds * 20 : seconds);
 	suite_add_tcase(suite, *tcase);
 	return suite;
 }
@@ -318,6 +321,38 @@ bool is_watched(void)
 unsigned watched_errors(void)
 {
 	return VALGRIND_COUNT_ERRORS;
+}
+
+__attribute__((noinline)) void call_from_depth(unsigned depth, void (*call)(void))
+{
+	volatile char frame[500];
+
+	frame[0] = (char)depth;
+	if (depth)
+		call_from_depth(depth - 1, call);
+	else
+		call();
+	frame[1] = frame[0];
+}
+
+void pause_for(size_t turns)
+{
+	for (volatile size_t left = turns; left; left--)
+		continue;
+}
+
+bool system_call_refuse(int number, unsigned error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 }
 
 bool is_emulated(void)

@@ -126,6 +126,15 @@ size_t descriptors_count(void);
 /* The protection of the mapping that holds an address, such as "rw-p"; "" when none does. */
 const char *protection_of(const void *address);
 
+/* Calls with so many frames of half a KiB between. */
+void call_from_depth(unsigned depth, void (*call)(void));
+
+/* Some nanoseconds for each turn. */
+void pause_for(size_t turns);
+
+/* From now on a system call fails in all threads; false where that cannot be had. */
+bool system_call_refuse(int number, unsigned error);
+
 /* Whether Valgrind or a sanitizer watches this process, and slows it. */
 bool is_watched(void);
 

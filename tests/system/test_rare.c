@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,12 +42,12 @@ static struct {
 	bool full;                    /* the disk */
 	bool no_nap;                  /* time passes at once */
 	int64_t napped;               /* nanoseconds, so far */
+	void (*napping)(void);        /* done before the next nap */
 	unsigned interrupted;         /* so often is storage not reserved yet */
 	void (*reserving)(void);      /* done first, then the disk is full */
 	void (*opening)(void);        /* done before a file that is there is opened */
 	void (*opening_again)(void);  /* done before it is opened with O_CREAT, too */
 	void (*open_locking)(void);   /* done before the open lock is taken */
-	void (*locking)(void);        /* done before the next lock is taken */
 	void (*reinitialising)(void); /* done before the next lock is made */
 	dev_t device;                 /* where files seem to be, or 0 */
 } system_is;
@@ -197,10 +198,10 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
 	case WRAP_FALLOCATE: return instead(system_is.full, -1, ENOSPC);
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
-	case WRAP_FORK_LOCK: return after(&system_is.locking);
 	case WRAP_SPIN_INIT: return after(&system_is.reinitialising);
 	case WRAP_NAP:
-		system_is.napped += (int64_t)call->command;
+		run_once(&system_is.napping);
+		__atomic_fetch_add(&system_is.napped, (int64_t)call->command, __ATOMIC_RELAXED);
 		return instead(system_is.no_nap, 0, 0);
 	case WRAP_ATFORK: return instead(getenv(WITHOUT_FORKS), ENOMEM, 0);
 	default: return real;
@@ -869,26 +870,27 @@ static void *use_forked(void *arg)
 	return bheap_alloc(forked, 100);
 }
 
-/* Another thread reinitialises the lock while this one waits for its turn to. */
-static void be_overtaken(void)
-{
-	pthread_t thread;
-	void *block = NULL;
+static pthread_t second;
 
-	require(pthread_create(&thread, NULL, use_forked, NULL) == 0);
-	pthread_join(thread, &block);
-	require(block);
+/* Another thread comes while this one reinitialises the lock, and waits for that. */
+static void be_joined(void)
+{
+	__atomic_store_n(&system_is.napped, 0, __ATOMIC_RELAXED);
+	require(pthread_create(&second, NULL, use_forked, NULL) == 0);
+	while (!__atomic_load_n(&system_is.napped, __ATOMIC_RELAXED))
+		sched_yield();
 }
 
-static int use_when_overtaken(void *arg)
+static int use_when_joined(void *arg)
 {
 	bool was_held = pthread_spin_trylock(&forked->lock.own) != 0;
-	void *block;
+	void *block, *others;
 
 	(void)arg;
-	system_is.locking = be_overtaken;
+	system_is.reinitialising = be_joined;
 	block = bheap_alloc(forked, 100);
-	return block && !system_is.locking && bheap_check(forked, NULL) == 0 && was_held ? 0 : 1;
+	require(!system_is.reinitialising && pthread_join(second, &others) == 0);
+	return block && others && bheap_check(forked, NULL) == 0 && was_held ? 0 : 1;
 }
 
 /* Forked while inside: one of the two threads recovers the copy, once. */
@@ -903,11 +905,31 @@ START_TEST(a_lock_that_is_reinitialised_meanwhile)
 	threads_begin();
 	forked = bheap_create(SIZE, 0);
 	ck_assert_int_eq(bh_lock_acquire(&forked->lock), BH_LOCK_HELD);
-	child_run(&child, use_when_overtaken, NULL);
+	child_run(&child, use_when_joined, NULL);
 	bh_lock_release(&forked->lock);
 	child_assert_exited(&child, 0);
 	ck_assert_int_eq(bheap_stats(forked, &stats), 0);
 	ck_assert_uint_eq(stats.live_blocks, 0);
+	bheap_destroy(forked);
+}
+END_TEST
+
+static void user_ends(void)
+{
+	__atomic_store_n(&forked->lock.busy, false, __ATOMIC_RELEASE);
+}
+
+/* A thread whose own the lock is was interrupted in a call: the next one waits for its end. */
+START_TEST(a_lock_whose_user_was_interrupted)
+{
+	threads_begin();
+	forked = bheap_create(SIZE, 0);
+	forked->lock.user = (uintptr_t)&forked + BH_LOCK_BIASED;
+	forked->lock.busy = true;
+	system_is.napping = user_ends;
+	ck_assert_ptr_nonnull(bheap_alloc(forked, 100));
+	ck_assert_ptr_null(system_is.napping);
+	ck_assert(!(forked->lock.user & BH_LOCK_BIASED));
 	bheap_destroy(forked);
 }
 END_TEST
@@ -987,6 +1009,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
 	tcase_add_test(tcase, a_lock_that_is_reinitialised_meanwhile);
+	tcase_add_test(tcase, a_lock_whose_user_was_interrupted);
 	tcase_add_test(tcase, a_fork_while_a_lock_is_reinitialised);
 	return suite_run(suite);
 }

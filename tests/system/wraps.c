@@ -40,7 +40,6 @@
 #endif
 #endif
 
-#include "os/fork.h"
 #include "os/wait.h"
 #include "wraps.h"
 
@@ -89,7 +88,6 @@ static const char *const names[WRAPS] = {
 	[WRAP_ATTR_SHARED] = "pthread_mutexattr_setpshared",
 	[WRAP_ATTR_ROBUST] = "pthread_mutexattr_setrobust",
 	[WRAP_SPIN_INIT] = "pthread_spin_init",
-	[WRAP_FORK_LOCK] = "bh_fork_lock",
 	[WRAP_NAP] = "bh_wait_nap",
 	[WRAP_ATFORK] = "pthread_atfork",
 };
@@ -191,15 +189,6 @@ __attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...)
 		all[index] = va_arg(arguments, long);
 	va_end(arguments);
 	ANSWER(long, &call, __real_syscall(number, all[0], all[1], all[2], all[3], all[4], all[5]));
-}
-
-/* The library's own: what happens before it is taken is between two steps of the library. */
-void __real_bh_fork_lock(enum bh_fork_lock lock);
-void __wrap_bh_fork_lock(enum bh_fork_lock lock);
-void __wrap_bh_fork_lock(enum bh_fork_lock lock)
-{
-	wrap_answer(&(struct wrap_call){.function = WRAP_FORK_LOCK});
-	__real_bh_fork_lock(lock);
 }
 
 void __real_bh_wait_nap(long nanoseconds);

@@ -6,6 +6,7 @@
 : "${CC:=cc}" "${CXX:=c++}"
 case "$CC ${CFLAGS:-}" in *-fsanitize=*) echo "a sanitizer has a malloc() of its own"; exit 77 ;; esac
 bheap=$PWD/tools/bheap
+lifetime=$PWD/tests/tools/lifetime
 [ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
 export BHEAP_RECORD_LIBRARY="$PWD/tools/.libs/bheap-record.so"
 unset DEBUGINFOD_URLS
@@ -309,6 +310,10 @@ for name in malloc:10001 calloc:10002 realloc:10003 reallocarray:10004 memalign:
 	grep -q "^${name#*:} 1 family_call $(line program.c "${name%:*}") main" list ||
 		{ cat list; fail "${name%:*} is not told"; }
 done
+
+# A call from before the C library knows the environment.
+told --callers "$lifetime"
+grep -q ' before_constructors ' out || { cat out; fail "an early call is not told"; }
 
 # Frames of many sizes, which nothing but a frame pointer tells.
 told --callers --depth=1 ./program deep

@@ -6,17 +6,12 @@
 bheap=$PWD/tools/bheap
 counted=$PWD/tests/tools/counted
 ends=$PWD/tests/tools/ends
+lifetime=$PWD/tests/tools/lifetime
 [ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
 BHEAP_RECORD_LIBRARY=$PWD/tools/.libs/bheap-record.so
 export BHEAP_RECORD_LIBRARY
 LC_ALL=C; export LC_ALL
 cd "$scratch" || exit 99
-
-is_json()
-{
-	! /usr/bin/env python3 -c '' 2>/dev/null || /usr/bin/env python3 -m json.tool "$1" >/dev/null || {
-		cat "$1"; fail "$1 is no JSON"; }
-}
 
 # counts FILE: out of JSON, lines as the program prints them
 counts()
@@ -65,6 +60,10 @@ grep -q '^  of 2 processes the one that needed most$' out || { cat out; fail "ca
 # Killed in the midst: all that it did.
 "$bheap" calls --json --output=some.json "$ends" +100x1000 +30x3000 9 2>err
 counts some.json | grep -q '^malloc 130 0 190000 0$' || { cat some.json; fail "calls: of a program that is killed"; }
+
+# From before the C library knows the environment on.
+"$bheap" calls --json --output=some.json "$lifetime" 2>err || { cat err; fail "calls: of a program that allocates early: status $?"; }
+[ "$(counts some.json | awk '/^malloc/ { print ($2 >= 8) }')" = 1 ] || { cat some.json; fail "calls: early calls are not counted"; }
 
 # What cannot be.
 for file in no-such-dir/file; do

@@ -37,6 +37,15 @@ is()
 	[ "$2" = "$3" ] || fail "$1: '$2', not '$3'"
 }
 
+# is_json FILE: where there is a parser, it takes it; json.tool would print it as well, which takes far longer
+is_json()
+{
+	[ -n "${json_parser-}" ] || json_parser=$(/usr/bin/env python3 -c 'print("yes")' 2>/dev/null || echo no)
+	[ "$json_parser" = no ] ||
+		/usr/bin/env python3 -c 'import json, sys; json.load(open(sys.argv[1], encoding="utf-8"))' "$1" ||
+		{ cat "$1"; fail "$1 is no JSON"; }
+}
+
 # line FILE NAME: that of a remark "LINE NAME"
 line()
 {

@@ -42,6 +42,21 @@ offers snapshot bheap help sn
 offers 64M bheap run --size 6
 offers always bheap show --color al
 offers a-heap-file bheap show a-
+object=/dev/shm/bheap-completion-$$
+# shellcheck disable=SC2016 # the name that must not be expanded
+if : >"$object"'$(touch expanded)' 2>/dev/null; then
+	: >"$object"
+	offers "/${object##*/}" bheap show /bheap-comp
+	offers "/${object##*/}" bheap check ''
+	[ ! -e expanded ] || fail "the name of a shared memory object was executed"
+	rm -f "$object"*
+fi
+LD_PRELOAD=$preload sleep 60 &
+tries=0
+until grep -qs libbheap-malloc /proc/$!/maps || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+offers $! bheap show ''
+complete bheap check '' | grep -qx $! && fail "bheap check: a process is offered"
+kill $!
 offers a-heap-file bheap size --trace a-
 offers sort bheap run sor
 offers a-heap-file bheap run --size 1M sort a-

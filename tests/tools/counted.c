@@ -121,14 +121,16 @@ static void block_change(struct work *work, unsigned slot, size_t size)
 /* Requests that no machine can meet. */
 static void failures_make(struct work *work)
 {
-	static const enum kind kinds[] = {MALLOC, CALLOC, ALIGNED, ALIGNED, IN_PLACE, IN_PLACE};
+	static const enum kind kinds[] = {MALLOC,  CALLOC,   ALIGNED, ALIGNED,
+					  ALIGNED, IN_PLACE, IN_PLACE};
+	size_t volatile beyond = SIZE_MAX / 2 + 2; /* no power of two is as large */
 	void *block = NULL;
 
 	work->blocks[0] = make(100);
 	count(work, MALLOC, 0, 100);
 	if (make(PTRDIFF_MAX / 2) || make_zero(SIZE_MAX / 2, 4) ||
 	    aligned_alloc(64, PTRDIFF_MAX / 2) || posix_memalign(&block, 3, 100) != EINVAL ||
-	    resize(work->blocks[0], PTRDIFF_MAX / 2) ||
+	    memalign(beyond, 100) || resize(work->blocks[0], PTRDIFF_MAX / 2) ||
 	    resize_array(work->blocks[0], SIZE_MAX / 2, 4))
 		abort();
 	for (size_t index = 0; index < sizeof(kinds) / sizeof(*kinds); index++) {

@@ -6,9 +6,11 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -52,8 +54,11 @@ static void blocks_make(const char *text)
 		_exit(2);
 	last_size = size;
 	while (count--) {
-		last = malloc(size);
-		memset(last, 1, size);
+		char *block = malloc(size);
+
+		if (!block)
+			continue;
+		last = memset(block, 1, size);
 		if (block_count < BLOCKS_MOST)
 			blocks[block_count++] = last;
 	}
@@ -76,6 +81,22 @@ static void all_close(void)
 {
 	for (int fd = STDERR_FILENO + 1; fd < (int)sysconf(_SC_OPEN_MAX) && fd < 65536; fd++)
 		close(fd);
+}
+
+static void *thread_stay(void *unused)
+{
+	sleep(5);
+	_exit(0);
+	return unused;
+}
+
+/* Another thread goes on for a while. */
+static void first_thread_leave(void)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, thread_stay, NULL) == 0)
+		pthread_exit(NULL);
 }
 
 /* The child goes on, and its parent ends when it has. */
@@ -163,6 +184,8 @@ static int step(const char *what)
 		shared_child_end();
 	else if (!strcmp(what, "twice"))
 		free(last);
+	else if (!strcmp(what, "headless"))
+		first_thread_leave();
 	else if (!strcmp(what, "sleep"))
 		sleep(3);
 	else if (!strcmp(what, "free"))
@@ -173,6 +196,8 @@ static int step(const char *what)
 		last[last_size] = 1;
 	else if (!strcmp(what, "late"))
 		freed_write();
+	else if (!strcmp(what, "secret"))
+		return prctl(PR_SET_DUMPABLE, 0);
 	else if (!strcmp(what, "_exit"))
 		_exit(0);
 	else if (!strcmp(what, "_Exit"))
@@ -188,6 +213,18 @@ static int step(const char *what)
 	return 0;
 }
 
+/* The rest is another program's, which this one waits for. */
+static int program_spawn(char **words)
+{
+	pid_t child;
+	int status;
+
+	if (posix_spawn(&child, words[0], NULL, NULL, words, environ) ||
+	    waitpid(child, &status, 0) != child)
+		return CANNOT;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv)
 {
 	for (int index = 1; index < argc; index++) {
@@ -195,6 +232,8 @@ int main(int argc, char **argv)
 			execvp(argv[index + 1], argv + index + 1);
 			return 127;
 		}
+		if (!strcmp(argv[index], "spawn"))
+			return program_spawn(argv + index + 1);
 		if (step(argv[index]))
 			return CANNOT;
 	}

@@ -5,7 +5,7 @@
 . "$srcdir/tests/tools/common.sh"
 
 bheap=$PWD/tools/bheap
-program=$PWD/tests/tools/executes
+program=$PWD/tests/tools/executes filter=$PWD/tests/tools/filter
 [ -x "$bheap" ] || { echo "bheap is not built"; exit 77; }
 grep -q execveat "$preload" || { echo "executions are not seen with this C library"; exit 77; }
 # Where another user can load them, too.
@@ -31,7 +31,7 @@ functions='execve execv execvp execvpe execl execlp execle many fexecve descript
 
 # told LINE REASON WHAT: both are in the report "out", one after the other
 told() { grep -A1 "$1" out | grep -Fq "  $2" || { cat out; fail "$3: no word of '$1', '$2'"; }; }
-untold() { ! grep -E 'which was not (measured|recorded)' out || { cat out; fail "$1: of a program that was measured"; }; }
+untold() { ! grep -E 'which was not measured' out || { cat out; fail "$1: of a program that was measured"; }; }
 
 # ---- what was preloaded into is not told of, and what fails changes nothing ----
 for function in $functions; do
@@ -46,14 +46,14 @@ for function in $functions; do
 		"$bheap" run "$program" $where $function no/such/program f >out 2>&1
 		is "the status of $where $function that fails" $? 0
 		untold "$where $function that fails"
-		grep -q 'without telling' out && { cat out; fail "$where $function fails: the end is not told"; }
+		grep -q 'its end was not recorded' out && { cat out; fail "$where $function fails: the end is not told"; }
 	done
 done
 "$bheap" run "$program" here nowhere "$scratch/plain" >out 2>&1
 is "the status where a path or an environment is no address" $? 0
 # A process that executed another program: whose figures these are.
 "$bheap" run sh -c ': a shell; exec "$0" f' "$scratch/plain" >out 2>&1
-grep -q '^  the figures are of plain, which it executed$' out || { cat out; fail "a shell that executed another program"; }
+grep -q '^  the statistics are of plain, which it executed$' out || { cat out; fail "a shell that executed another program"; }
 grep -q '^bheap: 1 former program, with a heap of its own:$' out || { cat out; fail "the shell is not told as a former program"; }
 "$bheap" run sh -c '"$0"; : a shell; exec "$0" f' "$scratch/plain" >out 2>&1
 grep -q '^bheap: 2 other processes and former programs, each with a heap of its own:$' out || { cat out; fail "a process and a former program"; }
@@ -71,16 +71,16 @@ untold "size: many that are spawned"
 told '^bheap: bheap executed plain, which was not measured:$' 'it was executed by another bheap, whose summary has it' "bheap below bheap"
 
 # ---- without LD_PRELOAD ----
-without='it was executed without LD_PRELOAD, or bheap'
+without='it was executed without LD_PRELOAD or other variables that bheap sets'
 "$bheap" run "$program" here empty "$scratch/plain" f >out 2>&1
 is "the status of a program without environment" $? 5
 told '^  it executed plain, which was not measured:$' "$without" "run, here"
-grep -q '^  the figures are of executes, as it was before that$' out || { cat out; fail "run: whose figures are these?"; }
-grep -q 'without telling' out && { cat out; fail "run: a process that executes tells its end"; }
+grep -q '^  the statistics are of executes, as it was before that$' out || { cat out; fail "run: whose figures are these?"; }
+grep -q 'its end was not recorded' out && { cat out; fail "run: a process that executes tells its end"; }
 for where in fork vfork; do
-	for command in run:measured size:recorded calls:recorded; do
-		"$bheap" ${command%:*} "$program" $where empty "$scratch/plain" >out 2>&1
-		told "^bheap: executes executed plain, which was not ${command#*:}:$" "$without" "$command, $where"
+	for command in run size calls; do
+		"$bheap" $command "$program" $where empty "$scratch/plain" >out 2>&1
+		told "^bheap: executes executed plain, which was not measured:$" "$without" "$command, $where"
 	done
 done
 "$bheap" run sh -c 'env -i /bin/true; env -i /bin/true; env -u LD_PRELOAD true; exit 0' >out 2>&1
@@ -88,7 +88,7 @@ told '^bheap: env executed true (2 times), which was not measured:$' "$without" 
 for command in size calls; do
 	"$bheap" $command "$program" here empty "$scratch/plain" >out 2>&1
 	is "the status of $command" $? 0
-	told '^bheap: executes executed plain, which was not recorded:$' "$without" $command
+	told '^bheap: executes executed plain, which was not measured:$' "$without" $command
 	grep -q '^bheap: the answer is of executes, as it was before it executed another program$' out || {
 		cat out; fail "$command: whose figures are these?"; }
 done
@@ -105,11 +105,11 @@ if [ -x static ]; then
 			told "executed static, which was not measured:$" "$reason" "run, $where $function"
 			case $where$function in
 			*posix* | fork* | vfork*) grep -q '^bheap: executes executed' out ;;
-			*) grep -q '^  it executed' out && grep -q '^  the figures are of executes, ' out ;;
+			*) grep -q '^  it executed' out && grep -q '^  the statistics are of executes, ' out ;;
 			esac || { cat out; fail "$where $function: of which process?"; }
 		done
 		"$bheap" size "$program" vfork $function "$scratch/static" g >out 2>&1
-		told '^bheap: executes executed static, which was not recorded:$' "$reason" "size, $function"
+		told '^bheap: executes executed static, which was not measured:$' "$reason" "size, $function"
 	done
 	# By a name, and by a path below the present folder.
 	for path in static ./static; do
@@ -138,6 +138,59 @@ if [ -x static ]; then
 	told '^bheap: executes executed static, which was not measured:$' 'it could not load the library, or was ended' "a long path"
 fi
 
+# ---- of another class: not asked to load the library, about which the dynamic linker would complain ----
+if [ "$(od -An -tu1 -j4 -N1 plain)" -eq 2 ] && $CC -w -m32 -o small plain.c 2>/dev/null && ./small; then
+	reason='it is a program of 32 bits; the library has 64 (what it executes is left out)'
+	printf '#!%s/small\n' "$scratch" >smaller; printf '#! ./smaller x\n' >smallest; chmod +x smaller smallest
+	# quiet WHAT: the dynamic linker is
+	quiet() { ! grep 'ld\.so' out || fail "$1: the dynamic linker complains"; }
+	for function in $functions; do
+		for where in here vfork; do
+			"$bheap" run "$program" $where $function "$scratch/small" f >out 2>&1
+			quiet "$where $function"
+			told "executed small, which was not measured:$" "$reason" "$where $function"
+		done
+	done
+	for name in small smaller smallest; do
+		for command in run size calls; do
+			"$bheap" $command ./$name >out 2>&1
+			quiet "$command, the first program"
+			grep -Fqx "  $reason" out || { cat out; fail "$command $name: no reason"; }
+			"$bheap" $command $name >out 2>&1
+			quiet "$command, a name"
+			"$bheap" $command sh -c '"$0"; exec env "$0"' $name >out 2>&1
+			quiet "$command sh"
+			told " env executed $name, which was not \|^  it executed $name, which was" "$reason" "$command sh $name"
+		done
+	done
+	# What else is preloaded remains, also where it was put around the library.
+	"$bheap" run "$program" here execve /usr/bin/env >out 2>&1
+	grep -q "^LD_PRELOAD=$BHEAP_MALLOC_LIBRARY$" out || { cat out; fail "a program of the library's class has no LD_PRELOAD"; }
+	cat >tells.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) { const char *list = getenv("LD_PRELOAD"); return printf("list: %s.\n", list ? list : "none") < 0; }
+END
+	$CC -w -m32 -o tells tells.c || fail "tells.c does not build"
+	# listed WANTED LIST COMMAND...: what LD_PRELOAD is to ./tells, where it is LIST to bheap
+	listed()
+	{
+		wanted=$1 list=$2
+		shift 2
+		is "LD_PRELOAD, $*" "$(LD_PRELOAD=$list "$bheap" run --report=r "$@" 2>/dev/null)" "list: $wanted."
+	}
+	listed '' '' ./tells
+	listed none '' sh -c './tells; exit 0'
+	for list in /no/a.so /no/a.so:/no/b.so; do
+		listed $list $list ./tells
+		listed $list $list sh -c './tells; exit 0'
+	done
+	listed '/no/a.so:/no/c.so' '' sh -c 'LD_PRELOAD="/no/a.so:$LD_PRELOAD:/no/c.so"; ./tells; exit 0'
+	listed '/no/a.so' '' sh -c 'LD_PRELOAD="/no/a.so $LD_PRELOAD"; ./tells; exit 0'
+else
+	echo "skipped: programs of 32 bits"
+fi
+
 # ---- other reasons ----
 own_malloc_write >own.c
 if $CC -w -fno-builtin -o own own.c; then
@@ -146,7 +199,7 @@ if $CC -w -fno-builtin -o own own.c; then
 	"$bheap" run env ./own >out 2>&1
 	grep -q '^  it has a malloc() of its own$' out || { cat out; fail "run env: a malloc() of its own"; }
 	"$bheap" size sh -c './own; exit 0' >out 2>&1
-	told '^bheap: sh executed own, which was not recorded:$' 'it has a malloc() of its own' "size"
+	told '^bheap: sh executed own, which was not measured:$' 'it has a malloc() of its own' "size"
 fi
 # Another user, who may not read the library, and the programs of whom are other users'.
 chmod 700 closed
@@ -158,6 +211,14 @@ if [ "$(id -u)" -eq 0 ] && "$scratch/ends" uid exec "$scratch/plain" 2>/dev/null
 	"$bheap" run "$scratch/ends" uid exec /bin/sh -c 'exec "$1"' - "$scratch/plain" >out 2>&1
 	grep 'ld\.so' out && fail "another user's shell: the dynamic linker complains"
 	chmod 755 closed
+	for steps in 'close uid' 'uid close'; do
+		"$bheap" run "$scratch/ends" +1x1000 $steps exec "$scratch/plain" >out 2>&1
+		told '^  it executed plain, which was not measured:$' "the descriptor of bheap's memory was closed" "$steps"
+	done
+	"$bheap" run "$scratch/ends" close exec "$scratch/plain" >out 2>&1
+	untold "closed descriptors"
+	"$bheap" run "$scratch/ends" uid exec "$scratch/plain" >out 2>&1
+	untold "another user who may read the library"
 	cp plain raised && chown 1 raised && chmod 4755 raised
 	"$bheap" run "$scratch/ends" uid exec "$scratch/raised" >out 2>&1
 	told '^  it executed raised, which was not measured:$' 'it is set-user-ID, or gains privileges' "a set-user-ID program"
@@ -165,6 +226,26 @@ else
 	echo "skipped: other users, for want of privileges"
 fi
 chmod 755 closed
+
+# ---- what a program takes from itself before it executes another one ----
+for kind in exec-errno exec-kill; do
+	"$filter" $kind true || { echo "skipped: $kind"; continue; }
+	out=$("$bheap" run --report=r "$filter" $kind echo end 2>&1)
+	is "the status with the filter $kind" $? 0
+	is "the output with the filter $kind" "$out" end
+	mv r out; untold "the filter $kind"
+done
+if "$filter" landlock true; then
+	for command in 'run --report=r' 'size --output=r'; do
+		out=$("$bheap" $command "$filter" landlock echo end 2>&1 | grep -v '^bheap: \|^  ')
+		is "the output of a program that may not read the library ($command)" "$out" end
+	done
+	"$bheap" run "$filter" landlock echo end >out 2>&1
+	told '^  it executed echo, which was not measured:$' 'the library is not in its root directory, or its user may not read it' \
+		"a program that may not read the library"
+else
+	echo "skipped: no rules of Landlock"
+fi
 
 # ---- other libraries that replace these functions ----
 cat >shim.c <<'END'

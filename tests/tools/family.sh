@@ -37,6 +37,35 @@ family_in BHEAP_GUARD=1 BHEAP_MALLOC_GUARD=0
 env LD_PRELOAD="$preload" BHEAP_MALLOC_TRIM=0 CK_RUN_CASE=pages "$family" >out 2>&1 &&
 	fail "BHEAP_MALLOC_TRIM=0 gives pages back"
 
+# Valgrind replaces some of the family: all blocks must then be Valgrind's.
+cat >replaced.c <<'END'
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+void free_sized(void *ptr, size_t size) __attribute__((weak));
+void free_aligned_sized(void *ptr, size_t alignment, size_t size) __attribute__((weak));
+int main(void)
+{
+	char *volatile block = realloc(reallocarray(NULL, 10, 10), 200);
+	memset(block, 1, 200);
+	free(reallocarray(block, 30, 10));
+	free(pvalloc(1));
+	free_sized(malloc(77), 77);
+	free_aligned_sized(aligned_alloc(64, 128), 64, 128);
+	return 0;
+}
+END
+if command -v valgrind >/dev/null && ${CC:=cc} -w -D_GNU_SOURCE -fno-builtin -o replaced replaced.c &&
+	valgrind -q --error-exitcode=9 sh -c : 2>/dev/null; then
+	LD_PRELOAD=$preload valgrind -q --error-exitcode=9 ./replaced >out 2>&1
+	got=$?
+	if grep -q 'debuginfo reader\|reading debug info' out; then
+		echo "skipped: valgrind cannot read the debug information"
+	else
+		[ $got -eq 0 ] && [ ! -s out ] || { cat out; fail "under Valgrind: status $got"; }
+	fi
+fi
+
 # From before the constructors until after the destructors; a report of the end is written in between.
 mkdir lives
 for setting in BHEAP_MALLOC_CACHE=1 BHEAP_MALLOC_CACHE=0 BHEAP_MALLOC_GUARD=1 BHEAP_MALLOC_REPORT="$scratch/lives"; do

@@ -216,9 +216,64 @@ APART void handled(void)
 	zero = 0;
 }
 
+/* Of a large block, whose pages are closed when it is freed; it ends the program. */
+APART void closed(void)
+{
+	char *thing = thing_make(1000000); /* LINE closed_made */
+
+	thing_free(thing); /* LINE closed_freed */
+	kept[8] = thing_make(8);
+	zero = 1;
+	zero = thing[500001]; /* LINE closed_read */
+	zero = 2;
+}
+
+APART void *closed_in_thread(void *unused)
+{
+	closed(); /* LINE closed_thread */
+	return unused;
+}
+
+APART void closed_by_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, closed_in_thread, NULL);
+	pthread_join(thread, NULL);
+}
+
+static void own_handler(int number)
+{
+	_exit(number == SIGSEGV ? 7 : 8);
+}
+
+APART void closed_with_handler(void)
+{
+	signal(SIGSEGV, own_handler);
+	closed();
+}
+
+/* In no block, or by no access: as without guards. */
+APART void sent(void)
+{
+	kept[8] = thing_make(200000);
+	raise(SIGSEGV);
+}
+
+APART void nowhere(void)
+{
+	kept[8] = thing_make(200000);
+	zero = *(char *volatile *)&kept[9] == NULL ? *(volatile char *)kept[9] : 1;
+}
+
 int main(int argc, char **argv)
 {
 	switch (argv[1][0]) {
+	case 'c': closed(); break;
+	case 'C': closed_by_thread(); break;
+	case 'h': closed_with_handler(); break;
+	case 'N': nowhere(); break;
+	case 'S': sent(); break;
 	case 'o': overflow(24); break;
 	case 'r': resized(); break;
 	case 'n': never_freed(); break;
@@ -326,6 +381,27 @@ has "double free" "$twice|56|allocated $make two_frees $(at twice_made) $(begin 
 told "wrong pointer" ./program w
 has "a pointer into a block" "$none|100|allocated $make wrong_pointer $(at inner) $(begin w)|found at $free wrong_pointer $(at inner_free) $(begin w)"
 has "a pointer to no block" "$none|not recorded|found at $free wrong_pointer $(at outer_free) $(begin w)"
+read="accessed after free|1000000|allocated $make closed $(at closed_made)"
+told "a closed page" ./program c
+is "the status of an access to a closed page" $got 139
+has "a closed page" "$read $(begin c)|freed at $free closed $(at closed_freed) $(begin c)|found at closed $(at closed_read) $(begin c)"
+is "a closed page: the number of faults" "$(wc -l <list)" 1
+grep -q '^  failures  *0 requests refused, 1 fault$' report || { cat report; fail "a closed page: it is not counted"; }
+told "a closed page, in a thread" ./program C
+is "the status of an access to a closed page, in a thread" $got 139
+grep -Fq "$read closed_in_thread $(at closed_thread)" list && grep -Fq "found at closed $(at closed_read) closed_in_thread $(at closed_thread)" list ||
+	{ cat report; fail "a closed page, in a thread"; }
+told "a closed page and a snapshot" --snapshot=closed.snap ./program c
+is "the status with a snapshot" $got 139
+[ -s closed.snap ] && [ "$(wc -l <list)" -eq 1 ] || { cat report; fail "a closed page and a snapshot"; }
+for case in h:7 N:139 S:139; do
+	told "SIGSEGV, $case" ./program ${case%:*}
+	is "the status of SIGSEGV, $case" $got ${case#*:}
+	is "SIGSEGV, $case: the number of faults" "$(wc -l <list)" 0
+done
+"$bheap" run --guard ./program c >out 2>&1
+is "the status without --callers" $? 139
+grep -Eq '^bheap: 0x[0-9a-f]+: accessed after free$' out || { cat out; fail "a closed page without --callers"; }
 told merged ./program m
 has merged "$late|208|allocated merged $(at merged) $(begin m)|freed at $free merged $(at merged_free) $(begin m)|$end"
 told anew ./program a
@@ -378,7 +454,7 @@ import json
 d = json.load(open("json"))["faults"]
 f = d[0]
 at = lambda calls: " ".join("%s %d" % (c["function"], c["line"]) for c in f[calls][:2])
-print(len(d), f["fault"], f["size"], f["count"], f["freed"], f["resized"], f["at_end"], f["block"] == f["address"])
+print(len(d), f["fault"], f["size"], f["times"], f["freed"], f["resized"], f["at_end"], f["block"] == f["address"])
 print(at("allocated_at"), at("freed_at"), at("found_at"))')" "1 $twice 56 1 True False False True
 $make two_frees $(at twice_made) $free two_frees $(at first_free) $free two_frees $(at second_free)"
 fi

@@ -2,10 +2,13 @@
 /*
  * filter.c - a program that takes system calls from itself, for hooks.sh: with "errno" madvise()
  * fails, and free() keeps errno; with "deny PROGRAM ..." that program may not read the memory of
- * others; with "kill" every call ends the process that libbheap-malloc(7) does not name for a
+ * others; with "exec-errno PROGRAM ..." or "exec-kill PROGRAM ..." calls fail, or end the process,
+ * that programs seldom make as they begin; with "landlock PROGRAM ..." only the system's folders
+ * may be read; with "kill" every call ends the process that libbheap-malloc(7) does not name for a
  * process of one thread, with "kill-madvise" that one, too. Status 77: no filters here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
@@ -16,6 +19,25 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#if defined(__has_include) && __has_include(<linux/landlock.h>) && defined(SYS_landlock_restrict_self)
+#include <linux/landlock.h>
+#define HAS_LANDLOCK 1
+#endif
+
+/* Machines without access(2) have faccessat(2) in its place. */
+#ifdef SYS_access
+#define SELDOM_CALLED SYS_faccessat
+#else
+#define SELDOM_CALLED SYS_faccessat2
+#endif
+#ifdef SYS_getresuid32
+#define GETRESUID SYS_getresuid32
+#define GETRESGID SYS_getresgid32
+#else
+#define GETRESUID SYS_getresuid
+#define GETRESGID SYS_getresgid
+#endif
 
 #ifdef SYS_mmap2
 #define MAP_CALL SYS_mmap2
@@ -54,6 +76,55 @@ static int install_deny(void)
 
 	return install(filter, sizeof(filter) / sizeof(filter[0]));
 }
+
+static int install_exec(unsigned action)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		ON(SELDOM_CALLED),
+		RETURN(action),
+		ON(GETRESUID),
+		RETURN(action),
+		ON(GETRESGID),
+		RETURN(action),
+		RETURN(SECCOMP_RET_ALLOW)};
+
+	return install(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+#ifdef HAS_LANDLOCK
+static void landlock_allow(int rules, const char *folder)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = open(folder, O_PATH | O_CLOEXEC),
+	};
+
+	if (rule.parent_fd >= 0)
+		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+static int install_landlock(void)
+{
+	static const char *const folders[] = {"/usr",   "/bin", "/lib",  "/lib32",
+					      "/lib64", "/etc", "/proc", "/dev"};
+	struct landlock_ruleset_attr attributes = {.handled_access_fs =
+							   LANDLOCK_ACCESS_FS_READ_FILE};
+	long rules = syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
+
+	if (rules < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -1;
+	for (size_t index = 0; index < sizeof(folders) / sizeof(folders[0]); index++)
+		landlock_allow((int)rules, folders[index]);
+	return (int)syscall(SYS_landlock_restrict_self, rules, 0);
+}
+#else
+static int install_landlock(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+#endif
 
 static int install_kill(unsigned madvise_action)
 {
@@ -115,6 +186,12 @@ int main(int argc, char **argv)
 		failed = install_errno();
 	else if (strcmp(kind, "deny") == 0)
 		failed = install_deny();
+	else if (strcmp(kind, "exec-errno") == 0)
+		failed = install_exec(SECCOMP_RET_ERRNO | EPERM);
+	else if (strcmp(kind, "exec-kill") == 0)
+		failed = install_exec(SECCOMP_RET_KILL);
+	else if (strcmp(kind, "landlock") == 0)
+		failed = install_landlock();
 	else if (strcmp(kind, "kill") == 0)
 		failed = install_kill(SECCOMP_RET_ALLOW);
 	else if (strcmp(kind, "kill-madvise") == 0)

@@ -40,6 +40,7 @@ int close(int fd);
 ssize_t read(int fd, void *buffer, size_t size);
 ssize_t write(int fd, const void *buffer, size_t size);
 ssize_t getrandom(void *buffer, size_t size, unsigned flags);
+pid_t getpid(void);
 
 #ifdef LOCKS
 static __thread int inside;
@@ -105,6 +106,11 @@ ssize_t write(int fd, const void *buffer, size_t size)
 ssize_t getrandom(void *buffer, size_t size, unsigned flags)
 {
 	return NEXT(getrandom)(buffer, size, flags);
+}
+
+pid_t getpid(void)
+{
+	return NEXT(getpid)();
 }
 
 char *secure_getenv(const char *name)

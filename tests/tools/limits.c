@@ -108,6 +108,41 @@ static int limited(int resource, const char *name)
 	return block_make(180 * MIB) ? 0 : fail("180 MiB again");
 }
 
+/* A limit that the program sets itself, by each function, leaves it most. */
+static int limit_itself(int function)
+{
+	const struct rlimit limit = {1024 * MIB, 1024 * MIB};
+	const struct rlimit64 limit64 = {1024 * MIB, 1024 * MIB};
+	int failed = 1;
+
+	switch (function) {
+	case '1': failed = setrlimit(RLIMIT_AS, &limit); break;
+	case '2': failed = setrlimit64(RLIMIT_AS, &limit64); break;
+	case '3': failed = prlimit(0, RLIMIT_AS, &limit, NULL); break;
+	case '4': failed = prlimit64(getpid(), RLIMIT_AS, &limit64, NULL); break;
+	default: break;
+	}
+	if (failed)
+		return 77;
+	if (!block_make(600 * MIB))
+		return fail("600 MiB of 1 GiB");
+	return malloc(600 * MIB) ? fail("1200 MiB of 1 GiB") : 0;
+}
+
+/* A child of vfork(2) has its parent's memory, and a limit of its own. */
+static int limit_of_child(void)
+{
+	const struct rlimit limit = {MIB, MIB};
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(setrlimit(RLIMIT_AS, &limit) != 0);
+	for (size_t count = 0; count < 100000; count++)
+		if (!block_make(100))
+			return fail("100 bytes");
+	return waitpid(child, NULL, 0) == child ? 0 : fail("vfork()");
+}
+
 /* The address space is that of a small program, and so is its core file. */
 static int small(void)
 {
@@ -147,6 +182,8 @@ int main(int argc, char **argv)
 	case 'd': return limited(RLIMIT_DATA, "VmData:");
 	case 'c': return small();
 	case 'w': return run_off();
+	case 'i': return limit_itself(argv[1][1]);
+	case 'v': return limit_of_child();
 	default: return 2;
 	}
 }

@@ -69,5 +69,35 @@ for command in size 'size --leaks'; do
 	grep -A1 '^bheap: the recording of .* is cut short:$' out | grep -q '^  too little address space' ||
 		{ cat out; fail "$command: a recording that is too large for the address space"; }
 done
+# Also of one that the program sets itself; what it does not get is said.
+for function in 1 2 3 4; do
+	[ -x "$bheap" ] || continue
+	"$bheap" size --json --output=answer "$limits" i$function >out 2>&1
+	is "status of a limit of its own, by function $function" $? 0
+	grep -q '"failures": *1\>' answer || { cat out answer; fail "size: one request was refused"; }
+	"$bheap" size "$limits" i$function | grep -q '^  requests refused for lack of memory: 1; ' || fail "size: a refusal is not told"
+done
+if [ -x "$bheap" ]; then
+	"$bheap" size "$limits" v >answer 2>out || { cat out; fail "a limit of a child of vfork()"; }
+	grep -q ' 10000[0-9] blocks at most' answer || { cat answer out; fail "a limit of a child of vfork() cuts its parent's recording"; }
+fi
+# What bheap shares with a program takes a part of a limited address space; its table is full sooner then, and
+# what is missing is said. A program that limits itself has the whole table.
+if [ -x "$bheap" ]; then
+	for space in 20000 50000 1000000; do
+		(ulimit -v $space; "$bheap" run "$program" +100x1000) >out 2>&1
+		is "status, in $space KiB" $? 0
+		grep -q '^  live at the end  *100 blocks,' out || { cat out; fail "run in $space KiB of address space"; }
+		(ulimit -v $space; "$bheap" size --json --output=answer "$program" +100x1000) >out 2>&1
+		grep -q '"peak_live": *100000\>' answer || { cat out; fail "size in $space KiB of address space"; }
+		(ulimit -v $space; "$bheap" calls --json --output=answer "$program" +100x1000) >out 2>&1
+		grep -q '"malloc"' answer || { cat out; fail "calls in $space KiB of address space"; }
+	done
+	# An eighth of 12 MB: some 3000 processes, but not 4000.
+	(ulimit -v 12000; "$bheap" run sh -c 'i=0; while [ $i -lt 4000 ]; do (:); i=$((i + 1)); done') >out 2>&1
+	is "status with a full table" $? 0
+	missed=$(sed -n 's/^bheap: \([0-9]*\) more processes .*$/\1/p' out)
+	[ "${missed:-0}" -gt 500 ] && [ "$missed" -lt 1500 ] || { cat out; fail "a full table: $missed processes are missing"; }
+fi
 [ $ran -gt 0 ] || exit 77
 finish

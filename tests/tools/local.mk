@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Tests of libbheap-malloc and of bheap: scripts, run in the build folder.
 
-EXTRA_DIST += %D%/common.sh
+EXTRA_DIST += %D%/common.sh %D%/json_members.py
 dist_check_SCRIPTS += %D%/family.sh %D%/programs.sh %D%/bheap.sh %D%/completion.sh %D%/processes.sh \
 	%D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/running.sh %D%/calls.sh \
-	%D%/sizing.sh %D%/executions.sh %D%/cached_faults.sh %D%/callers.sh %D%/fault_callers.sh
+	%D%/sizing.sh %D%/json.sh %D%/executions.sh %D%/cached_faults.sh %D%/callers.sh %D%/fault_callers.sh \
+	%D%/namespaces.sh %D%/hidden.sh %D%/allocators.sh
 TESTS += %D%/programs.sh %D%/hooks.sh %D%/limits.sh %D%/loading.sh %D%/cached_faults.sh
 
 check_PROGRAMS += %D%/lifetime
@@ -44,7 +45,8 @@ check_PROGRAMS += %D%/trails
 TESTS += %D%/trails
 
 check_PROGRAMS += %D%/telling
-%C%_telling_SOURCES = %D%/telling.c tools/telling.c tools/telling.h tools/record.h tools/setting.c \
+%C%_telling_SOURCES = %D%/telling.c tools/telling.c tools/telling.h tools/pid_namespace.c \
+	tools/pid_namespace.h tools/record.h tools/setting.c \
 	tools/setting.h tools/stream.c tools/stream.h tools/table.c tools/table.h
 %C%_telling_LDADD =
 TESTS += %D%/telling
@@ -82,5 +84,6 @@ check_PROGRAMS += %D%/threads
 %C%_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
 %C%_threads_LDADD =
 TESTS += %D%/bheap.sh %D%/completion.sh %D%/processes.sh %D%/sizing.sh %D%/callers.sh \
-	%D%/running.sh %D%/calls.sh %D%/executions.sh %D%/fault_callers.sh
+	%D%/running.sh %D%/calls.sh %D%/json.sh %D%/executions.sh %D%/fault_callers.sh \
+	%D%/namespaces.sh %D%/hidden.sh %D%/allocators.sh
 endif

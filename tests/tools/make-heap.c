@@ -2,7 +2,7 @@
 /*
  * make-heap.c - heaps for the tests of bheap: made, changed, damaged in one way each, worked in.
  *
- *   make-heap make PATH 0|guard     blocks of 1000, 10000 and 20000 bytes
+ *   make-heap make PATH 0|guard|owned  blocks of 1000, 10000 and 20000 bytes
  *   make-heap change PATH           the first written to, the second freed, one of 5000 allocated
  *   make-heap die PATH              a process dies inside an operation (it holds the lock)
  *   make-heap stop PATH             stops inside an operation, and ends it when continued
@@ -53,6 +53,13 @@ static int heap_make(const char *path, unsigned flags)
 	memset(part(1), 1, 10000);
 	memset(part(2), 2, 20000);
 	return bheap_close(heap);
+}
+
+static unsigned flags_of(const char *kind)
+{
+	if (strcmp(kind, "guard") == 0)
+		return BHEAP_GUARD;
+	return strcmp(kind, "owned") == 0 ? BHEAP_OWNED : 0;
 }
 
 static int heap_change(void)
@@ -148,7 +155,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	if (strcmp(argv[1], "make") == 0 && argc == 4)
-		return heap_make(argv[2], strcmp(argv[3], "guard") == 0 ? BHEAP_GUARD : 0);
+		return heap_make(argv[2], flags_of(argv[3]));
 	heap = bheap_open(argv[2], 0, O_RDWR, 0, 0);
 	if (!heap)
 		return 1;

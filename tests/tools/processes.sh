@@ -51,6 +51,14 @@ is()
 }
 
 # ---- run ----
+# A program that never allocates has a heap, too, which is told however it ends. If it executes another
+# program, the statistics are not its own.
+ran 137 9
+is "a program that never allocates and is killed" \
+	"$(heap_figure program) $(heap_figure peak_used) $(heap_figure allocations) $(heap_figure ended)" '"ends" 0 0 false'
+"$bheap" run "$program" exec sleep 0 2>out
+grep -q '^  the statistics are of sleep, which it executed$' out ||
+	{ cat out; fail "a program that never allocates and executes another: whose statistics are these?"; }
 # Without a size, free memory is that of the part that was used: holes of 2000 bytes, nearly all of it.
 "$bheap" run --no-cache "$program" +4000x2000 holes 2>out
 grep -Eq '^  fragmentation +(9[0-9]|100)\.[0-9] %: 3\.[78][0-9] MiB of 3\.[789][0-9] MiB free ' out ||
@@ -93,11 +101,35 @@ fi
 ran 0 close exec "$program" +50x100000
 is "allocations of a program without the descriptor" "$(heap_figure allocations)" 50
 
+# How large a request was refused: of the parent another one than of its child, which counts for itself.
+"$bheap" run --size=1M "$program" +1x4096000 2>out
+grep -q '^  failures  *1 request refused, of 3.91 MiB, 0 faults$' out || { cat out; fail "one refused request"; }
+"$bheap" run --size=1M "$program" +1x2048000 +2x4096000 +1x1024000 2>out
+grep -q '^  failures  *3 requests refused, of 3.91 MiB at most, 0 faults$' out || { cat out; fail "refused requests"; }
+for way in fork clone; do
+	"$bheap" run --size=1M --json --report=r.json "$program" +1x4096000 $way +1x100 +1x2048000 _exit
+	is "refused before $way" "$(heap_figure largest_refused)" 4096000
+	is "refused after $way" "$(all_figures largest_refused | sort -n | head -n 1)" 2048000
+done
+
 # Each way to end tells the last figures, but for signals and system calls.
 for way in _exit _Exit quick_exit; do
 	ran 0 +100x1000 +30x3000 $way
 	is "allocations before $way" "$(heap_figure allocations)" 130
 	is "the end by $way" "$(heap_figure ended)" true
+done
+# Where caches are not emptied at the end, what they have is free all the same, in the snapshot too.
+steps='+300x40 +200x500 +10x3000 +60x200 free +20x40 +7x500 +1000x300 holes'
+"$bheap" run --json --report=wanted --snapshot=wanted.snap "$program" $steps
+for way in _exit:0 quick_exit:0 15:143; do
+	"$bheap" run --json --report=found --snapshot=found.snap "$program" $steps ${way%:*}
+	is "the status of ${way%:*} with caches" $? ${way#*:}
+	for name in used free largest_free largest_hole live_blocks free_blocks fragmentation; do
+		is "$name before ${way%:*} with caches" "$(sed -n "s/^ *\"$name\"://p" found)" "$(sed -n "s/^ *\"$name\"://p" wanted)"
+	done
+	sed -n '/^0 /,$p' wanted.snap >wanted.blocks
+	sed -n '/^0 /,$p' found.snap >found.blocks
+	cmp -s wanted.blocks found.blocks || { diff wanted.blocks found.blocks; fail "${way%:*}: other blocks in the snapshot"; }
 done
 for way in 9:137 15:143 abort:134 exit_group:0; do
 	ran ${way#*:} +100x1000 +30x3000 ${way%:*}
@@ -110,7 +142,7 @@ done
 # What was freed counts, too: of 2 MB all but 64 KiB.
 ran 137 +1000x2000 free 9
 [ "$(heap_figure used)" -le 65536 ] || fail "what was freed before the end is not known"
-"$bheap" run sh -c '"$0" +1x1000 9; exit 0' "$program" 2>&1 | grep -q '\* may be old: ended without telling' ||
+"$bheap" run sh -c '"$0" +1x1000 9; exit 0' "$program" 2>&1 | grep -q '\* may be old: its end was not recorded' ||
 	fail "old figures of another process are not marked"
 # A child that was made without fork()'s handlers has figures of its own, but for its first block, however it
 # ends.
@@ -143,8 +175,10 @@ done
 # What runs on is not waited for, and it is said.
 "$bheap" run sh -c '"$0" +1x1000 sleep & sleep 1' "$program" 2>out
 grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "a process that runs on is not told of"; }
+grep -q 'daemon .* foreground' out || { cat out; fail "run: no advice on daemons"; }
 "$bheap" size sh -c '"$0" +1x1000000 sleep & sleep 1' "$program" >out 2>&1
 grep -q '^bheap: of these processes 1 runs on: ' out && grep -q ' (1000000 bytes)' out || { cat out; fail "size: a process that runs on"; }
+grep -q 'daemon .* foreground' out || { cat out; fail "size: no advice on daemons"; }
 "$bheap" run sh -c '"$0" +1x1000; "$0" 9; exit 0' "$program" 2>&1 | grep 'on: what' && fail "a process that has ended runs on"
 
 # So is a child that goes on in the background before it has registered: once, and twice, as daemon() does it.
@@ -156,6 +190,13 @@ for steps in background 'background background'; do
 	grep -q '^bheap: 1 process runs on: ' out || { cat out; fail "run: $steps"; }
 	"$bheap" size "$program" +1x100 late=300 $steps +1x1000000 sleep >out 2>&1
 	grep -q '^bheap: of these processes 1 runs on: ' out || { cat out; fail "size: $steps"; }
+done
+# Of one that allocates while the statistics are read, all processes have no less than it has itself.
+for turn in 1 2 3; do
+	ran 0 background +5000x20000 sleep
+	sed -n 's/^ *"peak_\(used\|of_all\)": *\([0-9]*\),*$/\1 \2/p' r.json | awk '
+		$1 == "of_all" { all = $2 } $1 == "used" && $2 > most { most = $2 } END { exit !(all >= most) }' || {
+		cat r.json; fail "run: the peak of all processes is less than that of one"; }
 done
 # One that has not registered when bheap has waited a second runs on if it is there, and not if it was killed.
 "$bheap" run "$program" +1x100 late=10000 background sleep >out 2>&1

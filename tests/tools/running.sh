@@ -49,11 +49,6 @@ figure()
 {
 	sed -n "s/^ *\"$2\": *\([-0-9.a-z]*\),*\$/\1/p" "$1" | head -n 1
 }
-is_json()
-{
-	! /usr/bin/env python3 -c '' 2>/dev/null || /usr/bin/env python3 -m json.tool "$1" >/dev/null || {
-		cat "$1"; fail "$1 is no JSON"; }
-}
 
 # ---- the heap of a process ----
 # The same steps lead to the same heap: in the snapshot at their end, and in the process that stands there.
@@ -136,6 +131,13 @@ grep -q '^  refused  *2.86 MiB at most, ' out && grep -q ' 1 fault,' out || { ca
 kill -KILL $pid
 
 # ---- processes with no heap to be seen ----
+LD_PRELOAD=$preload "$program" +1x100 headless &
+pid=$!
+until grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null; do sleep 0.05; done
+expect 1 "^bheap: $pid: its first thread has ended; the kernel no longer shows its memory$" "$bheap" show $pid
+kill -KILL $pid
+"$bheap" run sh -c '"$0" +1x1000 headless & sleep 1' "$program" 2>out
+grep -q '^bheap: 1 process \(may run\|runs\) on' out || { cat out; fail "a process whose first thread has ended does not run on"; }
 stopped "$program" +1x100 19
 expect 1 "^bheap: $pid: it does not run on libbheap-malloc.so$" "$bheap" show $pid
 sh -c '(until grep -q "^State:.T" /proc/$$/status; do sleep 0.05; done) & echo $! >zombie; exec "$0" 19' "$program" &

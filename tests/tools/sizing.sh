@@ -92,9 +92,12 @@ expect 0 "^'bheap run --size=$(($(heap_figure answer run recommended) / 1024))K'
 [ -z "$(awk 'length > 80' out)" ] || { cat out; fail "size: wider than 80 columns"; }
 "$bheap" size --save=turns.trace "$threads" turns >/dev/null || fail "size: threads that take turns"
 grep -qx 't 2' turns.trace || { grep t turns.trace; fail "size: threads that have ended are counted"; }
+# Hundreds of threads, whose caches are filled in a small heap without a request that is refused.
+printf 't 300\na 1 5000\na 2 100\nf 1\n' >many.trace
+expect 0 "^bheap run --size" timeout 120 "$bheap" size --trace=many.trace
 printf 't x\na 1 100\n' >bad.trace
 expect 1 "^bheap: bad.trace:1: a number of threads was expected" "$bheap" size --trace=bad.trace
-BHEAP_MALLOC_LIBRARY=$scratch/none.so expect 0 "^bheap: no size for 'bheap run' is told" "$bheap" size --trace=threads.trace
+BHEAP_MALLOC_LIBRARY=$scratch/none.so expect 0 "^bheap: no size is given for 'bheap run'" "$bheap" size --trace=threads.trace
 grep -q '^bheap run' out && { cat out; fail "size: a size for 'bheap run' without the library"; }
 grep -q '^init_heap()' out || { cat out; fail "size: nothing but the size for 'bheap run'"; }
 expect 2 "'--replay' is no command" "$bheap" --replay
@@ -105,6 +108,15 @@ for kind in run private guarded in_buffer; do
 	[ "$(heap_figure out $kind smallest)" = "$(heap_figure out $kind recommended)" ] || {
 		cat out; fail "size --margin=0: more is recommended than suffices"; }
 done
+# A margin beyond the largest heap is cut there, and the answer says so.
+echo 'a 1 12000000000' >large.trace # or on 32 bits:
+"$bheap" size --trace=large.trace >out 2>&1 || echo 'a 1 1000000000' >large.trace
+expect 0 '^No heap is larger than .*, so the margin is smaller\.$' "$bheap" size --margin=1000 --trace=large.trace
+awk 'length > 80 { print; bad = 1 } END { exit bad }' out || fail "size --margin=1000: more than 80 columns"
+expect 0 '' "$bheap" size --json --margin=1000 --trace=large.trace
+[ "$(heap_figure out private recommended)" -gt "$(heap_figure out private smallest)" ] || {
+	cat out; fail "size --margin=1000: nothing more is recommended"; }
+"$bheap" size --trace=threads.trace 2>&1 | grep 'No heap' && fail "size: a margin that is not cut"
 
 # ---- several runs ----
 cat >growing <<'SCRIPT'
@@ -120,8 +132,8 @@ grep -q '^  of 3 runs the one that needed most' out || { cat out; fail "size --r
 grep -Eq '^[am] .* 3[12][0-9]{5}$' largest.trace || fail "size --run --save: not the trace of the run that needs most"
 echo 0 >count
 "$bheap" size --json --run=2 --output=answer sh growing 2>/dev/null
-[ "$(heap_figure answer run least)" -lt 2000000 ] && [ "$(heap_figure answer run smallest)" -gt 2097152 ] || {
-	cat answer; fail "size --run --json: not the least and the most"; }
+[ "$(heap_figure answer run smallest_of_runs)" -lt 2000000 ] && [ "$(heap_figure answer run smallest)" -gt 2097152 ] || {
+	cat answer; fail "size --run --json: not the smallest of one run and of all"; }
 grep -q '"runs":2' answer || { cat answer; fail "size --run --json: no number of runs"; }
 rm count
 for runs in 0 -1 x 1x 1001 ''; do

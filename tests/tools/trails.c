@@ -47,6 +47,11 @@ uint32_t callers_find(struct unwind_frame caller)
 	return stack_next;
 }
 
+struct unwind_frame unwind_interrupted(const void *context)
+{
+	return (struct unwind_frame){(uintptr_t)context, 0, 0};
+}
+
 void record_lock(void)
 {
 }

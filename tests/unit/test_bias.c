@@ -5,12 +5,9 @@
  */
 #include "support.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -161,7 +158,7 @@ START_TEST(a_detour_ends_it)
 		ck_assert_int_eq(bh_lock_acquire(&lock), BH_LOCK_HELD);
 		bh_lock_set_detour(&lock, !round);
 		bh_lock_release(&lock);
-		for (int turn = 0; turn < 2 * SOON && !round; turn++)
+		for (int turn = 0; turn < 2 * LATER && !round; turn++)
 			ck_assert_int_eq(bh_lock_try(&lock), BH_LOCK_NOT_TAKEN);
 	}
 	ck_assert_int_eq(try_once(), BH_LOCK_BY_SPIN);
@@ -288,12 +285,6 @@ START_TEST(it_is_taken_back_before_the_owner_is_busy)
 END_TEST
 
 /* ---- the same at any step ---- */
-
-static void pause_for(size_t turns)
-{
-	for (volatile size_t left = turns; left; left--)
-		continue;
-}
 
 static uintptr_t owner;
 static bool is_over;
@@ -425,20 +416,11 @@ END_TEST
 /* A sandbox takes the system call away after the lock became own. */
 static int refused_here(void *arg)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
-
 	leaks_ignore();
 	threads_begin();
 	acquire_once(arg);
 	turns_until_own();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (!system_call_refuse(SYS_membarrier, ENOSYS))
 		return 0;
 	other_comes();
 	return try_once() == BH_LOCK_BY_SPIN ? 0 : 1;

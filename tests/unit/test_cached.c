@@ -654,6 +654,33 @@ START_TEST(the_peak_is_near)
 }
 END_TEST
 
+static int none_are_used(void *unused)
+{
+	(void)unused;
+	return bheap_used(heap) != 0;
+}
+
+START_TEST(what_is_used_is_told_and_caches_stay)
+{
+	struct child child;
+	unsigned count;
+
+	if (is_off())
+		return;
+	blocks_make(8, 64);
+	ck_assert_uint_eq(bheap_used(heap), 8 * 64);
+	blocks_free(8);
+	count = cached_all(own());
+	ck_assert_uint_gt(count, 0);
+	ck_assert_uint_eq(bheap_used(heap), 0);
+	ck_assert_uint_eq(cached_all(own()), count);
+	child_run(&child, none_are_used, NULL);
+	child_assert_exited(&child, 0);
+	bh_cached_keep(heap);
+	ck_assert_uint_eq(bheap_used(heap), count * 64);
+}
+END_TEST
+
 /* For the end of a process: they are counted, and nothing empties them any more. */
 START_TEST(what_is_kept_is_counted)
 {
@@ -936,6 +963,7 @@ static void batch_tests_add(TCase *tcase)
 	tcase_add_test(tcase, counters_are_exact);
 	tcase_add_test(tcase, counters_are_wide);
 	tcase_add_test(tcase, the_peak_is_near);
+	tcase_add_test(tcase, what_is_used_is_told_and_caches_stay);
 	tcase_add_test(tcase, what_is_kept_is_counted);
 	tcase_add_test(tcase, a_cache_at_work_stays);
 	tcase_add_test(tcase, written_blocks_stay_when_another_size_wants_room);

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,15 +49,20 @@ static void blocks_cache(bheap_t *of, size_t size)
 		require(!heap_free(of, blocks[index]));
 }
 
-static struct bh_cache *cache_claimed(void)
+static struct bh_cache *cache_claimed_of(bheap_t *of)
 {
 	struct bh_cache *cache;
 	struct bh_call call;
 
-	require(bh_enter(&call, heap));
-	cache = bh_cache_claim(heap);
+	require(bh_enter(&call, of));
+	cache = bh_cache_claim(of);
 	bh_leave(&call);
 	return cache;
+}
+
+static struct bh_cache *cache_claimed(void)
+{
+	return cache_claimed_of(heap);
 }
 
 static uint64_t used_now(void)
@@ -214,7 +220,7 @@ START_TEST(a_thread_finds_the_cache_of_its_number)
 {
 	struct bh_cache *cache = cache_claimed();
 
-	bh_cache_seats[caches->id % BH_CACHE_SEATS].id = 0;
+	bh_cache_seat(caches)->tag = 0;
 	ck_assert_ptr_null(bh_cache_own(caches));
 	ck_assert_ptr_eq(cache_claimed(), cache);
 	ck_assert_ptr_eq(bh_cache_own(caches), cache);
@@ -353,6 +359,53 @@ START_TEST(a_heap_in_the_place_of_another)
 		blocks_cache(heap, 64);
 		ck_assert_uint_eq(used_now(), 0);
 	}
+}
+END_TEST
+
+/* A heap that has the seat of the first one. */
+static bheap_t *rival_make(void)
+{
+	bheap_t *rival = bheap_create(MIB, BHEAP_CACHED);
+
+	while (bh_cache_seat(bh_caches(rival)) != bh_cache_seat(caches)) {
+		ck_assert_int_eq(bheap_destroy(rival), 0);
+		rival = bheap_create(MIB, BHEAP_CACHED);
+	}
+	return rival;
+}
+
+#define SEAT_WORDS (sizeof(struct bh_cache_seat) / sizeof(uint32_t))
+
+/* Each word of a seat as a heap left it: the words of bit 1 as the second one did. */
+static void seat_mix(uint32_t *seat, uint32_t words[2][SEAT_WORDS], unsigned bits)
+{
+	for (size_t word = 0; word < SEAT_WORDS; word++)
+		seat[word] = words[bits >> word & 1][word];
+}
+
+/*
+ * A signal handler that uses one heap may interrupt a call on the other between any two loads or
+ * stores of the seat that both have.
+ */
+START_TEST(a_seat_leads_to_no_cache_of_another_heap)
+{
+	bheap_t *rival = rival_make();
+	struct bh_cache_seat *seat = bh_cache_seat(caches);
+	const struct bh_cache *cache = cache_claimed(), *theirs, *own;
+	uint32_t words[2][SEAT_WORDS], mixed[SEAT_WORDS];
+
+	memcpy(words[0], seat, sizeof(*seat));
+	theirs = cache_claimed_of(rival);
+	memcpy(words[1], seat, sizeof(*seat));
+	for (unsigned bits = 0; bits < 1u << SEAT_WORDS; bits++) {
+		seat_mix(mixed, words, bits);
+		memcpy(seat, mixed, sizeof(*seat));
+		own = bh_cache_own(caches);
+		require(!own || own == cache);
+		own = bh_cache_own(bh_caches(rival));
+		require(!own || own == theirs);
+	}
+	ck_assert_int_eq(bheap_destroy(rival), 0);
 }
 END_TEST
 
@@ -504,6 +557,105 @@ START_TEST(who_closes_waits_for_who_is_at_work)
 }
 END_TEST
 
+/* ---- the same at any step ---- */
+
+static int inside;
+static bool is_over;
+static unsigned begun;
+
+/* Stored to by both: what a processor stores next waits until it has these lines. */
+static volatile char lines[32][BH_CACHE_LINE];
+
+static void stores_delay(void)
+{
+	for (size_t line = 0; line < sizeof(lines) / sizeof(*lines); line++)
+		lines[line][0] = 1;
+}
+
+/* The handshake alone orders who is inside. */
+static void be_inside(size_t turns)
+{
+	require(!__atomic_exchange_n(&inside, 1, __ATOMIC_RELAXED));
+	pause_for(turns);
+	__atomic_store_n(&inside, 0, __ATOMIC_RELAXED);
+}
+
+static void *begin_and_end(void *arg)
+{
+	bh_cache_begin_fn *begin = bh_cache_begin;
+	struct bh_cache *cache = cache_claimed();
+
+	if (bh_caches_are_fenced(heap))
+		begin = bh_cache_begin_fenced;
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+		stores_delay();
+		if (!begin(caches, cache))
+			continue;
+		be_inside(0);
+		__atomic_store_n(&begun, begun + 1, __ATOMIC_RELAXED);
+		bh_cache_end(cache);
+	}
+	return arg;
+}
+
+static int close_at_any_step(void *fenced)
+{
+	uint64_t seed = 1;
+	pthread_t thread;
+
+	leaks_ignore();
+	if (fenced && !system_call_refuse(SYS_membarrier, ENOSYS))
+		return 0;
+	require(!pthread_create(&thread, NULL, begin_and_end, NULL));
+	while (!__atomic_load_n(&begun, __ATOMIC_RELAXED))
+		usleep(100);
+	for (int round = 100000; round; round--) {
+		stores_delay();
+		pause_for(random_below(&seed, 64));
+		bh_caches_close(caches);
+		be_inside(500); /* for one that comes late */
+		bh_caches_open(caches);
+		/* Until the owner is at work, and at any moment of it. */
+		pause_for(random_below(&seed, 1000));
+	}
+	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+	return pthread_join(thread, NULL);
+}
+
+/* Without the barrier, or the owner's fence where there is none, both are inside at once. */
+START_TEST(caches_are_closed_at_any_step)
+{
+	struct child child;
+
+	if (is_off() || is_watched())
+		return;
+	child_run(&child, close_at_any_step, _i ? heap : NULL);
+	child_assert_exited(&child, 0);
+}
+END_TEST
+
+/* ---- buffers ---- */
+
+/*
+ * bheap_buffer_size() counts on it: from one power of two to the next, areas only grow. They change
+ * at multiples of 256 KiB alone.
+ */
+START_TEST(a_larger_buffer_has_no_smaller_area)
+{
+	const size_t step = MIB / 4 >> BH_GRANULE_SHIFT;
+	size_t last = bh_cache_area_size(1, true);
+
+	for (size_t granules = step; granules <= (size_t)1 << 27; granules += step) {
+		size_t before = bh_cache_area_size(granules - 1, true);
+		size_t size = bh_cache_area_size(granules, true);
+
+		require_equal(before, last);
+		require(size >= before || bh_is_power_of_two(granules));
+		last = size;
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase;
@@ -520,12 +672,15 @@ int main(void)
 	tcase_add_test(tcase, the_next_thread_takes_over);
 	tcase_add_test(tcase, threads_without_a_cache_work);
 	tcase_add_loop_test(tcase, a_small_buffer_has_none, 0, 3);
+	tcase_add_test(tcase, a_larger_buffer_has_no_smaller_area);
 	tcase_add_test(tcase, marks_of_an_earlier_heap_are_no_faults);
 	tcase_add_test(tcase, a_heap_in_the_place_of_another);
 	tcase_add_test(tcase, more_heaps_than_seats);
+	tcase_add_test(tcase, a_seat_leads_to_no_cache_of_another_heap);
 	tcase_add_test(tcase, a_child_has_no_cache_of_its_parent);
 	tcase_add_test(tcase, a_child_of_vfork_takes_nothing_over);
 	tcase_add_loop_test(tcase, an_owner_is_seen_at_work, 0, 2);
 	tcase_add_test(tcase, who_closes_waits_for_who_is_at_work);
+	tcase_add_loop_test(tcase, caches_are_closed_at_any_step, 0, 2);
 	return suite_run(suite);
 }

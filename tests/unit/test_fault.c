@@ -46,11 +46,11 @@ START_TEST(texts)
 		{BHEAP_FAULT_DAMAGED_MAP, 0, 0, NULL, "bheap: the block map is damaged", 0},
 		{BHEAP_FAULT_COUNT, 0, 0, NULL, "bheap: a counter disagrees with the block map", 0},
 		{BHEAP_FAULT_RECOVERED, 0, 0, NULL,
-		 "bheap: a process died inside an operation; the heap was rebuilt", 0},
+		 "bheap: death or fork cut an operation off; the heap was rebuilt", 0},
 		{BHEAP_FAULT_BAD_FILE, 0, 0, "it is not a heap",
 		 "bheap: not a usable heap file: it is not a heap", 0},
 		{BHEAP_FAULT_WRITTEN_FREE, 0x7f001000, 64, NULL,
-		 "bheap: 0x7f001000 (64 bytes): written to after free at +9", 0x7f001009},
+		 "bheap: 0x7f001000: written to after free at +9", 0x7f001009},
 	};
 	const bheap_t *heap = (const bheap_t *)(const void *)&rows;
 	struct bheap_fault fault;

@@ -65,8 +65,8 @@ static void expect(const void *block, size_t size, const void *at)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "bheap: 0x%jx (%zu bytes): written to after free at +%td",
-		 (uintmax_t)(uintptr_t)block, size, (const char *)at - (const char *)block);
+	snprintf(text, sizeof(text), "bheap: 0x%jx: written to after free at +%td",
+		 (uintmax_t)(uintptr_t)block, (const char *)at - (const char *)block);
 	ck_assert_uint_eq(faults.count, 1);
 	ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
 	ck_assert_str_eq(faults.last.text, text);

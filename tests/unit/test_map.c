@@ -199,6 +199,32 @@ START_TEST(a_tag_is_no_used_bit)
 }
 END_TEST
 
+/* Blocks of each size up to three words from each bit of a word, before a live and a free one. */
+START_TEST(sizes_of_small_blocks)
+{
+	/* The next start is near: a look for it through all the bools costs seconds. */
+	start_set(400);
+	for (uint32_t granule = 64; granule < 128; granule++) {
+		start_set(granule);
+		for (uint32_t granules = 1; granules < 192; granules++) {
+			uint32_t found = granules <= BH_MAP_SMALL_GRANULES ? granules : 0;
+
+			start_set(granule + granules);
+			require_equal(bh_map_small_granules(map, granule), 0);
+			bh_map_set_used(map, granule);
+			require_equal(bh_map_small_granules(map, granule), found);
+			bh_map_set_used(map, granule + granules);
+			require_equal(bh_map_small_granules(map, granule), found);
+			require_equal(bh_map_small_granules(map, granule + granules), 0);
+			bh_map_clear_used(map, granule + granules);
+			bh_map_clear_used(map, granule);
+			start_clear(granule + granules);
+		}
+		start_clear(granule);
+	}
+}
+END_TEST
+
 /* From every granule of small blocks and of one of several words. */
 START_TEST(the_block_around_a_granule)
 {
@@ -248,6 +274,7 @@ int main(void)
 	tcase_add_loop_test(tcase, random_starts, 0, 4);
 	tcase_add_test(tcase, used_bits);
 	tcase_add_test(tcase, a_tag_is_no_used_bit);
+	tcase_add_test(tcase, sizes_of_small_blocks);
 	tcase_add_test(tcase, the_block_around_a_granule);
 	tcase_add_test(tcase, words_far_away);
 	return suite_run(suite);

@@ -97,6 +97,9 @@ static void test_refusal()
 	      "a number of elements without a size is refused");
 	check(fails<std::bad_alloc>("bad_alloc", [&] { (void)in.allocate(most / sizeof(int)); }),
 	      "the largest number of elements is refused");
+	check(fails<std::bad_alloc>("bad_alloc",
+				    [] { vector<int>(1, libbheap::allocator<int>(nullptr)); }),
+	      "no handle has no room");
 	numbers.resize(16384);
 	check(stats_of(heap.get()).free == 0, "all of a heap can be used");
 }

@@ -75,19 +75,20 @@ all_is_well()
 		output_of "bheap display $heap" | diff -u $heap.table - || fail "$1: another table"
 		expect "bheap check $heap" "^$heap: no fault$"
 	done
-	expect 'bheap block classic[2]' '^block:  0x[0-9a-f]*, 208 bytes, alloc$'
-	expect 'bheap block classic[2]' '^before: 0x[0-9a-f]*, 112 bytes, FREE$'
-	expect 'bheap block classic[2]' '^behind: 0x[0-9a-f]*, 7856 bytes, FREE$'
-	expect 'bheap block classic[2]+5' '5 bytes behind its start'
-	expect 'bheap block classic[3]+100' '^behind: none$'
+	expect 'bheap block classic[2]' '^block:    0x[0-9a-f]*, 208 bytes, alloc$'
+	expect 'bheap block classic[2]' '^previous: 0x[0-9a-f]*, 112 bytes, FREE$'
+	expect 'bheap block classic[2]' '^next:     0x[0-9a-f]*, 7856 bytes, FREE$'
+	expect 'bheap block classic[2]+5' '5 bytes after its start'
+	expect 'bheap block classic[3]+100' '^next:     none$'
 	expect 'bheap block block shared' '1008 bytes, alloc'
-	expect 'bheap block block shared' '^before: none$'
+	expect 'bheap block block shared' '^previous: none$'
 	expect 'bheap block block' 'is not in the default heap; if it is in another'
 	expect 'bheap block' 'Usage: bheap block ADDRESS'
 	expect 'bheap display nothing' 'No symbol "nothing"'
 	expect 'bheap display 1' '1 is not a heap'
 	expect 'bheap display &classic' 'is not a heap'
 	expect 'help bheap' 'bheap display \[HEAP\]'
+	output_of 'help bheap' | sed '/^List of/,$d' | grep '.\{81\}' && fail "$1: help bheap is wider than 80 columns"
 	expect 'help bheap check' 'every broken invariant'
 	expect 'bheap check malloc' 'malloc is not a heap'
 }
@@ -116,8 +117,8 @@ malloc_is_well()
 {
 	expect 'bheap check malloc' '^the heap of libbheap-malloc.so: no fault$'
 	expect 'bheap check' '^the default heap: no fault$'
-	expect 'bheap block malloced malloc' '^block:  0x[0-9a-f]*, 1008 bytes, alloc$'
-	expect 'bheap block malloced+1000 malloc' '1000 bytes behind its start'
+	expect 'bheap block malloced malloc' '^block:    0x[0-9a-f]*, 1008 bytes, alloc$'
+	expect 'bheap block malloced+1000 malloc' '1000 bytes after its start'
 	expect 'bheap block malloced' 'is not in the default heap'
 }
 cp look live
@@ -154,7 +155,7 @@ expect 'bheap display' 'There is no default heap: init_heap() was not called'
 echo 'bheap display shared' >display
 rm -f shared.heap
 observe display $program core
-expect 'bheap display shared' 'a shared heap is a mapped file'
+expect 'bheap display shared' 'A shared heap is a mapped file'
 objcopy --remove-section=.note.bheap "$library" ./libbheap.so.0
 observe display -ex 'set environment LD_LIBRARY_PATH .' -ex 'break stop_here' \
 	-ex 'run shared.heap' $program

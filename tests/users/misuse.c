@@ -35,6 +35,17 @@ void result_ignored(bheap_t *heap)
 	bheap_calloc(heap, 10, 10); /* expect: unused-result */
 }
 
+void array_ignored(bheap_t *heap, void *old)
+{
+	bheap_reallocarray(heap, old, 10, 10); /* expect: unused-result */
+}
+
+void string_ignored(bheap_t *heap)
+{
+	bheap_strdup(heap, "text");     /* expect: unused-result */
+	bheap_strndup(heap, "text", 2); /* expect: unused-result */
+}
+
 /* ---- given back to the wrong place ---- */
 
 void block_to_libc(bheap_t *heap)
@@ -51,6 +62,21 @@ void aligned_block_to_libc(bheap_t *heap)
 void resized_block_to_libc(bheap_t *heap, void *old)
 {
 	free(bheap_realloc(heap, old, 10)); /* expect: mismatched-dealloc */
+}
+
+void array_to_libc(bheap_t *heap, void *old)
+{
+	free(bheap_reallocarray(heap, old, 10, 2)); /* expect: mismatched-dealloc */
+}
+
+void string_to_libc(bheap_t *heap)
+{
+	free(bheap_strdup(heap, "text")); /* expect: mismatched-dealloc */
+}
+
+void start_to_libc(bheap_t *heap)
+{
+	free(bheap_strndup(heap, "text", 2)); /* expect: mismatched-dealloc */
 }
 
 void libc_to_heap(bheap_t *heap)

@@ -216,6 +216,9 @@ WALK_CHECK(classic, balloc(16))
 WALK_CHECK(alloc, bheap_alloc(heap, 16))
 WALK_CHECK(calloc, bheap_calloc(heap, 2, 8))
 WALK_CHECK(realloc, bheap_realloc(heap, NULL, 16))
+WALK_CHECK(reallocarray, bheap_reallocarray(heap, NULL, 2, 8))
+WALK_CHECK(strdup, bheap_strdup(heap, "a string"))
+WALK_CHECK(strndup, bheap_strndup(heap, "a string", 1))
 WALK_CHECK(aligned, bheap_aligned_alloc(heap, 16, 16))
 /* Blocks of size 0 are neighbours as others are. */
 static void zero_sizes(bheap_t *heap)
@@ -289,6 +292,9 @@ static void in_other_heaps(void)
 	in_heap(walk_alloc, BHEAP_UNLOCKED);
 	in_heap(walk_calloc, 0);
 	in_heap(walk_realloc, 0);
+	in_heap(walk_reallocarray, 0);
+	in_heap(walk_strdup, 0);
+	in_heap(walk_strndup, 0);
 	in_heap(walk_aligned, 0);
 	in_heap(zero_sizes, 0);
 	in_heap(alignments, 0);

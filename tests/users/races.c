@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* races.c - two threads on one heap, plain or "cached"; "race": both store to one block. */
+/*
+ * races.c - two threads on one heap, plain or "cached", which also walk and count it; "race": both
+ * store to one block.
+ */
 #include <bheap.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,6 +12,21 @@
 
 static bheap_t *heap;
 static int *block;
+
+static int visit(const struct bheap_block *visited, void *arg)
+{
+	(void)visited;
+	(void)arg;
+	return 0;
+}
+
+static void look(void)
+{
+	struct bheap_stats stats;
+
+	if (bheap_walk(heap, visit, NULL) || bheap_stats(heap, &stats))
+		abort();
+}
 
 static void *work(void *races)
 {
@@ -20,6 +38,8 @@ static void *work(void *races)
 		memset(own, round, 40);
 		if (bheap_free(heap, own))
 			abort();
+		if (round % 4 == 0)
+			look();
 		if (races)
 			*block = round;
 	}

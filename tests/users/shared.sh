@@ -13,7 +13,7 @@ cxx_try "$CXX" c++17 shared
 ! have_valgrind || memcheck ./shared || fail "memory errors"
 while read -r compiler; do
 	! cxx_knows "$compiler" c++20 ||
-		cxx_try "$compiler" c++20 shared -O1 -D_GLIBCXX_ASSERTIONS -fno-rtti -fno-exceptions
+		cxx_try "$compiler" c++20 shared -O0 -g0 -D_GLIBCXX_ASSERTIONS -fno-rtti -fno-exceptions
 done <compilers
 
 # kind OPTIONS...: 0 if that container of the standard library works, 1 if it does not compile. One
@@ -22,7 +22,7 @@ kind()
 {
 	kind=$1
 	shift
-	cxx_build "$CXX" c++17 container -O1 -DKIND="$kind" 2>err || return 1
+	cxx_build "$CXX" c++17 container -O1 -g0 -DKIND="$kind" 2>err || return 1
 	./container || fail "std::$kind compiles, and does not work: $?"
 	echo "std::$kind works"
 }

@@ -69,6 +69,10 @@ static inline void use_sizes(bheap_t *heap, const char *name)
 	USE(bheap_realloc(heap, bheap_alloc(heap, 10), 100), 100);
 	USE(bheap_realloc(heap, bheap_alloc(heap, 100), 10), 10);
 	USE(bheap_realloc(heap, bheap_alloc(heap, 100), 0), 16);
+	USE(bheap_reallocarray(heap, NULL, 25, 4), 100);
+	USE(bheap_reallocarray(heap, bheap_alloc(heap, 10), unknown(5), unknown(20)), 100);
+	USE(bheap_strdup(heap, "abcdefghijklmnopqrstuvwx"), 25);
+	USE(bheap_strndup(heap, "abcdefghijklmnopqrstuvwx", 8), 9);
 	USE(bheap_alloc_into(heap, got(bheap_alloc(heap, 8)), 100), 100);
 	USE(bheap_alloc_into(heap, got(bheap_alloc(heap, 8)), unknown(100)), 100);
 }
@@ -184,6 +188,7 @@ static void overflows(bheap_t *heap)
 	EXPECT(IS_TOLD(bheap_alloc(heap, 0), 0), name);
 	EXPECT(IS_TOLD(bheap_calloc(heap, 5, 2), 10), name);
 	EXPECT(IS_TOLD(bheap_realloc(heap, NULL, 10), 10), name);
+	EXPECT(IS_TOLD(bheap_reallocarray(heap, NULL, 5, 2), 10), name);
 	EXPECT(IS_TOLD(bheap_aligned_alloc(heap, 64, 10), 10), name);
 	EXPECT(IS_TOLD(bheap_alloc_into(heap, bheap_alloc(heap, 8), 10), 10), name);
 	if (LEVEL < 3)
@@ -192,6 +197,7 @@ static void overflows(bheap_t *heap)
 	EXPECT(IS_TOLD(bheap_alloc(heap, unknown(10)), 10), name);
 	EXPECT(IS_TOLD(bheap_calloc(heap, unknown(5), unknown(2)), 10), name);
 	EXPECT(IS_TOLD(bheap_realloc(heap, NULL, unknown(10)), 10), name);
+	EXPECT(IS_TOLD(bheap_reallocarray(heap, NULL, unknown(5), unknown(2)), 10), name);
 	EXPECT(IS_TOLD(bheap_aligned_alloc(heap, 64, unknown(10)), 10), name);
 	EXPECT(IS_TOLD(bheap_alloc_into(heap, bheap_alloc(heap, 8), unknown(10)), 10), name);
 }

@@ -33,6 +33,28 @@ int blocks_of_every_kind(bheap_t *heap)
 	return bheap_free(heap, array) | bheap_free(heap, line);
 }
 
+int array_resized(bheap_t *heap, size_t count)
+{
+	int *array = bheap_reallocarray(heap, NULL, 10, sizeof(*array)), *larger;
+
+	if (!array)
+		return -1;
+	array[9] = 1;
+	larger = bheap_reallocarray(heap, array, count, sizeof(*array));
+	return bheap_free(heap, larger ? larger : array);
+}
+
+/* What is copied need have no end where bheap_strndup() stops. */
+int strings(bheap_t *heap, const char *name)
+{
+	static const char letters[4] = {'b', 'h', 'e', 'a'};
+	char *copy = bheap_strdup(heap, name), *start = bheap_strndup(heap, letters, 4);
+
+	if (copy)
+		copy[0] = 'B';
+	return bheap_free(heap, copy) | bheap_free(heap, start);
+}
+
 int classic_block(void)
 {
 	char *block;
@@ -113,6 +135,14 @@ int heap_in_buffer(void)
 	char *block = bheap_alloc(heap, 10);
 
 	return bheap_free(heap, block);
+}
+
+int heap_in_buffer_of_size(void *(*get)(size_t size))
+{
+	size_t bytes = bheap_buffer_size(1000, BHEAP_UNLOCKED);
+	bheap_t *heap = bheap_create_in(get(bytes), bytes, BHEAP_UNLOCKED);
+
+	return bheap_free(heap, bheap_alloc(heap, 1000));
 }
 
 int heap_shared(void)
