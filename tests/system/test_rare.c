@@ -45,6 +45,7 @@ static struct {
 	void (*napping)(void);        /* done before the next nap */
 	unsigned interrupted;         /* so often is storage not reserved yet */
 	void (*reserving)(void);      /* done first, then the disk is full */
+	void (*mapping)(void);        /* done before the next mapping */
 	void (*opening)(void);        /* done before a file that is there is opened */
 	void (*opening_again)(void);  /* done before it is opened with O_CREAT, too */
 	void (*open_locking)(void);   /* done before the open lock is taken */
@@ -162,6 +163,7 @@ static struct wrap_answer map_answer(const struct wrap_call *call)
 	was_first = true;
 	if (is_first && runs_without_wiping("no page"))
 		return instead(true, -1, ENOMEM);
+	run_once(&system_is.mapping);
 	return instead(system_is.no_mapping && call->fd >= 0, -1, ENOMEM);
 }
 
@@ -914,6 +916,30 @@ START_TEST(a_lock_that_is_reinitialised_meanwhile)
 }
 END_TEST
 
+static bheap_t *first_heap;
+static size_t first_mappings;
+
+static void other_begins(void)
+{
+	ck_assert_int_eq(init_heap(SIZE), 0);
+	first_heap = bheap_default();
+	first_mappings = mappings_count();
+}
+
+/* The default heap stays that of the thread that was first, and what the other mapped goes. */
+START_TEST(two_threads_begin_at_once)
+{
+	system_is.mapping = other_begins;
+	errno = 0;
+	ck_assert_int_eq(init_heap(16 * SIZE), -1);
+	ck_assert_errno(EALREADY);
+	ck_assert_ptr_null(system_is.mapping);
+	ck_assert_ptr_nonnull(first_heap);
+	ck_assert_ptr_eq(bheap_default(), first_heap);
+	ck_assert_uint_eq(mappings_count(), first_mappings);
+}
+END_TEST
+
 static void user_ends(void)
 {
 	__atomic_store_n(&forked->lock.busy, false, __ATOMIC_RELEASE);
@@ -1009,6 +1035,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_name_that_is_gone_meanwhile, 0, 4);
 	tcase_add_test(tcase, a_fork_during_an_open_that_fails);
 	tcase_add_test(tcase, a_lock_that_is_reinitialised_meanwhile);
+	tcase_add_test(tcase, two_threads_begin_at_once);
 	tcase_add_test(tcase, a_lock_whose_user_was_interrupted);
 	tcase_add_test(tcase, a_fork_while_a_lock_is_reinitialised);
 	return suite_run(suite);
