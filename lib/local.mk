@@ -35,6 +35,8 @@ noinst_LTLIBRARIES += %D%/libbheap-core.la
 	%D%/api/realloc.c \
 	%D%/api/refusal.c \
 	%D%/api/refusal.h \
+	%D%/api/request.c \
+	%D%/api/request.h \
 	%D%/api/reset.c \
 	%D%/api/root.c \
 	%D%/api/root.h \

@@ -80,17 +80,41 @@ static void cache_fill(bheap_t *heap, size_t size)
 	budget_touch(budget.start, (size_t)(growth_top(heap) - budget.start));
 }
 
-/* From the heap. */
-static __attribute__((noinline)) void *block_make(size_t size)
+/* Inside: what other threads passed on; or NULL. */
+static void *cache_refill(bheap_t *heap, size_t size)
 {
-	bheap_t *heap = budget_heap();
-	bool locked = budget_enter();
+	size_t granules = bh_granules(size);
+	struct bh_call call;
+	void *block;
+
+	if (!budget.cached || !bh_cache_is_passed_on(heap, granules) || !bh_enter(&call, heap))
+		return NULL;
+	block = bh_batch_take(&call, granules);
+	bh_leave(&call);
+	return block;
+}
+
+/* Inside, from the heap. */
+static void *block_make_new(bheap_t *heap, size_t size)
+{
 	void *block = bheap_alloc(heap, size);
 
 	if (LIKELY(block)) {
 		budget_made(block, size);
 		cache_fill(heap, size);
 	}
+	return block;
+}
+
+/* With the lock. */
+static __attribute__((noinline)) void *block_make(size_t size)
+{
+	bheap_t *heap = budget_heap();
+	bool locked = budget_enter();
+	void *block = cache_refill(heap, size);
+
+	if (!block)
+		block = block_make_new(heap, size);
 	budget_leave(locked);
 	return LIKELY(block) ? block : budget_refuse(size);
 }
@@ -147,10 +171,10 @@ static void *block_make_zeroed(size_t size)
 	bool locked = budget_enter();
 	const char *dirty_end =
 		budget.guarded ? (const char *)UINTPTR_MAX : budget.fresh + BHEAP_ALIGNMENT;
-	char *block = bheap_alloc(heap, size);
+	char *block = cache_refill(heap, size);
 	size_t dirty_size = size;
 
-	if (LIKELY(block))
+	if (!block && LIKELY(block = bheap_alloc(heap, size)))
 		budget_made(block, size);
 	budget_leave(locked);
 	if (UNLIKELY(!block))

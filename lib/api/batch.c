@@ -73,6 +73,7 @@ static unsigned batch_next(struct bh_caches *caches, struct bh_cache *cache, siz
 {
 	unsigned batch = cache->batches[granules], granted;
 
+	cache->passed[granules] = 0;
 	if (batch < BATCH_MAX)
 		cache->batches[granules] = (uint8_t)(2 * batch + 1);
 	granted = bh_cache_grant(caches, cache, granules, 2 * batch);
@@ -118,17 +119,32 @@ static void oldest_pass(const struct bh_caches *caches, struct bh_cache *from, s
 	bh_cache_set_top(from, granules, from->tops[granules] - count);
 }
 
-/* What other threads passed on; how many there were. */
-static unsigned common_take(bheap_t *heap, struct bh_cache *cache, unsigned wanted, size_t granules)
+/* What other threads passed on goes into the places of an empty size. */
+static void common_take(bheap_t *heap, struct bh_cache *cache, unsigned wanted, size_t granules)
 {
-	struct bh_caches *caches = bh_caches(heap);
-	struct bh_cache *common = caches->common ? bh_cache_find_common(heap) : NULL;
-	unsigned count = common ? bh_cache_count(caches, common, granules) : 0;
+	struct bh_cache *common = bh_cache_find_common(heap);
+	unsigned count = bh_cache_count(bh_caches(heap), common, granules);
 
-	count = count < wanted ? count : wanted;
-	if (count)
-		oldest_pass(caches, common, cache, count, granules);
-	return count;
+	oldest_pass(bh_caches(heap), common, cache, count < wanted ? count : wanted, granules);
+}
+
+void *bh_batch_take(struct bh_call *call, size_t granules)
+{
+	bheap_t *heap = call->heap;
+	struct bh_caches *caches = bh_caches(heap);
+	struct bh_cache *cache;
+
+	if (!bh_cache_is_passed_on(heap, granules))
+		return NULL;
+	cache = cache_claim(call);
+	/* To claim one, a fork's child emptied all. */
+	if (!cache || call->closed || !bh_cache_is_passed_on(heap, granules))
+		return NULL;
+	top_verify(call, cache, granules);
+	if (bh_cache_has(caches, cache, granules))
+		return NULL;
+	common_take(heap, cache, 1 + batch_next(caches, cache, granules), granules);
+	return bh_cache_pop(heap, caches, cache, granules);
 }
 
 void bh_batch_fill(struct bh_call *call, size_t granules)
@@ -142,7 +158,7 @@ void bh_batch_fill(struct bh_call *call, size_t granules)
 		return;
 	top_verify(call, cache, granules);
 	wanted = batch_next(caches, cache, granules);
-	if (bh_cache_has(caches, cache, granules) || common_take(heap, cache, wanted, granules))
+	if (bh_cache_has(caches, cache, granules))
 		return;
 	count = batch_take(heap, &cache->places[caches->at[granules]], wanted, granules);
 	cache->fills += count;
@@ -168,16 +184,32 @@ static unsigned common_put(bheap_t *heap, struct bh_cache *cache, unsigned count
 }
 
 /*
- * Half of the blocks of a size go: to other threads, if there are any that work on the heap, or
- * those that were put first to the heap.
+ * How many blocks of a size are passed on: one at first, more as long as none is taken back. What
+ * comes and goes at random needs few.
  */
-static void size_halve(struct bh_call *call, struct bh_cache *cache, size_t granules)
+static unsigned passed_next(struct bh_cache *cache, size_t granules, unsigned most)
+{
+	unsigned count = 2u * cache->passed[granules] + 1;
+
+	count = count < most ? count : most;
+	cache->passed[granules] = (uint8_t)count;
+	cache->batches[granules] = 0;
+	return count;
+}
+
+/*
+ * Of a size without room, blocks that were put first go: up to half of them, to other threads, if
+ * there are any that work on the heap, or to the heap.
+ */
+static void size_pass(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
 	const struct bh_caches *caches = bh_caches(call->heap);
 	unsigned count = (bh_cache_count(caches, cache, granules) + 1) / 2;
 
-	if (caches->used > 1)
+	if (caches->used > 1) {
+		count = passed_next(cache, granules, count);
 		count -= common_put(call->heap, cache, count, granules);
+	}
 	if (count)
 		bh_cached_flush_oldest(call, cache, granules, count);
 }
@@ -247,7 +279,7 @@ static void share_balance(struct bh_call *call, struct bh_cache *cache)
 
 /*
  * Room for one more block of a size: twice as many may be kept; where the bounds are reached, fewer
- * of other sizes, or half of them go.
+ * of other sizes, or some of them go.
  */
 static bool cache_make_room(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
@@ -264,7 +296,7 @@ static bool cache_make_room(struct bh_call *call, struct bh_cache *cache, size_t
 		return true;
 	if (!count)
 		return false;
-	size_halve(call, cache, granules);
+	size_pass(call, cache, granules);
 	return true;
 }
 

@@ -8,6 +8,12 @@
 
 #include "api/cached.h"
 
+/*
+ * Before a block of so many granules is allocated: one that another thread passed on, and a few
+ * more into this thread's cache, to be handed out next; or NULL.
+ */
+void *bh_batch_take(struct bh_call *call, size_t granules);
+
 /* After a block of so many granules was allocated: takes a few more, to be handed out next. */
 void bh_batch_fill(struct bh_call *call, size_t granules);
 

@@ -12,72 +12,14 @@
 #include <string.h>
 
 #include "api/batch.h"
-#include "api/cached.h"
 #include "api/guarded.h"
 #include "api/refusal.h"
+#include "api/request.h"
 #include "core/alloc.h"
-#include "core/annotate.h"
 #include "core/free.h"
 #include "core/probe.h"
-#include "handle/damage.h"
-#include "handle/fill.h"
-#include "handle/storage.h"
 
-/* ---- between entry and exit of a call ---- */
-
-static uint32_t block_find_room(struct bh_call *call, size_t alignment, size_t granules)
-{
-	struct bh_core *core = &call->heap->core;
-	uint32_t block;
-	unsigned rebuilds = BH_DAMAGE_REBUILDS_MAX;
-
-	do {
-		bh_fill_watch(call);
-		block = alignment > BH_GRANULE ? bh_alloc_aligned(core, alignment, granules)
-					       : bh_alloc_block(core, granules);
-		if (BH_LIKELY(block) || !bh_damage_rebuild(call))
-			return block;
-	} while (--rebuilds);
-	bh_fill_watch(call);
-	return bh_alloc_by_map(core, alignment, granules);
-}
-
-int bh_block_refusal(const struct bh_call *call)
-{
-	return bh_storage_was_refused(call->heap) ? ENOSPC : ENOMEM;
-}
-
-/* A block that the limit of the heap allows; else 0. */
-static uint32_t block_find_allowed(struct bh_call *call, size_t alignment, size_t size)
-{
-	const bheap_t *heap = call->heap;
-	size_t granules = bh_handle_request_granules(heap, size);
-
-	if (size > bh_core_size(&heap->core) || bh_handle_is_over_limit(heap, granules))
-		return 0;
-	return block_find_room(call, alignment, granules);
-}
-
-uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size)
-{
-	bheap_t *heap = call->heap;
-	uint32_t block;
-
-	BH_ASSERT(bh_is_power_of_two(alignment) && alignment >= BH_GRANULE);
-	bh_storage_refusal_clear(heap);
-	bh_cached_inherit(call);
-	block = block_find_allowed(call, alignment, size);
-	/* To map more is cheaper, and leaves the caches to their owners. */
-	if (BH_UNLIKELY(!block) && !bh_handle_ahead(heap) && bh_cached_settle(call))
-		block = block_find_allowed(call, alignment, size);
-	if (!block) {
-		bh_block_count_refusal(heap, size);
-		return 0;
-	}
-	bh_fill_taken(call, block, block + bh_core_granules(&heap->core, block));
-	bh_block_finish(heap, block, size);
-	return block;
-}
+/* ---- allocate ---- */
 
 bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
 {
@@ -92,8 +34,6 @@ bool bh_block_is_same(bheap_t *heap, uint32_t block, uint32_t mark)
 	return same;
 }
 
-/* ---- allocate ---- */
-
 BH_NOINLINE
 void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 {
@@ -103,12 +43,10 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size)
 
 	if (!bh_enter_to_change(&call, heap))
 		return NULL;
-	block = bh_block_alloc_entered(&call, alignment, size);
-	if (block && bh_caches_are_on(heap) && alignment == BH_GRANULE)
-		bh_batch_fill(&call, bh_granules(size));
+	block = bh_request_serve_cached(&call, alignment, size);
 	if (block && call.count)
 		mark = bh_block_mark(heap, block);
-	error = bh_block_refusal(&call);
+	error = bh_request_refusal(&call);
 	bh_leave(&call);
 	/* The address that was written to after it was freed is that of the new block. */
 	if (BH_UNLIKELY(!block) || (call.count && !bh_block_is_same(heap, block, mark)))

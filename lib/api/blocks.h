@@ -28,15 +28,6 @@ void *bh_block_alloc_once(bheap_t *heap, size_t alignment, size_t size);
 int bh_block_free(bheap_t *heap, void *ptr);
 
 /*
- * alignment: a power of two, a granule at least. A finished block, with trailer and annotations, or
- * 0 (no room); rebuilds the index where it meets damage. For entered calls.
- */
-uint32_t bh_block_alloc_entered(struct bh_call *call, size_t alignment, size_t size);
-
-/* The errno of a request that such a call refused: there is no room in the heap, or on the disk. */
-int bh_block_refusal(const struct bh_call *call);
-
-/*
  * After the reports of a call: true if the block is still the one that it was. A handler may have
  * freed it, and where blocks have trailers a new one in its place has another mark.
  */

@@ -146,6 +146,7 @@ static bool cache_settle(struct bh_call *call, struct bh_cache *cache)
 	if (!bh_call_is_full(call)) {
 		bh_cache_revoke(bh_caches(call->heap), cache);
 		memset(cache->batches, 0, sizeof(cache->batches));
+		memset(cache->passed, 0, sizeof(cache->passed));
 	}
 	return any;
 }

@@ -8,6 +8,7 @@
 
 #include "api/blocks.h"
 #include "api/cached.h"
+#include "api/request.h"
 #include "core/annotate.h"
 #include "core/resize.h"
 #include "handle/damage.h"
@@ -78,7 +79,7 @@ static int resized_and_report(struct bh_call *call, uint32_t block)
 static int resize_failed(struct bh_call *call, uint32_t block, size_t size)
 {
 	bheap_t *heap = call->heap;
-	int error = bh_block_refusal(call);
+	int error = bh_request_refusal(call);
 
 	if (error == ENOSPC ||
 	    (size <= bh_core_size(&heap->core) &&

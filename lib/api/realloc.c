@@ -11,6 +11,7 @@
 #include "api/cached.h"
 #include "api/in_place.h"
 #include "api/refusal.h"
+#include "api/request.h"
 #include "core/annotate.h"
 #include "core/index.h"
 #include "core/probe.h"
@@ -113,7 +114,7 @@ static uint32_t move_entered(struct bh_call *call, uint32_t block, size_t alignm
 			     size_t size)
 {
 	bheap_t *heap = call->heap;
-	uint32_t moved = bh_block_alloc_entered(call, alignment, size);
+	uint32_t moved = bh_request_serve(call, alignment, size);
 
 	if (!moved)
 		return unmoved_resize(call, block, alignment, kept, size);
@@ -179,7 +180,7 @@ static void *resize_and_report(struct bh_call *call, uint32_t block, size_t alig
 	if (kept)
 		block = move_entered(call, block, alignment, kept < size ? kept : size, size);
 	mark = block ? bh_block_mark(heap, block) : 0;
-	error = bh_block_refusal(call);
+	error = bh_request_refusal(call);
 	bh_leave(call);
 	if (!block)
 		return bh_block_refuse(error);

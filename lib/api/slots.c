@@ -10,6 +10,7 @@
 
 #include "api/blocks.h"
 #include "api/refusal.h"
+#include "api/request.h"
 #include "api/root.h"
 #include "handle/intent.h"
 
@@ -67,10 +68,10 @@ static void *into_once(bheap_t *heap, uint64_t *slot, size_t size)
 	offset = slot_offset(heap, slot);
 	if (offset) {
 		slot_intend(heap, offset);
-		block = bh_block_alloc_entered(&call, BH_GRANULE, size);
+		block = bh_request_serve(&call, BH_GRANULE, size);
 		if (block)
 			bh_shared_store(slot, bh_bytes(block));
-		error = bh_block_refusal(&call);
+		error = bh_request_refusal(&call);
 	}
 	bh_leave(&call);
 	if (!block)
@@ -95,7 +96,7 @@ static uint32_t root_make(struct bh_call *call, size_t size)
 	uint32_t block;
 
 	slot_intend(heap, BH_SHARED_SLOT_ROOT);
-	block = bh_block_alloc_entered(call, BH_GRANULE, size);
+	block = bh_request_serve(call, BH_GRANULE, size);
 	if (block) {
 		memset(bh_core_address(&heap->core, block), 0, size);
 		bh_shared_store(&heap->core.control->root, bh_bytes(block));
@@ -114,7 +115,7 @@ static void *root_once(bheap_t *heap, size_t size)
 	root = bh_root(heap);
 	if (!root && root_make(&call, size))
 		root = bh_root(heap);
-	error = bh_block_refusal(&call);
+	error = bh_request_refusal(&call);
 	bh_leave(&call);
 	if (!root)
 		errno = error;

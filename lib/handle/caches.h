@@ -37,6 +37,7 @@ struct bh_cache {
 	uint16_t tops[BH_CACHE_GRANULES + 1];
 	uint16_t limits[BH_CACHE_GRANULES + 1];
 	uint8_t batches[BH_CACHE_GRANULES + 1]; /* by granules: how many the next fill takes */
+	uint8_t passed[BH_CACHE_GRANULES + 1];  /* how many were passed on last, none taken since */
 	uint32_t places[];                      /* the first granules of blocks */
 };
 
@@ -375,6 +376,15 @@ static inline uint32_t bh_cache_granules_of(const bheap_t *heap, const void *ptr
  * does better without it. Now and then it is asked for more all the same: room may have come.
  */
 bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules);
+
+/* Of an entered heap: true if threads passed on a block of a size. */
+static inline bool bh_cache_is_passed_on(const bheap_t *heap, size_t granules)
+{
+	struct bh_caches *caches = bh_caches(heap);
+
+	return caches->common && granules <= BH_CACHE_GRANULES &&
+	       bh_cache_has(caches, bh_cache_at(caches, caches->common - 1), granules);
+}
 
 /* True if the program freed a live block already: it is in a cache. */
 static inline bool bh_cache_holds(const bheap_t *heap, uint32_t block, uint32_t granules)

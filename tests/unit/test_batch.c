@@ -16,6 +16,7 @@
 static bheap_t *heap;
 static struct bh_caches *caches;
 static uint64_t seed;
+static struct faults faults;
 
 static void setup(void)
 {
@@ -282,6 +283,90 @@ START_TEST(the_common_cache_has_its_place)
 }
 END_TEST
 
+#define LARGEST 1024 /* bytes; a cache has places for 32 blocks */
+#define PLACES 32
+
+/* This thread's cache is full of the largest blocks, and another thread has a cache. */
+static void cache_fill(void)
+{
+	struct bh_cache *other;
+	pthread_t thread;
+
+	heap_make(64 * MIB);
+	ck_assert_int_eq(pthread_create(&thread, NULL, cache_claim_and_end, &other), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	for (unsigned index = 0; index < BURST; index++)
+		require(passed[index] = bheap_alloc(heap, LARGEST));
+	while (!is_off() && bh_cache_has(caches, bh_cache_own(caches), LARGEST / 16))
+		require(bheap_alloc(heap, LARGEST));
+	for (unsigned index = 0; index < PLACES; index++)
+		require(!heap_free(heap, passed[index]));
+}
+
+static unsigned cache_count(const struct bh_cache *cache)
+{
+	return bh_cache_count(caches, cache, LARGEST / 16);
+}
+
+/* Frees until blocks are passed on; how many that were. */
+static unsigned blocks_pass(unsigned *freed)
+{
+	const struct bh_cache *common = bh_cache_find_common(heap);
+	unsigned before = cache_count(common);
+
+	while (cache_count(common) == before)
+		require(!heap_free(heap, passed[(*freed)++]));
+	return cache_count(common) - before;
+}
+
+/* One after the other, until it is seen that this thread only gives. */
+START_TEST(few_blocks_are_passed_on_at_first)
+{
+	static const unsigned expected[] = {1, 3, 7, 15};
+	unsigned freed = PLACES, left;
+	uint32_t used;
+
+	cache_fill();
+	if (!is_off()) {
+		for (unsigned round = 0; round < 4; round++)
+			ck_assert_uint_eq(blocks_pass(&freed), expected[round]);
+		/* From now on it takes some back, too. */
+		left = cache_count(bh_cache_own(caches)) + 1;
+		for (used = heap->core.control->used; left; left--)
+			require(bheap_alloc(heap, LARGEST));
+		ck_assert_uint_eq(cache_count(bh_cache_find_common(heap)), 1 + 3 + 7 + 15 - 1);
+		ck_assert_uint_eq(heap->core.control->used, used);
+		ck_assert_uint_eq(blocks_pass(&freed), 1);
+	}
+	heap_end();
+}
+END_TEST
+
+/* It is reported, and stays live; the program gets another one. */
+START_TEST(a_block_that_was_passed_on_is_written_to)
+{
+	struct bh_cache *common;
+	unsigned freed = PLACES;
+	char *block;
+
+	faults_expect(&faults);
+	cache_fill();
+	if (!is_off()) {
+		blocks_pass(&freed);
+		common = bh_cache_find_common(heap);
+		block = bh_core_address(&heap->core, common->places[caches->at[LARGEST / 16]]);
+		memory_scribble(block, "written", 8);
+		while (bh_cache_has(caches, bh_cache_own(caches), LARGEST / 16))
+			require(bheap_alloc(heap, LARGEST));
+		ck_assert_ptr_ne(bheap_alloc(heap, LARGEST), block);
+		ck_assert_uint_eq(faults.count, 1);
+		ck_assert_int_eq(faults.last.kind, BHEAP_FAULT_WRITTEN_FREE);
+		ck_assert_ptr_eq(faults.last.address, block);
+	}
+	heap_end();
+}
+END_TEST
+
 static int forked_finds_all(void *arg)
 {
 	(void)arg;
@@ -331,6 +416,8 @@ int main(void)
 	tcase_add_test(tcase, blocks_are_passed_on);
 	tcase_add_test(tcase, the_common_cache_is_nobodys);
 	tcase_add_test(tcase, the_common_cache_has_its_place);
+	tcase_add_test(tcase, few_blocks_are_passed_on_at_first);
+	tcase_add_test(tcase, a_block_that_was_passed_on_is_written_to);
 	tcase_add_test(tcase, a_child_has_what_was_passed_on);
 	return suite_run(suite);
 }
