@@ -23,7 +23,7 @@
 #define ROUNDS 11
 #define BLOCKS 1000   /* live ones of each thread, of 16 to 515 bytes */
 #define STEPS 2000000 /* a free and an allocation each, by one thread in one round */
-#define TABLE 4096    /* sizes and choices, decided before the clock runs */
+#define TABLE 1048576 /* sizes and choices, decided before the clock runs */
 #define REGION_SIZE ((size_t)64 << 20)
 
 struct setting {

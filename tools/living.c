@@ -375,13 +375,12 @@ bool living_picture(const struct living *living, struct picture *picture, bool *
 
 		good = picture_read_once(living, &one, &drift);
 		if (good && drift <= least) {
-			struct picture before = *picture;
-
-			least = drift;
+			picture_release(picture);
 			*picture = one;
-			one = before;
+			least = drift;
+		} else {
+			picture_release(&one);
 		}
-		picture_release(&one);
 	}
 	*changing = least != 0;
 	return good;

@@ -158,10 +158,10 @@ void bh_cached_close(struct bh_call *call)
 	call->closed = true;
 }
 
-bool bh_cached_settle(struct bh_call *call)
+/* Closes the caches of the heap; false if it has none, or none that may be emptied. */
+static bool all_close(struct bh_call *call)
 {
-	struct bh_caches *caches;
-	bool any = false;
+	const struct bh_caches *caches;
 
 	if (!bh_handle_is_cached(call->heap))
 		return false;
@@ -170,6 +170,17 @@ bool bh_cached_settle(struct bh_call *call)
 	if (!caches->used || caches->kept)
 		return false;
 	bh_cached_close(call);
+	return true;
+}
+
+bool bh_cached_settle(struct bh_call *call)
+{
+	struct bh_caches *caches;
+	bool any = false;
+
+	if (!all_close(call))
+		return false;
+	caches = bh_caches(call->heap);
 	for (uint32_t slot = 0; slot < caches->used; slot++)
 		any |= cache_settle(call, bh_cache_at(caches, slot));
 	return any;
@@ -194,17 +205,9 @@ struct bh_cached_count bh_cached_counted(const bheap_t *heap)
 	return all;
 }
 
-struct bh_cached_count bh_cached_count(struct bh_call *call)
+struct bh_cached_count bh_cached_count_closed(struct bh_call *call)
 {
-	const struct bh_cached_count none = {0};
-
-	if (!bh_handle_is_cached(call->heap))
-		return none;
-	bh_cached_inherit(call);
-	if (!bh_caches(call->heap)->used || bh_caches(call->heap)->kept)
-		return none;
-	bh_cached_close(call);
-	return bh_cached_counted(call->heap);
+	return all_close(call) ? bh_cached_counted(call->heap) : (struct bh_cached_count){0};
 }
 
 struct bh_cached_count bh_cached_keep(bheap_t *heap)

@@ -47,9 +47,8 @@ struct bh_cached_count {
 /* While threads go on: what they do meanwhile may be missing. */
 struct bh_cached_count bh_cached_counted(const bheap_t *heap);
 
-/* Exactly, and leaves it there; the caches are closed until the call ends. None if they are kept.
- */
-struct bh_cached_count bh_cached_count(struct bh_call *call);
+/* Exact: the caches are closed until the call ends, and not emptied. 0 after bh_cached_keep(). */
+struct bh_cached_count bh_cached_count_closed(struct bh_call *call);
 
 /*
  * For the end of a process, perhaps in a signal handler: from now on nothing empties the caches,

@@ -69,7 +69,7 @@ size_t bheap_used(const bheap_t *heap)
 
 	if (!bh_enter(&call, heap))
 		return 0;
-	cached = bh_cached_count(&call).granules;
+	cached = bh_cached_count_closed(&call).granules;
 	used = bh_bytes(heap->core.control->used - cached);
 	bh_leave(&call);
 	return used;
