@@ -184,12 +184,12 @@ static unsigned common_put(bheap_t *heap, struct bh_cache *cache, unsigned count
 }
 
 /*
- * How many blocks of a size are passed on: one at first, more as long as none is taken back. What
- * comes and goes at random needs few.
+ * How many blocks of a size are passed on: one at first, one more each time as long as none is
+ * taken back. What comes and goes at random needs few.
  */
 static unsigned passed_next(struct bh_cache *cache, size_t granules, unsigned most)
 {
-	unsigned count = 2u * cache->passed[granules] + 1;
+	unsigned count = cache->passed[granules] + 1u;
 
 	count = count < most ? count : most;
 	cache->passed[granules] = (uint8_t)count;
