@@ -265,7 +265,7 @@ static __attribute__((noinline)) void block_give_back_slowly(void *ptr)
 	    bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,
 			 bh_cache_begin_fenced))
 		return;
-	if (!granules || bh_cache_is_bypassed(heap, granules) || !block_put(heap, ptr))
+	if (!granules || bh_cache_is_bypassed(heap) || !block_put(heap, ptr))
 		block_release(ptr);
 }
 

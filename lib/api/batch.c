@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch.c - see batch.h. A size may keep twice as many blocks each time it has no room, until the
- * bounds are reached. From then on what one size gets another loses, a few at a time, and a thread
- * that has less than its share gets some of what others have.
+ * batch.c - see batch.h. A cache may hold more each time it has no room, until the bounds are
+ * reached. From then on what one size gets another loses, a few at a time, and a thread that has
+ * less than its share gets some of what others have.
  */
 #include "api/batch.h"
 
@@ -10,10 +10,10 @@
 
 /* The most that a fill takes at once. */
 #define BATCH_MAX 15
-/* How many blocks of a size are kept at first. */
-#define GRANT_FIRST 8
-/* Of how many sizes limits are lowered at once. */
-#define LOWERED_MAX 4
+/* At the bounds, room is made for so many blocks at once. */
+#define ROOM_BLOCKS 4
+/* Of how many sizes blocks go at once. */
+#define SIZES_MAX 4
 /* Once in so many batches a cache is looked for whose owner has ended. */
 #define BATCHES_OF_ORPHAN 16
 /* And once in so many the caches of others are closed: that interrupts their threads. */
@@ -48,6 +48,12 @@ static struct bh_cache *cache_claim(struct bh_call *call)
 	return bh_cache_claim(call->heap);
 }
 
+/* Blocks of a size that a cache has places for. */
+static unsigned places_count(const struct bh_caches *caches, size_t granules)
+{
+	return (unsigned)(caches->at[granules + 1] - caches->at[granules]);
+}
+
 /* ---- taken from the heap ---- */
 
 /* Drops those on top whose marks do not stand, so that the owner can go on. */
@@ -63,7 +69,7 @@ static void top_verify(struct bh_call *call, struct bh_cache *cache, size_t gran
 				       granules) ||
 		    !bh_cached_flush_block(call, block, granules))
 			return;
-		bh_cache_set_top(cache, granules, top);
+		bh_cache_move_top(cache, granules, top);
 	}
 }
 
@@ -71,13 +77,15 @@ static void top_verify(struct bh_call *call, struct bh_cache *cache, size_t gran
  */
 static unsigned batch_next(struct bh_caches *caches, struct bh_cache *cache, size_t granules)
 {
-	unsigned batch = cache->batches[granules], granted;
+	unsigned batch = cache->batches[granules], most = places_count(caches, granules);
+	uint32_t room;
 
 	cache->passed[granules] = 0;
 	if (batch < BATCH_MAX)
 		cache->batches[granules] = (uint8_t)(2 * batch + 1);
-	granted = bh_cache_grant(caches, cache, granules, 2 * batch);
-	return batch < granted / 2 ? batch : granted / 2;
+	room = bh_cache_grant(caches, cache, 2 * batch * granules) / (uint32_t)granules;
+	most = most < room ? most : room;
+	return batch < most / 2 ? batch : most / 2;
 }
 
 /*
@@ -114,9 +122,9 @@ static void oldest_pass(const struct bh_caches *caches, struct bh_cache *from, s
 
 	BH_ASSERT(top + count <= caches->at[granules + 1]);
 	memcpy(&to->places[top], first, count * sizeof(*first));
-	bh_cache_set_top(to, granules, top + count);
+	bh_cache_move_top(to, granules, top + count);
 	memmove(first, first + count, left * sizeof(*first));
-	bh_cache_set_top(from, granules, from->tops[granules] - count);
+	bh_cache_move_top(from, granules, from->tops[granules] - count);
 }
 
 /* What other threads passed on goes into the places of an empty size. */
@@ -133,6 +141,7 @@ void *bh_batch_take(struct bh_call *call, size_t granules)
 	bheap_t *heap = call->heap;
 	struct bh_caches *caches = bh_caches(heap);
 	struct bh_cache *cache;
+	void *block;
 
 	if (!bh_cache_is_passed_on(heap, granules))
 		return NULL;
@@ -141,10 +150,11 @@ void *bh_batch_take(struct bh_call *call, size_t granules)
 	if (!cache || call->closed || !bh_cache_is_passed_on(heap, granules))
 		return NULL;
 	top_verify(call, cache, granules);
-	if (bh_cache_has(caches, cache, granules))
-		return NULL;
-	common_take(heap, cache, 1 + batch_next(caches, cache, granules), granules);
-	return bh_cache_pop(heap, caches, cache, granules);
+	top_verify(call, bh_cache_find_common(heap), granules);
+	block = bh_cache_pop(heap, caches, bh_cache_find_common(heap), granules);
+	if (!bh_cache_has(caches, cache, granules))
+		common_take(heap, cache, batch_next(caches, cache, granules), granules);
+	return block;
 }
 
 void bh_batch_fill(struct bh_call *call, size_t granules)
@@ -162,7 +172,7 @@ void bh_batch_fill(struct bh_call *call, size_t granules)
 		return;
 	count = batch_take(heap, &cache->places[caches->at[granules]], wanted, granules);
 	cache->fills += count;
-	bh_cache_set_top(cache, granules, caches->at[granules] + count);
+	bh_cache_move_top(cache, granules, caches->at[granules] + count);
 }
 
 /* ---- given back to the heap ---- */
@@ -172,12 +182,14 @@ static unsigned common_put(bheap_t *heap, struct bh_cache *cache, unsigned count
 {
 	struct bh_caches *caches = bh_caches(heap);
 	struct bh_cache *common = bh_cache_find_common(heap);
-	unsigned has, room;
+	uint32_t room;
+	unsigned places;
 
 	if (!common)
 		return 0;
-	has = bh_cache_count(caches, common, granules);
-	room = bh_cache_grant(caches, common, granules, has + count) - has;
+	places = places_count(caches, granules) - bh_cache_count(caches, common, granules);
+	count = count < places ? count : places;
+	room = bh_cache_grant(caches, common, count * granules) / (uint32_t)granules;
 	count = count < room ? count : room;
 	oldest_pass(caches, cache, common, count, granules);
 	return count;
@@ -197,44 +209,42 @@ static unsigned passed_next(struct bh_cache *cache, size_t granules, unsigned mo
 	return count;
 }
 
-/*
- * Of a size without room, blocks that were put first go: up to half of them, to other threads, if
- * there are any that work on the heap, or to the heap.
- */
-static void size_pass(struct bh_call *call, struct bh_cache *cache, size_t granules)
+/* Of a size, so many blocks that were put first go to the heap, or to others that work on it. */
+static void oldest_give(struct bh_call *call, struct bh_cache *cache, size_t granules,
+			unsigned count)
 {
-	const struct bh_caches *caches = bh_caches(call->heap);
-	unsigned count = (bh_cache_count(caches, cache, granules) + 1) / 2;
-
-	if (caches->used > 1) {
-		count = passed_next(cache, granules, count);
+	if (bh_caches(call->heap)->used > 1)
 		count -= common_put(call->heap, cache, count, granules);
-	}
 	if (count)
 		bh_cached_flush_oldest(call, cache, granules, count);
 }
 
-/* Half of what a size may keep is taken back. */
-static void size_lower(struct bh_call *call, struct bh_cache *cache, size_t granules)
+/* Of a size without places. */
+static void size_give(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
-	struct bh_caches *caches = bh_caches(call->heap);
-	unsigned kept = bh_cache_limit(caches, cache, granules) / 2;
-	unsigned count = bh_cache_count(caches, cache, granules);
+	const struct bh_caches *caches = bh_caches(call->heap);
+	unsigned count = (bh_cache_count(caches, cache, granules) + 1) / 2;
 
-	if (count > kept)
-		bh_cached_flush_oldest(call, cache, granules, count - kept);
-	count = bh_cache_count(caches, cache, granules);
-	bh_cache_lower(caches, cache, granules, count > kept ? count : kept);
+	if (caches->used > 1)
+		count = passed_next(cache, granules, count);
+	oldest_give(call, cache, granules, count);
 }
 
-/* Makes room for a block of a size at the cost of a few others, each in turn. */
-static void others_lower(struct bh_call *call, struct bh_cache *cache, size_t granules)
+/* Of a cache that holds what it may: a quarter of the blocks of a few sizes, each in turn. */
+static void sizes_give(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
-	for (unsigned left = LOWERED_MAX;
-	     left && bh_cache_room(bh_caches(call->heap), cache) < granules; left--) {
-		cache->hand = cache->hand % BH_CACHE_GRANULES + 1;
-		if (cache->hand != granules)
-			size_lower(call, cache, cache->hand);
+	const struct bh_caches *caches = bh_caches(call->heap);
+	unsigned left = SIZES_MAX;
+
+	for (unsigned tries = BH_CACHE_GRANULES; tries && left; tries--) {
+		unsigned count;
+
+		if (cache->room >= ROOM_BLOCKS * granules)
+			return;
+		cache->hand = (uint8_t)(cache->hand % BH_CACHE_GRANULES + 1);
+		count = bh_cache_count(caches, cache, cache->hand);
+		left -= count > 0;
+		oldest_give(call, cache, cache->hand, (count + 3) / 4);
 	}
 }
 
@@ -260,7 +270,9 @@ static void share_take(struct bh_call *call, const struct bh_cache *own, uint32_
 		if (cache == own || cache->granted <= share)
 			continue;
 		for (size_t granules = 1; granules <= BH_CACHE_GRANULES; granules++)
-			size_lower(call, cache, granules);
+			bh_cached_flush_oldest(call, cache, granules,
+					       (bh_cache_count(caches, cache, granules) + 1) / 2);
+		bh_cache_halve(caches, cache);
 	}
 }
 
@@ -277,38 +289,43 @@ static void share_balance(struct bh_call *call, struct bh_cache *cache)
 		share_take(call, cache, share);
 }
 
-/*
- * Room for one more block of a size: twice as many may be kept; where the bounds are reached, fewer
- * of other sizes, or some of them go.
- */
-static bool cache_make_room(struct bh_call *call, struct bh_cache *cache, size_t granules)
+/* Counts a size among those that the cache is for. */
+static void size_note(struct bh_cache *cache, size_t granules)
+{
+	uint64_t bit = UINT64_C(1) << (granules - 1);
+
+	if (cache->sizes & bit)
+		return;
+	cache->sizes |= bit;
+	cache->asked += (uint32_t)granules;
+}
+
+/* Room for one more block of a size, if that can be. */
+static void cache_make_room(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
 	struct bh_caches *caches = bh_caches(call->heap);
-	unsigned count = bh_cache_count(caches, cache, granules);
-	unsigned wanted = count ? 2 * count : GRANT_FIRST;
 
-	if (bh_cache_grant(caches, cache, granules, wanted) > count)
-		return true;
+	size_note(cache, granules);
+	if (cache->tops[granules] == caches->at[granules + 1])
+		size_give(call, cache, granules);
+	if (bh_cache_grant(caches, cache, granules) >= granules)
+		return;
 	share_balance(call, cache);
-	if (count < GRANT_FIRST)
-		others_lower(call, cache, granules);
-	if (bh_cache_grant(caches, cache, granules, wanted) > count)
-		return true;
-	if (!count)
-		return false;
-	size_pass(call, cache, granules);
-	return true;
+	if (bh_cache_grant(caches, cache, granules) < granules)
+		sizes_give(call, cache, granules);
 }
 
 bool bh_batch_put(struct bh_call *call, uint32_t block)
 {
 	bheap_t *heap = call->heap;
+	const struct bh_caches *caches;
 	uint32_t granules = bh_core_granules(&heap->core, block);
 	struct bh_cache *cache = granules <= BH_CACHE_GRANULES ? cache_claim(call) : NULL;
 
-	return cache &&
-	       (cache->tops[granules] < cache->limits[granules] ||
-		cache_make_room(call, cache, granules)) &&
-	       bh_cache_push(bh_caches(heap), cache, bh_core_address(&heap->core, block), block,
-			     granules);
+	if (!cache)
+		return false;
+	caches = bh_caches(heap);
+	if (cache->tops[granules] == caches->at[granules + 1] || cache->room < granules)
+		cache_make_room(call, cache, granules);
+	return bh_cache_push(caches, cache, bh_core_address(&heap->core, block), block, granules);
 }

@@ -154,7 +154,7 @@ static void *alloc_cached_fenced(bheap_t *heap, size_t size)
 		return alloc_trylock(heap, size);
 	if (bh_caches_are_fenced(heap))
 		block = bh_cache_take(heap, granules, bh_cache_begin_fenced);
-	else if (bh_cache_is_bypassed(heap, granules))
+	else if (bh_cache_is_bypassed(heap))
 		return alloc_trylock(heap, size);
 	if (BH_UNLIKELY(!block))
 		return alloc_slow(heap, BH_GRANULE, size);
@@ -291,7 +291,7 @@ static int free_cached_fenced(bheap_t *heap, void *ptr)
 
 	if (granules && bh_cache_is_marked(bh_caches(heap), ptr, granules))
 		return free_slow(heap, ptr);
-	if (!granules || bh_cache_is_bypassed(heap, granules))
+	if (!granules || bh_cache_is_bypassed(heap))
 		return free_trylock(heap, ptr);
 	if (!bh_caches_are_fenced(heap) ||
 	    !bh_cache_put(heap, ptr, bh_core_granule(&heap->core, ptr), granules,

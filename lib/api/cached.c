@@ -58,7 +58,7 @@ void bh_cached_flush_oldest(struct bh_call *call, struct bh_cache *cache, size_t
 		if (!bh_cached_flush_block(call, first[index], granules))
 			first[kept++] = first[index];
 	memmove(first + kept, first + count, (all - count) * sizeof(*first));
-	bh_cache_set_top(cache, granules, cache->tops[granules] - (count - kept));
+	bh_cache_move_top(cache, granules, cache->tops[granules] - (count - kept));
 }
 
 /* Of a flushed cache: each block that it handed out is counted as allocated, and freed before. */
@@ -103,6 +103,7 @@ static void cache_inherit(struct bh_call *call, struct bh_cache *cache)
 		for (unsigned at = caches->at[granules]; at < caches->at[granules + 1]; at++)
 			marked_flush(call, cache->places[at], granules);
 	counters_settle(call->heap, cache);
+	cache->room = cache->granted;
 	bh_cache_revoke(caches, cache);
 	memset(cache, 0, sizeof(*cache));
 }

@@ -14,7 +14,7 @@
 #include "os/wait.h"
 
 /*
- * In a buffer the caches are to take half a per cent of it: small ones in a small buffer. In a
+ * In a buffer the caches are to take 0.6 per cent of it: small ones in a small buffer. In a
  * mapping they take memory only as they are used.
  */
 #define SCALE_MAX 2
@@ -25,7 +25,9 @@
 #define SLOTS_MAPPED 4 /* for one in a buffer; and no fewer, and the common one */
 #define SLOTS_MAX 256
 
-/* Fewer blocks of a size than this are not worth batches. */
+/* What is granted at once beyond what is wanted, as a part of what was granted. */
+#define GRANT_PART 4
+/* Fewer blocks of each size than this are not worth batches. */
 #define BYPASS_BELOW 8
 /* One call in so many asks a bypassed cache for more. */
 #define BYPASSES 16
@@ -58,10 +60,10 @@ static size_t slots_of(size_t granules, bool in_buffer)
 	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
 }
 
-/* Blocks of a size that a cache has places for: of the largest 8 KiB, 32 to 64 blocks. */
+/* Blocks of a size that a cache has places for: 16 KiB, but 32 to 64 blocks. */
 static unsigned capacity(unsigned granules, unsigned scale)
 {
-	unsigned count = 512 / granules;
+	unsigned count = 1024 / granules;
 
 	if (count < 32)
 		count = 32;
@@ -174,7 +176,6 @@ static struct bh_cache *cache_make(struct bh_caches *caches)
 
 	cache = bh_cache_at(caches, caches->used);
 	memcpy(cache->tops, caches->at, sizeof(cache->tops));
-	memcpy(cache->limits, caches->at, sizeof(cache->limits));
 	caches->used++;
 	return cache;
 }
@@ -242,59 +243,54 @@ struct bh_cache *bh_cache_claim(bheap_t *heap)
 	return cache;
 }
 
+/* ---- bounds ---- */
+
 /* Never more than half of what is left: others come, too. */
-uint32_t bh_cache_room(const struct bh_caches *caches, const struct bh_cache *cache)
+static uint32_t room_of(const struct bh_caches *caches, const struct bh_cache *cache)
 {
 	uint32_t room = BH_CACHE_ROOM_MAX - cache->granted;
 
 	return room < caches->pool / 2 ? room : caches->pool / 2;
 }
 
-/* The new limit may be higher or lower. */
-static void limit_set(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
-		      unsigned count)
+/* A part more than is wanted now, for few calls are to come here. */
+uint32_t bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules)
 {
-	uint32_t before = bh_cache_limit(caches, cache, granules) * (uint32_t)granules;
-	uint32_t after = count * (uint32_t)granules;
+	uint32_t more = (uint32_t)granules + cache->granted / GRANT_PART;
+	uint32_t most = room_of(caches, cache);
 
-	caches->pool += before - after;
-	cache->granted += after - before;
-	cache->limits[granules] = (uint16_t)(caches->at[granules] + count);
+	BH_ASSERT(cache->room <= cache->granted && granules <= BH_CACHE_ROOM_MAX);
+	if (cache->room >= granules)
+		return cache->room;
+	cache->is_short = cache->room + most < granules;
+	more = more < most ? more : most;
+	caches->pool -= more;
+	cache->granted += more;
+	cache->room += more;
+	return cache->room;
 }
 
-unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
-			unsigned count)
+void bh_cache_halve(struct bh_caches *caches, struct bh_cache *cache)
 {
-	unsigned has = bh_cache_limit(caches, cache, granules);
-	unsigned most = caches->at[granules + 1] - caches->at[granules];
-	unsigned more;
+	uint32_t less = cache->granted / 2;
 
-	count = count < most ? count : most;
-	if (count <= has)
-		return has;
-	more = bh_cache_room(caches, cache) / (uint32_t)granules;
-	cache->is_short = more < count - has;
-	limit_set(caches, cache, granules, cache->is_short ? has + more : count);
-	return bh_cache_limit(caches, cache, granules);
-}
-
-void bh_cache_lower(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
-		    unsigned count)
-{
-	BH_ASSERT(cache->tops[granules] <= caches->at[granules] + count);
-	if (count < bh_cache_limit(caches, cache, granules))
-		limit_set(caches, cache, granules, count);
+	less = less < cache->room ? less : cache->room;
+	caches->pool += less;
+	cache->granted -= less;
+	cache->room -= less;
 }
 
 void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache)
 {
+	BH_ASSERT(cache->room == cache->granted);
 	caches->pool += cache->granted;
-	cache->granted = 0;
+	cache->granted = cache->room = 0;
+	cache->sizes = 0;
+	cache->asked = 0;
 	cache->is_short = false;
-	memcpy(cache->limits, caches->at, sizeof(cache->limits));
 }
 
-bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules)
+bool bh_cache_is_bypassed(const bheap_t *heap)
 {
 	const struct bh_caches *caches = bh_caches(heap);
 	struct bh_cache *cache = bh_cache_own(caches);
@@ -302,7 +298,7 @@ bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules)
 
 	if (!cache || !bh_cache_begin(caches, cache))
 		return false;
-	bypassed = cache->is_short && bh_cache_limit(caches, cache, granules) < BYPASS_BELOW &&
+	bypassed = cache->is_short && cache->granted < BYPASS_BELOW * cache->asked &&
 		   ++cache->skipped % BYPASSES != 0;
 	bh_cache_end(cache);
 	return bypassed;

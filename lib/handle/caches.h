@@ -22,20 +22,22 @@
 
 /*
  * A thread's cache. The owner alone stores to it while it is busy, and so does who holds the heap's
- * lock while the caches are closed; owner, limits, granted and fills need the lock.
+ * lock while the caches are closed; owner, granted and what follows pops need the lock.
  */
 struct bh_cache {
 	unsigned busy;    /* atomic: the owner is at work */
 	pid_t owner;      /* a thread, 0, or BH_CACHE_COMMON */
-	uint32_t granted; /* granules of the blocks that its limits allow */
+	uint32_t room;    /* granules that it may take, of those granted */
+	uint32_t granted; /* granules that its blocks may come to */
+	uint64_t pops;    /* blocks handed out since the counters were settled */
+	uint64_t fills;   /* blocks that came from the heap since then */
+	uint64_t sizes;   /* a bit for each size that it was asked to keep: granules - 1 */
+	uint32_t asked;   /* granules of a block of each of those */
 	unsigned skipped; /* calls that went past it since it was short of room */
-	uint16_t hand;    /* the size whose limit was lowered last */
 	bool is_short;    /* of room: it was granted less than it asked for */
-	uint64_t fills;   /* blocks that came from the heap since the counters were settled */
-	uint64_t pops;    /* blocks handed out since then */
-	/* By granules: one past the last place in use, and past the last that may be used. */
+	uint8_t hand;     /* the size that gave up blocks last */
+	/* By granules: one past the last place in use. */
 	uint16_t tops[BH_CACHE_GRANULES + 1];
-	uint16_t limits[BH_CACHE_GRANULES + 1];
 	uint8_t batches[BH_CACHE_GRANULES + 1]; /* by granules: how many the next fill takes */
 	uint8_t passed[BH_CACHE_GRANULES + 1];  /* how many were passed on last, none taken since */
 	uint32_t places[];                      /* the first granules of blocks */
@@ -69,7 +71,7 @@ struct bh_caches {
 	uint32_t used;       /* of them, those that were ever claimed */
 	uint32_t next;       /* the one that is looked at next: whether its owner has ended */
 	uint32_t common;     /* one more than the slot of the common one, or 0 */
-	uint32_t room;       /* granules that may be granted */
+	uint32_t room;       /* granules that may be granted to all */
 	uint32_t pool;       /* of them, those that are not */
 	uint32_t flushing;   /* the block that is on its way to the heap, or 0 */
 	bool filling;        /* control->pending is on its way to a cache */
@@ -116,18 +118,13 @@ struct bh_cache *bh_cache_find_common(bheap_t *heap);
 struct bh_cache *bh_cache_find_orphan(bheap_t *heap);
 
 /*
- * Of an entered heap: lets a cache have so many blocks of a size, or as many as the bounds allow;
- * how many that are.
+ * Of an entered heap: lets a cache take so many granules more, or as many as the bounds allow; how
+ * many that are.
  */
-unsigned bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
-			unsigned count);
+uint32_t bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules);
 
-/* Of an entered heap: granules that the bounds allow one cache to be granted now. */
-uint32_t bh_cache_room(const struct bh_caches *caches, const struct bh_cache *cache);
-
-/* Of an entered heap: takes back what was granted for more than so many blocks of a size. */
-void bh_cache_lower(struct bh_caches *caches, struct bh_cache *cache, size_t granules,
-		    unsigned count);
+/* Of an entered heap: takes half of what was granted back, but what it holds. */
+void bh_cache_halve(struct bh_caches *caches, struct bh_cache *cache);
 
 /* Of an entered heap and an empty cache: it may have nothing, until more is granted. */
 void bh_cache_revoke(struct bh_caches *caches, struct bh_cache *cache);
@@ -268,17 +265,18 @@ static inline void bh_cache_set_top(struct bh_cache *cache, size_t granules, uns
 	__atomic_store_n(&cache->tops[granules], (uint16_t)top, __ATOMIC_RELEASE);
 }
 
-/* Blocks of a size that a cache has, and those that it may have. */
+/* The same with the lock held, after any number of blocks came or went. */
+static inline void bh_cache_move_top(struct bh_cache *cache, size_t granules, unsigned top)
+{
+	cache->room -= (top - cache->tops[granules]) * (uint32_t)granules;
+	bh_cache_set_top(cache, granules, top);
+}
+
+/* Blocks of a size that a cache has. */
 static inline unsigned bh_cache_count(const struct bh_caches *caches, const struct bh_cache *cache,
 				      size_t granules)
 {
 	return (unsigned)(cache->tops[granules] - caches->at[granules]);
-}
-
-static inline unsigned bh_cache_limit(const struct bh_caches *caches, const struct bh_cache *cache,
-				      size_t granules)
-{
-	return (unsigned)(cache->limits[granules] - caches->at[granules]);
 }
 
 static inline bool bh_cache_has(const struct bh_caches *caches, const struct bh_cache *cache,
@@ -301,6 +299,7 @@ static inline void *bh_cache_pop(const bheap_t *heap, const struct bh_caches *ca
 		return NULL;
 	bh_cache_set_top(cache, granules, top - 1);
 	bh_cache_clear_mark(block);
+	cache->room += (uint32_t)granules;
 	cache->pops++;
 	return block;
 }
@@ -316,11 +315,13 @@ static inline bool bh_cache_push(const struct bh_caches *caches, struct bh_cache
 	uint64_t mark = bh_cache_mark(caches, ptr, granules);
 	bh_cache_word *word = ptr;
 
-	if (BH_UNLIKELY(top >= cache->limits[granules]) || BH_UNLIKELY(*word == mark))
+	if (BH_UNLIKELY(top >= caches->at[granules + 1]) || BH_UNLIKELY(cache->room < granules) ||
+	    BH_UNLIKELY(*word == mark))
 		return false;
 	*word = mark;
 	cache->places[top] = block;
 	bh_cache_set_top(cache, granules, top + 1);
+	cache->room -= (uint32_t)granules;
 	return true;
 }
 
@@ -372,10 +373,10 @@ static inline uint32_t bh_cache_granules_of(const bheap_t *heap, const void *ptr
 }
 
 /*
- * True if this thread's cache may keep so few blocks of a size, and is granted no more, that a call
- * does better without it. Now and then it is asked for more all the same: room may have come.
+ * True if this thread's cache may hold so few blocks of each size, and is granted no more, that a
+ * call does better without it. Now and then it is asked all the same: room may have come.
  */
-bool bh_cache_is_bypassed(const bheap_t *heap, size_t granules);
+bool bh_cache_is_bypassed(const bheap_t *heap);
 
 /* Of an entered heap: true if threads passed on a block of a size. */
 static inline bool bh_cache_is_passed_on(const bheap_t *heap, size_t granules)

@@ -88,6 +88,77 @@ START_TEST(more_sizes_than_there_is_room_for)
 }
 END_TEST
 
+/* Within the bounds hardly a call takes the lock, however the sizes come and go. */
+START_TEST(sizes_that_there_is_room_for)
+{
+	unsigned before;
+
+	heap_make(64 * MIB);
+	blocks_exchange(512);
+	before = caches->batches;
+	blocks_exchange(512);
+	if (!is_off())
+		ck_assert_uint_le(caches->batches - before, PAIRS / 500);
+	heap_end();
+}
+END_TEST
+
+#define FULL_SIZES 8 /* multiples of 64 bytes */
+#define FULL_BLOCKS 8
+
+static unsigned full_count(const struct bh_cache *cache, unsigned size)
+{
+	return bh_cache_count(caches, cache, 4 * size);
+}
+
+/* This thread's cache may not have more than it has; blocks of one size more are live. */
+static struct bh_cache *full_make(char **block)
+{
+	static char *blocks[FULL_SIZES][FULL_BLOCKS];
+	struct bh_cache *cache;
+
+	require(*block = bheap_alloc(heap, 64 * (FULL_SIZES + 1)));
+	for (unsigned size = 1; size <= FULL_SIZES; size++)
+		for (unsigned index = 0; index < FULL_BLOCKS; index++)
+			require(blocks[size - 1][index] = bheap_alloc(heap, 64 * size));
+	for (unsigned size = 1; size <= FULL_SIZES; size++)
+		for (unsigned index = 0; index < FULL_BLOCKS; index++)
+			require(!heap_free(heap, blocks[size - 1][index]));
+	cache = bh_cache_own(caches);
+	require(cache);
+	caches->room -= caches->pool + cache->room;
+	cache->granted -= cache->room;
+	cache->room = caches->pool = 0;
+	return cache;
+}
+
+/* Other sizes give blocks up, a few in turn, and not all that they have. */
+START_TEST(a_full_cache_makes_room)
+{
+	struct bh_cache *cache;
+	unsigned had[FULL_SIZES + 1], fewer = 0;
+	char *block;
+
+	heap_make(64 * MIB);
+	if (!is_off()) {
+		cache = full_make(&block);
+		for (unsigned size = 1; size <= FULL_SIZES; size++)
+			had[size] = full_count(cache, size);
+		require(!heap_free(heap, block));
+		ck_assert_uint_eq(full_count(cache, FULL_SIZES + 1), 1);
+		for (unsigned size = 1; size <= FULL_SIZES; size++) {
+			ck_assert_uint_ge(full_count(cache, size), had[size] / 2);
+			fewer += full_count(cache, size) < had[size];
+		}
+		ck_assert_uint_ge(fewer, 1);
+		ck_assert_uint_le(fewer, 4);
+		ck_assert_uint_le(cache->room, cache->granted);
+		ck_assert_uint_eq(cache->granted, caches->room);
+	}
+	heap_end();
+}
+END_TEST
+
 /* A cache that may have nothing: few calls ask for more, and those get it as soon as there is any.
  */
 START_TEST(a_cache_without_room)
@@ -391,7 +462,7 @@ START_TEST(a_child_has_what_was_passed_on)
 	if (!is_off()) {
 		own = bh_cache_own(caches);
 		common = bh_cache_find_common(heap);
-		ck_assert_uint_gt(bh_cache_grant(caches, common, 4, 8), 7);
+		ck_assert_uint_ge(bh_cache_grant(caches, common, 8 * 4), 8 * 4);
 		/* As a batch does it, and as a fork in the middle of one would see it. */
 		memcpy(&common->places[caches->at[4]], &own->places[caches->at[4]], 8 * 4);
 		common->tops[4] = (uint16_t)(caches->at[4] + 8);
@@ -410,6 +481,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, more_sizes_than_there_is_room_for, 0, 3);
+	tcase_add_test(tcase, sizes_that_there_is_room_for);
+	tcase_add_test(tcase, a_full_cache_makes_room);
 	tcase_add_test(tcase, a_cache_without_room);
 	tcase_add_test(tcase, a_thread_gets_its_share);
 	tcase_add_test(tcase, blocks_are_passed_on);
