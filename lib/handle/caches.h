@@ -312,13 +312,11 @@ static inline bool bh_cache_push(const struct bh_caches *caches, struct bh_cache
 				 uint32_t block, size_t granules)
 {
 	unsigned top = cache->tops[granules];
-	uint64_t mark = bh_cache_mark(caches, ptr, granules);
-	bh_cache_word *word = ptr;
 
 	if (BH_UNLIKELY(top >= caches->at[granules + 1]) || BH_UNLIKELY(cache->room < granules) ||
-	    BH_UNLIKELY(*word == mark))
+	    bh_cache_is_marked(caches, ptr, granules))
 		return false;
-	*word = mark;
+	bh_cache_set_mark(caches, ptr, granules);
 	cache->places[top] = block;
 	bh_cache_set_top(cache, granules, top + 1);
 	cache->room -= (uint32_t)granules;
