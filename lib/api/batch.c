@@ -219,7 +219,7 @@ static void oldest_give(struct bh_call *call, struct bh_cache *cache, size_t gra
 		bh_cached_flush_oldest(call, cache, granules, count);
 }
 
-/* Of a size without places. */
+/* Of a size that has no place left. */
 static void size_give(struct bh_call *call, struct bh_cache *cache, size_t granules)
 {
 	const struct bh_caches *caches = bh_caches(call->heap);

@@ -90,12 +90,16 @@ START_TEST(room_is_made)
 }
 END_TEST
 
-/* With true, and nothing done, there is one more try and no more calls; with false none. */
+/*
+ * With true, and nothing done, there is one more try and no more calls; with false none. A limit
+ * above the size of the heap is none.
+ */
 START_TEST(no_progress_ends_it)
 {
 	heap_make(_i);
 	for (unsigned which = 0; which < REQUESTS; which++) {
 		for (unsigned round = 0; round < 2; round++) {
+			ck_assert_int_eq(bheap_set_limit(heap, round ? 16 << 20 : 0), 0);
 			cache_fill(evict, 0, round);
 			ck_assert_ptr_null(request(which, 7000));
 			ck_assert_errno(ENOMEM);

@@ -39,7 +39,7 @@ static struct {
 	bool attach_lock_taken;       /* by another process, for ever */
 	unsigned locks_taken;         /* so often is a lock another process's, for a moment */
 	bool spoils_errno;            /* what ends a mapping, closes or cuts a file */
-	bool full;                    /* the disk */
+	int full;                     /* the disk, or what the user may have of it: errno */
 	bool no_nap;                  /* time passes at once */
 	int64_t napped;               /* nanoseconds, so far */
 	void (*napping)(void);        /* done before the next nap */
@@ -117,6 +117,14 @@ static struct wrap_answer reserve_answer(void)
 		return real;
 	system_is.interrupted--;
 	return instead(true, EINTR, 0);
+}
+
+static struct wrap_answer allocate_answer(void)
+{
+	if (!system_is.interrupted)
+		return instead(system_is.full, -1, system_is.full);
+	system_is.interrupted--;
+	return instead(true, -1, EINTR);
 }
 
 static struct wrap_answer protect_answer(void)
@@ -198,7 +206,7 @@ struct wrap_answer wrap_answer(const struct wrap_call *call)
 	case WRAP_MADVISE: return advise_answer(call);
 	case WRAP_MPROTECT: return protect_answer();
 	case WRAP_PWRITE: return instead(system_is.no_write, 0, 0);
-	case WRAP_FALLOCATE: return instead(system_is.full, -1, ENOSPC);
+	case WRAP_FALLOCATE: return allocate_answer();
 	case WRAP_POSIX_FALLOCATE: return reserve_answer();
 	case WRAP_SPIN_INIT: return after(&system_is.reinitialising);
 	case WRAP_NAP:
@@ -427,11 +435,15 @@ START_TEST(a_part_that_has_no_room)
 	fd = open(path, O_RDWR);
 	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole, (off_t)hole) ==
 	    0) {
-		system_is.full = true;
-		errno = 0;
-		ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
-		ck_assert_errno(ENOSPC);
-		system_is.full = false;
+		for (int round = 0; round < 2; round++) {
+			system_is.full = round ? EDQUOT : ENOSPC;
+			system_is.interrupted = 2;
+			errno = 0;
+			ck_assert_ptr_null(bheap_open(path, 0, O_RDWR, 0, 0));
+			ck_assert_errno(ENOSPC);
+			ck_assert_uint_eq(system_is.interrupted, 0);
+		}
+		system_is.full = 0;
 		bheap_close(path_heap(size, 0));
 	}
 	close(fd);

@@ -111,15 +111,28 @@ START_TEST(the_kind_of_the_lock)
 }
 END_TEST
 
-START_TEST(the_key_of_the_seals)
+/* What opening looks at once, a check of an open heap looks at as long as it is open. */
+START_TEST(fields_of_the_head)
 {
-	uint64_t other = ~heap->key;
+	static const struct {
+		size_t offset;
+		uint8_t change;
+	} fields[] = {{offsetof(struct bh_shared, key), 0xff},
+		      {offsetof(struct bh_shared, size), 0xff},
+		      {offsetof(struct bh_shared, flags), BHEAP_OWNED},
+		      {offsetof(struct bh_shared, pid_namespace), 0xff}};
+	char *byte = (char *)heap->shared + fields[_i].offset, old = *byte;
+	char changed = (char)(old ^ fields[_i].change);
 	struct bheap_fault fault;
 
-	memory_scribble(&heap->shared->key, &other, sizeof(other));
+	memory_scribble(byte, &changed, 1);
+	errno = 0;
 	ck_assert_int_eq(bheap_check(heap, &fault), -1);
 	ck_assert_errno(EUCLEAN);
+	ck_assert_int_eq(fault.kind, BHEAP_FAULT_BAD_FILE);
 	ck_assert_ptr_nonnull(strstr(fault.text, "its head was written over"));
+	memory_scribble(byte, &old, 1);
+	ck_assert_int_eq(bheap_check(heap, NULL), 0);
 }
 END_TEST
 
@@ -239,7 +252,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup_plain, teardown);
 	tcase_add_loop_test(tcase, words_of_the_head, 0, (int)(4 * WORDS));
 	tcase_add_test(tcase, the_kind_of_the_lock);
-	tcase_add_test(tcase, the_key_of_the_seals);
+	tcase_add_loop_test(tcase, fields_of_the_head, 0, 4);
 	tcase_add_test(tcase, a_holder_that_stays);
 	tcase_add_loop_test(tcase, a_wild_writer, 0, 3);
 	return suite_run(suite);
