@@ -3,6 +3,7 @@
  * test_batch.c - api/batch.h: how much a cache may keep where the bounds are reached. Batches one
  * by one are in test_cached.c.
  */
+#include "ends.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -366,6 +367,7 @@ static void cache_fill(void)
 	heap_make(64 * MIB);
 	ck_assert_int_eq(pthread_create(&thread, NULL, cache_claim_and_end, &other), 0);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ends_await(caches);
 	for (unsigned index = 0; index < BURST; index++)
 		require(passed[index] = bheap_alloc(heap, LARGEST));
 	while (!is_off() && bh_cache_has(caches, bh_cache_own(caches), LARGEST / 16))
