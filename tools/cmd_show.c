@@ -66,9 +66,10 @@ static void figures_print(const struct picture *picture)
 	       "so far", stats->allocations, plural(stats->allocations), stats->frees,
 	       plural(stats->frees), stats->failures);
 	if (stats->failures)
-		printf("  %-14s %s at most, %s the last time, with %s used\n", "refused",
-		       size_print(one, stats->largest_refused),
-		       size_print(other, stats->last_refused),
+		printf("  %-14s %s%s\n  %-14s %s, with %s used\n", "refused",
+		       size_print_refused(one, stats->largest_refused),
+		       stats->largest_refused < SIZE_REFUSED_MOST ? " at most" : "", "last refused",
+		       size_print_refused(other, stats->last_refused),
 		       size_print(third, stats->used_at_refusal));
 	printf("  %-14s %" PRIu64 " fault%s, %" PRIu64 " rebuild%s, %" PRIu64 " %s\n", "troubles",
 	       stats->faults, plural(stats->faults), stats->rebuilds, plural(stats->rebuilds),

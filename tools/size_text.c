@@ -66,3 +66,10 @@ char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size)
 		 number, units[unit]);
 	return text;
 }
+
+char *size_print_refused(char text[static SIZE_TEXT_MAX], uint64_t size)
+{
+	if (size < SIZE_REFUSED_MOST)
+		return size_print(text, size);
+	return strcpy(text, "64 GiB or more");
+}

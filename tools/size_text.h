@@ -31,4 +31,10 @@ static inline const char *plural(uint64_t count)
 /* "4096 bytes" to "1.50 GiB", three or four digits; returns text. */
 char *size_print(char text[static SIZE_TEXT_MAX], uint64_t size);
 
+/* The largest_refused of the statistics that stands for any larger request, too. */
+#define SIZE_REFUSED_MOST (((uint64_t)1 << 36) - 16)
+
+/* The same for a refused request: "64 GiB or more" if its size is not known. */
+char *size_print_refused(char text[static SIZE_TEXT_MAX], uint64_t size);
+
 #endif

@@ -61,16 +61,24 @@ static void peak_print(FILE *stream, const uint64_t *figures, bool sized)
 	fprintf(stream, ", within the first %s\n", size_print(extent, figures[FIGURE_EXTENT]));
 }
 
+/* "of 3.91 MiB": how large the refused requests were. */
+static void refused_print(FILE *stream, uint64_t refused, uint64_t largest)
+{
+	bool unbounded = largest >= SIZE_REFUSED_MOST, several = refused > 1;
+	char text[SIZE_TEXT_MAX];
+
+	fprintf(stream, "%sof %s%s, ", several && unbounded ? "some " : "",
+		size_print_refused(text, largest), several && !unbounded ? " at most" : "");
+}
+
 static void failures_print(FILE *stream, const uint64_t *figures)
 {
 	uint64_t refused = figures[FIGURE_FAILURES], faults = figures[FIGURE_FAULTS];
-	char largest[SIZE_TEXT_MAX];
 
 	fprintf(stream, "  %-16s %" PRIu64 " request%s refused, ", "failures", refused,
 		plural(refused));
 	if (refused)
-		fprintf(stream, "of %s%s, ", size_print(largest, figures[FIGURE_LARGEST_REFUSED]),
-			refused == 1 ? "" : " at most");
+		refused_print(stream, refused, figures[FIGURE_LARGEST_REFUSED]);
 	fprintf(stream, "%" PRIu64 " fault%s\n", faults, plural(faults));
 }
 

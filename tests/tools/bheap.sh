@@ -116,7 +116,9 @@ expect 0 'end.snap: a heap of 64.0 GiB' "$bheap" show end.snap
 expect 134 'the budget is spent' "$bheap" run --abort --size=2M --snapshot=spent.snap \
 	dd if=/dev/zero of=/dev/null bs=3M count=1
 expect 0 ' 1 refused' "$bheap" show spent.snap
-expect 0 'refused        3.00 MiB at most, 3.00 MiB the last time, with ' "$bheap" show spent.snap
+expect 0 'refused        3.00 MiB at most$' "$bheap" show spent.snap
+expect 0 'last refused   3.00 MiB, with .* used$' "$bheap" show spent.snap
+grep '.\{81\}' out && fail "show: a line of more than 80 columns"
 "$bheap" show --json spent.snap >spent.json
 [ "$(figure spent.json largest_refused)" -ge 3145728 ] || fail "show: the largest refusal is not told"
 same_number "show: last refusal" "$(figure spent.json last_refused)" "$(figure spent.json largest_refused)"

@@ -22,7 +22,7 @@
 #define BLOCKS_MOST 5000
 
 static char *volatile last;
-static unsigned last_size;
+static size_t last_size;
 static char *blocks[BLOCKS_MOST];
 static unsigned block_count;
 
@@ -48,9 +48,10 @@ static void (*const first[])(void) __attribute__((section(".preinit_array"), use
 
 static void blocks_make(const char *text)
 {
-	unsigned count = 0, size = 0;
+	unsigned count = 0;
+	size_t size = 0;
 
-	if (sscanf(text, "%ux%u", &count, &size) != 2)
+	if (sscanf(text, "%ux%zu", &count, &size) != 2)
 		_exit(2);
 	last_size = size;
 	while (count--) {

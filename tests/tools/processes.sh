@@ -106,6 +106,13 @@ is "allocations of a program without the descriptor" "$(heap_figure allocations)
 grep -q '^  failures  *1 request refused, of 3.91 MiB, 0 faults$' out || { cat out; fail "one refused request"; }
 "$bheap" run --size=1M "$program" +1x2048000 +2x4096000 +1x1024000 2>out
 grep -q '^  failures  *3 requests refused, of 3.91 MiB at most, 0 faults$' out || { cat out; fail "refused requests"; }
+# More than the statistics hold is not told as their largest number.
+"$bheap" run "$program" +1x100000000000000 2>out
+grep -q '^  heap  *2.00 GiB' out || grep -q '^  failures  *1 request refused, of 64 GiB or more, 0 faults$' out ||
+	{ cat out; fail "one refused request of 91 TiB"; }
+"$bheap" run "$program" +2x100000000000000 2>out
+grep -q '^  heap  *2.00 GiB' out || grep -q '^  failures  *2 requests refused, some of 64 GiB or more, 0 faults$' out ||
+	{ cat out; fail "refused requests of 91 TiB"; }
 for way in fork clone; do
 	"$bheap" run --size=1M --json --report=r.json "$program" +1x4096000 $way +1x100 +1x2048000 _exit
 	is "refused before $way" "$(heap_figure largest_refused)" 4096000

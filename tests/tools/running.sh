@@ -127,7 +127,7 @@ kill -KILL $pid
 # Refused requests, and a fault that only the library knows of.
 stopped env LD_PRELOAD="$preload" BHEAP_MALLOC_SIZE=1M "$program" +1x100 free twice try=3000000 19
 expect 0 ' 1 refused$' "$bheap" show $pid
-grep -q '^  refused  *2.86 MiB at most, ' out && grep -q ' 1 fault,' out || { cat out; fail "show PID: refusals and faults"; }
+grep -q '^  refused  *2.86 MiB at most$' out && grep -q ' 1 fault,' out || { cat out; fail "show PID: refusals and faults"; }
 kill -KILL $pid
 
 # ---- processes with no heap to be seen ----
