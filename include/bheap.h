@@ -9,9 +9,10 @@
  * Fork: the child's private heaps are copies, usable at once; shared heaps stay shared.
  * Time: allocate, free and resize take bounded time, for any number of blocks; bheap(7) names the
  * exceptions.
- * Errors: 0 or a pointer on success; -1 or NULL with errno set on failure, the heap unharmed. Any
- * function may fail with EINVAL (heap is NULL), EDEADLK (inside a callback on this heap) and, if it
- * changes the heap, EROFS (attached read-only); below only further causes are named.
+ * Errors: on failure -1 or NULL, or 0 or false from a function that returns a number of bytes or a
+ * truth value, with errno set and the heap unharmed. Any function may fail with EINVAL (heap is
+ * NULL), EDEADLK (inside a callback on this heap) and, if it changes the heap, EROFS (attached
+ * read-only); below only further causes are named.
  */
 #ifndef BHEAP_H
 #define BHEAP_H
@@ -429,6 +430,8 @@ BHEAP_API int bheap_sync(bheap_t *heap);
 
 /*
  * A reference that means the same in every process: 0 for NULL and for addresses outside the heap.
+ * The address of a reference: NULL for 0 and for one outside the heap. Neither sets errno, with a
+ * heap that is NULL either.
  */
 BHEAP_API uint64_t bheap_offset(const bheap_t *heap, const void *ptr) BHEAP_NOT_READ(2);
 BHEAP_API void *bheap_pointer(const bheap_t *heap, uint64_t offset);
