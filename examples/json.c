@@ -389,7 +389,7 @@ int main(int argc, char **argv)
 	if (!budget || optind == argc) {
 		fputs("Usage: json [-b BUDGET] FILE...\n"
 		      "Prints JSON documents indented. BUDGET bounds the memory of each, in bytes,\n"
-		      "or with a suffix k, M or G (1M).\n"
+		      "or with a suffix k, M or G (1M), rounded up to whole pages.\n"
 		      "Ends with 1 if a document is malformed, with 3 if one spends its budget.\n",
 		      stderr);
 		return 2;

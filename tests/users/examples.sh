@@ -114,6 +114,11 @@ test "$(wc -l <out)" -eq 5003 || fail "json lost elements"
 expect_error 1 'json: missing: No such file or directory' $examples/json missing
 expect_error 1 'json: \.: Is a directory' $examples/json .
 expect_error 2 'Usage: json' $examples/json
+
+# A budget is rounded up to whole pages, as the usage says.
+grep -q 'whole pages' err || fail "json's usage: $(cat err)"
+echo '[]' | $examples/json -b 1 /dev/stdin 2>err >out || fail "a page is too small for an empty list"
+grep -q " of $(getconf PAGESIZE) bytes used" err || fail "json with a budget of 1 byte: $(cat err)"
 expect_error 2 'Usage: json' $examples/json -b 0 out
 expect_error 2 'Usage: json' $examples/json -b 1T out
 
