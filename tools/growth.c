@@ -116,6 +116,17 @@ void growth_cut(const bheap_t *heap, const char *fresh)
 	errno = saved;
 }
 
+void growth_reach(bheap_t *heap, const void *ptr, size_t size)
+{
+	const struct bh_core *core = &heap->core;
+	uint32_t block = heap->grows ? bh_core_find(core, ptr) : 0, top = core->control->top;
+
+	if (!block || block + bh_core_granules(core, block) != top ||
+	    size <= bh_bytes(core->end - block))
+		return;
+	bh_growing_extend(heap, BHEAP_ALIGNMENT, size - bh_bytes(top - block));
+}
+
 void growth_refused(const bheap_t *heap)
 {
 	refused = *bh_handle_refusals(heap);

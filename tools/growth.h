@@ -32,6 +32,12 @@ size_t growth_used(const bheap_t *heap);
  */
 void growth_cut(const bheap_t *heap, const char *fresh);
 
+/*
+ * Inside: maps more where the last live block is to become larger than what is mapped, so that it
+ * stays where it is. ptr: any pointer. Keeps errno.
+ */
+void growth_reach(bheap_t *heap, const void *ptr, size_t size);
+
 /* Inside: a request was refused for good. */
 void growth_refused(const bheap_t *heap);
 

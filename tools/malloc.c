@@ -284,9 +284,12 @@ static inline void block_give_back(void *ptr)
 static void *block_remake(bheap_t *heap, void *ptr, size_t size)
 {
 	bool locked = budget_enter();
-	void *block = bheap_realloc(heap, ptr, size);
-	int error = errno;
+	void *block;
+	int error;
 
+	growth_reach(heap, ptr, size);
+	block = bheap_realloc(heap, ptr, size);
+	error = errno;
 	if (LIKELY(block))
 		budget_touch(block, size);
 	budget_leave(locked);

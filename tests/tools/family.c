@@ -252,6 +252,28 @@ START_TEST(test_realloc_keeps_the_content)
 }
 END_TEST
 
+/* Once it lies behind all others. What it grows into need not be mapped yet. */
+START_TEST(test_realloc_grows_the_last_block_where_it_is)
+{
+	size_t size = 1 << 20;
+	char *block = malloc(size);
+	unsigned moves = 0;
+
+	for (; size < 64 << 20; size *= 2) {
+		char *grown;
+
+		memset(block + size / 2, 1, size / 2);
+		grown = realloc(block, 2 * size);
+		ck_assert_ptr_nonnull(grown);
+		ck_assert_int_eq(grown[size - 1], 1);
+		moves += grown != block;
+		block = grown;
+	}
+	ck_assert_uint_le(moves, 1);
+	free(block);
+}
+END_TEST
+
 START_TEST(test_alignments)
 {
 	void *block = NULL;
@@ -766,6 +788,7 @@ static Suite *family_suite(void)
 	tcase_add_test(calls, test_calloc_clears_what_realloc_grew_into);
 	tcase_add_test(calls, test_calloc_clears_what_the_cache_held);
 	tcase_add_test(calls, test_realloc_keeps_the_content);
+	tcase_add_test(calls, test_realloc_grows_the_last_block_where_it_is);
 	tcase_add_test(calls, test_alignments);
 	tcase_add_test(calls, test_bad_alignments_are_refused);
 	tcase_add_test(calls, test_sized_frees);
