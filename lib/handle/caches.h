@@ -22,7 +22,8 @@
 
 /*
  * A thread's cache. The owner alone stores to it while it is busy, and so does who holds the heap's
- * lock while the caches are closed; owner, granted and what follows pops need the lock.
+ * lock while the caches are closed. What only batches change needs the lock: owner, granted, fills,
+ * sizes, asked, is_short, hand, batches, passed.
  */
 struct bh_cache {
 	unsigned busy;    /* atomic: the owner is at work */
@@ -123,7 +124,7 @@ struct bh_cache *bh_cache_find_orphan(bheap_t *heap);
  */
 uint32_t bh_cache_grant(struct bh_caches *caches, struct bh_cache *cache, size_t granules);
 
-/* Of an entered heap: takes half of what was granted back, but what it holds. */
+/* Of an entered heap: takes back half of what was granted, or what it does not hold of that. */
 void bh_cache_halve(struct bh_caches *caches, struct bh_cache *cache);
 
 /* Of an entered heap and an empty cache: it may have nothing, until more is granted. */
